@@ -1,0 +1,243 @@
+// What travels inside sessions and commands, as plain readonly values. proto/volley.proto is the manual
+// of each; codec.ts turns them into bytes and back and holds every length below to limits.ts.
+// Byte fields are owned by the receiver of the value: the decoder copies them out of the datagram.
+
+import type {BatchId, BlobId, CaptureId, NodeId, WallMs} from '../base/types.ts';
+
+export type DesiredState = {readonly generation: number; readonly paused: boolean};
+
+export type Hello = {
+  readonly type: 'hello';
+  readonly identityKey: Uint8Array;
+  readonly binding: Uint8Array;
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly arch: string;
+  readonly engine: string;
+  readonly cores: number;
+  readonly slots: number;
+  readonly memoryMib: number;
+  readonly runtimes: readonly string[];
+  readonly actions: readonly string[];
+  readonly version: string;
+  readonly receiptHead: number;
+  readonly epochSeen: number;
+  readonly bootId: Uint8Array;
+};
+
+export type Welcome = {
+  readonly type: 'welcome';
+  readonly clusterId: Uint8Array;
+  readonly epoch: number;
+  readonly seqFloor: number;
+  readonly groupKey: Uint8Array;
+  readonly groupKeyId: number;
+  readonly heartbeatMs: number;
+  readonly blobPort: number;
+  readonly blobKey: Uint8Array;
+  readonly state: DesiredState;
+  readonly wallMs: WallMs;
+  /** SignedTrust, encoded; wire/trust.ts opens it. */
+  readonly trust: Uint8Array;
+};
+
+export type Refusal = {readonly type: 'refusal'; readonly reason: string};
+
+export type ReplicaRef = {
+  readonly batchId: BatchId;
+  readonly index: number;
+  readonly replicaNo: number;
+};
+export type Renewal = ReplicaRef & {readonly permille: number};
+
+export type Pull = {
+  readonly type: 'pull';
+  readonly nonce: number;
+  readonly wanted: number;
+  readonly wantedMs: number;
+  readonly running: readonly Renewal[];
+  readonly load: number;
+};
+
+export type Input =
+  | {readonly kind: 'inline'; readonly bytes: Uint8Array}
+  | {
+      readonly kind: 'slice';
+      readonly blobId: BlobId;
+      readonly offset: number;
+      readonly length: number;
+    }
+  | {readonly kind: 'range'; readonly start: number; readonly end: number};
+
+export type Lease = {
+  readonly index: number;
+  readonly replicaNo: number;
+  readonly proof: number;
+  readonly input: Input;
+};
+
+export type AssignedBatch = {
+  readonly batchId: BatchId;
+  readonly appId: BlobId;
+  readonly args: readonly string[];
+  readonly leaseMs: number;
+  readonly timeLimitMs: number;
+  readonly memoryLimitMib: number;
+  readonly outputLimitBytes: number;
+  readonly leases: readonly Lease[];
+};
+
+export type Assign = {
+  readonly type: 'assign';
+  readonly nonce: number;
+  readonly batches: readonly AssignedBatch[];
+  readonly waitMs: number;
+  readonly state: DesiredState;
+  readonly closed: readonly BatchId[];
+  readonly wallMs: WallMs;
+  /** 0 … parts-1: one Pull may be answered by several datagrams. */
+  readonly part: number;
+  readonly parts: number;
+};
+
+export type OutputRef =
+  | {readonly kind: 'inline'; readonly bytes: Uint8Array}
+  | {readonly kind: 'blob'; readonly blobId: BlobId; readonly size: number};
+
+/** Why a replica brought no output. Only `trapped` may be the app's own, repeatable fault. */
+export type FailReason =
+  | 'trapped'
+  | 'timedOut'
+  | 'outOfMemory'
+  | 'outputTooLarge'
+  | 'refused'
+  | 'inputMissing'
+  | 'runnerLost';
+
+export type ResultItem = ReplicaRef & {
+  readonly proof: number;
+  readonly cpuMs: number;
+} & (
+    | {readonly status: 'done'; readonly output: OutputRef}
+    | {readonly status: FailReason; readonly reason: string}
+  );
+
+/** `body` is the encoded ResultList, the exact signed bytes; codec.decodeResults opens it. */
+export type Report = {
+  readonly type: 'report';
+  readonly nonce: number;
+  readonly body: Uint8Array;
+  readonly signature: Uint8Array;
+};
+
+export type Receipt = {
+  readonly type: 'receipt';
+  readonly nonce: number;
+  readonly journalNo: number;
+  readonly signature: Uint8Array;
+};
+
+export type CommandCopy = {readonly type: 'commandCopy'; readonly datagram: Uint8Array};
+
+export type AckVerdict = 'accepted' | 'expired' | 'notAllowed';
+export type AckStatement = {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly heardWallMs: WallMs;
+  readonly clockBoundMs: number;
+  readonly verdict: AckVerdict;
+};
+/** `body` is an encoded AckStatement. */
+export type CommandAck = {
+  readonly type: 'commandAck';
+  readonly body: Uint8Array;
+  readonly signature: Uint8Array;
+};
+
+export type TimeProbe = {readonly type: 'timeProbe'; readonly nonce: number};
+export type TimeReply = {
+  readonly type: 'timeReply';
+  readonly nonce: number;
+  readonly receivedWallMs: WallMs;
+  readonly sentWallMs: WallMs;
+};
+
+export type ShotVerdict = 'fired' | 'failed' | 'missed' | 'forbidden';
+export type ShotFile = {readonly name: string; readonly blobId: BlobId; readonly size: number};
+export type ShotStatement = {
+  readonly captureId: CaptureId;
+  readonly shot: number;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly heardWallMs: WallMs;
+  /** 0 = never fired. */
+  readonly firedWallMs: WallMs;
+  readonly doneWallMs: WallMs;
+  /** Half the round trip of the best clock sample; negative = the clock was not known. */
+  readonly clockBoundMs: number;
+  readonly verdict: ShotVerdict;
+  readonly reason: string;
+  readonly files: readonly ShotFile[];
+};
+/** `body` is an encoded ShotStatement. */
+export type ShotReport = {
+  readonly type: 'shotReport';
+  readonly nonce: number;
+  readonly body: Uint8Array;
+  readonly signature: Uint8Array;
+};
+
+export type Collect = {readonly type: 'collect'; readonly blobIds: readonly BlobId[]};
+
+export type Message =
+  | Hello
+  | Welcome
+  | Refusal
+  | Pull
+  | Assign
+  | Report
+  | Receipt
+  | CommandCopy
+  | CommandAck
+  | TimeProbe
+  | TimeReply
+  | ShotReport
+  | Collect;
+
+/** Both lists empty = every node; else nodes with any of the labels, or any of the ids. */
+export type Target = {readonly labels: readonly string[]; readonly nodes: readonly NodeId[]};
+
+export type CommandWhat =
+  | {readonly kind: 'workAvailable'; readonly batchId: BatchId; readonly spreadMs: number}
+  | {
+      readonly kind: 'fire';
+      readonly captureId: CaptureId;
+      readonly shot: number;
+      readonly action: string;
+      readonly args: readonly string[];
+      /** Instant on the master's clock; 0 = on hearing. */
+      readonly atWallMs: WallMs;
+    }
+  | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
+  | {readonly kind: 'state'};
+
+export type Command = {
+  readonly clusterId: Uint8Array;
+  readonly instanceId: Uint8Array;
+  readonly issuedWallMs: WallMs;
+  readonly ttlMs: number;
+  /** Acknowledge at a random time within this; 0 = no acknowledgement wanted. */
+  readonly ackWindowMs: number;
+  readonly target: Target;
+  readonly state: DesiredState;
+  readonly what: CommandWhat;
+};
+
+export type TrustDocument = {
+  readonly rootKey: Uint8Array;
+  readonly clusterId: Uint8Array;
+  readonly version: number;
+  readonly commandKey: Uint8Array;
+  readonly masterStatic: Uint8Array;
+  readonly appKeys: readonly Uint8Array[];
+};
