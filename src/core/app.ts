@@ -1,0 +1,169 @@
+// An app as the cluster knows it: a manifest signed by an app key that the root names. The signed blob is
+// `base64(signature) "\n" manifest JSON`; its SHA-256 is the AppId (a BlobId), so a batch names exact bytes.
+
+import {concat, fromUtf8, toUtf8} from '../base/bytes.ts';
+import type {BlobId} from '../base/types.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import {
+  APP_MANIFEST_BYTES_MAX,
+  MEMORY_LIMIT_MIB_MAX,
+  OUTPUT_LIMIT_BYTES_MAX,
+  WASM_BYTES_MAX,
+} from '../wire/limits.ts';
+import {decodeJson} from './tables.ts';
+
+export type AppManifest = {
+  readonly format: 1;
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly runtime: 'wasm' | 'exec';
+  /** wasm: SHA-256 and size of the module, a blob of its own. exec: absent. */
+  readonly wasm?: {readonly blobId: BlobId; readonly size: number};
+  /** exec: the action that the node's owner must allow by name. */
+  readonly action?: string;
+  readonly limits: {
+    readonly timeSeconds: number;
+    readonly memoryMib: number;
+    readonly outputBytes: number;
+  };
+};
+
+export const encodeManifest = (manifest: AppManifest): Uint8Array =>
+  toUtf8(JSON.stringify(manifest));
+
+/** Splits a signed blob; undefined when it has no signature line. Signature text is base64. */
+export function splitSignedApp(
+  blob: Uint8Array,
+): {readonly signatureBase64: string; readonly manifest: Uint8Array} | undefined {
+  const end = blob.indexOf(10);
+  if (end < 0 || end > 128) return undefined;
+  const signatureBase64 = fromUtf8(blob.subarray(0, end));
+  return signatureBase64 === undefined
+    ? undefined
+    : {signatureBase64, manifest: blob.slice(end + 1)};
+}
+
+/** Longest time one workunit of any app may take: a week. Also keeps timers below 2^31 ms. */
+export const TIME_LIMIT_SECONDS_MAX = 7 * 24 * 3_600;
+const DESCRIPTION_CHARS_MAX = 512;
+const SIGNATURE_BYTES = 64;
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+const VERSION = /^\d{1,5}\.\d{1,5}\.\d{1,5}(?:-[0-9A-Za-z][0-9A-Za-z.-]{0,31})?$/;
+const BLOB_ID = /^[0-9a-f]{64}$/;
+const SIGNATURE = /^[A-Za-z0-9+/]{86}==$/;
+
+export type ManifestRefusal = {readonly reason: string};
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The manifest, or why it is none. Unknown fields are refused: a misspelt limit must not be ignored. */
+export function decodeManifest(bytes: Uint8Array): AppManifest | ManifestRefusal {
+  if (bytes.length > APP_MANIFEST_BYTES_MAX) return {reason: 'the manifest is too long'};
+  const value = decodeJson(bytes);
+  if (!isFields(value)) return {reason: 'the manifest is not a JSON object'};
+  const reason = faultOf(value);
+  return reason === undefined ? (value as AppManifest) : {reason};
+}
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isNumber = (value: unknown, min: number, max: number): boolean =>
+  typeof value === 'number' && value >= min && value <= max;
+
+const isInteger = (value: unknown, min: number, max: number): boolean =>
+  Number.isInteger(value) && isNumber(value, min, max);
+
+const matches = (value: unknown, pattern: RegExp): boolean =>
+  typeof value === 'string' && pattern.test(value);
+
+const strayField = (fields: Fields, known: readonly string[]): string | undefined =>
+  Object.keys(fields).find(name => !known.includes(name));
+
+function faultOf(manifest: Fields): string | undefined {
+  const {format, name, version, description, runtime, limits} = manifest;
+  if (format !== 1) return 'format must be 1';
+  if (!matches(name, NAME)) return 'name must be 1 to 32 of a-z, 0-9 and -, not begun with -';
+  if (!matches(version, VERSION)) return 'version must look like 1.2.3 or 1.2.3-beta';
+  if (typeof description !== 'string' || description.length > DESCRIPTION_CHARS_MAX)
+    return `description must be a text of at most ${DESCRIPTION_CHARS_MAX} characters`;
+  if (runtime !== 'wasm' && runtime !== 'exec') return 'runtime must be "wasm" or "exec"';
+  const body = runtime === 'wasm' ? 'wasm' : 'action';
+  const stray = strayField(manifest, [
+    'format',
+    'name',
+    'version',
+    'description',
+    'runtime',
+    body,
+    'limits',
+  ]);
+  if (stray !== undefined) return `unknown field "${stray}" for runtime ${runtime}`;
+  return (
+    (runtime === 'wasm' ? faultOfModule(manifest['wasm']) : faultOfAction(manifest['action'])) ??
+    faultOfLimits(limits)
+  );
+}
+
+function faultOfModule(wasm: unknown): string | undefined {
+  if (!isFields(wasm)) return 'wasm must name a module';
+  const stray = strayField(wasm, ['blobId', 'size']);
+  if (stray !== undefined) return `unknown field "wasm.${stray}"`;
+  if (!matches(wasm['blobId'], BLOB_ID)) return 'wasm.blobId must be 64 hex characters';
+  if (!isInteger(wasm['size'], 8, WASM_BYTES_MAX))
+    return `wasm.size must be 8 to ${WASM_BYTES_MAX} bytes`;
+  return undefined;
+}
+
+const faultOfAction = (action: unknown): string | undefined =>
+  matches(action, NAME) ? undefined : 'action must be 1 to 32 of a-z, 0-9 and -';
+
+function faultOfLimits(limits: unknown): string | undefined {
+  if (!isFields(limits)) return 'limits must be given';
+  const stray = strayField(limits, ['timeSeconds', 'memoryMib', 'outputBytes']);
+  if (stray !== undefined) return `unknown field "limits.${stray}"`;
+  if (!isNumber(limits['timeSeconds'], 0.001, TIME_LIMIT_SECONDS_MAX))
+    return `limits.timeSeconds must be 0.001 to ${TIME_LIMIT_SECONDS_MAX}`;
+  if (!isInteger(limits['memoryMib'], 1, MEMORY_LIMIT_MIB_MAX))
+    return `limits.memoryMib must be a whole number, 1 to ${MEMORY_LIMIT_MIB_MAX}`;
+  if (!isInteger(limits['outputBytes'], 1, OUTPUT_LIMIT_BYTES_MAX))
+    return `limits.outputBytes must be a whole number, 1 to ${OUTPUT_LIMIT_BYTES_MAX}`;
+  return undefined;
+}
+
+export type OpenedApp =
+  | {readonly kind: 'app'; readonly manifest: AppManifest}
+  | {readonly kind: 'refused'; readonly reason: string};
+
+/** The signed blob of a manifest. The signature is over the exact bytes of the JSON. */
+export function signApp(crypto: Crypto, secretKey: Uint8Array, manifest: AppManifest): Uint8Array {
+  const bytes = encodeManifest(manifest);
+  const signature = crypto.sign(secretKey, 'app', bytes);
+  return concat(toUtf8(`${btoa(String.fromCharCode(...signature))}\n`), bytes);
+}
+
+/** Opens a signed blob with the keys that may sign apps now. The caller has checked its hash. */
+export function openSignedApp(
+  crypto: Crypto,
+  appKeys: readonly Uint8Array[],
+  blob: Uint8Array,
+): OpenedApp {
+  const refused = (reason: string): OpenedApp => ({kind: 'refused', reason});
+  if (blob.length > APP_MANIFEST_BYTES_MAX) return refused('the app is too long');
+  const split = splitSignedApp(blob);
+  if (split === undefined) return refused('the app has no signature');
+  const signature = decodeSignature(split.signatureBase64);
+  if (signature === undefined) return refused('the signature of the app is not base64');
+  if (!appKeys.some(key => crypto.verify(key, 'app', signature, split.manifest)))
+    return refused('the app is not signed by a key of this cluster');
+  const manifest = decodeManifest(split.manifest);
+  return 'reason' in manifest ? refused(manifest.reason) : {kind: 'app', manifest};
+}
+
+function decodeSignature(base64: string): Uint8Array | undefined {
+  if (!SIGNATURE.test(base64)) return undefined;
+  const bytes = Uint8Array.from(atob(base64), char => char.charCodeAt(0));
+  return bytes.length === SIGNATURE_BYTES ? bytes : undefined;
+}

@@ -1,0 +1,261 @@
+// The one shape: events in, effects out. A core is a state machine with no I/O, no clock and no dice of
+// its own; runtime/driver.ts is the loop that feeds it, and the same core runs under real UDP and in the
+// simulator.
+
+import type {ErrorCode, ErrorFields} from '../base/errors.ts';
+import type {
+  Address,
+  BatchId,
+  BlobId,
+  CaptureId,
+  MonoMs,
+  NodeId,
+  Now,
+  PeerId,
+  ReplicaId,
+  WallMs,
+} from '../base/types.ts';
+import type {
+  Command,
+  FailReason,
+  Input,
+  Message,
+  OutputRef,
+  ShotFile,
+  Target,
+} from '../wire/message.ts';
+import type {AppRow, InputSource, Op, Policy} from './tables.ts';
+
+export interface Core<E, F> {
+  /** The only way state changes. */
+  handle(event: E, now: Now): readonly F[];
+  /** After the last event of a turn: the saves of all that changed in it, each row once. */
+  endTurn(now: Now): readonly F[];
+  /** When to be given a `tick`; NEVER = only events wake it. */
+  wakeAt(): MonoMs;
+  /** Asserts every invariant; tests and the simulator call it, production does not. */
+  check(): void;
+}
+
+/** One line for the log: `what` is a stable word, `fields` never hold keys, tokens, inputs or outputs. */
+export type Note = {
+  readonly level: 'debug' | 'info' | 'warn' | 'alarm';
+  readonly what: string;
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+};
+
+export type SharedEvent =
+  /** Already opened and authentic. `heardAt`: when its datagram came in. */
+  | {
+      readonly type: 'message';
+      readonly peer: PeerId;
+      readonly message: Message;
+      readonly heardAt: MonoMs;
+    }
+  | {
+      readonly type: 'linked';
+      readonly peer: PeerId;
+      readonly handshakeHash: Uint8Array;
+      readonly tokenId: number;
+      readonly from: Address;
+    }
+  | {readonly type: 'tick'};
+
+export type SharedEffect =
+  /** Durable before anything of the same or a later turn leaves. */
+  | {readonly type: 'save'; readonly op: Op}
+  | {readonly type: 'send'; readonly to: PeerId; readonly message: Message}
+  | {readonly type: 'note'; readonly note: Note}
+  /** End the session; at the node this begins a new search for the master. */
+  | {readonly type: 'forget'; readonly peer: PeerId};
+
+// ---- master -----------------------------------------------------------------------------------
+
+export type BatchRequest = {
+  readonly name: string;
+  readonly app: string;
+  readonly args: readonly string[];
+  readonly input: InputSource;
+  readonly policy: Partial<Policy>;
+};
+
+export type CaptureRequest = {
+  readonly action: string;
+  readonly args: readonly string[];
+  readonly target: Target;
+  /** Milliseconds from now on the master's clock to the first shot; 0 = fire on hearing. */
+  readonly leadMs: number;
+  readonly shots: number;
+  /** Milliseconds between shots. */
+  readonly intervalMs: number;
+};
+
+export type OperatorRequest =
+  | {readonly kind: 'addApp'; readonly app: AppRow}
+  | {readonly kind: 'submitBatch'; readonly batch: BatchRequest}
+  | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
+  | {
+      readonly kind: 'addToken';
+      readonly tokenId: number;
+      readonly psk: Uint8Array;
+      readonly uses: number;
+      readonly expiresAt: WallMs;
+    }
+  | {readonly kind: 'capture'; readonly capture: CaptureRequest};
+
+export type OperatorAnswer =
+  | {readonly ok: true; readonly batchId?: BatchId; readonly captureId?: CaptureId}
+  | {readonly ok: false; readonly code: ErrorCode; readonly fields: ErrorFields};
+
+/** Tells watchers (server-sent events) that something they may show has changed. */
+export type Announcement =
+  | {readonly kind: 'batch'; readonly batchId: BatchId}
+  | {readonly kind: 'node'; readonly nodeId: NodeId}
+  | {readonly kind: 'capture'; readonly captureId: CaptureId};
+
+export type MasterEvent =
+  | SharedEvent
+  | {readonly type: 'operator'; readonly requestId: number; readonly request: OperatorRequest}
+  /** Answers `readInputs`: the inputs of workunits from … from+inputs.length-1. */
+  | {
+      readonly type: 'inputsRead';
+      readonly batchId: BatchId;
+      readonly from: number;
+      readonly inputs: readonly Input[];
+    }
+  | {readonly type: 'inputsFailed'; readonly batchId: BatchId; readonly reason: string}
+  /** A node's upload is complete, hashed and on disk. */
+  | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number};
+
+export type MasterEffect =
+  | SharedEffect
+  /** Sealed by the driver; the same command, epoch and seq give the same datagram. */
+  | {
+      readonly type: 'multicast';
+      readonly epoch: number;
+      readonly seq: number;
+      readonly command: Command;
+    }
+  /** The same datagram once more, inside the session with one node. */
+  | {
+      readonly type: 'repair';
+      readonly to: PeerId;
+      readonly epoch: number;
+      readonly seq: number;
+      readonly command: Command;
+    }
+  /** A Receipt signed with the number of the commit that holds this turn. `bodyHash` = SHA-256. */
+  | {
+      readonly type: 'receipt';
+      readonly to: PeerId;
+      readonly nonce: number;
+      readonly bodyHash: Uint8Array;
+    }
+  | {readonly type: 'answer'; readonly requestId: number; readonly answer: OperatorAnswer}
+  | {
+      readonly type: 'readInputs';
+      readonly batchId: BatchId;
+      readonly source: InputSource;
+      readonly from: number;
+      readonly count: number;
+    }
+  | {readonly type: 'announce'; readonly about: Announcement};
+
+// ---- node -------------------------------------------------------------------------------------
+
+/** One replica to run. The runner fetches app and input, checks the app's signature, computes. */
+export type RunOrder = {
+  readonly replicaId: ReplicaId;
+  /** 0 … slots-1. */
+  readonly slot: number;
+  readonly appId: BlobId;
+  readonly args: readonly string[];
+  readonly input: Input;
+  readonly timeLimitMs: number;
+  readonly memoryLimitMib: number;
+  readonly outputLimitBytes: number;
+  /** Seeds what the app sees as random: the same for every replica of a workunit. */
+  readonly seed: number;
+};
+
+export type NodeEvent =
+  | SharedEvent
+  /** Signed, fresh and inside its window; time to live and target are the core's to judge. */
+  | {
+      readonly type: 'command';
+      readonly command: Command;
+      readonly epoch: number;
+      readonly seq: number;
+      readonly heardAt: MonoMs;
+    }
+  | {readonly type: 'duplicateCommand'; readonly epoch: number; readonly seq: number}
+  | {
+      readonly type: 'computed';
+      readonly replicaId: ReplicaId;
+      readonly output: OutputRef;
+      readonly cpuMs: number;
+    }
+  | {
+      readonly type: 'failed';
+      readonly replicaId: ReplicaId;
+      readonly reason: FailReason;
+      readonly detail: string;
+      readonly cpuMs: number;
+    }
+  | {readonly type: 'uploaded'; readonly blobId: BlobId}
+  | {readonly type: 'uploadFailed'; readonly blobId: BlobId; readonly reason: string}
+  /** A shot is over. `firedAt` undefined = it never fired. */
+  | {
+      readonly type: 'shotDone';
+      readonly captureId: CaptureId;
+      readonly shot: number;
+      readonly firedAt: MonoMs | undefined;
+      readonly doneAt: MonoMs;
+      readonly files: readonly ShotFile[];
+      readonly failure: string | undefined;
+    };
+
+export type NodeEffect =
+  | SharedEffect
+  /** The cold start is over: multicast commands above this floor may be opened. */
+  | {
+      readonly type: 'joinGroup';
+      readonly clusterId: Uint8Array;
+      readonly commandKey: Uint8Array;
+      readonly groupKey: Uint8Array;
+      readonly groupKeyId: number;
+      readonly epoch: number;
+      readonly seqFloor: number;
+    }
+  /** Where blobs are and the keys that may sign apps. */
+  | {
+      readonly type: 'blobAccess';
+      readonly port: number;
+      readonly key: Uint8Array;
+      readonly appKeys: readonly Uint8Array[];
+    }
+  | {readonly type: 'run'; readonly order: RunOrder}
+  | {readonly type: 'stop'; readonly replicaId: ReplicaId}
+  /** `purpose` names what entitles the node to store it: a replica or a shot. */
+  | {
+      readonly type: 'upload';
+      readonly blobId: BlobId;
+      readonly size: number;
+      readonly purpose: UploadPurpose;
+    }
+  | {readonly type: 'dropBlob'; readonly blobId: BlobId}
+  | {
+      readonly type: 'fire';
+      readonly captureId: CaptureId;
+      readonly shot: number;
+      readonly action: string;
+      readonly args: readonly string[];
+      /** At once when not later than now. */
+      readonly fireAt: MonoMs;
+      /** The instant on the master's clock, for what the action draws or names. */
+      readonly fireAtWall: WallMs;
+    };
+
+export type UploadPurpose =
+  | {readonly kind: 'replica'; readonly replicaId: ReplicaId}
+  | {readonly kind: 'shot'; readonly captureId: CaptureId; readonly shot: number};

@@ -1,0 +1,340 @@
+// Every stored table, its key and the version of its rows. Numbers and names are for ever: a table is
+// never renamed, a row version only grows, a retired one stays here as a comment.
+//
+// The store frames each value as [version u8][crc32 u32][payload]; what is below is the payload. Rows
+// that change with every workunit are packed binary, the rest is JSON that a person can read.
+
+import {ByteReader, ByteWriter, fromUtf8, hex32, hex53, toUtf8} from '../base/bytes.ts';
+import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
+import {asBatchId, asBlobId, asNodeId} from '../base/types.ts';
+import type {FailReason, OutputRef} from '../wire/message.ts';
+
+/** Row version of each table, as stored in the first byte of a value. */
+export const TABLES = {
+  // both
+  meta: 1,
+  journal: 1,
+  // master
+  batch: 1,
+  page: 1,
+  vote: 1,
+  report: 1,
+  node: 1,
+  credit: 1,
+  token: 1,
+  app: 1,
+  capture: 1,
+  shot: 1,
+  // node
+  spool: 1,
+} as const satisfies Record<string, number>;
+
+export type TableName = keyof typeof TABLES;
+
+/** Keys are ASCII and sort as their numbers do. */
+export type Op =
+  | {
+      readonly type: 'put';
+      readonly table: TableName;
+      readonly key: string;
+      readonly value: Uint8Array;
+    }
+  | {readonly type: 'del'; readonly table: TableName; readonly key: string};
+
+export const put = (table: TableName, key: string, value: Uint8Array): Op => ({
+  type: 'put',
+  table,
+  key,
+  value,
+});
+export const del = (table: TableName, key: string): Op => ({type: 'del', table, key});
+
+export const encodeJson = (value: unknown): Uint8Array => toUtf8(JSON.stringify(value));
+
+/** The row as JSON, or undefined when it is not. The caller names the damage. */
+export function decodeJson(bytes: Uint8Array): unknown {
+  const text = fromUtf8(bytes);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export const batchKey = (batchId: BatchId): string => hex32(batchId);
+export const captureKey = (captureId: CaptureId): string => hex32(captureId);
+export const reportKey = (reportNo: number): string => hex53(reportNo);
+export const journalKey = (journalNo: number): string => hex53(journalNo);
+
+// ---- page: what became of 64 neighbouring workunits -------------------------------------------
+
+/** Workunits in one page row: a row is rewritten with each decision in it, so it stays near 500 B. */
+export const PAGE_WORKUNITS = 64;
+
+export const pageKey = (batchId: BatchId, pageNo: number): string =>
+  `${hex32(batchId)}${hex32(pageNo)}`;
+/** `batch` and page number of a page key. */
+export const decodePageKey = (
+  key: string,
+): {readonly batchId: BatchId; readonly pageNo: number} => ({
+  batchId: asBatchId(Number.parseInt(key.slice(0, 8), 16)),
+  pageNo: Number.parseInt(key.slice(8, 16), 16),
+});
+export const pageNoOf = (index: number): number => Math.floor(index / PAGE_WORKUNITS);
+
+/** `done`: the canonical output is item `item` of report row `reportNo`. */
+export type Decision =
+  | {readonly kind: 'done'; readonly reportNo: number; readonly item: number}
+  | {readonly kind: 'failed'; readonly reason: string};
+
+/** Decisions by offset in the page, 0 … PAGE_WORKUNITS-1. */
+export function encodePage(decisions: ReadonlyMap<number, Decision>): Uint8Array {
+  const writer = new ByteWriter();
+  for (const [offset, decision] of decisions) {
+    if (decision.kind === 'done')
+      writer
+        .varint(offset * 2)
+        .varint(decision.reportNo)
+        .varint(decision.item);
+    else writer.varint(offset * 2 + 1).text(decision.reason);
+  }
+  return writer.bytes();
+}
+
+/** Throws RangeError for a row that is cut short. */
+export function decodePage(bytes: Uint8Array): Map<number, Decision> {
+  const reader = new ByteReader(bytes);
+  const decisions = new Map<number, Decision>();
+  while (!reader.done) {
+    const head = reader.varint();
+    const offset = head >> 1;
+    if (head % 2 === 0)
+      decisions.set(offset, {kind: 'done', reportNo: reader.varint(), item: reader.varint()});
+    else decisions.set(offset, {kind: 'failed', reason: reader.text()});
+  }
+  return decisions;
+}
+
+// ---- vote: a result of a workunit that is still open ------------------------------------------
+
+export const voteKey = (
+  batchId: BatchId,
+  index: number,
+  nodeId: NodeId,
+  replicaNo: number,
+): string => `${hex32(batchId)}${hex32(index)}${nodeId}${hex32(replicaNo)}`;
+
+export type VoteRow = {
+  readonly replicaNo: number;
+  readonly reportNo: number;
+  readonly item: number;
+  readonly cpuMs: number;
+} & (
+  | {readonly status: 'done'; readonly output: OutputRef}
+  | {readonly status: FailReason; readonly reason: string}
+);
+
+const STATUSES = [
+  'done',
+  'trapped',
+  'timedOut',
+  'outOfMemory',
+  'outputTooLarge',
+  'refused',
+  'inputMissing',
+  'runnerLost',
+] as const; // append only
+
+export function encodeVote(vote: VoteRow): Uint8Array {
+  const writer = new ByteWriter()
+    .varint(vote.replicaNo)
+    .varint(vote.reportNo)
+    .varint(vote.item)
+    .varint(Math.round(vote.cpuMs))
+    .varint(STATUSES.indexOf(vote.status));
+  if (vote.status !== 'done') return writer.text(vote.reason).bytes();
+  const output = vote.output;
+  if (output.kind === 'inline') return writer.varint(0).sized(output.bytes).bytes();
+  return writer.varint(1).text(output.blobId).varint(output.size).bytes();
+}
+
+/** Throws RangeError for a row that is cut short or names an unknown status. */
+export function decodeVote(bytes: Uint8Array): VoteRow {
+  const reader = new ByteReader(bytes);
+  const replicaNo = reader.varint();
+  const reportNo = reader.varint();
+  const item = reader.varint();
+  const cpuMs = reader.varint();
+  const status = STATUSES[reader.varint()];
+  if (status === undefined) throw new RangeError('vote has an unknown status');
+  const head = {replicaNo, reportNo, item, cpuMs};
+  if (status !== 'done') return {...head, status, reason: reader.text()};
+  const output: OutputRef =
+    reader.varint() === 0
+      ? {kind: 'inline', bytes: reader.sized()}
+      : {kind: 'blob', blobId: asBlobId(reader.text()), size: reader.varint()};
+  return {...head, status, output};
+}
+
+/** `batch`, `index` and node of a vote key. */
+export const decodeVoteKey = (
+  key: string,
+): {readonly batchId: BatchId; readonly index: number; readonly nodeId: NodeId} => ({
+  batchId: asBatchId(Number.parseInt(key.slice(0, 8), 16)),
+  index: Number.parseInt(key.slice(8, 16), 16),
+  nodeId: asNodeId(key.slice(16, 48)),
+});
+
+// ---- report: the signed evidence, as received -------------------------------------------------
+
+export type ReportRow = {
+  readonly nodeId: NodeId;
+  readonly signature: Uint8Array;
+  /** Encoded ResultList; wire/codec.ts opens it. */
+  readonly body: Uint8Array;
+};
+
+export const encodeReportRow = (row: ReportRow): Uint8Array =>
+  new ByteWriter().text(row.nodeId).sized(row.signature).sized(row.body).bytes();
+
+export function decodeReportRow(bytes: Uint8Array): ReportRow {
+  const reader = new ByteReader(bytes);
+  return {nodeId: asNodeId(reader.text()), signature: reader.sized(), body: reader.sized()};
+}
+
+// ---- credit: what a node earned ---------------------------------------------------------------
+
+/** `credit` = sum over canonical workunits this node agreed on of the batch's credit for each. */
+export type CreditRow = {
+  readonly validated: number;
+  readonly disagreed: number;
+  readonly errors: number;
+  readonly credit: number;
+};
+
+export const encodeCredit = (row: CreditRow): Uint8Array =>
+  new ByteWriter()
+    .varint(row.validated)
+    .varint(row.disagreed)
+    .varint(row.errors)
+    .varint(row.credit)
+    .bytes();
+
+export function decodeCredit(bytes: Uint8Array): CreditRow {
+  const reader = new ByteReader(bytes);
+  return {
+    validated: reader.varint(),
+    disagreed: reader.varint(),
+    errors: reader.varint(),
+    credit: reader.varint(),
+  };
+}
+
+// ---- JSON rows --------------------------------------------------------------------------------
+
+export type Policy = {
+  /** Equal results from distinct nodes that make a canonical one. 1 … 16. */
+  readonly minQuorum: number;
+  /** Replicas handed out at first. ≥ minQuorum. */
+  readonly targetReplicas: number;
+  readonly maxErrorReplicas: number;
+  readonly maxTotalReplicas: number;
+  /** A replica not renewed for this long is handed out again. */
+  readonly leaseSeconds: number;
+  /** Higher goes first; equal ones take turns. -100 … 100. */
+  readonly priority: number;
+  /** Time, memory and output of one workunit; never above the app's own. */
+  readonly timeLimitSeconds: number;
+  readonly memoryLimitMib: number;
+  readonly outputLimitBytes: number;
+};
+
+/** Where workunit `index` finds its input. `count` of a range = ⌈(end-start)/chunk⌉. */
+export type InputSource =
+  | {
+      readonly kind: 'range';
+      readonly start: number;
+      readonly end: number;
+      readonly chunk: number;
+    }
+  /** NDJSON blob, one line each; `indexBlobId` holds the offset (f64 LE) of every 256th line. */
+  | {
+      readonly kind: 'lines';
+      readonly blobId: BlobId;
+      readonly indexBlobId: BlobId;
+      readonly count: number;
+    }
+  /** NDJSON blob of {"name","blob","size"}, one file each, indexed as `lines` is. */
+  | {
+      readonly kind: 'files';
+      readonly blobId: BlobId;
+      readonly indexBlobId: BlobId;
+      readonly count: number;
+    };
+
+export type BatchState = 'running' | 'done' | 'failed' | 'cancelled';
+
+export type BatchRow = {
+  readonly id: BatchId;
+  readonly name: string;
+  readonly appName: string;
+  readonly appId: BlobId;
+  readonly runtime: 'wasm' | 'exec';
+  /** exec only: the action that a node's owner must allow. */
+  readonly action: string;
+  readonly args: readonly string[];
+  readonly input: InputSource;
+  readonly count: number;
+  readonly policy: Policy;
+  readonly state: BatchState;
+  readonly reason: string;
+  readonly createdAt: number;
+  readonly endedAt: number;
+  readonly done: number;
+  readonly failed: number;
+  /** Replicas handed out, results accepted, results that differ from the canonical one, errors. */
+  readonly replicas: number;
+  readonly results: number;
+  readonly disagreements: number;
+  readonly errors: number;
+  /** Highest report row that this batch names: report numbers go on above the highest of all. */
+  readonly lastReportNo: number;
+};
+
+export type NodeRow = {
+  readonly nodeId: NodeId;
+  readonly peer: string;
+  readonly identityKey: string;
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly arch: string;
+  readonly engine: string;
+  readonly cores: number;
+  readonly slots: number;
+  readonly memoryMib: number;
+  readonly runtimes: readonly string[];
+  readonly actions: readonly string[];
+  readonly version: string;
+  readonly enrolledAt: number;
+};
+
+/** Only what is derived from the secret by a one-way function is stored. `psk` is hex. */
+export type TokenRow = {
+  readonly tokenId: number;
+  readonly psk: string;
+  readonly usesLeft: number;
+  readonly expiresAt: number;
+};
+
+export type AppRow = {
+  readonly appId: BlobId;
+  readonly name: string;
+  readonly version: string;
+  readonly runtime: 'wasm' | 'exec';
+  readonly action: string;
+  readonly publishedAt: number;
+  readonly timeLimitSeconds: number;
+  readonly memoryLimitMib: number;
+  readonly outputLimitBytes: number;
+};

@@ -1,0 +1,104 @@
+// What faces show: the JSON of the HTTP interface, made by master/status.ts from the core's state.
+// Instants are wall-clock milliseconds, lengths of time end in Ms, sizes in bytes. Fields are only added.
+
+import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
+import type {ShotVerdict} from '../wire/message.ts';
+import type {BatchRow} from './tables.ts';
+
+export type StatusView = {
+  readonly clusterId: string;
+  readonly version: string;
+  readonly epoch: number;
+  readonly journalNo: number;
+  readonly startedAt: number;
+  readonly nodes: {readonly known: number; readonly up: number; readonly slots: number};
+  readonly batches: {readonly running: number; readonly total: number};
+  readonly paused: boolean;
+  /** Drops, reports, alarms … since the start, by name. */
+  readonly counters: Readonly<Record<string, number>>;
+};
+
+export type BatchView = BatchRow & {
+  /** Workunits in memory: handed out or waiting for a node. */
+  readonly open: number;
+  /** Replicas out at nodes now. */
+  readonly out: number;
+  /** Workunits decided in a second, over the last seconds; 0 when not running. */
+  readonly perSecond: number;
+};
+
+export type NodeView = {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly state: 'up' | 'silent';
+  readonly address: string;
+  readonly heardAt: number;
+  readonly arch: string;
+  readonly engine: string;
+  readonly cores: number;
+  readonly slots: number;
+  readonly memoryMib: number;
+  readonly actions: readonly string[];
+  readonly version: string;
+  /** Replicas it holds now. */
+  readonly out: number;
+  readonly validated: number;
+  readonly disagreed: number;
+  readonly errors: number;
+  readonly credit: number;
+  readonly load: number;
+};
+
+export type ShotRow = {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly label: string;
+  readonly shot: number;
+  /** acknowledged or reported */
+  readonly heard: boolean;
+  readonly verdict: ShotVerdict | 'silent' | 'waiting';
+  readonly reason: string;
+  readonly heardAt: number;
+  readonly firedAt: number;
+  readonly doneAt: number;
+  /** firedAt less the asked instant (or, fired on hearing, less the first firedAt of the shot). */
+  readonly lateMs: number;
+  readonly clockBoundMs: number;
+  readonly files: readonly {
+    readonly name: string;
+    readonly blobId: BlobId;
+    readonly size: number;
+    readonly collected: boolean;
+  }[];
+  /** ShotStatement as signed and its signature, hex; '' until it is there. */
+  readonly statement: string;
+  readonly signature: string;
+};
+
+export type CaptureView = {
+  readonly id: CaptureId;
+  readonly action: string;
+  readonly state: 'running' | 'done';
+  readonly createdAt: number;
+  readonly shots: number;
+  /** Asked instant of each shot on the master's clock; 0 = on hearing. */
+  readonly atWallMs: readonly number[];
+  readonly rows: readonly ShotRow[];
+  /** Latest less earliest firedAt of each shot, ms; -1 with fewer than two. */
+  readonly spreadMs: readonly number[];
+};
+
+/** One workunit in `batch results`, one NDJSON line each, in the order of their indexes. */
+export type ResultView = {
+  readonly batch: BatchId;
+  readonly index: number;
+  readonly state: 'done' | 'failed';
+  /** UTF-8 output; absent when it is not text or is a blob. */
+  readonly text?: string;
+  /** base64, when the output is neither text nor a blob. */
+  readonly base64?: string;
+  readonly blobId?: BlobId;
+  readonly size: number;
+  readonly reason?: string;
+};
