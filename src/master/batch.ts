@@ -1,0 +1,201 @@
+// One batch in memory: its counters, its open workunits, the pages that are not complete yet.
+
+import {assert} from '../base/assert.ts';
+import type {MonoMs} from '../base/types.ts';
+import {
+  type BatchRow,
+  batchKey,
+  type Decision,
+  encodeJson,
+  encodePage,
+  type Op,
+  PAGE_WORKUNITS,
+  pageKey,
+  pageNoOf,
+  put,
+} from '../core/tables.ts';
+import type {BatchView} from '../core/views.ts';
+import {Feeder} from './feeder.ts';
+import {moveWorkunit, type Workunit} from './workunit.ts';
+
+/** Votes that a restart found, by workunit index: they are given back when the workunit is opened. */
+export type SavedVotes = Map<number, Workunit['votes']>;
+
+type Counters = {
+  -readonly [K in
+    | 'state'
+    | 'reason'
+    | 'endedAt'
+    | 'done'
+    | 'failed'
+    | 'replicas'
+    | 'results'
+    | 'disagreements'
+    | 'errors'
+    | 'lastReportNo']: BatchRow[K];
+};
+
+/** Weight of the newest run time in the moving average. */
+const NEWEST = 0.1;
+/** Decisions a second are counted over this. */
+const RATE_WINDOW_MS = 5_000;
+
+export class Batch {
+  readonly row: Readonly<Omit<BatchRow, keyof Counters>>;
+  readonly counters: Counters;
+  readonly feeder: Feeder;
+  readonly open = new Map<number, Workunit>();
+  /** Open workunits that want a replica, oldest first. */
+  readonly wanting = new Set<Workunit>();
+  /** When this batch was last given a turn by the scheduler, in pulls. */
+  servedAt = 0;
+  /** Replicas at nodes now. */
+  out = 0;
+  /** Moving average of a workunit's run time, ms; -1 = not known. */
+  runMs = -1;
+  readonly #pages: Map<number, Map<number, Decision>>;
+  readonly #dirtyPages = new Set<number>();
+  readonly #savedVotes: SavedVotes;
+  readonly #decidedAt: {at: MonoMs; done: number}[] = [];
+
+  constructor(
+    row: BatchRow,
+    feeder: Feeder = new Feeder(row.id, row.input),
+    pages: Map<number, Map<number, Decision>> = new Map(),
+    savedVotes: SavedVotes = new Map(),
+  ) {
+    this.row = row;
+    this.counters = {
+      state: row.state,
+      reason: row.reason,
+      endedAt: row.endedAt,
+      done: row.done,
+      failed: row.failed,
+      replicas: row.replicas,
+      results: row.results,
+      disagreements: row.disagreements,
+      errors: row.errors,
+      lastReportNo: row.lastReportNo,
+    };
+    this.feeder = feeder;
+    this.#pages = pages;
+    this.#savedVotes = savedVotes;
+  }
+
+  get running(): boolean {
+    return this.counters.state === 'running';
+  }
+
+  get decided(): number {
+    return this.counters.done + this.counters.failed;
+  }
+
+  /** Whether a node could be given something now (which node is another question). */
+  get hasWork(): boolean {
+    return this.running && (this.wanting.size > 0 || this.feeder.hasNext);
+  }
+
+  /** The workunit's replicas may change what it wants: keep the waiting set true. */
+  want(workunit: Workunit, wanted: number): void {
+    workunit.wanted = wanted;
+    if (wanted > 0) this.wanting.add(workunit);
+    else this.wanting.delete(workunit);
+  }
+
+  /** Takes a workunit up, with the votes that a restart found for it. */
+  adopt(workunit: Workunit): void {
+    this.open.set(workunit.index, workunit);
+    const votes = this.#savedVotes.get(workunit.index);
+    if (!votes) return;
+    this.#savedVotes.delete(workunit.index);
+    workunit.votes.push(...votes);
+    for (const vote of votes) workunit.issued = Math.max(workunit.issued, vote.replicaNo + 1);
+  }
+
+  /** Takes the workunit out of memory with what became of it. */
+  close(workunit: Workunit, state: 'done' | 'failed' | 'cancelled', decision?: Decision): void {
+    moveWorkunit(workunit, state);
+    this.want(workunit, 0);
+    this.open.delete(workunit.index);
+    if (!decision) return;
+    const pageNo = pageNoOf(workunit.index);
+    let page = this.#pages.get(pageNo);
+    if (!page) {
+      page = new Map();
+      this.#pages.set(pageNo, page);
+    }
+    const offset = workunit.index % PAGE_WORKUNITS;
+    assert(!page.has(offset), `workunit ${this.row.id}/${workunit.index} was decided before`);
+    page.set(offset, decision);
+    this.#dirtyPages.add(pageNo);
+  }
+
+  noteRunMs(ms: number): void {
+    this.runMs = this.runMs < 0 ? ms : this.runMs * (1 - NEWEST) + ms * NEWEST;
+  }
+
+  end(state: 'done' | 'failed' | 'cancelled', reason: string, at: number): void {
+    assert(this.running, `batch ${this.row.id} has ended before`);
+    this.counters.state = state;
+    this.counters.reason = reason;
+    this.counters.endedAt = at;
+    this.wanting.clear();
+    this.#savedVotes.clear();
+  }
+
+  /** Rows of what changed since the last call; complete pages leave memory. */
+  saves(): Op[] {
+    const ops: Op[] = [];
+    for (const pageNo of this.#dirtyPages) {
+      const page = this.#pages.get(pageNo);
+      assert(page, `batch ${this.row.id}: page ${pageNo} is dirty and not in memory`);
+      ops.push(put('page', pageKey(this.row.id, pageNo), encodePage(page)));
+      if (page.size === PAGE_WORKUNITS) this.#pages.delete(pageNo);
+    }
+    this.#dirtyPages.clear();
+    ops.push(put('batch', batchKey(this.row.id), encodeJson(this.toRow())));
+    return ops;
+  }
+
+  toRow(): BatchRow {
+    return {...this.row, ...this.counters};
+  }
+
+  view(now: MonoMs): BatchView {
+    return {
+      ...this.toRow(),
+      open: this.open.size,
+      out: this.out,
+      perSecond: this.running ? this.#rate(now) : 0,
+    };
+  }
+
+  /** Samples the count of decided workunits; call it about once a second. */
+  sample(now: MonoMs): void {
+    this.#decidedAt.push({at: now, done: this.decided});
+    while (this.#decidedAt.length > 1 && (this.#decidedAt[1]?.at ?? now) < now - RATE_WINDOW_MS)
+      this.#decidedAt.shift();
+  }
+
+  #rate(now: MonoMs): number {
+    const [first] = this.#decidedAt;
+    if (!first || now <= first.at) return 0;
+    return ((this.decided - first.done) * 1_000) / (now - first.at);
+  }
+
+  check(): void {
+    const id = this.row.id;
+    assert(this.decided <= this.row.count, `batch ${id} decided more than it has`);
+    for (const workunit of this.open.values()) {
+      assert(workunit.state === 'open', `workunit ${id}/${workunit.index} is open and decided`);
+      assert(
+        this.wanting.has(workunit) === workunit.wanted > 0,
+        `workunit ${id}/${workunit.index} wants ${workunit.wanted} and is not listed so`,
+      );
+    }
+    if (this.running) {
+      const known = this.decided + this.open.size + this.feeder.remaining;
+      assert(known === this.row.count, `batch ${id} lost ${this.row.count - known} workunits`);
+    }
+  }
+}

@@ -1,0 +1,121 @@
+// Commands out: one datagram by multicast, the same datagram again at +20 and +60 ms, then inside the
+// session to each node that was meant and has not acknowledged. Same seq every time, so doing it twice is
+// impossible. Seq starts at 1 in each epoch; the epoch is durable before the first command leaves.
+
+import {type MonoMs, NEVER, type NodeId, type Now} from '../base/types.ts';
+import {COMMAND_REPEATS_MS, COMMAND_TTL_MS} from '../wire/limits.ts';
+import type {Command, CommandWhat, Target} from '../wire/message.ts';
+import type {MasterContext} from './context.ts';
+import {peerOf} from './roster.ts';
+
+export const EVERY_NODE: Target = {labels: [], nodes: []};
+
+export type CommandOptions = {
+  readonly target?: Target;
+  /** 0 = nobody acknowledges: what it asks for is its own answer (a pull), or heals by itself. */
+  readonly ackWindowMs?: number;
+  readonly ttlMs?: number;
+};
+
+type Sent = {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly command: Command;
+  readonly expiresAt: MonoMs;
+  repeats: number;
+  nextAt: MonoMs;
+  /** Nodes that have not acknowledged. */
+  readonly silent: Set<NodeId>;
+  repairMs: number;
+};
+
+/** First unicast repair this long after the last repeat and the window of acknowledgements. */
+const REPAIR_MS_MIN = 40;
+const REPAIR_MS_MAX = 1_000;
+
+export class Commands {
+  readonly #context: MasterContext;
+  #seq = 0;
+  #sent: Sent[] = [];
+
+  constructor(context: MasterContext) {
+    this.#context = context;
+  }
+
+  /** Highest seq given out: the floor of nodes that join now. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  issue(what: CommandWhat, now: Now, options: CommandOptions = {}): {epoch: number; seq: number} {
+    const {config, state, roster, epoch} = this.#context;
+    const target = options.target ?? EVERY_NODE;
+    const ackWindowMs = options.ackWindowMs ?? 0;
+    const ttlMs = options.ttlMs ?? COMMAND_TTL_MS;
+    const command: Command = {
+      clusterId: config.clusterId,
+      instanceId: config.instanceId,
+      issuedWallMs: now.wall,
+      ttlMs,
+      ackWindowMs,
+      target,
+      state,
+      what,
+    };
+    const seq = ++this.#seq;
+    const silent = new Set<NodeId>();
+    if (ackWindowMs > 0)
+      for (const node of roster.targeted(target)) if (node.up) silent.add(node.row.nodeId);
+    this.#context.emit({type: 'multicast', epoch, seq, command});
+    this.#sent.push({
+      seq,
+      epoch,
+      command,
+      expiresAt: (now.mono + ttlMs) as MonoMs,
+      repeats: 0,
+      nextAt: (now.mono + (COMMAND_REPEATS_MS[0] ?? 0)) as MonoMs,
+      silent,
+      repairMs: REPAIR_MS_MIN,
+    });
+    return {epoch, seq};
+  }
+
+  acknowledged(epoch: number, seq: number, nodeId: NodeId): void {
+    for (const sent of this.#sent)
+      if (sent.seq === seq && sent.epoch === epoch) sent.silent.delete(nodeId);
+  }
+
+  wakeAt(): MonoMs {
+    return this.#sent.reduce<number>((least, {nextAt}) => Math.min(least, nextAt), NEVER) as MonoMs;
+  }
+
+  tick(now: Now): void {
+    for (const sent of this.#sent) if (sent.nextAt <= now.mono) this.#again(sent, now);
+    if (this.#sent.some(isOver)) this.#sent = this.#sent.filter(sent => !isOver(sent));
+  }
+
+  #again(sent: Sent, now: Now): void {
+    const {epoch, seq, command} = sent;
+    if (sent.repeats < COMMAND_REPEATS_MS.length) {
+      this.#context.emit({type: 'multicast', epoch, seq, command});
+      const at = COMMAND_REPEATS_MS[sent.repeats] ?? 0;
+      sent.repeats += 1;
+      const next = COMMAND_REPEATS_MS[sent.repeats];
+      const wait = next === undefined ? command.ackWindowMs + sent.repairMs : next - at;
+      sent.nextAt = next === undefined && sent.silent.size === 0 ? NEVER : plus(now, wait);
+      return;
+    }
+    for (const nodeId of sent.silent) {
+      const node = this.#context.roster.node(nodeId);
+      if (node?.welcomed)
+        this.#context.emit({type: 'repair', to: peerOf(node), epoch, seq, command});
+    }
+    sent.repairMs = Math.min(sent.repairMs * 2, REPAIR_MS_MAX);
+    sent.nextAt = now.mono >= sent.expiresAt ? NEVER : plus(now, sent.repairMs);
+  }
+}
+
+const plus = (now: Now, ms: number): MonoMs => (now.mono + ms) as MonoMs;
+
+const isOver = (sent: Sent): boolean =>
+  sent.nextAt === NEVER || (sent.repeats >= COMMAND_REPEATS_MS.length && sent.silent.size === 0);

@@ -1,0 +1,105 @@
+// What the parts of the master share: the tables in memory, the tools, and the effects of this turn.
+
+import type {Prng} from '../base/prng.ts';
+import type {BatchId, CaptureId, NodeId} from '../base/types.ts';
+import type {MasterEffect, Note} from '../core/core.ts';
+import {type AppRow, del, encodeJson, type Op, put} from '../core/tables.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import type {DesiredState} from '../wire/message.ts';
+import type {Batch} from './batch.ts';
+import type {Roster} from './roster.ts';
+
+/** Row of `meta` that holds the highest epoch this master has used. */
+export const EPOCH_KEY = 'epoch';
+
+export type MasterConfig = {
+  /** 16 bytes. */
+  readonly clusterId: Uint8Array;
+  /** 8 random bytes of this start. */
+  readonly instanceId: Uint8Array;
+  /** 32 bytes that never change: proofs of leases are made with it. */
+  readonly leaseSecret: Uint8Array;
+  /** 32 random bytes of this start; nodes' blob keys are derived from it. */
+  readonly groupKey: Uint8Array;
+  readonly groupKeyId: number;
+  readonly blobPort: number;
+  /** SignedTrust, encoded. */
+  readonly signedTrust: Uint8Array;
+  readonly version: string;
+};
+
+export class MasterContext {
+  readonly config: MasterConfig;
+  readonly crypto: Crypto;
+  readonly prng: Prng;
+  readonly roster: Roster;
+  readonly batches: Map<BatchId, Batch>;
+  /** Batches that are not ended, in the order of their ids. */
+  readonly running = new Set<Batch>();
+  readonly apps: Map<string, AppRow>;
+  readonly dirtyBatches = new Set<Batch>();
+  /** Grows when a workunit comes to want a replica: an idle node told of less is woken. */
+  workNo = 0;
+  epoch: number;
+  state: DesiredState = {generation: 0, paused: false};
+  #effects: MasterEffect[] = [];
+
+  constructor(parts: {
+    config: MasterConfig;
+    crypto: Crypto;
+    prng: Prng;
+    roster: Roster;
+    batches: Map<BatchId, Batch>;
+    apps: Map<string, AppRow>;
+    epoch: number;
+  }) {
+    this.config = parts.config;
+    this.crypto = parts.crypto;
+    this.prng = parts.prng;
+    this.roster = parts.roster;
+    this.batches = parts.batches;
+    this.apps = parts.apps;
+    this.epoch = parts.epoch;
+    for (const batch of this.batches.values()) if (batch.running) this.running.add(batch);
+  }
+
+  emit(effect: MasterEffect): void {
+    this.#effects.push(effect);
+  }
+
+  save(op: Op): void {
+    this.#effects.push({type: 'save', op});
+  }
+
+  drop(table: Op['table'], key: string): void {
+    this.save(del(table, key));
+  }
+
+  note(level: Note['level'], what: string, fields: Note['fields'] = {}): void {
+    this.#effects.push({type: 'note', note: {level, what, fields}});
+  }
+
+  announceBatch(batchId: BatchId): void {
+    this.#effects.push({type: 'announce', about: {kind: 'batch', batchId}});
+  }
+
+  announceNode(nodeId: NodeId): void {
+    this.#effects.push({type: 'announce', about: {kind: 'node', nodeId}});
+  }
+
+  announceCapture(captureId: CaptureId): void {
+    this.#effects.push({type: 'announce', about: {kind: 'capture', captureId}});
+  }
+
+  /** Saves the new epoch; nothing of it leaves before that is durable. */
+  raiseEpoch(epoch: number): void {
+    this.epoch = epoch;
+    this.save(put('meta', EPOCH_KEY, encodeJson({epoch})));
+  }
+
+  takeEffects(): MasterEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+}

@@ -1,0 +1,124 @@
+// Which workunits of a batch are in memory: those handed out or waiting for a node, never the whole batch.
+// A range makes its inputs out of numbers when they are asked for. Lines and files are read ahead in
+// windows by the shell (`readInputs`), so that a pull finds its inputs there.
+
+import {assert} from '../base/assert.ts';
+import type {BatchId} from '../base/types.ts';
+import type {MasterEffect} from '../core/core.ts';
+import type {InputSource} from '../core/tables.ts';
+import type {Input} from '../wire/message.ts';
+import {openWorkunit, type Workunit} from './workunit.ts';
+
+/** Inputs read ahead at once; at 512 bytes each this is 512 KiB at most. */
+export const WINDOW_WORKUNITS = 1_024;
+
+export function countOf(source: InputSource): number {
+  return source.kind === 'range'
+    ? Math.ceil((source.end - source.start) / source.chunk)
+    : source.count;
+}
+
+/** The half-open part of a range that workunit `index` counts. */
+export function rangeInput(
+  source: Extract<InputSource, {kind: 'range'}>,
+  index: number,
+): Extract<Input, {kind: 'range'}> {
+  const start = source.start + index * source.chunk;
+  return {kind: 'range', start, end: Math.min(start + source.chunk, source.end)};
+}
+
+/** Gives out the indexes of a batch, each once: first those a restart left behind, then the rest. */
+export class Feeder {
+  readonly #batchId: BatchId;
+  readonly #source: InputSource;
+  readonly #count: number;
+  /** Runs of indexes below the cursor that are still undecided after a restart; [from, to). */
+  readonly #reopened: [number, number][];
+  #cursor: number;
+  #reading: {from: number; count: number} | undefined;
+
+  constructor(
+    batchId: BatchId,
+    source: InputSource,
+    cursor = 0,
+    reopened: readonly (readonly [number, number])[] = [],
+  ) {
+    this.#batchId = batchId;
+    this.#source = source;
+    this.#count = countOf(source);
+    this.#cursor = cursor;
+    this.#reopened = reopened.map(([from, to]) => [from, to]);
+  }
+
+  /** Workunits not taken up yet, or left behind by a restart and not taken up again. */
+  get remaining(): number {
+    const reopened = this.#reopened.reduce((sum, [from, to]) => sum + to - from, 0);
+    return this.#count - this.#cursor + reopened + (this.#reading?.count ?? 0);
+  }
+
+  /** Whether next() would give a workunit now. */
+  get hasNext(): boolean {
+    return this.#source.kind === 'range' && this.#hasRun;
+  }
+
+  /** Left behind by a restart: to be taken up at once, for their results may come any moment. */
+  get hasReopened(): boolean {
+    return this.#reopened.length > 0;
+  }
+
+  get #hasRun(): boolean {
+    return this.#reopened.length > 0 || this.#cursor < this.#count;
+  }
+
+  /** Undecided, but not in memory yet. */
+  isPending(index: number): boolean {
+    if (index >= this.#cursor) return index < this.#count;
+    const reading = this.#reading;
+    if (reading && index >= reading.from && index < reading.from + reading.count) return true;
+    return this.#reopened.some(([from, to]) => index >= from && index < to);
+  }
+
+  /** The next workunit of a range; undefined when all are taken up, and for other sources. */
+  next(): Workunit | undefined {
+    if (this.#source.kind !== 'range') return undefined;
+    const run = this.#takeRun(1);
+    return run && openWorkunit(this.#batchId, run.from, rangeInput(this.#source, run.from));
+  }
+
+  /**
+   * What to read so that pulls find inputs; undefined when enough is there or being read.
+   * @param waiting open workunits that want a replica
+   */
+  readAhead(waiting: number): MasterEffect | undefined {
+    if (this.#source.kind === 'range' || this.#reading || waiting >= WINDOW_WORKUNITS / 2)
+      return undefined;
+    this.#reading = this.#takeRun(WINDOW_WORKUNITS);
+    if (!this.#reading) return undefined;
+    return {type: 'readInputs', batchId: this.#batchId, source: this.#source, ...this.#reading};
+  }
+
+  inputsRead(from: number, inputs: readonly Input[]): Workunit[] {
+    assert(
+      this.#reading?.from === from && this.#reading.count === inputs.length,
+      `batch ${this.#batchId}: inputs from ${from} were not asked for`,
+    );
+    this.#reading = undefined;
+    return inputs.map((input, i) => openWorkunit(this.#batchId, from + i, input));
+  }
+
+  #takeRun(atMost: number): {from: number; count: number} | undefined {
+    const [run] = this.#reopened;
+    if (run) {
+      const from = run[0];
+      const count = Math.min(atMost, run[1] - from);
+      run[0] += count;
+      if (run[0] === run[1]) this.#reopened.shift();
+      return {from, count};
+    }
+    if (this.#cursor >= this.#count) return undefined;
+    const from = this.#cursor;
+    const count = Math.min(atMost, this.#count - from);
+    this.#cursor += count;
+    return {from, count};
+  }
+}

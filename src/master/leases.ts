@@ -1,0 +1,65 @@
+// Leases: handing a replica to a node, taking it back, and the proof that lets a restarted master know a
+// lease it has forgotten (leases are never stored: a lost one only means a second replica).
+
+import {hex32, toUtf8} from '../base/bytes.ts';
+import {addMono, type MonoMs, type NodeId} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import type {ReplicaRef} from '../wire/message.ts';
+import type {Batch} from './batch.ts';
+import type {MasterContext} from './context.ts';
+import type {NodeState} from './roster.ts';
+import {decide} from './validator.ts';
+import {type Replica, removeReplica, type Workunit} from './workunit.ts';
+
+/**
+ * First 32 bits of SHA-256(lease secret ‖ node ‖ batch ‖ index ‖ replica number), all of fixed length. A
+ * node cannot make one up for a workunit it was not given, so it cannot choose what it votes on.
+ */
+export function leaseProof(context: MasterContext, nodeId: NodeId, ref: ReplicaRef): number {
+  const text = nodeId + hex32(ref.batchId) + hex32(ref.index) + hex32(ref.replicaNo);
+  const hash = context.crypto.sha256(context.config.leaseSecret, toUtf8(text));
+  return (
+    (((hash[0] ?? 0) << 24) | ((hash[1] ?? 0) << 16) | ((hash[2] ?? 0) << 8) | (hash[3] ?? 0)) >>> 0
+  );
+}
+
+export function grant(
+  context: MasterContext,
+  batch: Batch,
+  workunit: Workunit,
+  node: NodeState,
+  now: MonoMs,
+): Replica {
+  const replicaNo = workunit.issued;
+  workunit.issued += 1;
+  const ref = {batchId: batch.row.id, index: workunit.index, replicaNo};
+  const replica: Replica = {
+    workunit,
+    nodeId: node.row.nodeId,
+    replicaNo,
+    proof: leaseProof(context, node.row.nodeId, ref),
+    deadlineAt: addMono(now, batch.row.policy.leaseSeconds * SECOND_MS),
+  };
+  workunit.replicas.push(replica);
+  node.out.add(replica);
+  batch.out += 1;
+  batch.counters.replicas += 1;
+  batch.want(workunit, workunit.wanted - 1);
+  context.dirtyBatches.add(batch);
+  return replica;
+}
+
+/** The replica is no longer out: its result came, its lease ran out, or its workunit is decided. */
+export function takeBack(context: MasterContext, batch: Batch, replica: Replica): void {
+  removeReplica(replica.workunit, replica);
+  if (context.roster.node(replica.nodeId)?.out.delete(replica)) batch.out -= 1;
+}
+
+/** After replicas or votes changed: how many replicas the open workunit wants now. */
+export function rewant(context: MasterContext, batch: Batch, workunit: Workunit): void {
+  const {votes, replicas, issued} = workunit;
+  const verdict = decide(batch.row.policy, votes, replicas.length, issued);
+  const wanted = verdict.kind === 'open' ? verdict.wanted : 0;
+  if (wanted > workunit.wanted) context.workNo += 1;
+  batch.want(workunit, wanted);
+}

@@ -1,0 +1,80 @@
+// Who is silent and which leases have run out: one sweep a second over what is in flight.
+
+import {assert} from '../base/assert.ts';
+import {addMono, type MonoMs, NEVER, type Now} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import type {MasterContext} from './context.ts';
+import {takeBack} from './leases.ts';
+import type {Results} from './results.ts';
+import type {NodeState} from './roster.ts';
+
+/** A node that missed this many heartbeats loses its leases. */
+const HEARTBEATS_MISSED_MAX = 3;
+
+/**
+ * How often nodes send a Pull when nothing else is to say: 1 s for a room, 10 s for 10,000 boards, so
+ * that the master hears about 1,000 a second at most.
+ */
+export const heartbeatMs = (nodes: number): number => Math.min(10_000, Math.max(1_000, nodes));
+
+export class Liveness {
+  readonly #context: MasterContext;
+  readonly #results: Results;
+  #sweepAt: MonoMs = NEVER;
+
+  constructor(context: MasterContext, results: Results) {
+    this.#context = context;
+    this.#results = results;
+  }
+
+  wakeAt(): MonoMs {
+    return this.#sweepAt;
+  }
+
+  /** Begins sweeping: from the first node on there is something to watch. */
+  watch(now: Now): void {
+    if (this.#sweepAt === NEVER) this.#sweepAt = addMono(now.mono, SECOND_MS);
+  }
+
+  tick(now: Now): void {
+    if (now.mono < this.#sweepAt) return;
+    this.#sweepAt = addMono(now.mono, SECOND_MS);
+    const {roster, running} = this.#context;
+    const silentAfterMs = HEARTBEATS_MISSED_MAX * heartbeatMs(roster.size);
+    for (const node of roster.all()) {
+      if (node.up && now.mono - node.heardAt > silentAfterMs) this.#silent(node, now);
+      else this.#expire(node, now);
+    }
+    for (const batch of running) batch.sample(now.mono);
+  }
+
+  #silent(node: NodeState, now: Now): void {
+    node.up = false;
+    node.idleSince = -1;
+    this.#context.note('warn', 'node is silent', {
+      node: node.row.nodeId,
+      name: node.row.name,
+      leases: node.out.size,
+    });
+    this.#context.announceNode(node.row.nodeId);
+    this.release(node, now);
+  }
+
+  #expire(node: NodeState, now: Now): void {
+    for (const replica of [...node.out])
+      if (replica.deadlineAt <= now.mono) this.#take(replica, now);
+  }
+
+  /** Takes all leases of a node back, so that others get the work. */
+  release(node: NodeState, now: Now): void {
+    for (const replica of [...node.out]) this.#take(replica, now);
+  }
+
+  #take(replica: Parameters<typeof takeBack>[2], now: Now): void {
+    const {workunit} = replica;
+    const batch = this.#context.batches.get(workunit.batchId);
+    assert(batch, `a lease of batch ${workunit.batchId}, which is not there`);
+    takeBack(this.#context, batch, replica);
+    this.#results.settle(batch, workunit, now);
+  }
+}

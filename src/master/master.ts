@@ -1,0 +1,284 @@
+// The master's core: all control flow of the master is here, the parts it calls decide.
+//
+//   operator ─▶ submit, cancel, capture, tokens, apps        ─▶ saves, commands, answer
+//   node     ─▶ Hello, Pull, Report, CommandAck, ShotReport  ─▶ Welcome, Assign, Receipt, Collect
+//   tick     ─▶ silent nodes, leases, repeats of commands, collection of files
+//
+// Every handler is right under loss, duplication, reordering and delay.
+
+import {assert, assertNever} from '../base/assert.ts';
+import type {BatchId, CaptureId, MonoMs, NodeId, Now, PeerId} from '../base/types.ts';
+import type {
+  Core,
+  MasterEffect,
+  MasterEvent,
+  OperatorRequest,
+  UploadPurpose,
+} from '../core/core.ts';
+import type {Message} from '../wire/message.ts';
+import type {Batch} from './batch.ts';
+import {Captures} from './capture.ts';
+import type {Capture} from './capture-row.ts';
+import {Commands} from './commands.ts';
+import type {MasterContext} from './context.ts';
+import {Enrolment} from './enrolment.ts';
+import {heartbeatMs, Liveness} from './liveness.ts';
+import {Operator} from './operator.ts';
+import {Pulls} from './pulls.ts';
+import {Results} from './results.ts';
+import type {NodeState} from './roster.ts';
+
+/** Idle nodes are woken at most this often; the first time at once. */
+const WAKE_NODES_MS_MIN = 20;
+/** First pulls are spread over this for each idle node. */
+const SPREAD_MS_PER_NODE = 0.05;
+
+type From<T extends Message['type']> = Extract<Message, {type: T}>;
+
+export class MasterCore implements Core<MasterEvent, MasterEffect> {
+  readonly #context: MasterContext;
+  readonly #commands: Commands;
+  readonly #results: Results;
+  readonly #liveness: Liveness;
+  readonly #enrolment: Enrolment;
+  readonly #pulls: Pulls;
+  readonly #captures: Captures;
+  readonly #operator: Operator;
+  #wokenAt = Number.NEGATIVE_INFINITY;
+  #wakeDue = false;
+
+  constructor(parts: {
+    context: MasterContext;
+    nextReportNo: number;
+    nextBatchId: number;
+    captures: readonly Capture[];
+  }) {
+    const {context} = parts;
+    this.#context = context;
+    this.#commands = new Commands(context);
+    this.#results = new Results(context, parts.nextReportNo, batch => this.#tellEnded(batch));
+    this.#liveness = new Liveness(context, this.#results);
+    this.#enrolment = new Enrolment(context, this.#commands, (node, now) =>
+      this.#liveness.release(node, now),
+    );
+    this.#pulls = new Pulls(context);
+    this.#captures = new Captures(context, this.#commands, parts.captures);
+    this.#operator = new Operator(context, this.#results, this.#captures, parts.nextBatchId);
+    context.raiseEpoch(context.epoch); // durable before anything of this epoch leaves
+  }
+
+  get context(): MasterContext {
+    return this.#context;
+  }
+
+  get captures(): Captures {
+    return this.#captures;
+  }
+
+  handle(event: MasterEvent, now: Now): MasterEffect[] {
+    this.#now = now;
+    this.#dispatch(event, now);
+    return this.#context.takeEffects();
+  }
+
+  /** Of the turn under way; for what is told out of turn (an ended batch). */
+  #now: Now | undefined;
+
+  #dispatch(event: MasterEvent, now: Now): void {
+    switch (event.type) {
+      case 'message':
+        return this.#onMessage(event.peer, event.message, now);
+      case 'linked':
+        return this.#enrolment.onLinked(event);
+      case 'operator':
+        return this.#onOperator(event.requestId, event.request, now);
+      case 'inputsRead':
+        return this.#onInputs(event);
+      case 'inputsFailed':
+        return this.#onInputsFailed(event.batchId, event.reason, now);
+      case 'blobStored':
+        this.#results.blobStored(event.blobId, event.size);
+        return this.#captures.blobStored(event.blobId);
+      case 'tick':
+        return this.#onTick(now);
+      default:
+        return assertNever(event);
+    }
+  }
+
+  #onMessage(peer: PeerId, message: Message, now: Now): void {
+    if (message.type === 'hello') {
+      this.#liveness.watch(now);
+      this.#enrolment.onHello(peer, message, now);
+      return;
+    }
+    const node = this.#context.roster.byPeer(peer);
+    if (!node?.welcomed) return; // nothing but Hello counts before Welcome
+    this.#heard(node, now);
+    switch (message.type) {
+      case 'pull':
+        return this.#pulls.onPull(node, message, now);
+      case 'report':
+        return this.#results.onReport(node, message, now);
+      case 'commandAck':
+        return this.#captures.onAck(node, message);
+      case 'shotReport':
+        return this.#captures.onShot(node, message);
+      case 'timeProbe':
+        return this.#onTimeProbe(peer, message, now);
+      case 'welcome':
+      case 'refusal':
+      case 'assign':
+      case 'receipt':
+      case 'commandCopy':
+      case 'timeReply':
+      case 'collect':
+        return; // a master's words: a node that says them is told nothing
+      default:
+        return assertNever(message);
+    }
+  }
+
+  #heard(node: NodeState, now: Now): void {
+    node.heardAt = now.mono;
+    node.heardWall = now.wall;
+    if (node.up) return;
+    node.up = true;
+    this.#context.announceNode(node.row.nodeId);
+  }
+
+  /** The runtime answers probes itself, closer to the socket; this serves a world without one. */
+  #onTimeProbe(peer: PeerId, {nonce}: From<'timeProbe'>, now: Now): void {
+    this.#context.emit({
+      type: 'send',
+      to: peer,
+      message: {type: 'timeReply', nonce, receivedWallMs: now.wall, sentWallMs: now.wall},
+    });
+  }
+
+  #onOperator(requestId: number, request: OperatorRequest, now: Now): void {
+    const answer = this.#operator.handle(request, now);
+    this.#context.emit({type: 'answer', requestId, answer});
+  }
+
+  #onInputs(event: Extract<MasterEvent, {type: 'inputsRead'}>): void {
+    const batch = this.#context.batches.get(event.batchId);
+    if (!batch?.running) return;
+    for (const workunit of batch.feeder.inputsRead(event.from, event.inputs)) {
+      batch.adopt(workunit);
+      batch.want(workunit, batch.row.policy.targetReplicas);
+      if (workunit.votes.length > 0) this.#results.settle(batch, workunit, this.#nowOf());
+    }
+    this.#context.workNo += 1;
+  }
+
+  #onInputsFailed(batchId: BatchId, reason: string, now: Now): void {
+    const batch = this.#context.batches.get(batchId);
+    if (batch?.running) this.#results.end(batch, 'failed', `inputs: ${reason}`, now);
+  }
+
+  #onTick(now: Now): void {
+    this.#liveness.tick(now);
+    this.#commands.tick(now);
+    this.#captures.tick(now);
+  }
+
+  #nowOf(): Now {
+    assert(this.#now, 'a core acts only inside handle()');
+    return this.#now;
+  }
+
+  #tellEnded(batch: Batch): void {
+    this.#commands.issue({kind: 'cancelBatch', batchId: batch.row.id}, this.#nowOf());
+  }
+
+  /** Saves each row that changed once, feeds batches, wakes idle nodes. */
+  endTurn(now: Now): MasterEffect[] {
+    this.#now = now;
+    const context = this.#context;
+    for (const batch of context.running) {
+      const read = batch.feeder.readAhead(batch.wanting.size);
+      if (read) context.emit(read);
+    }
+    this.#wakeNodes(now);
+    for (const batch of context.dirtyBatches) {
+      for (const op of batch.saves()) context.save(op);
+      context.announceBatch(batch.row.id);
+    }
+    context.dirtyBatches.clear();
+    for (const op of context.roster.saves()) context.save(op);
+    return context.takeEffects();
+  }
+
+  /** One multicast when there is work that an idle node was not told of. */
+  #wakeNodes(now: Now): void {
+    const {roster, running, workNo, state} = this.#context;
+    this.#wakeDue = false;
+    if (state.paused) return;
+    let idle = 0;
+    for (const node of roster.all())
+      if (node.up && node.idleSince >= 0 && node.idleSince < workNo) idle += 1;
+    if (idle === 0) return;
+    const batch = [...running].find(candidate => candidate.hasWork);
+    if (!batch) return;
+    if (now.mono < this.#wokenAt + WAKE_NODES_MS_MIN) {
+      this.#wakeDue = true;
+      return;
+    }
+    this.#wokenAt = now.mono;
+    for (const node of roster.all()) if (node.idleSince >= 0) node.idleSince = workNo;
+    const spreadMs = Math.floor(idle * SPREAD_MS_PER_NODE);
+    this.#commands.issue({kind: 'workAvailable', batchId: batch.row.id, spreadMs}, now);
+  }
+
+  wakeAt(): MonoMs {
+    const wakeNodesAt = this.#wakeDue ? this.#wokenAt + WAKE_NODES_MS_MIN : Infinity;
+    return Math.min(
+      this.#liveness.wakeAt(),
+      this.#commands.wakeAt(),
+      this.#captures.wakeAt(),
+      wakeNodesAt,
+    ) as MonoMs;
+  }
+
+  /** Whether this node may store so many bytes for this purpose now. */
+  mayUpload(nodeId: NodeId, purpose: UploadPurpose, size: number): boolean {
+    if (purpose.kind === 'shot')
+      return this.#captures.mayUpload(nodeId, purpose.captureId, purpose.shot, size);
+    const [batchNo, index] = purpose.replicaId.split('/').map(Number);
+    const batch = this.#context.batches.get(batchNo as BatchId);
+    if (!batch?.running || index === undefined) return false;
+    const live = batch.open.has(index) || batch.feeder.isPending(index);
+    return live && size <= batch.row.policy.outputLimitBytes;
+  }
+
+  capture(id: CaptureId): Capture | undefined {
+    return this.#captures.capture(id);
+  }
+
+  get heartbeatMs(): number {
+    return heartbeatMs(this.#context.roster.size);
+  }
+
+  check(): void {
+    const {batches, running, roster} = this.#context;
+    let out = 0;
+    for (const batch of batches.values()) {
+      batch.check();
+      assert(running.has(batch) === batch.running, `batch ${batch.row.id} is misplaced`);
+      if (!batch.running) assert(batch.open.size === 0, `batch ${batch.row.id} ended open`);
+      for (const workunit of batch.open.values()) {
+        out += workunit.replicas.length;
+        const holders = new Set(workunit.replicas.map(replica => replica.nodeId));
+        assert(
+          holders.size === workunit.replicas.length,
+          'a node holds two replicas of a workunit',
+        );
+        const {maxTotalReplicas} = batch.row.policy;
+        assert(workunit.replicas.length <= maxTotalReplicas, 'too many replicas are out');
+      }
+    }
+    for (const node of roster.all()) out -= node.out.size;
+    assert(out === 0, 'leases at nodes and leases of workunits differ');
+  }
+}

@@ -1,0 +1,205 @@
+// What the operator asks for. Everything is checked before anything changes: a request is done whole or
+// refused whole, with the reason.
+
+import {assertNever} from '../base/assert.ts';
+import {toHex, toUtf8} from '../base/bytes.ts';
+import type {ErrorCode, ErrorFields} from '../base/errors.ts';
+import {asBatchId, type BatchId, type Now} from '../base/types.ts';
+import type {BatchRequest, OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import {
+  type AppRow,
+  type BatchRow,
+  encodeJson,
+  type InputSource,
+  type Policy,
+  put,
+} from '../core/tables.ts';
+import {ARGS_BYTES_MAX, ARGS_MAX, NAME_BYTES_MAX, WORKUNITS_PER_BATCH_MAX} from '../wire/limits.ts';
+import {Batch} from './batch.ts';
+import type {Captures} from './capture.ts';
+import type {MasterContext} from './context.ts';
+import {countOf} from './feeder.ts';
+import type {Results} from './results.ts';
+import {saveToken} from './roster.ts';
+
+const POLICY: Omit<Policy, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
+  minQuorum: 2,
+  targetReplicas: 2,
+  maxErrorReplicas: 3,
+  maxTotalReplicas: 20,
+  leaseSeconds: 300,
+  priority: 0,
+};
+
+/** Allowed values, both ends included. */
+const POLICY_RANGES: Readonly<Record<keyof Policy, readonly [number, number]>> = {
+  minQuorum: [1, 16],
+  targetReplicas: [1, 32],
+  maxErrorReplicas: [1, 100],
+  maxTotalReplicas: [1, 200],
+  leaseSeconds: [1, 30 * 86_400],
+  priority: [-100, 100],
+  timeLimitSeconds: [1, 30 * 86_400],
+  memoryLimitMib: [1, 1_024],
+  outputLimitBytes: [1, 64 * 1_024 * 1_024],
+};
+
+/** The policy with its defaults, or what is wrong with it. */
+export function policyOf(wanted: Partial<Policy>, app: AppRow): Policy | string {
+  const minQuorum = wanted.minQuorum ?? POLICY.minQuorum;
+  const policy: Policy = {
+    ...POLICY,
+    targetReplicas: minQuorum,
+    timeLimitSeconds: app.timeLimitSeconds,
+    memoryLimitMib: app.memoryLimitMib,
+    outputLimitBytes: app.outputLimitBytes,
+    ...wanted,
+  };
+  for (const [name, [least, most]] of Object.entries(POLICY_RANGES)) {
+    const value = policy[name as keyof Policy];
+    if (!Number.isInteger(value) || value < least || value > most)
+      return `${name} must be a whole number from ${least} to ${most}, not ${value}`;
+  }
+  for (const name of ['timeLimitSeconds', 'memoryLimitMib', 'outputLimitBytes'] as const)
+    if (policy[name] > app[name])
+      return `${name} ${policy[name]} is above the app's own limit of ${app[name]}`;
+  if (policy.targetReplicas < policy.minQuorum) return 'targetReplicas is below minQuorum';
+  if (policy.maxTotalReplicas < policy.targetReplicas)
+    return 'maxTotalReplicas is below targetReplicas';
+  return policy;
+}
+
+function sourceFault(source: InputSource): string | undefined {
+  if (source.kind === 'range') {
+    const {start, end, chunk} = source;
+    if (![start, end, chunk].every(Number.isSafeInteger))
+      return 'start, end and chunk must be whole numbers below 2^53';
+    if (start < 0 || chunk < 1) return 'start must be at least 0 and chunk at least 1';
+    if (end <= start) return `the range is empty: end ${end} is not above start ${start}`;
+  }
+  const count = countOf(source);
+  if (!Number.isInteger(count) || count < 1) return 'there is no input';
+  if (count > WORKUNITS_PER_BATCH_MAX)
+    return `${count} workunits are too many; at most ${WORKUNITS_PER_BATCH_MAX} in one batch`;
+  return undefined;
+}
+
+const argsFault = (args: readonly string[]): string | undefined =>
+  args.length > ARGS_MAX || toUtf8(args.join('')).length > ARGS_BYTES_MAX
+    ? `at most ${ARGS_MAX} arguments of ${ARGS_BYTES_MAX} bytes together are allowed`
+    : undefined;
+
+const refusal = (code: ErrorCode, fields: ErrorFields): OperatorAnswer => ({
+  ok: false,
+  code,
+  fields,
+});
+
+export class Operator {
+  readonly #context: MasterContext;
+  readonly #results: Results;
+  readonly #captures: Captures;
+  #nextBatchId: number;
+
+  constructor(context: MasterContext, results: Results, captures: Captures, nextBatchId: number) {
+    this.#context = context;
+    this.#results = results;
+    this.#captures = captures;
+    this.#nextBatchId = nextBatchId;
+  }
+
+  handle(request: OperatorRequest, now: Now): OperatorAnswer {
+    switch (request.kind) {
+      case 'addApp':
+        return this.#addApp(request.app);
+      case 'submitBatch':
+        return this.#submit(request.batch, now);
+      case 'cancelBatch':
+        return this.#cancel(request.batchId, now);
+      case 'addToken':
+        return this.#addToken(request);
+      case 'capture':
+        return this.#captures.start(request.capture, now);
+      default:
+        return assertNever(request);
+    }
+  }
+
+  #addApp(app: AppRow): OperatorAnswer {
+    this.#context.apps.set(app.name, app);
+    this.#context.save(put('app', app.name, encodeJson(app)));
+    this.#context.note('info', 'app published', {app: app.name, version: app.version});
+    return {ok: true};
+  }
+
+  #submit(batch: BatchRequest, now: Now): OperatorAnswer {
+    const context = this.#context;
+    const app = context.apps.get(batch.app);
+    if (!app) return refusal('VOLLEY_UNKNOWN_APP', {app: batch.app});
+    const fault = sourceFault(batch.input) ?? argsFault(batch.args);
+    if (fault !== undefined) return refusal('VOLLEY_BAD_INPUT', {reason: fault});
+    const policy = policyOf(batch.policy, app);
+    if (typeof policy === 'string') return refusal('VOLLEY_BAD_POLICY', {reason: policy});
+    if (toUtf8(batch.name).length > NAME_BYTES_MAX)
+      return refusal('VOLLEY_USAGE', {reason: `a name has at most ${NAME_BYTES_MAX} bytes`});
+    const id = asBatchId(this.#nextBatchId++);
+    const added = new Batch(rowOf(id, batch, app, policy, now));
+    context.batches.set(id, added);
+    context.running.add(added);
+    context.dirtyBatches.add(added);
+    context.workNo += 1;
+    context.note('info', 'batch submitted', {batch: id, app: app.name, workunits: added.row.count});
+    return {ok: true, batchId: id};
+  }
+
+  #cancel(batchId: BatchId, now: Now): OperatorAnswer {
+    const batch = this.#context.batches.get(batchId);
+    if (!batch) return refusal('VOLLEY_UNKNOWN_BATCH', {batch: batchId});
+    if (!batch.running)
+      return refusal('VOLLEY_BATCH_ENDED', {batch: batchId, state: batch.counters.state});
+    this.#results.cancel(batchId, now);
+    return {ok: true, batchId};
+  }
+
+  #addToken(request: Extract<OperatorRequest, {kind: 'addToken'}>): OperatorAnswer {
+    const token = {
+      tokenId: request.tokenId,
+      psk: toHex(request.psk),
+      usesLeft: request.uses,
+      expiresAt: request.expiresAt,
+    };
+    this.#context.roster.placeToken(token);
+    this.#context.save(saveToken(token));
+    return {ok: true};
+  }
+}
+
+const rowOf = (
+  id: BatchId,
+  batch: BatchRequest,
+  app: AppRow,
+  policy: Policy,
+  now: Now,
+): BatchRow => ({
+  id,
+  name: batch.name === '' ? app.name : batch.name,
+  appName: app.name,
+  appId: app.appId,
+  runtime: app.runtime,
+  action: app.action,
+  args: batch.args,
+  input: batch.input,
+  count: countOf(batch.input),
+  policy,
+  state: 'running',
+  reason: '',
+  createdAt: now.wall,
+  endedAt: 0,
+  done: 0,
+  failed: 0,
+  replicas: 0,
+  results: 0,
+  disagreements: 0,
+  errors: 0,
+  lastReportNo: 0,
+});

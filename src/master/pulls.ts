@@ -1,0 +1,176 @@
+// A node asks for work: renew what it holds, pick what it may have, pack it into datagrams.
+
+import type {BatchId, Now} from '../base/types.ts';
+import {addMono} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import {
+  ASSIGN_OVERHEAD_BYTES,
+  assignedBatchBytesMax,
+  CLOSED_BATCH_BYTES_MAX,
+  CLOSED_OVERHEAD_BYTES,
+  leaseBytesMax,
+} from '../wire/codec-sizes.ts';
+import {LEASES_PER_ASSIGN_MAX, PLAINTEXT_BYTES_MAX} from '../wire/limits.ts';
+import type {Assign, AssignedBatch, Lease, Pull} from '../wire/message.ts';
+import type {Batch} from './batch.ts';
+import type {MasterContext} from './context.ts';
+import {grant} from './leases.ts';
+import {type NodeState, peerOf} from './roster.ts';
+import {batchesFor, pick, shareOf} from './scheduler.ts';
+import type {Workunit} from './workunit.ts';
+
+/** Datagrams that answer one pull. */
+const PARTS_MAX = 8;
+/** Closed batches named in one answer; the rest is named in the next. */
+const CLOSED_MAX = 16;
+const ROOM_BYTES =
+  PLAINTEXT_BYTES_MAX -
+  ASSIGN_OVERHEAD_BYTES -
+  CLOSED_OVERHEAD_BYTES -
+  CLOSED_MAX * CLOSED_BATCH_BYTES_MAX;
+/** Leases of one answer; a part may stay a quarter empty, because leases are not split. */
+const BYTES_MAX = (PARTS_MAX * ROOM_BYTES * 3) / 4 - 4 * 512;
+
+export class Pulls {
+  readonly #context: MasterContext;
+  #pullNo = 0;
+
+  constructor(context: MasterContext) {
+    this.#context = context;
+  }
+
+  onPull(node: NodeState, pull: Pull, now: Now): void {
+    const closed = this.#renew(node, pull, now);
+    node.load = pull.load;
+    if (node.lastPull?.nonce !== pull.nonce)
+      node.lastPull = {nonce: pull.nonce, assigns: this.#answer(node, pull, closed, now)};
+    for (const message of node.lastPull.assigns)
+      this.#context.emit({type: 'send', to: peerOf(node), message});
+  }
+
+  /** Batches of the node's replicas that no longer want results. */
+  #renew(node: NodeState, pull: Pull, now: Now): BatchId[] {
+    const closed = new Set<BatchId>();
+    for (const renewal of pull.running) {
+      const batch = this.#context.batches.get(renewal.batchId);
+      if (!batch?.running) {
+        closed.add(renewal.batchId);
+        continue;
+      }
+      const replica = batch.open
+        .get(renewal.index)
+        ?.replicas.find(({nodeId}) => nodeId === node.row.nodeId);
+      if (replica?.replicaNo === renewal.replicaNo)
+        replica.deadlineAt = addMono(now.mono, batch.row.policy.leaseSeconds * SECOND_MS);
+    }
+    return [...closed];
+  }
+
+  #answer(node: NodeState, pull: Pull, closed: readonly BatchId[], now: Now): Assign[] {
+    const batches: [Batch, Lease[]][] = [];
+    const wanted = Math.min(pull.wanted, PARTS_MAX * LEASES_PER_ASSIGN_MAX);
+    if (wanted > 0 && !this.#context.state.paused) this.#fill(node, pull, wanted, batches, now);
+    if (pull.wanted > 0) node.idleSince = batches.length === 0 ? this.#context.workNo : -1;
+    const parts = pack(batches);
+    return parts.map((part, no) => ({
+      type: 'assign',
+      nonce: pull.nonce,
+      batches: part,
+      waitMs: 0,
+      state: this.#context.state,
+      closed: no === 0 ? closed.slice(0, CLOSED_MAX) : [],
+      wallMs: now.wall,
+      part: no,
+      parts: parts.length,
+    }));
+  }
+
+  #fill(node: NodeState, pull: Pull, wanted: number, into: [Batch, Lease[]][], now: Now): void {
+    const nodesUp = countUp(this.#context);
+    let left = wanted;
+    let size = 0;
+    for (const batch of batchesFor(this.#context.running, node)) {
+      if (left <= 0) return;
+      const share = shareOf({
+        wanted: left,
+        wantedMs: pull.wantedMs,
+        slots: node.row.slots,
+        runMs: batch.runMs,
+        undecided: batch.row.count - batch.decided,
+        nodesUp,
+      });
+      const leases: Lease[] = [];
+      for (const workunit of pick(batch, node.row.nodeId, share)) {
+        size += assignedSize(workunit);
+        if (size > BYTES_MAX) break;
+        leases.push(this.#lease(batch, workunit, node, now));
+      }
+      if (leases.length === 0) continue;
+      batch.servedAt = ++this.#pullNo;
+      left -= leases.length;
+      into.push([batch, leases]);
+    }
+  }
+
+  #lease(batch: Batch, workunit: Workunit, node: NodeState, now: Now): Lease {
+    const {replicaNo, proof} = grant(this.#context, batch, workunit, node, now.mono);
+    return {index: workunit.index, replicaNo, proof, input: workunit.input};
+  }
+}
+
+function countUp(context: MasterContext): number {
+  let up = 0;
+  for (const node of context.roster.all()) if (node.up) up += 1;
+  return up;
+}
+
+const assignedSize = (workunit: Workunit): number =>
+  leaseBytesMax({
+    index: workunit.index,
+    replicaNo: workunit.issued,
+    proof: 0,
+    input: workunit.input,
+  });
+
+/** Leases in as few datagrams as they fit; at least one, empty when there is nothing. */
+function pack(batches: readonly (readonly [Batch, readonly Lease[]])[]): AssignedBatch[][] {
+  const parts: AssignedBatch[][] = [];
+  let part: AssignedBatch[] = [];
+  let room = 0;
+  for (const [batch, leases] of batches) {
+    const head = headOf(batch);
+    let open: Lease[] | undefined;
+    for (const lease of leases) {
+      const size = leaseBytesMax(lease);
+      const full = open && open.length >= LEASES_PER_ASSIGN_MAX;
+      const headSize = open ? 0 : assignedBatchBytesMax(head);
+      if (part.length === 0 || full || size + headSize > room) {
+        part = [];
+        parts.push(part);
+        open = undefined;
+        room = ROOM_BYTES;
+      }
+      if (!open) {
+        open = [];
+        part.push({...head, leases: open});
+        room -= assignedBatchBytesMax(head);
+      }
+      open.push(lease);
+      room -= size;
+    }
+  }
+  return parts.length > 0 ? parts : [[]];
+}
+
+function headOf(batch: Batch): Omit<AssignedBatch, 'leases'> {
+  const {row} = batch;
+  return {
+    batchId: row.id,
+    appId: row.appId,
+    args: row.args,
+    leaseMs: row.policy.leaseSeconds * SECOND_MS,
+    timeLimitMs: row.policy.timeLimitSeconds * SECOND_MS,
+    memoryLimitMib: row.policy.memoryLimitMib,
+    outputLimitBytes: row.policy.outputLimitBytes,
+  };
+}

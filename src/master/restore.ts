@@ -1,0 +1,249 @@
+// The master's core from its rows: at boot, and in the simulator after each kill. Rows are pushed in, one
+// table after the other (FIRST_TABLES, then the ranges of running batches), so that a batch of millions of
+// workunits never stands in memory whole.
+
+import {fromHex, hex32} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
+import type {Prng} from '../base/prng.ts';
+import {addMono, asNodeId, type BatchId, type Now} from '../base/types.ts';
+import {MINUTE_MS} from '../base/units.ts';
+import {
+  type AppRow,
+  type BatchRow,
+  type Decision,
+  decodeCredit,
+  decodeJson,
+  decodePage,
+  decodePageKey,
+  decodeVote,
+  decodeVoteKey,
+  type NodeRow,
+  PAGE_WORKUNITS,
+  type TableName,
+  type TokenRow,
+} from '../core/tables.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import {Batch, type SavedVotes} from './batch.ts';
+import {
+  type Capture,
+  type CaptureRow,
+  captureOf,
+  restoreShot,
+  type ShotRow,
+} from './capture-row.ts';
+import {EPOCH_KEY, type MasterConfig, MasterContext} from './context.ts';
+import {Feeder} from './feeder.ts';
+import {MasterCore} from './master.ts';
+import {Roster} from './roster.ts';
+import {decide} from './validator.ts';
+
+/** Whole tables, in the order they must be pushed. */
+export const FIRST_TABLES = [
+  'meta',
+  'app',
+  'token',
+  'node',
+  'credit',
+  'batch',
+  'capture',
+  'shot',
+] as const satisfies readonly TableName[];
+
+type Pages = {
+  /** Pages that are not complete. */
+  readonly open: Map<number, Map<number, Decision>>;
+  readonly missing: [number, number][];
+  next: number;
+  done: number;
+  failed: number;
+};
+
+export class MasterRestore {
+  readonly #config: MasterConfig;
+  readonly #crypto: Crypto;
+  readonly #prng: Prng;
+  readonly #now: Now;
+  readonly #roster = new Roster();
+  readonly #apps = new Map<string, AppRow>();
+  readonly #batches = new Map<BatchId, BatchRow>();
+  readonly #pages = new Map<BatchId, Pages>();
+  readonly #votes = new Map<BatchId, SavedVotes>();
+  readonly #captures = new Map<string, Capture>();
+  #epoch = 0;
+  #lastReportNo = 0;
+
+  constructor(config: MasterConfig, crypto: Crypto, prng: Prng, now: Now) {
+    this.#config = config;
+    this.#crypto = crypto;
+    this.#prng = prng;
+    this.#now = now;
+  }
+
+  /** Key ranges [from, to) of `page` and `vote` to push after FIRST_TABLES. */
+  ranges(): {readonly table: 'page' | 'vote'; readonly from: string; readonly to: string}[] {
+    const running = [...this.#batches.values()].filter(row => row.state === 'running');
+    return (['page', 'vote'] as const).flatMap(table =>
+      running.map(row => ({table, from: hex32(row.id), to: hex32(row.id + 1)})),
+    );
+  }
+
+  /** Throws VOLLEY_STORE_DAMAGED for a row that makes no sense. */
+  row(table: TableName, key: string, value: Uint8Array): void {
+    try {
+      this.#take(table, key, value);
+    } catch (cause) {
+      if (cause instanceof VolleyError) throw cause;
+      throw new VolleyError('VOLLEY_STORE_DAMAGED', {reason: `row ${table}/${key}`}, cause);
+    }
+  }
+
+  #take(table: TableName, key: string, value: Uint8Array): void {
+    switch (table) {
+      case 'meta':
+        if (key === EPOCH_KEY) this.#epoch = json<{epoch: number}>(value).epoch;
+        return;
+      case 'app':
+        this.#apps.set(key, json<AppRow>(value));
+        return;
+      case 'token':
+        return this.#roster.placeToken(json<TokenRow>(value));
+      case 'node':
+        return this.#takeNode(json<NodeRow>(value));
+      case 'credit':
+        return this.#roster.setCredit(asNodeId(key), decodeCredit(value));
+      case 'batch':
+        return this.#takeBatch(json<BatchRow>(value));
+      case 'page':
+        return this.#takePage(key, decodePage(value));
+      case 'vote':
+        return this.#takeVote(key, value);
+      case 'capture': {
+        const row = json<CaptureRow>(value);
+        const deadlineAt = addMono(this.#now.mono, MINUTE_MS);
+        this.#captures.set(hex32(row.id), captureOf(row, deadlineAt));
+        return;
+      }
+      case 'shot':
+        return this.#takeShot(key, json<ShotRow>(value));
+      default:
+        return;
+    }
+  }
+
+  #takeNode(row: NodeRow): void {
+    const identity = fromHex(row.identityKey);
+    if (!identity) throw new RangeError('identity key');
+    this.#roster.place(row, this.#crypto.hmacSha256(this.#config.groupKey, identity));
+  }
+
+  #takeBatch(row: BatchRow): void {
+    this.#batches.set(row.id, row);
+    this.#lastReportNo = Math.max(this.#lastReportNo, row.lastReportNo);
+  }
+
+  #takePage(key: string, page: Map<number, Decision>): void {
+    const {batchId, pageNo} = decodePageKey(key);
+    const row = this.#batches.get(batchId);
+    if (!row) throw new RangeError('page of an unknown batch');
+    let pages = this.#pages.get(batchId);
+    if (!pages) {
+      pages = {open: new Map(), missing: [], next: 0, done: 0, failed: 0};
+      this.#pages.set(batchId, pages);
+    }
+    const start = pageNo * PAGE_WORKUNITS;
+    const end = Math.min(start + PAGE_WORKUNITS, row.count);
+    if (start > pages.next) pages.missing.push([pages.next, start]);
+    for (let index = start; index < end; index++) {
+      const decision = page.get(index - start);
+      if (decision === undefined) miss(pages.missing, index);
+      else if (decision.kind === 'done') pages.done += 1;
+      else pages.failed += 1;
+    }
+    if (page.size < PAGE_WORKUNITS) pages.open.set(pageNo, page);
+    pages.next = end;
+  }
+
+  #takeVote(key: string, value: Uint8Array): void {
+    const {batchId, index, nodeId} = decodeVoteKey(key);
+    let votes = this.#votes.get(batchId);
+    if (!votes) {
+      votes = new Map();
+      this.#votes.set(batchId, votes);
+    }
+    const vote = {...decodeVote(value), nodeId};
+    const list = votes.get(index);
+    if (list) list.push(vote);
+    else votes.set(index, [vote]);
+  }
+
+  #takeShot(key: string, row: ShotRow): void {
+    const capture = this.#captures.get(key.slice(0, 8));
+    if (!capture || !restoreShot(capture, key, row)) throw new RangeError('shot');
+  }
+
+  /** A new life of the master: its epoch is one above the highest that was ever used. */
+  finish(): MasterCore {
+    const batches = new Map<BatchId, Batch>();
+    let nextBatchId = 1;
+    for (const row of this.#batches.values()) {
+      batches.set(row.id, row.state === 'running' ? this.#reopen(row) : new Batch(row));
+      nextBatchId = Math.max(nextBatchId, row.id + 1);
+    }
+    const context = new MasterContext({
+      config: this.#config,
+      crypto: this.#crypto,
+      prng: this.#prng,
+      roster: this.#roster,
+      batches,
+      apps: this.#apps,
+      epoch: this.#epoch + 1,
+    });
+    return new MasterCore({
+      context,
+      nextReportNo: this.#lastReportNo + 1,
+      nextBatchId,
+      captures: [...this.#captures.values()],
+    });
+  }
+
+  #reopen(row: BatchRow): Batch {
+    const pages = this.#pages.get(row.id);
+    const votes = this.#votes.get(row.id) ?? new Map();
+    if ((pages?.done ?? 0) !== row.done || (pages?.failed ?? 0) !== row.failed)
+      throw new VolleyError('VOLLEY_STORE_DAMAGED', {
+        reason: `batch ${row.id} counts ${row.done}+${row.failed} decided workunits, its pages hold ${pages?.done ?? 0}+${pages?.failed ?? 0}`,
+      });
+    const cursor = pages?.next ?? 0;
+    const reopened = pages?.missing ?? [];
+    // A vote may be for a workunit above the last page: it had no decision in its neighbourhood yet.
+    const above = Math.max(cursor, ...[...votes.keys()].map(index => index + 1));
+    if (above > cursor) reopened.push([cursor, above]);
+    const feeder = new Feeder(row.id, row.input, above, reopened);
+    const batch = new Batch(row, feeder, pages?.open, votes);
+    while (feeder.hasReopened) {
+      const workunit = feeder.next();
+      if (!workunit) break; // lines and files: taken up as they are read
+      batch.adopt(workunit);
+      const verdict = decide(row.policy, workunit.votes, 0, workunit.issued);
+      if (verdict.kind !== 'open')
+        throw new VolleyError('VOLLEY_STORE_DAMAGED', {
+          reason: `workunit ${row.id}/${workunit.index} has votes that decide it, and no decision`,
+        });
+      batch.want(workunit, verdict.wanted);
+    }
+    return batch;
+  }
+}
+
+function json<T>(value: Uint8Array): T {
+  const row = decodeJson(value);
+  if (typeof row !== 'object' || row === null) throw new RangeError('not JSON');
+  return row as T;
+}
+
+/** Adds `index` to the runs of missing ones. */
+function miss(runs: [number, number][], index: number): void {
+  const last = runs.at(-1);
+  if (last && last[1] === index) last[1] = index + 1;
+  else runs.push([index, index + 1]);
+}

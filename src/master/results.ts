@@ -1,0 +1,238 @@
+// Results come back: check the signature, take each as a vote, decide its workunit, pay credit, and
+// acknowledge what is durable. A report is acknowledged whole or not at all; what is not acknowledged
+// comes again, and taking it twice changes nothing.
+
+import {fromHex} from '../base/bytes.ts';
+import {type BatchId, type BlobId, type Now, workunitId} from '../base/types.ts';
+import {
+  type Decision,
+  encodeReportRow,
+  encodeVote,
+  put,
+  reportKey,
+  voteKey,
+} from '../core/tables.ts';
+import {decodeResults} from '../wire/codec.ts';
+import type {Report, ResultItem} from '../wire/message.ts';
+import type {Batch} from './batch.ts';
+import type {MasterContext} from './context.ts';
+import {leaseProof, rewant, takeBack} from './leases.ts';
+import type {NodeState} from './roster.ts';
+import {peerOf} from './roster.ts';
+import {decide, type Verdict, type Vote} from './validator.ts';
+import type {Workunit} from './workunit.ts';
+
+/** Uploads that wait for the report that names them; the oldest is forgotten and uploaded again. */
+const BLOBS_WAITING_MAX = 65_536;
+/** A batch whose first workunits all failed is not worth the rest (it ends `failed`). */
+const FAILED_AT_FIRST_MAX = 8;
+/** Credit of one validated workunit to each node that agreed on it. */
+const CREDIT = 1;
+
+type Fate =
+  | {readonly kind: 'take'; readonly batch: Batch; readonly workunit: Workunit}
+  /** Of no use any more (or never was): acknowledged, changes nothing. */
+  | {readonly kind: 'stale'}
+  /** Of use later: not acknowledged, so that it comes again. */
+  | {readonly kind: 'later'};
+
+type Closing = Exclude<Verdict, {kind: 'open'}>;
+
+const STALE: Fate = {kind: 'stale'};
+const LATER: Fate = {kind: 'later'};
+
+export class Results {
+  readonly #context: MasterContext;
+  readonly #blobs = new Map<BlobId, number>();
+  readonly #cancel: (batch: Batch) => void;
+  #nextReportNo: number;
+
+  /** @param cancel tells the nodes to stop what they hold of an ended batch */
+  constructor(context: MasterContext, nextReportNo: number, cancel: (batch: Batch) => void) {
+    this.#context = context;
+    this.#nextReportNo = nextReportNo;
+    this.#cancel = cancel;
+  }
+
+  blobStored(blobId: BlobId, size: number): void {
+    this.#blobs.set(blobId, size);
+    if (this.#blobs.size <= BLOBS_WAITING_MAX) return;
+    for (const oldest of this.#blobs.keys()) {
+      this.#blobs.delete(oldest);
+      break;
+    }
+  }
+
+  onReport(node: NodeState, report: Report, now: Now): void {
+    const context = this.#context;
+    const items = decodeResults(report.body);
+    const identity = fromHex(node.row.identityKey);
+    const {clusterId} = context.config;
+    if (
+      !items ||
+      !identity ||
+      !context.crypto.verify(identity, 'results', report.signature, clusterId, report.body)
+    ) {
+      context.note('warn', 'report refused', {node: node.row.nodeId, name: node.row.name});
+      return;
+    }
+    const reportNo = this.#nextReportNo;
+    let taken = 0;
+    let later = 0;
+    items.forEach((item, at) => {
+      const fate = this.#fateOf(node, item);
+      if (fate.kind === 'later') later += 1;
+      if (fate.kind !== 'take') return;
+      taken += 1;
+      this.#take(fate.batch, fate.workunit, voteOf(node, item, reportNo, at), now);
+    });
+    if (taken > 0) {
+      this.#nextReportNo += 1;
+      const row = {nodeId: node.row.nodeId, signature: report.signature, body: report.body};
+      context.save(put('report', reportKey(reportNo), encodeReportRow(row)));
+    }
+    if (later > 0) return;
+    const bodyHash = context.crypto.sha256(report.body);
+    context.emit({type: 'receipt', to: peerOf(node), nonce: report.nonce, bodyHash});
+  }
+
+  #fateOf(node: NodeState, item: ResultItem): Fate {
+    const context = this.#context;
+    const batch = context.batches.get(item.batchId);
+    if (!batch?.running) return STALE;
+    const workunit = batch.open.get(item.index);
+    if (!workunit) return batch.feeder.isPending(item.index) ? LATER : STALE;
+    const {nodeId} = node.row;
+    if (workunit.votes.some(vote => vote.nodeId === nodeId && sameReplica(vote, item)))
+      return STALE;
+    const lease = workunit.replicas.find(replica => replica.nodeId === nodeId);
+    const known = lease?.replicaNo === item.replicaNo ? lease.proof : undefined;
+    if ((known ?? leaseProof(context, nodeId, item)) !== item.proof) {
+      context.note('warn', 'result without a lease', {
+        node: nodeId,
+        workunit: workunitId(item.batchId, item.index),
+      });
+      return STALE;
+    }
+    if (item.status === 'done' && item.output.kind === 'blob') {
+      const size = this.#blobs.get(item.output.blobId);
+      if (size !== item.output.size) return LATER;
+    }
+    return {kind: 'take', batch, workunit};
+  }
+
+  #take(batch: Batch, workunit: Workunit, vote: Vote, now: Now): void {
+    const context = this.#context;
+    const lease = workunit.replicas.find(replica => replica.nodeId === vote.nodeId);
+    if (lease) takeBack(context, batch, lease);
+    context.dirtyBatches.add(batch);
+    workunit.issued = Math.max(workunit.issued, vote.replicaNo + 1);
+    workunit.votes.push(vote);
+    batch.counters.lastReportNo = vote.reportNo;
+    if (vote.status === 'done') {
+      batch.counters.results += 1;
+      batch.noteRunMs(vote.cpuMs);
+    } else {
+      batch.counters.errors += 1;
+      context.roster.addCredit(vote.nodeId, {errors: 1});
+    }
+    if (this.settle(batch, workunit, now, vote)) return;
+    const key = voteKey(batch.row.id, workunit.index, vote.nodeId, vote.replicaNo);
+    context.save(put('vote', key, encodeVote(vote)));
+  }
+
+  /**
+   * Decides the workunit if its votes allow; false = it stays open, and wants what it wants.
+   * @param unsaved the vote of this event, which has no row yet
+   */
+  settle(batch: Batch, workunit: Workunit, now: Now, unsaved?: Vote): boolean {
+    const {policy} = batch.row;
+    const verdict = decide(policy, workunit.votes, workunit.replicas.length, workunit.issued);
+    if (verdict.kind === 'open') {
+      rewant(this.#context, batch, workunit);
+      return false;
+    }
+    this.#close(batch, workunit, verdict, unsaved);
+    this.#endIfOver(batch, now);
+    return true;
+  }
+
+  #close(batch: Batch, workunit: Workunit, verdict: Closing, unsaved: Vote | undefined): void {
+    const {roster} = this.#context;
+    this.#forgetVotes(batch, workunit, unsaved);
+    this.#takeBackAll(batch, workunit);
+    let decision: Decision;
+    if (verdict.kind === 'canonical') {
+      const {canonical, agreeing, disagreeing} = verdict;
+      batch.counters.done += 1;
+      batch.counters.disagreements += disagreeing.length;
+      for (const vote of agreeing) roster.addCredit(vote.nodeId, {validated: 1, credit: CREDIT});
+      for (const vote of disagreeing) roster.addCredit(vote.nodeId, {disagreed: 1});
+      if (canonical.status === 'done' && canonical.output.kind === 'blob')
+        this.#blobs.delete(canonical.output.blobId);
+      decision = {kind: 'done', reportNo: canonical.reportNo, item: canonical.item};
+    } else {
+      batch.counters.failed += 1;
+      decision = {kind: 'failed', reason: verdict.reason};
+      if (batch.counters.failed === 1) batch.counters.reason = verdict.reason;
+    }
+    batch.close(workunit, verdict.kind === 'canonical' ? 'done' : 'failed', decision);
+    this.#context.dirtyBatches.add(batch);
+  }
+
+  #forgetVotes(batch: Batch, workunit: Workunit, unsaved?: Vote): void {
+    for (const vote of workunit.votes) {
+      if (vote === unsaved) continue;
+      const key = voteKey(batch.row.id, workunit.index, vote.nodeId, vote.replicaNo);
+      this.#context.drop('vote', key);
+    }
+  }
+
+  #takeBackAll(batch: Batch, workunit: Workunit): void {
+    for (const replica of [...workunit.replicas]) takeBack(this.#context, batch, replica);
+  }
+
+  #endIfOver(batch: Batch, now: Now): void {
+    const {done, failed, reason} = batch.counters;
+    const {count} = batch.row;
+    if (batch.decided === count) this.end(batch, failed > 0 ? 'failed' : 'done', reason, now);
+    else if (done === 0 && failed >= FAILED_AT_FIRST_MAX) this.end(batch, 'failed', reason, now);
+  }
+
+  /** Ends the batch; what is still open of it is cancelled. */
+  end(batch: Batch, state: 'done' | 'failed' | 'cancelled', reason: string, now: Now): void {
+    const context = this.#context;
+    const early = batch.decided < batch.row.count;
+    for (const workunit of [...batch.open.values()]) {
+      this.#forgetVotes(batch, workunit);
+      this.#takeBackAll(batch, workunit);
+      batch.close(workunit, 'cancelled');
+    }
+    batch.end(state, reason, now.wall);
+    context.running.delete(batch);
+    context.dirtyBatches.add(batch);
+    if (early) this.#cancel(batch);
+    context.note('info', 'batch ended', {batch: batch.row.id, state, reason});
+  }
+
+  cancel(batchId: BatchId, now: Now): void {
+    const batch = this.#context.batches.get(batchId);
+    if (batch?.running) this.end(batch, 'cancelled', 'cancelled by the operator', now);
+  }
+}
+
+const sameReplica = (vote: Vote, item: ResultItem): boolean =>
+  vote.status === 'done' || vote.status === 'trapped' || vote.replicaNo === item.replicaNo;
+
+function voteOf(node: NodeState, item: ResultItem, reportNo: number, at: number): Vote {
+  const head = {
+    nodeId: node.row.nodeId,
+    replicaNo: item.replicaNo,
+    reportNo,
+    item: at,
+    cpuMs: item.cpuMs,
+  };
+  return item.status === 'done'
+    ? {...head, status: item.status, output: item.output}
+    : {...head, status: item.status, reason: item.reason};
+}

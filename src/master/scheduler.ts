@@ -1,0 +1,74 @@
+// Which batches a pull is served from, with how much, and with which workunits.
+// Order: higher priority first; batches of one priority take turns. Amount: as much as the node can do in
+// the time it asks for, by the run time measured so far; near the end no more than a fair share, so that
+// one node does not sit on the last workunits while others idle.
+
+import type {NodeId} from '../base/types.ts';
+import type {Batch} from './batch.ts';
+import type {NodeState} from './roster.ts';
+import {mayHold, type Workunit} from './workunit.ts';
+
+/** Batches of this pull, in the order they are served. */
+export function batchesFor(batches: Iterable<Batch>, node: NodeState): Batch[] {
+  const able: Batch[] = [];
+  for (const batch of batches) if (batch.hasWork && canRun(batch, node)) able.push(batch);
+  return able.sort(
+    (a, b) =>
+      b.row.policy.priority - a.row.policy.priority ||
+      a.servedAt - b.servedAt ||
+      a.row.id - b.row.id,
+  );
+}
+
+export function canRun(batch: Batch, node: NodeState): boolean {
+  const {runtime, action} = batch.row;
+  if (!node.row.runtimes.includes(runtime)) return false;
+  return runtime !== 'exec' || node.row.actions.includes(action);
+}
+
+export type Share = {
+  /** Most leases the node wants. */
+  readonly wanted: number;
+  /** Milliseconds of work it wants on all slots together. */
+  readonly wantedMs: number;
+  readonly slots: number;
+  /** Measured run time of one workunit; -1 = not known. */
+  readonly runMs: number;
+  /** Workunits of the batch not decided yet, and nodes that are up. */
+  readonly undecided: number;
+  readonly nodesUp: number;
+};
+
+/** Replicas to hand out in one pull: 0 … wanted. */
+export function shareOf(share: Share): number {
+  const {wanted, slots, runMs} = share;
+  if (runMs < 0) return Math.min(wanted, slots); // not measured yet: one for each slot
+  const byTime = Math.ceil(share.wantedMs / Math.max(runMs, 0.01));
+  const fair = Math.ceil((2 * share.undecided) / Math.max(1, share.nodesUp));
+  return Math.max(0, Math.min(wanted, Math.max(1, byTime), Math.max(slots, fair)));
+}
+
+/** Workunits looked at beyond those picked: a long row that the node holds already ends a pull early. */
+const LOOK_PAST = 512;
+
+/**
+ * Up to `atMost` workunits with a replica for this node: those begun first, then new ones of the feeder.
+ * Takes the new ones up, changes nothing else.
+ */
+export function pick(batch: Batch, nodeId: NodeId, atMost: number): Workunit[] {
+  const picked: Workunit[] = [];
+  let passed = 0;
+  for (const workunit of batch.wanting) {
+    if (picked.length >= atMost) return picked;
+    if (mayHold(workunit, nodeId)) picked.push(workunit);
+    else if (++passed > LOOK_PAST) break;
+  }
+  while (picked.length < atMost) {
+    const workunit = batch.feeder.next();
+    if (!workunit) break;
+    batch.adopt(workunit);
+    batch.want(workunit, batch.row.policy.targetReplicas);
+    picked.push(workunit);
+  }
+  return picked;
+}

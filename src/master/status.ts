@@ -1,0 +1,51 @@
+// What faces see of the master: pure views of its state.
+
+import {toHex} from '../base/bytes.ts';
+import type {BatchId, CaptureId, Now} from '../base/types.ts';
+import type {AppRow} from '../core/tables.ts';
+import type {BatchView, CaptureView, NodeView, StatusView} from '../core/views.ts';
+import {viewCapture} from './capture-row.ts';
+import type {MasterCore} from './master.ts';
+import {viewNode} from './roster.ts';
+
+export function viewStatus(
+  core: MasterCore,
+  shell: Pick<StatusView, 'journalNo' | 'startedAt' | 'counters'>,
+): StatusView {
+  const {context} = core;
+  let up = 0;
+  let slots = 0;
+  for (const node of context.roster.all()) {
+    if (!node.up) continue;
+    up += 1;
+    slots += node.row.slots;
+  }
+  return {
+    clusterId: toHex(context.config.clusterId),
+    version: context.config.version,
+    epoch: context.epoch,
+    nodes: {known: context.roster.size, up, slots},
+    batches: {running: context.running.size, total: context.batches.size},
+    paused: context.state.paused,
+    ...shell,
+  };
+}
+
+export const viewNodes = (core: MasterCore): NodeView[] =>
+  [...core.context.roster.all()].map(viewNode);
+
+export const viewBatches = (core: MasterCore, now: Now): BatchView[] =>
+  [...core.context.batches.values()].map(batch => batch.view(now.mono));
+
+export const viewBatch = (core: MasterCore, id: BatchId, now: Now): BatchView | undefined =>
+  core.context.batches.get(id)?.view(now.mono);
+
+export const viewCaptures = (core: MasterCore): CaptureView[] =>
+  [...core.captures.all()].map(capture => viewCapture(capture, core.context.roster));
+
+export function viewOneCapture(core: MasterCore, id: CaptureId): CaptureView | undefined {
+  const capture = core.capture(id);
+  return capture && viewCapture(capture, core.context.roster);
+}
+
+export const viewApps = (core: MasterCore): AppRow[] => [...core.context.apps.values()];

@@ -1,0 +1,76 @@
+// A workunit that is open: replicas at nodes, votes come back, until the validator decides. Decided ones
+// leave memory; their page row says what became of them.
+//
+//   open ──▶ done       a canonical result
+//     │ └──▶ failed     errors, traps or replicas at their limit
+//     └────▶ cancelled  the batch was
+
+import {assert} from '../base/assert.ts';
+import type {BatchId, MonoMs, NodeId} from '../base/types.ts';
+import type {Input} from '../wire/message.ts';
+import type {Vote} from './validator.ts';
+
+export type WorkunitState = 'open' | 'done' | 'failed' | 'cancelled';
+
+const MOVES: Readonly<Record<WorkunitState, readonly WorkunitState[]>> = {
+  open: ['done', 'failed', 'cancelled'],
+  done: [],
+  failed: [],
+  cancelled: [],
+};
+
+/** One lease that is out. `workunit.replicas` and the node's `out` hold the same object. */
+export type Replica = {
+  readonly workunit: Workunit;
+  readonly nodeId: NodeId;
+  readonly replicaNo: number;
+  readonly proof: number;
+  deadlineAt: MonoMs;
+};
+
+export type Workunit = {
+  readonly batchId: BatchId;
+  readonly index: number;
+  readonly input: Input;
+  state: WorkunitState;
+  /** Live leases, each of another node. */
+  readonly replicas: Replica[];
+  readonly votes: Vote[];
+  /** Replicas ever handed out; the next one's number. */
+  issued: number;
+  /** Replicas to hand out now. */
+  wanted: number;
+};
+
+export const openWorkunit = (batchId: BatchId, index: number, input: Input): Workunit => ({
+  batchId,
+  index,
+  input,
+  state: 'open',
+  replicas: [],
+  votes: [],
+  issued: 0,
+  wanted: 0,
+});
+
+export function moveWorkunit(workunit: Workunit, to: WorkunitState): void {
+  assert(
+    MOVES[workunit.state].includes(to),
+    `workunit ${workunit.batchId}/${workunit.index} cannot go from ${workunit.state} to ${to}`,
+  );
+  workunit.state = to;
+}
+
+/** A node never holds two replicas of a workunit, and never votes twice (promise P3). */
+export function mayHold(workunit: Workunit, nodeId: NodeId): boolean {
+  for (const replica of workunit.replicas) if (replica.nodeId === nodeId) return false;
+  for (const vote of workunit.votes)
+    if (vote.nodeId === nodeId && (vote.status === 'done' || vote.status === 'trapped'))
+      return false;
+  return true;
+}
+
+export function removeReplica(workunit: Workunit, replica: Replica): void {
+  const at = workunit.replicas.indexOf(replica);
+  if (at >= 0) workunit.replicas.splice(at, 1);
+}

@@ -1,0 +1,170 @@
+// What a node does with a command that is authentic and inside its window: is it meant, is it in time,
+// what is answered. Keeps the files of shots until they are collected.
+
+import {toHex} from '../base/bytes.ts';
+import type {Prng} from '../base/prng.ts';
+import {
+  asNodeId,
+  type BlobId,
+  type MonoMs,
+  type NodeId,
+  type Now,
+  type WallMs,
+} from '../base/types.ts';
+import type {ClockSync} from '../core/clock-sync.ts';
+import type {NodeEffect, NodeEvent} from '../core/core.ts';
+import {del, encodeJson, type Op, put} from '../core/tables.ts';
+import {encodeAck, encodeShot} from '../wire/codec.ts';
+import {commandExpired, targets} from '../wire/command.ts';
+import type {AckVerdict, CommandWhat} from '../wire/message.ts';
+import {Acks, ackVerdictOf, Firing, type Heard, type KeptFile, planFire} from './firing.ts';
+
+/** Files kept for collection; the oldest goes first. */
+const FILES_MAX = 512;
+/** Row of `meta` for each of them. */
+export const FILE_KEY = 'file/';
+
+type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
+
+export type FireAnswer = {
+  /** AckStatement to acknowledge with. */
+  readonly body: Uint8Array;
+  readonly effect?: NodeEffect;
+  /** ShotStatement of a shot that is not fired. */
+  readonly refusal?: Uint8Array;
+};
+
+export class CommandDesk {
+  readonly #nodeId: NodeId;
+  readonly #labels: readonly string[];
+  readonly #actions: readonly string[];
+  readonly #prng: Prng;
+  readonly #firing = new Firing();
+  readonly #acks = new Acks();
+  readonly #files = new Map<BlobId, KeptFile>();
+  #ops: Op[] = [];
+
+  constructor(nodeId: NodeId, labels: readonly string[], actions: readonly string[], prng: Prng) {
+    this.#nodeId = nodeId;
+    this.#labels = labels;
+    this.#actions = actions;
+    this.#prng = prng;
+  }
+
+  /** What to do, or undefined: not meant for us, or past its time to live. */
+  judge(event: CommandEvent, clock: ClockSync, now: Now): CommandWhat | undefined {
+    const {command} = event;
+    if (!targets(command.target, this.#nodeId, this.#labels)) return undefined;
+    const wall = clock.toWall(now.mono);
+    const expired = wall !== undefined && commandExpired(command, wall);
+    if (!expired) return command.what;
+    if (command.ackWindowMs > 0)
+      this.acknowledge(event, this.#ackBody(event, 'expired', clock, now), now.mono);
+    return undefined;
+  }
+
+  fire(event: CommandEvent, clock: ClockSync, now: Now): FireAnswer {
+    const {what} = event.command;
+    if (what.kind !== 'fire') return {body: this.#ackBody(event, 'expired', clock, now)};
+    const heard: Heard = {
+      captureId: what.captureId,
+      shot: what.shot,
+      epoch: event.epoch,
+      seq: event.seq,
+      heardAt: event.heardAt,
+    };
+    if (!this.#actions.includes(what.action)) {
+      const reason = `the owner of this node does not allow "${what.action}"`;
+      return {
+        body: this.#ackBody(event, 'notAllowed', clock, now),
+        refusal: encodeShot(this.#firing.refusal(heard, 'forbidden', reason, clock, now.mono)),
+      };
+    }
+    const plan = planFire(clock, what.atWallMs, now.mono);
+    const body = this.#ackBody(event, ackVerdictOf(plan), clock, now);
+    if (plan.kind !== 'fire') {
+      const reason =
+        plan.kind === 'missed'
+          ? `heard ${plan.lateMs.toFixed(1)} ms after the instant`
+          : 'the clock of the master is not known yet';
+      const statement = this.#firing.refusal(heard, 'missed', reason, clock, now.mono);
+      return {body, refusal: encodeShot(statement)};
+    }
+    this.#firing.heard(heard);
+    const {captureId, shot, action, args} = what;
+    const {fireAt, fireAtWall} = plan;
+    return {body, effect: {type: 'fire', captureId, shot, action, args, fireAt, fireAtWall}};
+  }
+
+  #ackBody(event: CommandEvent, verdict: AckVerdict, clock: ClockSync, now: Now): Uint8Array {
+    return encodeAck({
+      epoch: event.epoch,
+      seq: event.seq,
+      heardWallMs: clock.toWall(event.heardAt) ?? (0 as WallMs),
+      clockBoundMs: clock.boundMs(now.mono),
+      verdict,
+    });
+  }
+
+  /** Within a random part of the window that the command names. */
+  acknowledge(event: CommandEvent, body: Uint8Array, now: MonoMs): void {
+    const {ackWindowMs} = event.command;
+    if (ackWindowMs === 0) return;
+    const waitMs = this.#prng.fraction() * ackWindowMs;
+    this.#acks.give(event.epoch, event.seq, body, now, waitMs);
+  }
+
+  onDuplicate(epoch: number, seq: number, now: MonoMs): void {
+    this.#acks.repeat(epoch, seq, now, 0);
+  }
+
+  takeAcks(now: MonoMs): Uint8Array[] {
+    return this.#acks.takeDue(now);
+  }
+
+  /** Encoded statement of a shot that is over; its files are kept for collection. */
+  shotDone(
+    event: Extract<NodeEvent, {type: 'shotDone'}>,
+    clock: ClockSync,
+    now: Now,
+  ): Uint8Array | undefined {
+    const statement = this.#firing.statement(event, clock, now.mono);
+    if (!statement) return undefined;
+    const {captureId, shot} = statement;
+    for (const {blobId, size} of statement.files) this.#keep({blobId, size, captureId, shot});
+    return encodeShot(statement);
+  }
+
+  #keep(file: KeptFile): void {
+    this.#files.set(file.blobId, file);
+    this.#ops.push(put('meta', FILE_KEY + file.blobId, encodeJson(file)));
+    if (this.#files.size <= FILES_MAX) return;
+    for (const oldest of this.#files.keys()) {
+      this.#files.delete(oldest);
+      this.#ops.push(del('meta', FILE_KEY + oldest));
+      break;
+    }
+  }
+
+  restoreFile(file: KeptFile): void {
+    this.#files.set(file.blobId, file);
+  }
+
+  takeOps(): Op[] {
+    const ops = this.#ops;
+    this.#ops = [];
+    return ops;
+  }
+
+  files(blobIds: readonly BlobId[]): KeptFile[] {
+    return blobIds.flatMap(blobId => this.#files.get(blobId) ?? []);
+  }
+
+  wakeAt(): number {
+    return this.#acks.wakeAt();
+  }
+}
+
+/** The first 16 bytes of SHA-256 of the identity key, in hex. */
+export const nodeIdOf = (identityHash: Uint8Array): NodeId =>
+  asNodeId(toHex(identityHash.subarray(0, 16)));

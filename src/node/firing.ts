@@ -1,0 +1,153 @@
+// Commands with a fire time: whether this node is meant, whether it is still time, what to answer, and the
+// signed statement afterwards. The floor (epoch, seq) is durable before anything fires: at most once.
+
+import {addMono, type BlobId, type CaptureId, type MonoMs, type WallMs} from '../base/types.ts';
+import type {ClockSync} from '../core/clock-sync.ts';
+import type {NodeEvent} from '../core/core.ts';
+import type {AckVerdict, ShotStatement, ShotVerdict} from '../wire/message.ts';
+
+/** A command that comes this much after its instant still fires, and reports how late. */
+const LATE_MS_MAX = 5;
+const SHOTS_MAX = 1_024;
+
+export type FirePlan =
+  | {readonly kind: 'fire'; readonly fireAt: MonoMs; readonly fireAtWall: WallMs}
+  | {readonly kind: 'missed'; readonly lateMs: number}
+  | {readonly kind: 'unknownClock'};
+
+/** When to fire on our clock. `atWall` 0 = at once. */
+export function planFire(clock: ClockSync, atWall: WallMs, now: MonoMs): FirePlan {
+  const wallNow = clock.toWall(now);
+  if (atWall === 0) return {kind: 'fire', fireAt: now, fireAtWall: wallNow ?? (0 as WallMs)};
+  const fireAt = clock.toMono(atWall, now);
+  if (fireAt === undefined) return {kind: 'unknownClock'};
+  if (now - fireAt > LATE_MS_MAX) return {kind: 'missed', lateMs: now - fireAt};
+  return {kind: 'fire', fireAt, fireAtWall: atWall};
+}
+
+export type Heard = {
+  readonly captureId: CaptureId;
+  readonly shot: number;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly heardAt: MonoMs;
+};
+
+export const ackVerdictOf = (plan: FirePlan): AckVerdict =>
+  plan.kind === 'fire' ? 'accepted' : 'expired';
+
+type ShotDone = Extract<NodeEvent, {type: 'shotDone'}>;
+
+/** The shots that were heard and are not over yet. */
+export class Firing {
+  readonly #heard = new Map<string, Heard>();
+
+  heard(heard: Heard): void {
+    this.#heard.set(keyOf(heard.captureId, heard.shot), heard);
+    if (this.#heard.size > SHOTS_MAX)
+      for (const oldest of this.#heard.keys()) {
+        this.#heard.delete(oldest);
+        break;
+      }
+  }
+
+  /** The statement of a shot that is over; undefined when it was never heard in this life. */
+  statement(done: ShotDone, clock: ClockSync, now: MonoMs): ShotStatement | undefined {
+    const key = keyOf(done.captureId, done.shot);
+    const heard = this.#heard.get(key);
+    if (!heard) return undefined;
+    this.#heard.delete(key);
+    const {firedAt, failure} = done;
+    return {
+      ...base(heard, clock, now),
+      firedWallMs: firedAt === undefined ? NOT : (clock.toWall(firedAt) ?? NOT),
+      doneWallMs: clock.toWall(done.doneAt) ?? NOT,
+      verdict: verdictOf(failure),
+      reason: failure ?? '',
+      files: done.files,
+    };
+  }
+
+  /** The statement of a shot that was not fired at all. */
+  refusal(
+    heard: Heard,
+    verdict: ShotVerdict,
+    reason: string,
+    clock: ClockSync,
+    now: MonoMs,
+  ): ShotStatement {
+    return {
+      ...base(heard, clock, now),
+      firedWallMs: NOT,
+      doneWallMs: clock.toWall(now) ?? NOT,
+      verdict,
+      reason,
+      files: [],
+    };
+  }
+}
+
+const NOT = 0 as WallMs;
+
+const base = (heard: Heard, clock: ClockSync, now: MonoMs) => ({
+  captureId: heard.captureId,
+  shot: heard.shot,
+  epoch: heard.epoch,
+  seq: heard.seq,
+  heardWallMs: clock.toWall(heard.heardAt) ?? NOT,
+  clockBoundMs: clock.boundMs(now),
+});
+
+const keyOf = (captureId: CaptureId, shot: number): string => `${captureId}/${shot}`;
+
+function verdictOf(failure: string | undefined): ShotVerdict {
+  if (failure === undefined) return 'fired';
+  return failure.startsWith('forbidden') ? 'forbidden' : 'failed';
+}
+
+/** Acknowledgements wait a random time within the window that the command names. */
+export class Acks {
+  readonly #due: {readonly at: MonoMs; readonly body: Uint8Array}[] = [];
+  /** The first answer to each command, for repeats of it. */
+  readonly #given = new Map<string, Uint8Array>();
+
+  give(epoch: number, seq: number, body: Uint8Array, now: MonoMs, waitMs: number): void {
+    this.#given.set(`${epoch}/${seq}`, body);
+    if (this.#given.size > SHOTS_MAX)
+      for (const oldest of this.#given.keys()) {
+        this.#given.delete(oldest);
+        break;
+      }
+    this.#due.push({at: addMono(now, waitMs), body});
+  }
+
+  repeat(epoch: number, seq: number, now: MonoMs, waitMs: number): void {
+    const body = this.#given.get(`${epoch}/${seq}`);
+    if (body && !this.#due.some(due => due.body === body))
+      this.#due.push({at: addMono(now, waitMs), body});
+  }
+
+  takeDue(now: MonoMs): Uint8Array[] {
+    const bodies: Uint8Array[] = [];
+    for (let i = 0; i < this.#due.length; ) {
+      const due = this.#due[i];
+      if (due && due.at <= now) {
+        this.#due.splice(i, 1);
+        bodies.push(due.body);
+      } else i += 1;
+    }
+    return bodies;
+  }
+
+  wakeAt(): number {
+    return this.#due.reduce((least, {at}) => Math.min(least, at), Number.POSITIVE_INFINITY);
+  }
+}
+
+/** A file of a shot, as the node remembers it until it is collected. */
+export type KeptFile = {
+  readonly blobId: BlobId;
+  readonly size: number;
+  readonly captureId: CaptureId;
+  readonly shot: number;
+};

@@ -1,0 +1,92 @@
+// From a session to membership: Hello, repeated with back-off until Welcome or Refusal.
+
+import {concat} from '../base/bytes.ts';
+import type {Prng} from '../base/prng.ts';
+import {addMono, type MonoMs, NEVER, type PeerId} from '../base/types.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import {RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
+import type {Hello} from '../wire/message.ts';
+import type {NodeConfig, NodeMemory} from './memory.ts';
+
+type Greeted = {
+  readonly peer: PeerId;
+  readonly binding: Uint8Array;
+  nextAt: MonoMs;
+  retryMs: number;
+  sentAt: MonoMs | undefined;
+};
+
+export class Greeting {
+  readonly #config: NodeConfig;
+  readonly #crypto: Crypto;
+  readonly #prng: Prng;
+  #greeted: Greeted | undefined;
+
+  constructor(config: NodeConfig, crypto: Crypto, prng: Prng) {
+    this.#config = config;
+    this.#crypto = crypto;
+    this.#prng = prng;
+  }
+
+  begin(peer: PeerId, handshakeHash: Uint8Array, now: MonoMs): void {
+    const {identity, staticKey} = this.#config;
+    const bound = concat(handshakeHash, staticKey);
+    const binding = this.#crypto.sign(identity.secretKey, 'bind', bound);
+    this.#greeted = {peer, binding, nextAt: now, retryMs: RETRY_MS_MIN, sentAt: undefined};
+  }
+
+  isFor(peer: PeerId): boolean {
+    return this.#greeted?.peer === peer;
+  }
+
+  /** Hello needs no repeat; when it was sent last, if only once (a sample of the clock). */
+  welcomed(): MonoMs | undefined {
+    const greeted = this.#greeted;
+    if (!greeted) return undefined;
+    const once = greeted.retryMs === RETRY_MS_MIN * 2 ? greeted.sentAt : undefined;
+    greeted.nextAt = NEVER;
+    return once;
+  }
+
+  /** Asked again later: a token may be renewed, a revocation may be a mistake. */
+  refused(now: MonoMs): void {
+    if (!this.#greeted) return;
+    this.#greeted.retryMs = RETRY_MS_MAX;
+    this.#greeted.nextAt = addMono(now, this.#prng.jitter(RETRY_MS_MAX));
+  }
+
+  next(
+    memory: NodeMemory,
+    now: MonoMs,
+  ): {readonly to: PeerId; readonly message: Hello} | undefined {
+    const greeted = this.#greeted;
+    if (!greeted || greeted.nextAt > now) return undefined;
+    greeted.sentAt = now;
+    greeted.nextAt = addMono(now, this.#prng.jitter(greeted.retryMs));
+    greeted.retryMs = Math.min(greeted.retryMs * 2, RETRY_MS_MAX);
+    const config = this.#config;
+    const message: Hello = {
+      type: 'hello',
+      identityKey: config.identity.publicKey,
+      binding: greeted.binding,
+      name: config.name,
+      labels: config.labels,
+      arch: config.arch,
+      engine: config.engine,
+      cores: config.cores,
+      slots: config.slots,
+      memoryMib: config.memoryMib,
+      runtimes: config.runtimes,
+      actions: config.actions,
+      version: config.version,
+      receiptHead: memory.receiptHead,
+      epochSeen: memory.epoch,
+      bootId: config.bootId,
+    };
+    return {to: greeted.peer, message};
+  }
+
+  wakeAt(): MonoMs {
+    return this.#greeted?.nextAt ?? NEVER;
+  }
+}

@@ -1,0 +1,35 @@
+// Who a node is and what it remembers of earlier lives.
+
+import type {KeyPair} from '../wire/crypto.ts';
+
+export type NodeConfig = {
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly arch: string;
+  readonly engine: string;
+  readonly cores: number;
+  readonly slots: number;
+  readonly memoryMib: number;
+  readonly runtimes: readonly string[];
+  readonly actions: readonly string[];
+  readonly version: string;
+  readonly identity: KeyPair;
+  /** X25519 public key of the session. */
+  readonly staticKey: Uint8Array;
+  /** 16 bytes of SHA-256 of the root key; undefined = any root (trust on first use). */
+  readonly rootFingerprint: Uint8Array | undefined;
+  /** 8 random bytes of this start. */
+  readonly bootId: Uint8Array;
+};
+
+/** What the rows of an earlier life say; see restore.ts. */
+export type NodeMemory = {
+  epoch: number;
+  seq: number;
+  receiptHead: number;
+};
+
+/** Rows of `meta`. */
+export const FLOOR_KEY = 'floor';
+export const RECEIPT_KEY = 'receipt';
+export const ENROLLED_KEY = 'enrolled';

@@ -1,0 +1,413 @@
+// The node's core: all control flow of the node is here, the parts it calls decide.
+//
+//   session ─▶ Hello ─▶ Welcome: the cold start is over, ask for work, learn the clock
+//   Assign ─▶ slots ─▶ computed ─▶ reporter ─▶ spool (durable) ─▶ Report ─▶ Receipt: spool row goes
+//   command ─▶ floor (durable) ─▶ act, acknowledge
+//
+// Every handler is right under loss, duplication, reordering and delay.
+
+import {assertNever} from '../base/assert.ts';
+import {equalBytes} from '../base/bytes.ts';
+import type {Prng} from '../base/prng.ts';
+import {asMonoMs, type BatchId, type MonoMs, type Now, type PeerId} from '../base/types.ts';
+import {ClockSync} from '../core/clock-sync.ts';
+import type {Core, NodeEffect, NodeEvent, Note} from '../core/core.ts';
+import {encodeJson, put} from '../core/tables.ts';
+import {encodeResults} from '../wire/codec.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import type {DesiredState, Message, Welcome} from '../wire/message.ts';
+import {receiptIsGood} from '../wire/receipt.ts';
+import {openTrust} from '../wire/trust.ts';
+import type {CommandDesk} from './command-desk.ts';
+import {Greeting} from './greeting.ts';
+import {ENROLLED_KEY, FLOOR_KEY, type NodeConfig, type NodeMemory, RECEIPT_KEY} from './memory.ts';
+import {Prober} from './prober.ts';
+import {Puller} from './puller.ts';
+import {Reporter} from './reporter.ts';
+import {heldId, refOf, Slots} from './slots.ts';
+import {isReady, type Spool, type Spooled} from './spool.ts';
+
+type Membership = {
+  readonly peer: PeerId;
+  readonly clusterId: Uint8Array;
+  readonly commandKey: Uint8Array;
+};
+
+export class NodeCore implements Core<NodeEvent, NodeEffect> {
+  readonly #config: NodeConfig;
+  readonly #crypto: Crypto;
+  readonly #memory: NodeMemory;
+  readonly #spool: Spool;
+  readonly #slots: Slots;
+  readonly #puller: Puller;
+  readonly #greeting: Greeting;
+  readonly #prober: Prober;
+  readonly #clock = new ClockSync();
+  readonly #reporter = new Reporter();
+  readonly #desk: CommandDesk;
+  #member: Membership | undefined;
+  #welcomed = false;
+  #state: DesiredState = {generation: 0, paused: false};
+  #load = 0;
+  #effects: NodeEffect[] = [];
+
+  constructor(parts: {
+    config: NodeConfig;
+    crypto: Crypto;
+    prng: Prng;
+    memory: NodeMemory;
+    spool: Spool;
+    desk: CommandDesk;
+  }) {
+    this.#config = parts.config;
+    this.#crypto = parts.crypto;
+    this.#memory = parts.memory;
+    this.#spool = parts.spool;
+    this.#slots = new Slots(parts.config.slots);
+    this.#puller = new Puller(parts.prng);
+    this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
+    this.#prober = new Prober(parts.prng);
+    this.#desk = parts.desk;
+  }
+
+  get welcomed(): boolean {
+    return this.#welcomed;
+  }
+
+  get slots(): Slots {
+    return this.#slots;
+  }
+
+  get spool(): Spool {
+    return this.#spool;
+  }
+
+  get clock(): ClockSync {
+    return this.#clock;
+  }
+
+  /** Load average of the machine, for the master's view; the shell sets it now and then. */
+  setLoad(load: number): void {
+    this.#load = load;
+  }
+
+  handle(event: NodeEvent, now: Now): NodeEffect[] {
+    this.#dispatch(event, now);
+    return this.#take();
+  }
+
+  #dispatch(event: NodeEvent, now: Now): void {
+    switch (event.type) {
+      case 'linked':
+        return this.#onLinked(event, now);
+      case 'message':
+        return this.#onMessage(event, now);
+      case 'command':
+        return this.#onCommand(event, now);
+      case 'duplicateCommand':
+        return this.#desk.onDuplicate(event.epoch, event.seq, now.mono);
+      case 'computed':
+        return this.#onComputed(event, now);
+      case 'failed':
+        return this.#onFailed(event, now);
+      case 'uploaded':
+        this.#spool.uploaded(event.blobId, now.mono);
+        return;
+      case 'uploadFailed':
+        return this.#note('warn', 'upload failed', {blob: event.blobId, reason: event.reason});
+      case 'shotDone':
+        return this.#onShotDone(event, now);
+      case 'tick':
+        return; // what is due is done at the end of each turn
+      default:
+        return assertNever(event);
+    }
+  }
+
+  #onLinked(event: Extract<NodeEvent, {type: 'linked'}>, now: Now): void {
+    this.#welcomed = false;
+    this.#puller.end();
+    this.#greeting.begin(event.peer, event.handshakeHash, now.mono);
+  }
+
+  #onMessage({peer, message, heardAt}: Extract<NodeEvent, {type: 'message'}>, now: Now): void {
+    switch (message.type) {
+      case 'welcome':
+        return this.#onWelcome(peer, message, heardAt, now);
+      case 'refusal':
+        this.#greeting.refused(now.mono);
+        return this.#note('warn', 'the master refuses this node', {reason: message.reason});
+      case 'assign':
+        return this.#onAssign(message, now);
+      case 'receipt':
+        return this.#onReceipt(message);
+      case 'timeReply':
+        return this.#prober.onReply(message, heardAt, this.#clock);
+      case 'collect':
+        for (const {blobId, size, captureId, shot} of this.#desk.files(message.blobIds)) {
+          const purpose = {kind: 'shot' as const, captureId, shot};
+          this.#emit({type: 'upload', blobId, size, purpose});
+        }
+        return;
+      case 'commandCopy': // the runtime opens it and gives a `command`
+      case 'hello':
+      case 'pull':
+      case 'report':
+      case 'commandAck':
+      case 'timeProbe':
+      case 'shotReport':
+        return;
+      default:
+        return assertNever(message);
+    }
+  }
+
+  #onWelcome(peer: PeerId, welcome: Welcome, heardAt: MonoMs, now: Now): void {
+    if (!this.#greeting.isFor(peer)) return; // of a session that another has replaced
+    const trust = openTrust(this.#crypto, welcome.trust, this.#config.rootFingerprint);
+    if (!trust || !equalBytes(trust.clusterId, welcome.clusterId)) {
+      this.#note('alarm', 'welcome without the trust of our root', {});
+      return;
+    }
+    if (welcome.epoch < this.#memory.epoch) {
+      this.#note('alarm', 'the master is in an earlier epoch than we have seen', {
+        epoch: welcome.epoch,
+        seen: this.#memory.epoch,
+      });
+      return; // Hello told it; it comes back with a later one
+    }
+    const sentAt = this.#greeting.welcomed();
+    const isNew = !this.#welcomed;
+    this.#welcomed = true;
+    this.#member = {peer, clusterId: welcome.clusterId, commandKey: trust.commandKey};
+    const seen = this.#memory.epoch === welcome.epoch ? this.#memory.seq : 0;
+    this.#floor(welcome.epoch, Math.max(seen, welcome.seqFloor));
+    this.#adopt(welcome.state);
+    this.#emit({
+      type: 'joinGroup',
+      clusterId: welcome.clusterId,
+      commandKey: trust.commandKey,
+      groupKey: welcome.groupKey,
+      groupKeyId: welcome.groupKeyId,
+      epoch: welcome.epoch,
+      seqFloor: this.#memory.seq,
+    });
+    const {blobPort: port, blobKey: key} = welcome;
+    this.#emit({type: 'blobAccess', port, key, appKeys: trust.appKeys});
+    this.#save(ENROLLED_KEY, {at: now.wall});
+    if (!isNew) return;
+    this.#clock.reset();
+    if (sentAt !== undefined) this.#clock.sample(sentAt, welcome.wallMs, welcome.wallMs, heardAt);
+    this.#prober.begin(now.mono);
+    this.#puller.begin(welcome.heartbeatMs, now.mono);
+    this.#spool.againSoon(now.mono);
+    this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#spool.size});
+  }
+
+  /** Durable before anything of a command is done: at most once, also across a crash. */
+  #floor(epoch: number, seq: number): void {
+    if (epoch === this.#memory.epoch && seq === this.#memory.seq) return;
+    this.#memory.epoch = epoch;
+    this.#memory.seq = seq;
+    this.#save(FLOOR_KEY, {epoch, seq});
+  }
+
+  /** The higher generation wins: a late packet cannot undo a newer state. */
+  #adopt(state: DesiredState): void {
+    if (state.generation > this.#state.generation) this.#state = state;
+  }
+
+  #onAssign(assign: Extract<Message, {type: 'assign'}>, now: Now): void {
+    this.#adopt(assign.state);
+    if (!this.#puller.onAssign(assign, now.mono)) return;
+    for (const batchId of assign.closed) this.#dropBatch(batchId);
+    for (const {leases, ...batch} of assign.batches)
+      for (const lease of leases) {
+        const ref = {batchId: batch.batchId, index: lease.index, replicaNo: lease.replicaNo};
+        this.#slots.add({
+          ...ref,
+          ...batch,
+          ...lease,
+          id: heldId(ref),
+          renewedAt: now.mono,
+          slot: -1,
+        });
+      }
+  }
+
+  #dropBatch(batchId: BatchId): void {
+    for (const held of this.#slots.ofBatch(batchId)) {
+      this.#slots.remove(held.id);
+      this.#emit({type: 'stop', replicaId: held.id});
+    }
+    this.#reporter.drop(item => item.batchId === batchId);
+  }
+
+  #onReceipt(receipt: Extract<Message, {type: 'receipt'}>): void {
+    const entry = this.#spool.entry(receipt.nonce);
+    if (!entry || !this.#member) return;
+    const {clusterId, commandKey} = this.#member;
+    if (!receiptIsGood(this.#crypto, commandKey, clusterId, entry.body, receipt)) {
+      this.#note('alarm', 'receipt refused', {nonce: receipt.nonce});
+      return;
+    }
+    this.#emit({type: 'save', op: this.#spool.remove(receipt.nonce)});
+    for (const {blobId} of entry.blobs) this.#emit({type: 'dropBlob', blobId});
+    if (receipt.journalNo > this.#memory.receiptHead) {
+      this.#memory.receiptHead = receipt.journalNo;
+      this.#save(RECEIPT_KEY, {journalNo: receipt.journalNo});
+    }
+  }
+
+  #onComputed(event: Extract<NodeEvent, {type: 'computed'}>, now: Now): void {
+    const held = this.#slots.remove(event.replicaId);
+    if (!held) return; // stopped meanwhile
+    this.#slots.noteRunMs(held.appId, event.cpuMs);
+    this.#reporter.add({...refOf(held), cpuMs: event.cpuMs, status: 'done', output: event.output});
+    this.#slowDown(now);
+  }
+
+  #onFailed(event: Extract<NodeEvent, {type: 'failed'}>, now: Now): void {
+    const held = this.#slots.remove(event.replicaId);
+    if (!held) return;
+    const {reason, detail, cpuMs} = event;
+    this.#reporter.add({...refOf(held), cpuMs, status: reason, reason: detail});
+    this.#note('warn', 'workunit failed', {replica: event.replicaId, reason, detail});
+    this.#slowDown(now);
+  }
+
+  /** A spool that the master does not empty is a reason to stop asking, not to fill the disk. */
+  #slowDown(now: Now): void {
+    if (this.#spool.size === SPOOL_MAX)
+      this.#note('warn', 'spool is full, no more work is asked for', {at: now.wall});
+  }
+
+  #onCommand(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
+    const {command, epoch, seq} = event;
+    this.#adopt(command.state);
+    this.#floor(Math.max(epoch, this.#memory.epoch), Math.max(seq, this.#memory.seq));
+    const what = this.#desk.judge(event, this.#clock, now);
+    if (!what) return;
+    switch (what.kind) {
+      case 'workAvailable':
+        return this.#puller.wake(now.mono, what.spreadMs);
+      case 'cancelBatch':
+        return this.#dropBatch(what.batchId);
+      case 'fire':
+        return this.#onFire(event, now);
+      case 'state':
+        return;
+      default:
+        return assertNever(what);
+    }
+  }
+
+  #onFire(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
+    if (!this.#member) return;
+    const {body, effect, refusal} = this.#desk.fire(event, this.#clock, now);
+    const {clusterId} = this.#member;
+    this.#desk.acknowledge(event, body, now.mono);
+    if (effect) this.#emit(effect);
+    if (refusal) this.#spoolUp('shot', refusal, clusterId, now);
+  }
+
+  #onShotDone(event: Extract<NodeEvent, {type: 'shotDone'}>, now: Now): void {
+    const body = this.#desk.shotDone(event, this.#clock, now);
+    if (!body || !this.#member) return;
+    for (const op of this.#desk.takeOps()) this.#emit({type: 'save', op});
+    this.#spoolUp('shot', body, this.#member.clusterId, now);
+  }
+
+  #spoolUp(kind: 'report' | 'shot', body: Uint8Array, clusterId: Uint8Array, now: Now): void {
+    const purpose = kind === 'report' ? 'results' : 'shot';
+    const {secretKey} = this.#config.identity;
+    const signature = this.#crypto.sign(secretKey, purpose, clusterId, body);
+    this.#emit({type: 'save', op: this.#spool.add(kind, body, signature, now.mono)});
+  }
+
+  endTurn(now: Now): NodeEffect[] {
+    const {mono} = now;
+    if (this.#member)
+      for (const items of this.#reporter.take(mono))
+        this.#spoolUp('report', encodeResults(items), this.#member.clusterId, now);
+    for (const order of this.#slots.start()) this.#emit({type: 'run', order});
+    const hello = this.#greeting.next(this.#memory, mono);
+    if (hello) this.#emit({type: 'send', to: hello.to, message: hello.message});
+    if (this.#welcomed && this.#member) this.#speak(this.#member, mono);
+    return this.#take();
+  }
+
+  /** What is due to the master. */
+  #speak(member: Membership, mono: MonoMs): void {
+    const to = member.peer;
+    for (const entry of this.#spool.wakeAt() <= mono ? this.#spool.takeDue(mono) : [])
+      this.#say(to, entry);
+    for (const body of this.#desk.takeAcks(mono)) {
+      const {secretKey} = this.#config.identity;
+      const signature = this.#crypto.sign(secretKey, 'ack', member.clusterId, body);
+      this.#emit({type: 'send', to, message: {type: 'commandAck', body, signature}});
+    }
+    const probe = this.#prober.next(mono);
+    if (probe) this.#emit({type: 'send', to, message: probe});
+    const paused = this.#state.paused || this.#spool.size >= SPOOL_MAX;
+    const pull = this.#puller.next(this.#slots, this.#config.slots, paused, this.#load, mono);
+    if (pull) this.#emit({type: 'send', to, message: pull});
+    if (!this.#puller.isLost) return;
+    this.#note('warn', 'the master does not answer', {});
+    this.#welcomed = false;
+    this.#puller.end();
+    this.#emit({type: 'forget', peer: to});
+  }
+
+  #say(to: PeerId, entry: Spooled): void {
+    const {nonce, body, signature} = entry;
+    if (entry.kind === 'shot')
+      return this.#emit({type: 'send', to, message: {type: 'shotReport', nonce, body, signature}});
+    for (const {blobId, size, replicaId} of entry.blobs)
+      if (!entry.uploaded.has(blobId))
+        this.#emit({type: 'upload', blobId, size, purpose: {kind: 'replica', replicaId}});
+    if (!isReady(entry)) return;
+    this.#emit({type: 'send', to, message: {type: 'report', nonce, body, signature}});
+    // Said and not acknowledged by the next time: the master may have forgotten the uploads.
+    entry.uploaded.clear();
+  }
+
+  wakeAt(): MonoMs {
+    const least = Math.min(this.#greeting.wakeAt(), this.#reporter.wakeAt());
+    if (!this.#welcomed) return asMonoMs(least);
+    return asMonoMs(
+      Math.min(
+        least,
+        this.#puller.wakeAt(),
+        this.#spool.wakeAt(),
+        this.#desk.wakeAt(),
+        this.#prober.wakeAt(),
+      ),
+    );
+  }
+
+  check(): void {
+    this.#slots.check();
+  }
+
+  #save(key: string, value: unknown): void {
+    this.#emit({type: 'save', op: put('meta', key, encodeJson(value))});
+  }
+
+  #note(level: Note['level'], what: string, fields: Note['fields']): void {
+    this.#emit({type: 'note', note: {level, what, fields}});
+  }
+
+  #emit(effect: NodeEffect): void {
+    this.#effects.push(effect);
+  }
+
+  #take(): NodeEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+}
+
+/** Reports that wait for their receipts before a node stops asking for work. */
+const SPOOL_MAX = 4_096;

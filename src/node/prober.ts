@@ -1,0 +1,47 @@
+// Learns the master's clock: a quick round of probes after joining, then one now and then.
+
+import type {Prng} from '../base/prng.ts';
+import {addMono, type MonoMs, NEVER} from '../base/types.ts';
+import type {ClockSync} from '../core/clock-sync.ts';
+import type {TimeProbe, TimeReply} from '../wire/message.ts';
+
+/** Eight samples find a quiet moment on a LAN; spaced so that they do not queue behind one another. */
+const QUICK_PROBES = 8;
+const QUICK_MS = 25;
+const SLOW_MS = 15_000;
+
+export class Prober {
+  readonly #prng: Prng;
+  #nonce = 0;
+  #sentAt: MonoMs | undefined;
+  #left = 0;
+  #nextAt: MonoMs = NEVER;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+  }
+
+  begin(now: MonoMs): void {
+    this.#left = QUICK_PROBES;
+    this.#nextAt = now;
+  }
+
+  next(now: MonoMs): TimeProbe | undefined {
+    if (this.#nextAt > now) return undefined;
+    this.#left = Math.max(0, this.#left - 1);
+    this.#nextAt = addMono(now, this.#prng.jitter(this.#left > 0 ? QUICK_MS : SLOW_MS));
+    this.#nonce = this.#prng.uint32();
+    this.#sentAt = now;
+    return {type: 'timeProbe', nonce: this.#nonce};
+  }
+
+  onReply(reply: TimeReply, heardAt: MonoMs, clock: ClockSync): void {
+    if (reply.nonce !== this.#nonce || this.#sentAt === undefined) return;
+    clock.sample(this.#sentAt, reply.receivedWallMs, reply.sentWallMs, heardAt);
+    this.#sentAt = undefined;
+  }
+
+  wakeAt(): MonoMs {
+    return this.#nextAt;
+  }
+}

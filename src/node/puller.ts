@@ -1,0 +1,144 @@
+// Asking for work: one pull at a time, repeated with back-off until all parts of its answer are here; a
+// pull that says nothing new is the heartbeat. How much is asked for follows from the measured run times.
+
+import type {Prng} from '../base/prng.ts';
+import {addMono, type MonoMs, NEVER} from '../base/types.ts';
+import {PULL_OVERHEAD_BYTES, RENEWAL_BYTES_MAX} from '../wire/codec-sizes.ts';
+import {PLAINTEXT_BYTES_MAX} from '../wire/limits.ts';
+import type {Assign, Pull, Renewal} from '../wire/message.ts';
+import type {Held, Slots} from './slots.ts';
+
+/** Work kept waiting, in milliseconds for each slot: hides the way to the master and back. */
+const BUFFER_MS = 250;
+/** Longer workunits are not asked for ahead: another node may be idle. */
+const AHEAD_MS_MAX = 500;
+const WAITING_MAX = 192;
+const RETRY_MS_MIN = 60;
+const RETRY_MS_MAX = 1_000;
+/** Unanswered so often: the master is gone, or has forgotten us. */
+const TRIES_MAX = 6;
+const RENEWALS_PER_PULL = Math.floor(
+  (PLAINTEXT_BYTES_MAX - PULL_OVERHEAD_BYTES) / RENEWAL_BYTES_MAX,
+);
+
+type Asked = {pull: Pull; tries: number; retryAt: MonoMs; readonly parts: Set<number>};
+
+export class Puller {
+  readonly #prng: Prng;
+  #nonce = 0;
+  #asked: Asked | undefined;
+  #heartbeatMs = 1_000;
+  #nextAt: MonoMs = NEVER;
+  /** Told that there is nothing: wait for a heartbeat or for work to become available. */
+  #idle = false;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+    this.#nonce = prng.below(2 ** 30);
+  }
+
+  /** A session begins: ask at once. */
+  begin(heartbeatMs: number, now: MonoMs): void {
+    this.#heartbeatMs = heartbeatMs;
+    this.#asked = undefined;
+    this.#idle = false;
+    this.#nextAt = now;
+  }
+
+  end(): void {
+    this.#asked = undefined;
+    this.#nextAt = NEVER;
+  }
+
+  /** There is work: ask within `spreadMs`. */
+  wake(now: MonoMs, spreadMs: number): void {
+    if (this.#nextAt === NEVER && !this.#asked) return; // no session
+    this.#idle = false;
+    const at = now + this.#prng.fraction() * spreadMs;
+    this.#nextAt = Math.min(this.#nextAt, at) as MonoMs;
+  }
+
+  /** false = a repeat, or the answer to another question. */
+  onAssign(assign: Assign, now: MonoMs): boolean {
+    const asked = this.#asked;
+    if (asked?.pull.nonce !== assign.nonce || asked.parts.has(assign.part)) return false;
+    asked.parts.add(assign.part);
+    if (asked.parts.size < assign.parts) return true;
+    this.#asked = undefined;
+    this.#idle = asked.pull.wanted > 0 && assign.parts === 1 && assign.batches.length === 0;
+    this.#nextAt = addMono(now, this.#prng.jitter(this.#heartbeatMs, 0.7, 1));
+    return true;
+  }
+
+  /** The master has not answered for so long that a new session is needed. */
+  get isLost(): boolean {
+    return (this.#asked?.tries ?? 0) >= TRIES_MAX;
+  }
+
+  /** The pull to send now, if any. */
+  next(
+    slots: Slots,
+    slotCount: number,
+    paused: boolean,
+    load: number,
+    now: MonoMs,
+  ): Pull | undefined {
+    const asked = this.#asked;
+    if (asked) return asked.retryAt <= now ? this.#repeat(asked, now) : undefined;
+    const beat = this.#nextAt <= now;
+    const wanted = paused || (this.#idle && !beat) ? 0 : wantedOf(slots);
+    if (!beat && (wanted === 0 || this.#nextAt === NEVER)) return undefined;
+    const pull: Pull = {
+      type: 'pull',
+      nonce: this.#nonce++ >>> 0,
+      wanted,
+      wantedMs: BUFFER_MS * slotCount,
+      running: beat ? renewals(slots, now) : [],
+      load,
+    };
+    this.#asked = {pull, tries: 0, retryAt: now, parts: new Set()};
+    return this.#repeat(this.#asked, now);
+  }
+
+  #repeat(asked: Asked, now: MonoMs): Pull {
+    const waitMs = Math.min(RETRY_MS_MIN * 2 ** asked.tries, RETRY_MS_MAX);
+    asked.retryAt = addMono(now, this.#prng.jitter(waitMs));
+    asked.tries += 1;
+    return asked.pull;
+  }
+
+  wakeAt(): MonoMs {
+    return this.#asked ? this.#asked.retryAt : this.#nextAt;
+  }
+}
+
+/** Leases to ask for: a replica for each free slot, and a buffer of short ones. */
+export function wantedOf(slots: Slots): number {
+  const free = slots.freeSlots - slots.waiting;
+  const waitingMs = slots.waitingMs(AHEAD_MS_MAX);
+  if (free <= 0 && (waitingMs > BUFFER_MS / 2 || !onlyShort(slots))) return 0;
+  if (slots.waiting >= WAITING_MAX / 2) return 0;
+  return onlyShort(slots) ? WAITING_MAX - slots.waiting : Math.max(0, free);
+}
+
+/** Whether all that is in hand is measured and short. */
+function onlyShort(slots: Slots): boolean {
+  let any = false;
+  for (const held of slots.held()) {
+    const runMs = slots.runMs(held.appId);
+    if (runMs === undefined || runMs > AHEAD_MS_MAX) return false;
+    any = true;
+  }
+  return any || slots.size === 0;
+}
+
+function renewals(slots: Slots, now: MonoMs): Renewal[] {
+  const oldest = [...slots.held()].sort((a, b) => a.renewedAt - b.renewedAt);
+  return oldest.slice(0, RENEWALS_PER_PULL).map(held => renew(held, now));
+}
+
+function renew(held: Held, now: MonoMs): Renewal {
+  held.renewedAt = now;
+  const {batchId, index, replicaNo} = held;
+  return {batchId, index, replicaNo, permille: 0};
+}

@@ -1,0 +1,62 @@
+// Finished results gather here until they fill a datagram or a few milliseconds have passed; then they are
+// signed once, spooled, and sent. Alone at idle, a result leaves at once.
+
+import {addMono, type MonoMs, NEVER} from '../base/types.ts';
+import {RESULTS_BYTES_MAX, resultBytesMax} from '../wire/codec-sizes.ts';
+import {RESULTS_PER_REPORT_MAX} from '../wire/limits.ts';
+import type {ResultItem} from '../wire/message.ts';
+
+/** One signature and one synced write for all results of this time. */
+const GATHER_MS = 4;
+
+export class Reporter {
+  #items: ResultItem[] = [];
+  #lastAt = Number.NEGATIVE_INFINITY as MonoMs;
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  add(item: ResultItem): void {
+    this.#items.push(item);
+  }
+
+  /** Drops what has not been reported yet and matches. */
+  drop(unwanted: (item: ResultItem) => boolean): void {
+    this.#items = this.#items.filter(item => !unwanted(item));
+  }
+
+  /** Lists for reports to make now, each within one datagram. */
+  take(now: MonoMs): ResultItem[][] {
+    const lists: ResultItem[][] = [];
+    if (this.#items.length === 0) return lists;
+    const due = now >= this.#lastAt + GATHER_MS;
+    let list: ResultItem[] = [];
+    let bytes = 0;
+    let at = 0;
+    for (const item of this.#items) {
+      const size = resultBytesMax(item);
+      if (list.length === RESULTS_PER_REPORT_MAX || bytes + size > RESULTS_BYTES_MAX) {
+        lists.push(list);
+        at += list.length;
+        list = [];
+        bytes = 0;
+      }
+      list.push(item);
+      bytes += size;
+    }
+    if (due) {
+      lists.push(list);
+      at += list.length;
+    }
+    if (at > 0) {
+      this.#items = this.#items.slice(at);
+      this.#lastAt = now;
+    }
+    return lists;
+  }
+
+  wakeAt(): MonoMs {
+    return this.#items.length === 0 ? NEVER : addMono(this.#lastAt, GATHER_MS);
+  }
+}

@@ -1,0 +1,75 @@
+// The node's core from its rows: `meta` and `spool`, pushed in one after the other.
+
+import {VolleyError} from '../base/errors.ts';
+import type {Prng} from '../base/prng.ts';
+import type {MonoMs} from '../base/types.ts';
+import {decodeJson, type TableName} from '../core/tables.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import {CommandDesk, FILE_KEY, nodeIdOf} from './command-desk.ts';
+import type {KeptFile} from './firing.ts';
+import {ENROLLED_KEY, FLOOR_KEY, type NodeConfig, type NodeMemory, RECEIPT_KEY} from './memory.ts';
+import {NodeCore} from './node.ts';
+import {Spool} from './spool.ts';
+
+export const NODE_TABLES = ['meta', 'spool'] as const satisfies readonly TableName[];
+
+export class NodeRestore {
+  readonly #config: NodeConfig;
+  readonly #crypto: Crypto;
+  readonly #prng: Prng;
+  readonly #now: MonoMs;
+  readonly #memory: NodeMemory = {epoch: 0, seq: 0, receiptHead: 0};
+  readonly #spool: Spool;
+  readonly #desk: CommandDesk;
+  #enrolled = false;
+
+  constructor(config: NodeConfig, crypto: Crypto, prng: Prng, now: MonoMs) {
+    this.#config = config;
+    this.#crypto = crypto;
+    this.#prng = prng;
+    this.#now = now;
+    this.#spool = new Spool(prng.fork());
+    const nodeId = nodeIdOf(crypto.sha256(config.identity.publicKey));
+    this.#desk = new CommandDesk(nodeId, config.labels, config.actions, prng.fork());
+  }
+
+  /** A Welcome was received in an earlier life: the join token is spent. */
+  get enrolled(): boolean {
+    return this.#enrolled;
+  }
+
+  /** Throws VOLLEY_STORE_DAMAGED for a row that makes no sense. */
+  row(table: TableName, key: string, value: Uint8Array): void {
+    try {
+      if (table === 'spool') this.#spool.restore(key, value, this.#now);
+      else if (table === 'meta') this.#takeMeta(key, value);
+    } catch (cause) {
+      throw new VolleyError('VOLLEY_STORE_DAMAGED', {reason: `row ${table}/${key}`}, cause);
+    }
+  }
+
+  #takeMeta(key: string, value: Uint8Array): void {
+    if (key === FLOOR_KEY) Object.assign(this.#memory, json<{epoch: number; seq: number}>(value));
+    else if (key === RECEIPT_KEY)
+      this.#memory.receiptHead = json<{journalNo: number}>(value).journalNo;
+    else if (key === ENROLLED_KEY) this.#enrolled = true;
+    else if (key.startsWith(FILE_KEY)) this.#desk.restoreFile(json<KeptFile>(value));
+  }
+
+  finish(): NodeCore {
+    return new NodeCore({
+      config: this.#config,
+      crypto: this.#crypto,
+      prng: this.#prng,
+      memory: this.#memory,
+      spool: this.#spool,
+      desk: this.#desk,
+    });
+  }
+}
+
+function json<T>(value: Uint8Array): T {
+  const row = decodeJson(value);
+  if (typeof row !== 'object' || row === null) throw new RangeError('not JSON');
+  return row as T;
+}

@@ -1,0 +1,164 @@
+// Work on a node: replicas that wait and replicas that run. A slot runs one at a time, but is handed the
+// next ones ahead when they are so short that the way to the runner and back would be most of the time.
+
+import {assert} from '../base/assert.ts';
+import type {BatchId, BlobId, MonoMs, ReplicaId} from '../base/types.ts';
+import {replicaId} from '../base/types.ts';
+import type {RunOrder} from '../core/core.ts';
+import type {Input, ReplicaRef} from '../wire/message.ts';
+
+/** One lease in hand. */
+export type Held = ReplicaRef & {
+  readonly id: ReplicaId;
+  readonly proof: number;
+  readonly appId: BlobId;
+  readonly args: readonly string[];
+  readonly input: Input;
+  readonly timeLimitMs: number;
+  readonly memoryLimitMib: number;
+  readonly outputLimitBytes: number;
+  /** When the master last heard that we have it. */
+  renewedAt: MonoMs;
+  /** -1 = waiting. */
+  slot: number;
+};
+
+/** Orders that a slot may have ahead: about this much work … */
+const AHEAD_MS = 20;
+/** … and at most so many: the pipe to the runner holds them all. */
+const AHEAD_MAX = 64;
+/** Weight of the newest run time in the moving average. */
+const NEWEST = 0.2;
+const APPS_MAX = 256;
+
+export class Slots {
+  readonly #held = new Map<ReplicaId, Held>();
+  readonly #waiting = new Map<ReplicaId, Held>();
+  /** Orders in each slot. */
+  readonly #busy: number[];
+  readonly #runMs = new Map<BlobId, number>();
+
+  constructor(slots: number) {
+    this.#busy = new Array<number>(slots).fill(0);
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  get freeSlots(): number {
+    return this.#busy.filter(orders => orders === 0).length;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  has(id: ReplicaId): boolean {
+    return this.#held.has(id);
+  }
+
+  held(): IterableIterator<Held> {
+    return this.#held.values();
+  }
+
+  add(held: Held): void {
+    if (this.#held.has(held.id)) return;
+    this.#held.set(held.id, held);
+    this.#waiting.set(held.id, held);
+  }
+
+  /** Measured run time of the app, ms; undefined before its first run here. */
+  runMs(appId: BlobId): number | undefined {
+    return this.#runMs.get(appId);
+  }
+
+  /** Milliseconds of work that wait; a replica of an app never run here counts as `unknownMs`. */
+  waitingMs(unknownMs: number): number {
+    let ms = 0;
+    for (const held of this.#waiting.values()) ms += this.#runMs.get(held.appId) ?? unknownMs;
+    return ms;
+  }
+
+  /** Orders for slots that have room, the emptiest slot first. */
+  start(): RunOrder[] {
+    const orders: RunOrder[] = [];
+    for (const held of this.#waiting.values()) {
+      const slot = this.#emptiest();
+      if ((this.#busy[slot] ?? 0) >= this.#depth(held.appId)) break;
+      this.#waiting.delete(held.id);
+      held.slot = slot;
+      this.#busy[slot] = (this.#busy[slot] ?? 0) + 1;
+      orders.push(orderOf(held));
+    }
+    return orders;
+  }
+
+  #emptiest(): number {
+    let slot = 0;
+    for (let i = 1; i < this.#busy.length; i++)
+      if ((this.#busy[i] ?? 0) < (this.#busy[slot] ?? 0)) slot = i;
+    return slot;
+  }
+
+  #depth(appId: BlobId): number {
+    const runMs = this.#runMs.get(appId);
+    if (runMs === undefined) return 1;
+    return Math.max(1, Math.min(AHEAD_MAX, Math.floor(AHEAD_MS / Math.max(runMs, 0.01))));
+  }
+
+  /** Takes a replica out of hand; undefined when it is not (a result that nobody waits for). */
+  remove(id: ReplicaId): Held | undefined {
+    const held = this.#held.get(id);
+    if (!held) return undefined;
+    this.#held.delete(id);
+    this.#waiting.delete(id);
+    if (held.slot >= 0) this.#busy[held.slot] = (this.#busy[held.slot] ?? 1) - 1;
+    return held;
+  }
+
+  noteRunMs(appId: BlobId, ms: number): void {
+    const before = this.#runMs.get(appId);
+    if (before === undefined && this.#runMs.size >= APPS_MAX) this.#runMs.clear();
+    this.#runMs.set(appId, before === undefined ? ms : before * (1 - NEWEST) + ms * NEWEST);
+  }
+
+  ofBatch(batchId: BatchId): Held[] {
+    return [...this.#held.values()].filter(held => held.batchId === batchId);
+  }
+
+  check(): void {
+    const orders = this.#busy.reduce((sum, count) => sum + count, 0);
+    assert(
+      orders + this.#waiting.size === this.#held.size,
+      `${this.#held.size} replicas held, ${orders} in slots, ${this.#waiting.size} waiting`,
+    );
+    for (const count of this.#busy) assert(count >= 0, 'a slot ran less than nothing');
+  }
+}
+
+const orderOf = (held: Held): RunOrder => ({
+  replicaId: held.id,
+  slot: held.slot,
+  appId: held.appId,
+  args: held.args,
+  input: held.input,
+  timeLimitMs: held.timeLimitMs,
+  memoryLimitMib: held.memoryLimitMib,
+  outputLimitBytes: held.outputLimitBytes,
+  seed: seedOf(held.batchId, held.index),
+});
+
+/** The same for every replica of a workunit, different for its neighbours. */
+export const seedOf = (batchId: BatchId, index: number): number =>
+  (Math.imul(batchId, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0;
+
+export const heldId = (ref: ReplicaRef): ReplicaId =>
+  replicaId(ref.batchId, ref.index, ref.replicaNo);
+
+export const refOf = (held: Held): ReplicaRef & {readonly proof: number} => ({
+  batchId: held.batchId,
+  index: held.index,
+  replicaNo: held.replicaNo,
+  proof: held.proof,
+});

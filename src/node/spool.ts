@@ -1,0 +1,156 @@
+// What the master has to acknowledge: reports and shot statements, kept on disk until its signed receipt
+// is here (promise P2), and repeated with back-off. A report whose outputs are blobs is sent when they are
+// uploaded; its first words go out again and again until then, so does the upload.
+
+import {ByteReader, ByteWriter, hex32} from '../base/bytes.ts';
+import type {Prng} from '../base/prng.ts';
+import {
+  addMono,
+  type BlobId,
+  type MonoMs,
+  NEVER,
+  type ReplicaId,
+  replicaId,
+} from '../base/types.ts';
+import {del, type Op, put} from '../core/tables.ts';
+import {decodeResults} from '../wire/codec.ts';
+import {RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
+
+export type SpoolKind = 'report' | 'shot';
+
+export type Pending = {
+  readonly blobId: BlobId;
+  readonly size: number;
+  readonly replicaId: ReplicaId;
+};
+
+export type Spooled = {
+  readonly kind: SpoolKind;
+  readonly nonce: number;
+  readonly body: Uint8Array;
+  readonly signature: Uint8Array;
+  /** Outputs to upload before it is sent. */
+  readonly blobs: readonly Pending[];
+  readonly uploaded: Set<BlobId>;
+  dueAt: MonoMs;
+  retryMs: number;
+};
+
+/** Sent in one tick at most: what gathered in a partition must not come back as a flood. */
+const DUE_MAX = 64;
+
+export class Spool {
+  readonly #prng: Prng;
+  readonly #entries = new Map<number, Spooled>();
+  #nextNonce = 1;
+
+  constructor(prng: Prng) {
+    this.#prng = prng;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  entry(nonce: number): Spooled | undefined {
+    return this.#entries.get(nonce);
+  }
+
+  add(kind: SpoolKind, body: Uint8Array, signature: Uint8Array, now: MonoMs): Op {
+    const nonce = this.#nextNonce++;
+    this.#place(kind, nonce, body, signature, now);
+    const row = new ByteWriter()
+      .varint(kind === 'report' ? 0 : 1)
+      .sized(signature)
+      .sized(body);
+    return put('spool', hex32(nonce), row.bytes());
+  }
+
+  /** A row found at boot. Throws RangeError when it is cut short. */
+  restore(key: string, row: Uint8Array, now: MonoMs): void {
+    const reader = new ByteReader(row);
+    const kind = reader.varint() === 0 ? 'report' : 'shot';
+    const signature = reader.sized();
+    const nonce = Number.parseInt(key, 16);
+    this.#place(kind, nonce, reader.sized(), signature, now);
+    this.#nextNonce = Math.max(this.#nextNonce, nonce + 1);
+  }
+
+  #place(
+    kind: SpoolKind,
+    nonce: number,
+    body: Uint8Array,
+    signature: Uint8Array,
+    now: MonoMs,
+  ): void {
+    const blobs = kind === 'report' ? blobsOf(body) : [];
+    this.#entries.set(nonce, {
+      kind,
+      nonce,
+      body,
+      signature,
+      blobs,
+      uploaded: new Set(),
+      dueAt: now,
+      retryMs: RETRY_MS_MIN,
+    });
+  }
+
+  /** The receipt is here. */
+  remove(nonce: number): Op {
+    this.#entries.delete(nonce);
+    return del('spool', hex32(nonce));
+  }
+
+  /** What is to be sent (or whose blobs are to be uploaded) now; each is put off with back-off. */
+  takeDue(now: MonoMs): Spooled[] {
+    const due: Spooled[] = [];
+    for (const entry of this.#entries.values()) {
+      if (due.length >= DUE_MAX) break;
+      if (entry.dueAt > now) continue;
+      entry.dueAt = addMono(now, this.#prng.jitter(entry.retryMs));
+      entry.retryMs = Math.min(entry.retryMs * 2, RETRY_MS_MAX);
+      due.push(entry);
+    }
+    return due;
+  }
+
+  /** Marks the blob as uploaded; entries that wait for nothing else any more become due now. */
+  uploaded(blobId: BlobId, now: MonoMs): void {
+    for (const entry of this.#entries.values()) {
+      if (!entry.blobs.some(blob => blob.blobId === blobId)) continue;
+      entry.uploaded.add(blobId);
+      if (isReady(entry)) entry.dueAt = now;
+    }
+  }
+
+  /** A new session: everything is said again soon, spread so that a room does not speak at once. */
+  againSoon(now: MonoMs): void {
+    for (const entry of this.#entries.values()) {
+      entry.uploaded.clear();
+      entry.retryMs = RETRY_MS_MIN;
+      entry.dueAt = addMono(now, this.#prng.fraction() * RETRY_MS_MIN);
+    }
+  }
+
+  wakeAt(): MonoMs {
+    let least: number = NEVER;
+    for (const entry of this.#entries.values()) least = Math.min(least, entry.dueAt);
+    return least as MonoMs;
+  }
+}
+
+export const isReady = (entry: Spooled): boolean =>
+  entry.blobs.every(blob => entry.uploaded.has(blob.blobId));
+
+function blobsOf(body: Uint8Array): Pending[] {
+  const blobs: Pending[] = [];
+  for (const item of decodeResults(body) ?? [])
+    if (item.status === 'done' && item.output.kind === 'blob')
+      blobs.push({
+        blobId: item.output.blobId,
+        size: item.output.size,
+        replicaId: replicaId(item.batchId, item.index, item.replicaNo),
+      });
+  return blobs;
+}

@@ -1,0 +1,162 @@
+// The only loop between a core and the world.
+//
+//   event → inbox → turn (≤ 256 events) → effects → ONE synced commit → everything else, in order
+//
+// Nothing leaves before the commit of its own turn and of every turn before it (rule "save before send").
+// While a commit is under way further turns run and gather into the next one: that is the group commit.
+// The store takes one commit at a time; how far turns may run ahead is bounded by PENDING_OPS_MAX.
+// A failed commit or a broken invariant is fatal: the store is the truth, memory only a cache.
+
+import type {Core} from '../core/core.ts';
+import {type Head, journalOps} from '../core/journal.ts';
+import type {Op} from '../core/tables.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import {INBOX_EVENTS_MAX, PENDING_OPS_MAX, TURN_EVENTS_MAX} from '../wire/limits.ts';
+import type {Clock, Store} from './ports.ts';
+
+type Tick = {readonly type: 'tick'};
+type Save = {readonly type: 'save'; readonly op: Op};
+
+export type DriverOptions<E extends {type: string}, F extends {type: string}> = {
+  readonly core: Core<E | Tick, F | Save>;
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly crypto: Pick<Crypto, 'sha256'>;
+  /** End of the journal as found at open. */
+  readonly head: Head;
+  /** Does one effect; `journalNo` is the last durable commit, which holds the effect's turn. */
+  readonly perform: (effect: F, journalNo: number) => void;
+  readonly fatal: (error: unknown) => void;
+  /** After each turn; the simulator checks invariants here. */
+  readonly afterTurn?: () => void;
+};
+
+export class Driver<E extends {type: string}, F extends {type: string}> {
+  readonly #options: DriverOptions<E, F>;
+  #head: Head;
+  #inbox: E[] = [];
+  #taken = 0;
+  #turnDue = false;
+  #committing = false;
+  #stopped = false;
+  #ops: Op[] = [];
+  #effects: F[] = [];
+
+  constructor(options: DriverOptions<E, F>) {
+    this.#options = options;
+    this.#head = options.head;
+  }
+
+  /** Number of the last durable commit. */
+  get journalNo(): number {
+    return this.#head.journalNo;
+  }
+
+  /** true when nothing waits: no event, no operation, no commit under way. */
+  get idle(): boolean {
+    return !this.#committing && this.#ops.length === 0 && this.#waiting === 0;
+  }
+
+  get #waiting(): number {
+    return this.#inbox.length - this.#taken;
+  }
+
+  /** Queues an event; false = the inbox is full and the event is dropped (the caller counts it). */
+  post(event: E): boolean {
+    if (this.#stopped || this.#waiting >= INBOX_EVENTS_MAX) return false;
+    this.#inbox.push(event);
+    this.#scheduleTurn();
+    return true;
+  }
+
+  /** First turn: lets the core save and say what it has from its start. */
+  start(): void {
+    this.#scheduleTurn();
+  }
+
+  /** No further turn; a commit under way may still end. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnDue || this.#stopped) return;
+    this.#turnDue = true;
+    this.#options.clock.soon(() => this.#turn());
+  }
+
+  #turn(): void {
+    this.#turnDue = false;
+    if (this.#stopped || this.#ops.length > PENDING_OPS_MAX) return; // the commit's end goes on
+    try {
+      this.#runCore();
+      this.#options.afterTurn?.();
+      this.#flush();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (this.#waiting > 0) this.#scheduleTurn();
+    this.#options.clock.alarmAt(this.#options.core.wakeAt(), () => this.#scheduleTurn());
+  }
+
+  #runCore(): void {
+    const {core, clock} = this.#options;
+    const now = clock.now();
+    const last = Math.min(this.#inbox.length, this.#taken + TURN_EVENTS_MAX);
+    for (let i = this.#taken; i < last; i++) this.#take(core.handle(this.#inbox[i] as E, now));
+    this.#taken = last;
+    if (this.#taken === this.#inbox.length) {
+      this.#inbox = [];
+      this.#taken = 0;
+    }
+    if (core.wakeAt() <= now.mono) this.#take(core.handle({type: 'tick'}, now));
+    this.#take(core.endTurn(now));
+  }
+
+  #take(effects: readonly (F | Save)[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'save') this.#ops.push((effect as Save).op);
+      else this.#effects.push(effect as F);
+    }
+  }
+
+  #flush(): void {
+    if (this.#committing) return;
+    const effects = this.#effects;
+    this.#effects = [];
+    if (this.#ops.length === 0) {
+      this.#performAll(effects);
+      return;
+    }
+    const {ops, head} = journalOps(this.#options.crypto, this.#head, this.#ops);
+    this.#ops = [];
+    this.#committing = true;
+    this.#options.store.commit(ops, error => {
+      this.#committing = false;
+      if (error) {
+        this.#fail(error);
+        return;
+      }
+      this.#head = head;
+      try {
+        this.#performAll(effects);
+        if (!this.#stopped) this.#flush();
+      } catch (cause) {
+        this.#fail(cause);
+        return;
+      }
+      if (this.#waiting > 0) this.#scheduleTurn();
+    });
+  }
+
+  #performAll(effects: readonly F[]): void {
+    for (const effect of effects) this.#options.perform(effect, this.#head.journalNo);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#options.fatal(error);
+  }
+}

@@ -1,0 +1,220 @@
+// A master at work: datagrams are opened by the link, events go through the driver to the core, effects
+// come back out. The same under real UDP and in the simulator.
+
+import {assertNever} from '../base/assert.ts';
+import type {Address} from '../base/types.ts';
+import type {
+  Announcement,
+  MasterEffect,
+  MasterEvent,
+  OperatorAnswer,
+  OperatorRequest,
+} from '../core/core.ts';
+import type {Head} from '../core/journal.ts';
+import type {MasterCore} from '../master/master.ts';
+import {sealCommand} from '../wire/command.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import type {Received} from '../wire/link.ts';
+import {journalNoBytes} from '../wire/receipt.ts';
+import type {MasterLink} from '../wire/session-master.ts';
+import {Alarm} from './alarm.ts';
+import {Driver} from './driver.ts';
+import type {Clock, Inputs, Journal, Network, Store} from './ports.ts';
+
+export type MasterPorts = {
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly inputs: Inputs;
+  readonly crypto: Crypto;
+  readonly fatal: (error: unknown) => void;
+};
+
+export type MasterRuntimeOptions = {
+  readonly core: MasterCore;
+  readonly link: MasterLink;
+  readonly ports: MasterPorts;
+  /** Ed25519 secret key that signs commands and receipts. */
+  readonly commandSecretKey: Uint8Array;
+  readonly head: Head;
+  /** Time between beacons; 0 = none. */
+  readonly beaconMs: number;
+  readonly onAnnounce?: (about: Announcement) => void;
+  readonly afterTurn?: () => void;
+};
+
+type Performed = Exclude<MasterEffect, {type: 'save'}>;
+
+export class MasterRuntime {
+  readonly core: MasterCore;
+  readonly #options: MasterRuntimeOptions;
+  readonly #ports: MasterPorts;
+  readonly #link: MasterLink;
+  readonly #driver: Driver<MasterEvent, Performed>;
+  readonly #alarm: Alarm;
+  readonly #answers = new Map<number, (answer: OperatorAnswer) => void>();
+  #requestId = 0;
+  #beaconAt = 0;
+
+  constructor(options: MasterRuntimeOptions) {
+    this.core = options.core;
+    this.#options = options;
+    this.#ports = options.ports;
+    this.#link = options.link;
+    this.#alarm = new Alarm(options.ports.clock);
+    this.#driver = new Driver<MasterEvent, Performed>({
+      core: options.core,
+      clock: this.#alarm.channel('core'),
+      store: options.ports.store,
+      crypto: options.ports.crypto,
+      head: options.head,
+      perform: (effect, journalNo) => this.#perform(effect, journalNo),
+      fatal: options.ports.fatal,
+      ...(options.afterTurn ? {afterTurn: options.afterTurn} : {}),
+    });
+  }
+
+  get journalNo(): number {
+    return this.#driver.journalNo;
+  }
+
+  get idle(): boolean {
+    return this.#driver.idle;
+  }
+
+  start(): void {
+    this.#driver.start();
+    this.#tend();
+  }
+
+  stop(): void {
+    this.#driver.stop();
+    this.#alarm.stop();
+  }
+
+  /** One datagram from the network. */
+  datagram(bytes: Uint8Array, from: Address): void {
+    const now = this.#ports.clock.now();
+    for (const received of this.#link.receive(bytes, from, now.mono)) this.#receive(received);
+    this.#sendOutgoing();
+  }
+
+  #receive(received: Received): void {
+    const heardAt = this.#ports.clock.now().mono;
+    switch (received.kind) {
+      case 'message': {
+        const {peer, message} = received;
+        if (message.type === 'timeProbe') return this.#answerProbe(received);
+        return this.post({type: 'message', peer, message, heardAt});
+      }
+      case 'linked': {
+        const {peer, handshakeHash, tokenId, from} = received;
+        return this.post({type: 'linked', peer, handshakeHash, tokenId, from});
+      }
+      case 'drop':
+        return this.#ports.journal.count(`drop.${received.reason}`);
+      default:
+        return assertNever(received);
+    }
+  }
+
+  /** As close to the socket as can be: a turn's wait would be taken for the way of the packet. */
+  #answerProbe({peer, message}: Extract<Received, {kind: 'message'}>): void {
+    if (message.type !== 'timeProbe' || !this.core.context.roster.byPeer(peer)?.welcomed) return;
+    const {wall, mono} = this.#ports.clock.now();
+    const reply = this.#link.seal(
+      peer,
+      {type: 'timeReply', nonce: message.nonce, receivedWallMs: wall, sentWallMs: wall},
+      mono,
+    );
+    if (reply) this.#ports.network.send(reply.to, reply.datagram);
+  }
+
+  post(event: MasterEvent): void {
+    if (!this.#driver.post(event)) this.#ports.journal.count('drop.inboxFull');
+  }
+
+  /** The answer comes once the change is durable. */
+  operator(request: OperatorRequest, answer: (answer: OperatorAnswer) => void): void {
+    const requestId = ++this.#requestId;
+    this.#answers.set(requestId, answer);
+    this.post({type: 'operator', requestId, request});
+  }
+
+  #perform(effect: Performed, journalNo: number): void {
+    const {ports, commandSecretKey} = this.#options;
+    switch (effect.type) {
+      case 'send':
+        return this.#send(effect.to, effect.message);
+      case 'multicast':
+        return ports.network.multicast(this.#seal(effect));
+      case 'repair':
+        return this.#send(effect.to, {type: 'commandCopy', datagram: this.#seal(effect)});
+      case 'receipt': {
+        const {to, nonce, bodyHash} = effect;
+        const {clusterId} = this.core.context.config;
+        const number = journalNoBytes(journalNo);
+        const key = commandSecretKey;
+        const signature = ports.crypto.sign(key, 'receipt', clusterId, bodyHash, number);
+        return this.#send(to, {type: 'receipt', nonce, journalNo, signature});
+      }
+      case 'answer': {
+        const answer = this.#answers.get(effect.requestId);
+        this.#answers.delete(effect.requestId);
+        return answer?.(effect.answer);
+      }
+      case 'readInputs':
+        return this.#readInputs(effect);
+      case 'announce':
+        return this.#options.onAnnounce?.(effect.about);
+      case 'note':
+        return ports.journal.note(effect.note);
+      case 'forget':
+        return this.#link.forget(effect.peer, ports.clock.now().mono);
+      default:
+        return assertNever(effect);
+    }
+  }
+
+  #send(to: Parameters<MasterLink['seal']>[0], message: Parameters<MasterLink['seal']>[1]): void {
+    const sealed = this.#link.seal(to, message, this.#ports.clock.now().mono);
+    if (sealed) this.#ports.network.send(sealed.to, sealed.datagram);
+    else this.#ports.journal.count('unsent.noSession');
+  }
+
+  #seal(effect: Extract<Performed, {type: 'multicast' | 'repair'}>): Uint8Array {
+    const {groupKey, groupKeyId: keyId} = this.core.context.config;
+    const {epoch, seq, command} = effect;
+    const {crypto} = this.#ports;
+    const head = {keyId, groupKey, epoch, seq};
+    return sealCommand(crypto, this.#options.commandSecretKey, head, command);
+  }
+
+  #readInputs(effect: Extract<Performed, {type: 'readInputs'}>): void {
+    const {batchId, source, from, count} = effect;
+    this.#ports.inputs.read(source, from, count, read => {
+      if (read.kind === 'inputs')
+        this.post({type: 'inputsRead', batchId, from, inputs: read.inputs});
+      else this.post({type: 'inputsFailed', batchId, reason: read.reason});
+    });
+  }
+
+  #sendOutgoing(): void {
+    for (const {to, datagram} of this.#link.takeOutgoing()) this.#ports.network.send(to, datagram);
+  }
+
+  /** Sessions and beacons: what is due beside the core. */
+  #tend(): void {
+    const {mono} = this.#ports.clock.now();
+    this.#link.tick(mono);
+    this.#sendOutgoing();
+    const {beaconMs} = this.#options;
+    if (beaconMs > 0 && mono >= this.#beaconAt) {
+      this.#ports.network.multicast(this.#link.beacon());
+      this.#beaconAt = mono + beaconMs;
+    }
+    const next = Math.min(this.#link.wakeAt(), beaconMs > 0 ? this.#beaconAt : Infinity);
+    this.#alarm.channel('link').alarmAt(next as typeof mono, () => this.#tend());
+  }
+}

@@ -1,0 +1,193 @@
+// A node at work: datagrams are opened by the link (sessions) and the command receiver (multicast), events
+// go through the driver to the core, effects come back out. The same under real UDP and in the simulator.
+
+import {assertNever} from '../base/assert.ts';
+import type {Address, MonoMs} from '../base/types.ts';
+import type {NodeEffect, NodeEvent} from '../core/core.ts';
+import type {Head} from '../core/journal.ts';
+import type {NodeCore} from '../node/node.ts';
+import type {CommandReceiver} from '../wire/command.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import type {Received} from '../wire/link.ts';
+import type {NodeLink} from '../wire/session-node.ts';
+import {Alarm} from './alarm.ts';
+import {Driver} from './driver.ts';
+import type {Actions, Clock, Journal, Network, NodeBlobs, Runner, Store} from './ports.ts';
+
+export type NodePorts = {
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly runner: Runner;
+  readonly blobs: NodeBlobs;
+  readonly actions: Actions;
+  readonly crypto: Crypto;
+  readonly fatal: (error: unknown) => void;
+};
+
+export type NodeRuntimeOptions = {
+  readonly core: NodeCore;
+  readonly link: NodeLink;
+  readonly commands: CommandReceiver;
+  readonly ports: NodePorts;
+  readonly head: Head;
+  /** After the first Welcome: the shell stores the trust document and where the master was. */
+  readonly onJoined?: (trust: Uint8Array | undefined, master: Address | undefined) => void;
+  readonly afterTurn?: () => void;
+};
+
+/** First byte of a command frame. */
+const COMMAND_TYPE = 7;
+
+type Performed = Exclude<NodeEffect, {type: 'save'}>;
+
+export class NodeRuntime {
+  readonly core: NodeCore;
+  readonly #options: NodeRuntimeOptions;
+  readonly #ports: NodePorts;
+  readonly #link: NodeLink;
+  readonly #driver: Driver<NodeEvent, Performed>;
+  readonly #alarm: Alarm;
+  #master: Address | undefined;
+
+  constructor(options: NodeRuntimeOptions) {
+    this.core = options.core;
+    this.#options = options;
+    this.#ports = options.ports;
+    this.#link = options.link;
+    this.#alarm = new Alarm(options.ports.clock);
+    this.#driver = new Driver<NodeEvent, Performed>({
+      core: options.core,
+      clock: this.#alarm.channel('core'),
+      store: options.ports.store,
+      crypto: options.ports.crypto,
+      head: options.head,
+      perform: effect => this.#perform(effect),
+      fatal: options.ports.fatal,
+      ...(options.afterTurn ? {afterTurn: options.afterTurn} : {}),
+    });
+  }
+
+  get idle(): boolean {
+    return this.#driver.idle;
+  }
+
+  start(): void {
+    this.#driver.start();
+    this.#tend();
+  }
+
+  stop(): void {
+    this.#driver.stop();
+    this.#alarm.stop();
+  }
+
+  /** One datagram from the network, by unicast or by multicast. */
+  datagram(bytes: Uint8Array, from: Address): void {
+    const {mono} = this.#ports.clock.now();
+    if (bytes[0] === COMMAND_TYPE) return this.#command(bytes, mono);
+    for (const received of this.#link.receive(bytes, from, mono)) this.#receive(received, mono);
+    this.#sendOutgoing();
+    this.#watchLink();
+  }
+
+  #receive(received: Received, heardAt: MonoMs): void {
+    switch (received.kind) {
+      case 'message': {
+        const {peer, message} = received;
+        if (message.type === 'commandCopy') return this.#command(message.datagram, heardAt);
+        return this.post({type: 'message', peer, message, heardAt});
+      }
+      case 'linked': {
+        const {peer, handshakeHash, tokenId, from} = received;
+        this.#master = from;
+        return this.post({type: 'linked', peer, handshakeHash, tokenId, from});
+      }
+      case 'drop':
+        return this.#ports.journal.count(`drop.${received.reason}`);
+      default:
+        return assertNever(received);
+    }
+  }
+
+  #command(datagram: Uint8Array, heardAt: MonoMs): void {
+    const opened = this.#options.commands.open(datagram, heardAt);
+    switch (opened.kind) {
+      case 'command': {
+        const {command, epoch, seq} = opened;
+        return this.post({type: 'command', command, epoch, seq, heardAt});
+      }
+      case 'duplicate':
+        return this.post({
+          type: 'duplicateCommand',
+          epoch: opened.epoch,
+          seq: opened.seq,
+        });
+      case 'drop':
+        return this.#ports.journal.count(`drop.${opened.reason}`);
+      default:
+        return assertNever(opened);
+    }
+  }
+
+  post(event: NodeEvent): void {
+    if (!this.#driver.post(event)) this.#ports.journal.count('drop.inboxFull');
+  }
+
+  #perform(effect: Performed): void {
+    const {ports, commands} = this.#options;
+    switch (effect.type) {
+      case 'send': {
+        const sealed = this.#link.seal(effect.to, effect.message, ports.clock.now().mono);
+        if (sealed) ports.network.send(sealed.to, sealed.datagram);
+        else ports.journal.count('unsent.noSession');
+        return;
+      }
+      case 'joinGroup':
+        return this.#joinGroup(effect);
+      case 'blobAccess': {
+        const host = (this.#master ?? '').split(':')[0] ?? '';
+        return ports.blobs.access(host, effect.port, effect.key, effect.appKeys);
+      }
+      case 'run':
+        return ports.runner.run(effect.order);
+      case 'stop':
+        return ports.runner.stop(effect.replicaId);
+      case 'upload':
+        return ports.blobs.upload(effect.blobId, effect.size, effect.purpose);
+      case 'dropBlob':
+        return ports.blobs.drop(effect.blobId);
+      case 'fire':
+        return ports.actions.fire(effect);
+      case 'note':
+        return ports.journal.note(effect.note);
+      case 'forget':
+        commands.leave();
+        this.#link.forget(effect.peer, ports.clock.now().mono);
+        return this.#watchLink();
+      default:
+        return assertNever(effect);
+    }
+  }
+
+  #joinGroup(effect: Extract<Performed, {type: 'joinGroup'}>): void {
+    this.#options.commands.join(effect, this.#ports.clock.now().mono);
+    this.#link.enrolled();
+    this.#options.onJoined?.(this.#link.trust(), this.#master);
+  }
+
+  #sendOutgoing(): void {
+    for (const {to, datagram} of this.#link.takeOutgoing()) this.#ports.network.send(to, datagram);
+  }
+
+  #tend(): void {
+    this.#link.tick(this.#ports.clock.now().mono);
+    this.#sendOutgoing();
+    this.#watchLink();
+  }
+
+  #watchLink(): void {
+    this.#alarm.channel('link').alarmAt(this.#link.wakeAt(), () => this.#tend());
+  }
+}

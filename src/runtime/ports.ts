@@ -1,0 +1,74 @@
+// What the runtime needs of the world, as small as can be. io/ fits these to the real world, sim/ to the
+// simulated one; test/ports runs the same suite on both. All calls return at once: answers come back as
+// events or callbacks, so that the simulated world is one heap of plain functions in one total order.
+
+import type {Address, BlobId, MonoMs, Now, ReplicaId} from '../base/types.ts';
+import type {NodeEffect, NodeEvent, Note, RunOrder, UploadPurpose} from '../core/core.ts';
+import type {InputSource, Op} from '../core/tables.ts';
+import type {Input} from '../wire/message.ts';
+
+export interface Clock {
+  now(): Now;
+  /** One alarm for each clock: replaces the one before; NEVER takes it back. May ring late, not early. */
+  alarmAt(at: MonoMs, ring: () => void): void;
+  /** Runs `turn` once after what is going on now: lets datagrams that came together share a turn. */
+  soon(turn: () => void): void;
+}
+
+export interface Network {
+  /** Unreliable, may drop when buffers are full; never throws for a peer's fault. */
+  send(to: Address, datagram: Uint8Array): void;
+  multicast(datagram: Uint8Array): void;
+}
+
+export interface Store {
+  /**
+   * Makes all operations durable, or none. One commit at a time: the driver waits for `done`. An error
+   * is final (P11): the driver stops the process.
+   */
+  commit(ops: readonly Op[], done: (error?: Error) => void): void;
+}
+
+export interface Journal {
+  note(note: Note): void;
+  /** Counts a drop or another thing that peers can cause; never one line each. */
+  count(name: string, by?: number): void;
+}
+
+// ---- master only ------------------------------------------------------------------------------
+
+export type InputsRead =
+  | {readonly kind: 'inputs'; readonly inputs: readonly Input[]}
+  | {readonly kind: 'failed'; readonly reason: string};
+
+export interface Inputs {
+  /** Inputs of workunits from … from+count-1 of a source; small ones whole, large ones as slices. */
+  read(source: InputSource, from: number, count: number, done: (read: InputsRead) => void): void;
+}
+
+// ---- node only --------------------------------------------------------------------------------
+
+/** What the parts of a node tell its core; the runtime gives this function to each of them. */
+export type Tell = (event: NodeEvent) => void;
+
+export interface Runner {
+  /** Ends in exactly one `computed` or `failed` event, unless stopped before. */
+  run(order: RunOrder): void;
+  /** The replica is no longer wanted: no event follows. */
+  stop(replicaId: ReplicaId): void;
+}
+
+export interface NodeBlobs {
+  /** Where the master's blobs are (its address is the session's), our key there, who may sign apps. */
+  access(host: string, port: number, key: Uint8Array, appKeys: readonly Uint8Array[]): void;
+  /** Ends in `uploaded` (also when the master had it already) or `uploadFailed`. */
+  upload(blobId: BlobId, size: number, purpose: UploadPurpose): void;
+  drop(blobId: BlobId): void;
+}
+
+export type FireOrder = Extract<NodeEffect, {type: 'fire'}>;
+
+export interface Actions {
+  /** Ends in exactly one `shotDone` event. */
+  fire(order: FireOrder): void;
+}
