@@ -1,0 +1,207 @@
+// Bytes of commands, of what nodes sign about them, and of trust.
+
+import {assertNever} from '../base/assert.ts';
+import {asBatchId, asCaptureId, asWallMs} from '../base/types.ts';
+import {
+  args,
+  blobIdOf,
+  exactly,
+  finite,
+  malformed,
+  nodeIdOf,
+  present,
+  text,
+  texts,
+  whole,
+  within,
+} from './codec-check.ts';
+import {clipped, idBytes, wellFormed} from './codec-text.ts';
+import {readState} from './codec-work.ts';
+import type {volley} from './generated/volley.js';
+import {
+  APP_KEYS_MAX,
+  COMMAND_TTL_MS_MAX,
+  LABELS_MAX,
+  NAME_BYTES_MAX,
+  NODES_MAX,
+  REASON_BYTES_MAX,
+  SHOT_FILES_MAX,
+} from './limits.ts';
+import type {
+  AckStatement,
+  AckVerdict,
+  Command,
+  CommandWhat,
+  ShotStatement,
+  ShotVerdict,
+  TrustDocument,
+} from './message.ts';
+
+/** Numbers are for ever: the index is the number on the wire. */
+const ACK_VERDICTS: readonly AckVerdict[] = ['accepted', 'expired', 'notAllowed'];
+const SHOT_VERDICTS: readonly ShotVerdict[] = ['fired', 'failed', 'missed', 'forbidden'];
+
+export function commandProperties(command: Command): volley.Command.$Properties {
+  return {
+    clusterId: command.clusterId,
+    instanceId: command.instanceId,
+    issuedWallMs: command.issuedWallMs,
+    ttlMs: command.ttlMs,
+    ackWindowMs: command.ackWindowMs,
+    target: {
+      labels: command.target.labels.map(wellFormed),
+      nodes: command.target.nodes.map(id => idBytes(id, 16)),
+    },
+    state: command.state,
+    ...whatProperties(command.what),
+  };
+}
+
+function whatProperties(what: CommandWhat): volley.Command.$Properties {
+  switch (what.kind) {
+    case 'workAvailable':
+      return {workAvailable: {batch: what.batchId, spreadMs: what.spreadMs}};
+    case 'fire':
+      return {
+        fire: {
+          capture: what.captureId,
+          shot: what.shot,
+          action: wellFormed(what.action),
+          args: what.args.map(wellFormed),
+          atWallMs: what.atWallMs,
+        },
+      };
+    case 'cancelBatch':
+      return {cancelBatch: {batch: what.batchId}};
+    case 'state':
+      return {};
+    default:
+      return assertNever(what);
+  }
+}
+
+export function readCommand(command: volley.Command.$Properties): Command {
+  const target = present(command.target);
+  const nodes = target.nodes ?? [];
+  within(nodes.length, NODES_MAX);
+  return {
+    clusterId: exactly(command.clusterId, 16),
+    instanceId: exactly(command.instanceId, 8),
+    issuedWallMs: asWallMs(finite(command.issuedWallMs ?? 0)),
+    ttlMs: within(command.ttlMs ?? 0, COMMAND_TTL_MS_MAX),
+    ackWindowMs: command.ackWindowMs ?? 0,
+    target: {
+      labels: texts(target.labels ?? [], LABELS_MAX, NAME_BYTES_MAX),
+      nodes: nodes.map(nodeIdOf),
+    },
+    state: readState(present(command.state)),
+    what: readWhat(command),
+  };
+}
+
+function readWhat(command: volley.Command.$Properties): CommandWhat {
+  switch (command.what) {
+    case 'workAvailable': {
+      const {batch, spreadMs} = present(command.workAvailable);
+      return {kind: 'workAvailable', batchId: asBatchId(batch ?? 0), spreadMs: spreadMs ?? 0};
+    }
+    case 'fire': {
+      const fire = present(command.fire);
+      return {
+        kind: 'fire',
+        captureId: asCaptureId(fire.capture ?? 0),
+        shot: fire.shot ?? 0,
+        action: text(fire.action ?? '', NAME_BYTES_MAX),
+        args: args(fire.args ?? []),
+        atWallMs: asWallMs(finite(fire.atWallMs ?? 0)),
+      };
+    }
+    case 'cancelBatch':
+      return {kind: 'cancelBatch', batchId: asBatchId(present(command.cancelBatch).batch ?? 0)};
+    case undefined:
+      return {kind: 'state'};
+    default:
+      return assertNever(command.what);
+  }
+}
+
+export function ackProperties(ack: AckStatement): volley.AckStatement.$Properties {
+  return {
+    epoch: ack.epoch,
+    seq: ack.seq,
+    heardWallMs: ack.heardWallMs,
+    clockBoundMs: ack.clockBoundMs,
+    verdict: ACK_VERDICTS.indexOf(ack.verdict),
+  };
+}
+
+export function readAck(ack: volley.AckStatement.$Properties): AckStatement {
+  const number: number = ack.verdict ?? 0;
+  return {
+    epoch: ack.epoch ?? 0,
+    seq: ack.seq ?? 0,
+    heardWallMs: asWallMs(finite(ack.heardWallMs ?? 0)),
+    clockBoundMs: finite(ack.clockBoundMs ?? 0),
+    verdict: ACK_VERDICTS[number] ?? malformed(),
+  };
+}
+
+export function shotProperties(shot: ShotStatement): volley.ShotStatement.$Properties {
+  return {
+    capture: shot.captureId,
+    shot: shot.shot,
+    epoch: shot.epoch,
+    seq: shot.seq,
+    heardWallMs: shot.heardWallMs,
+    firedWallMs: shot.firedWallMs,
+    doneWallMs: shot.doneWallMs,
+    clockBoundMs: shot.clockBoundMs,
+    verdict: SHOT_VERDICTS.indexOf(shot.verdict),
+    reason: clipped(shot.reason, REASON_BYTES_MAX),
+    files: shot.files.map(file => ({
+      name: wellFormed(file.name),
+      blob: idBytes(file.blobId, 32),
+      size: file.size,
+    })),
+  };
+}
+
+export function readShot(shot: volley.ShotStatement.$Properties): ShotStatement {
+  const files = shot.files ?? [];
+  within(files.length, SHOT_FILES_MAX);
+  const number: number = shot.verdict ?? 0;
+  return {
+    captureId: asCaptureId(shot.capture ?? 0),
+    shot: shot.shot ?? 0,
+    epoch: shot.epoch ?? 0,
+    seq: shot.seq ?? 0,
+    heardWallMs: asWallMs(finite(shot.heardWallMs ?? 0)),
+    firedWallMs: asWallMs(finite(shot.firedWallMs ?? 0)),
+    doneWallMs: asWallMs(finite(shot.doneWallMs ?? 0)),
+    clockBoundMs: finite(shot.clockBoundMs ?? 0),
+    verdict: SHOT_VERDICTS[number] ?? malformed(),
+    reason: text(shot.reason ?? '', REASON_BYTES_MAX),
+    files: files.map(file => ({
+      name: text(file.name ?? '', NAME_BYTES_MAX),
+      blobId: blobIdOf(file.blob),
+      size: whole(file.size ?? 0),
+    })),
+  };
+}
+
+export function trustProperties(document: TrustDocument): volley.TrustDocument.$Properties {
+  return {...document, appKeys: document.appKeys as Uint8Array[]};
+}
+
+export function readTrust(document: volley.TrustDocument.$Properties): TrustDocument {
+  const appKeys = document.appKeys ?? [];
+  within(appKeys.length, APP_KEYS_MAX);
+  return {
+    rootKey: exactly(document.rootKey, 32),
+    clusterId: exactly(document.clusterId, 16),
+    version: document.version ?? 0,
+    commandKey: exactly(document.commandKey, 32),
+    masterStatic: exactly(document.masterStatic, 32),
+    appKeys: appKeys.map(key => exactly(key, 32)),
+  };
+}

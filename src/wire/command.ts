@@ -1,0 +1,242 @@
+// Multicast commands: one signed datagram that every node hears. Group OSCORE's group mode (RFC 10021)
+// with protobuf for CoAP: the group key keeps strangers out for 4 µs each, the signature under it says
+// that it was the master, not another node.
+//
+// A node checks cheap things first (CommandReceiver.open): size, version, key id; epoch and seq from the
+// header; token bucket; AEAD; signature; and only then marks the seq as seen. Before join() it obeys
+// nothing: after a boot the epoch and the group key come from a handshake, never from a disk or a clock.
+
+import {assert} from '../base/assert.ts';
+import {concat, equalBytes, viewOf} from '../base/bytes.ts';
+import {addMono, type MonoMs, type NodeId, type WallMs} from '../base/types.ts';
+import {MINUTE_MS} from '../base/units.ts';
+import {decodeCommand, encodeCommand} from './codec.ts';
+import {COMMAND_COPY_OVERHEAD_BYTES} from './codec-sizes.ts';
+import type {Crypto} from './crypto.ts';
+import {
+  COMMAND_BYTES_MAX,
+  COMMAND_OVERHEAD_BYTES,
+  COMMANDS_PER_SECOND,
+  DATAGRAM_BYTES_MAX,
+  PLAINTEXT_BYTES_MAX,
+} from './limits.ts';
+import type {DropReason} from './link.ts';
+import type {Command, Target} from './message.ts';
+import {ReplayWindow} from './replay-window.ts';
+import {FRAME} from './session.ts';
+import {TokenBucket} from './token-bucket.ts';
+
+const VERSION = 1;
+const HEADER_BYTES = 24;
+const SIGNATURE_BYTES = 64;
+/** After a rotation commands under the old group key are still on their way for this long. */
+const PREVIOUS_KEY_LIFE_MS = MINUTE_MS;
+/** Datagrams that proved authentic, kept to know their repeats by a comparison of bytes. */
+const RECENT_DATAGRAMS = 4;
+
+/**
+ * A command of more bytes than this (encodeCommand) goes out by multicast but does not fit into a
+ * CommandCopy, so that nodes which missed it can not be told by unicast.
+ */
+export const REPAIRABLE_COMMAND_BYTES_MAX =
+  PLAINTEXT_BYTES_MAX - COMMAND_COPY_OVERHEAD_BYTES - COMMAND_OVERHEAD_BYTES;
+
+export type CommandSeal = {
+  /** 0 … 255 */
+  readonly keyId: number;
+  /** 32 bytes. */
+  readonly groupKey: Uint8Array;
+  /** 1 … 2^32-1, one more at every start of the master. */
+  readonly epoch: number;
+  /** 1 … 2^32-1, never twice in an epoch: it makes the nonce. */
+  readonly seq: number;
+};
+
+type Header = {readonly keyId: number; readonly epoch: number; readonly seq: number};
+
+function headerOf({keyId, epoch, seq}: Header): Uint8Array {
+  const header = new Uint8Array(HEADER_BYTES);
+  header[0] = FRAME.command;
+  header[1] = VERSION;
+  header[3] = keyId;
+  const view = viewOf(header);
+  view.setUint32(8, epoch);
+  view.setUint32(16, seq);
+  return header;
+}
+
+/** Epoch u32, then seq u64: no pair comes twice under one group key. */
+function commandNonce(epoch: number, seq: number): Uint8Array {
+  const nonce = new Uint8Array(12);
+  const view = viewOf(nonce);
+  view.setUint32(0, epoch);
+  view.setUint32(8, seq);
+  return nonce;
+}
+
+/** The datagram to multicast, of encodeCommand's bytes + 104. */
+export function sealCommand(
+  crypto: Crypto,
+  commandSecretKey: Uint8Array,
+  seal: CommandSeal,
+  command: Command,
+): Uint8Array {
+  const {groupKey, epoch, seq} = seal;
+  assert(seq > 0 && seq < 2 ** 32 && epoch >= 0 && epoch < 2 ** 32, `command ${epoch}/${seq}`);
+  const header = headerOf(seal);
+  const body = encodeCommand(command);
+  assert(body.length <= COMMAND_BYTES_MAX, `command of ${body.length} bytes`);
+  const signature = crypto.sign(commandSecretKey, 'command', header, body);
+  const nonce = commandNonce(epoch, seq);
+  return concat(header, crypto.seal(groupKey, nonce, header, concat(body, signature)));
+}
+
+/** What Welcome and the trust document tell a node about the group. */
+export type Membership = {
+  readonly clusterId: Uint8Array;
+  /** The master's Ed25519 key, from the trust document. */
+  readonly commandKey: Uint8Array;
+  readonly groupKey: Uint8Array;
+  readonly groupKeyId: number;
+  readonly epoch: number;
+  /** Commands up to and including this seq are history. */
+  readonly seqFloor: number;
+};
+
+export type ReceivedCommand =
+  | {
+      readonly kind: 'command';
+      readonly command: Command;
+      readonly epoch: number;
+      readonly seq: number;
+    }
+  /** Authentic, and handed out before: repeat the acknowledgement, do nothing else. */
+  | {readonly kind: 'duplicate'; readonly epoch: number; readonly seq: number}
+  | {readonly kind: 'drop'; readonly reason: DropReason};
+
+type GroupKey = {readonly id: number; readonly key: Uint8Array; readonly until: MonoMs | undefined};
+type Group = {
+  readonly clusterId: Uint8Array;
+  readonly commandKey: Uint8Array;
+  readonly epoch: number;
+  readonly window: ReplayWindow;
+  readonly current: GroupKey;
+  readonly previous: GroupKey | undefined;
+};
+
+const drop = (reason: DropReason): ReceivedCommand => ({kind: 'drop', reason});
+
+export class CommandReceiver {
+  readonly #crypto: Crypto;
+  readonly #bucket = new TokenBucket(COMMANDS_PER_SECOND);
+  #group: Group | undefined;
+  #recent: Uint8Array[] = [];
+
+  constructor(crypto: Crypto) {
+    this.#crypto = crypto;
+  }
+
+  /**
+   * Ends the cold start, or brings news: a later epoch starts a new window, a new group key leaves the old
+   * one valid for a minute. What was executed stays known, so a repeat of it is still a duplicate.
+   */
+  join(membership: Membership, now: MonoMs): void {
+    const {clusterId, commandKey, groupKey, groupKeyId, epoch, seqFloor} = membership;
+    const old = this.#group;
+    const current = {id: groupKeyId, key: groupKey, until: undefined};
+    const isSame = old?.epoch === epoch && equalBytes(old.clusterId, clusterId);
+    if (old === undefined || !isSame) {
+      const window = new ReplayWindow(seqFloor);
+      this.#recent = [];
+      this.#group = {clusterId, commandKey, epoch, window, current, previous: undefined};
+      return;
+    }
+    old.window.raiseFloor(seqFloor);
+    const rotated = !equalBytes(old.current.key, groupKey);
+    const previous = rotated
+      ? {...old.current, until: addMono(now, PREVIOUS_KEY_LIFE_MS)}
+      : old.previous;
+    this.#group = {...old, commandKey, current, previous};
+  }
+
+  /** Back to the cold start: revoked, or no longer of this cluster. */
+  leave(): void {
+    this.#group = undefined;
+    this.#recent = [];
+  }
+
+  /** Takes a datagram whose first byte is 7, or that came in a CommandCopy. */
+  open(datagram: Uint8Array, now: MonoMs): ReceivedCommand {
+    if (datagram.length < COMMAND_OVERHEAD_BYTES) return drop('tooSmall');
+    if (datagram.length > DATAGRAM_BYTES_MAX) return drop('tooLarge');
+    const header = readHeader(datagram);
+    if (header === undefined) return drop('malformed');
+    const group = this.#group;
+    if (group === undefined) return drop('coldStart');
+    const key = keyOf(group, header.keyId, now);
+    if (key === undefined) return drop('unknownKey');
+    // A later epoch has a group key of its own and comes with a Welcome.
+    if (header.epoch !== group.epoch)
+      return drop(header.epoch < group.epoch ? 'oldEpoch' : 'unknownKey');
+    const wasDone = group.window.marked(header.seq);
+    if (!wasDone && !group.window.check(header.seq)) return drop('replayed');
+    if (!this.#bucket.take(now)) return drop('rateLimited');
+    const {epoch, seq} = header;
+    if (wasDone && this.#recent.some(recent => equalBytes(recent, datagram))) {
+      return {kind: 'duplicate', epoch, seq};
+    }
+    const command = this.#authentic(group, key, header, datagram);
+    if (typeof command === 'string') return drop(command);
+    this.#recent = [datagram.slice(), ...this.#recent.slice(0, RECENT_DATAGRAMS - 1)];
+    if (wasDone) return {kind: 'duplicate', epoch, seq};
+    group.window.mark(seq);
+    return {kind: 'command', command, epoch, seq};
+  }
+
+  #authentic(
+    group: Group,
+    key: Uint8Array,
+    {epoch, seq}: Header,
+    datagram: Uint8Array,
+  ): Command | DropReason {
+    const header = datagram.slice(0, HEADER_BYTES);
+    const sealed = datagram.slice(HEADER_BYTES);
+    const opened = this.#crypto.open(key, commandNonce(epoch, seq), header, sealed);
+    if (opened === undefined) return 'badSeal';
+    const body = opened.slice(0, opened.length - SIGNATURE_BYTES);
+    const signature = opened.slice(opened.length - SIGNATURE_BYTES);
+    const command = decodeCommand(body);
+    if (typeof command === 'string') return command;
+    if (!equalBytes(command.clusterId, group.clusterId)) return 'notForUs';
+    const authentic = this.#crypto.verify(group.commandKey, 'command', signature, header, body);
+    return authentic ? command : 'badSignature';
+  }
+}
+
+/** Also undefined when a bit is set that version 1 leaves zero. */
+function readHeader(datagram: Uint8Array): Header | undefined {
+  const view = viewOf(datagram);
+  const isOurs = datagram[0] === FRAME.command && datagram[1] === VERSION && datagram[2] === 0;
+  // Epoch and seq have room for 64 bits and are 32 in version 1, as everywhere else in the protocol.
+  if (!isOurs || view.getUint32(4) !== 0 || view.getUint32(12) !== 0 || view.getUint32(20) !== 0) {
+    return undefined;
+  }
+  return {keyId: view.getUint8(3), epoch: view.getUint32(8), seq: view.getUint32(16)};
+}
+
+function keyOf(group: Group, id: number, now: MonoMs): Uint8Array | undefined {
+  if (group.current.id === id) return group.current.key;
+  const {previous} = group;
+  if (previous?.id !== id || previous.until === undefined) return undefined;
+  return now < previous.until ? previous.key : undefined;
+}
+
+/** Is this command past its time to live? @param wallMs the master's clock, as the node knows it */
+export const commandExpired = (command: Command, wallMs: WallMs): boolean =>
+  wallMs > command.issuedWallMs + command.ttlMs;
+
+/** Is a node with this id and these labels meant? */
+export function targets(target: Target, nodeId: NodeId, labels: readonly string[]): boolean {
+  if (target.labels.length === 0 && target.nodes.length === 0) return true;
+  return target.nodes.includes(nodeId) || target.labels.some(label => labels.includes(label));
+}

@@ -1,0 +1,313 @@
+// The master's end of all sessions. It answers strangers with at most as many bytes as they sent, keeps
+// nothing for them, and spends no more than HANDSHAKES_PER_SECOND on them.
+//
+// A peer has at most two sessions: the confirmed one, which everything uses, and one half-session that
+// an initiation made. The half-session takes over with the first data frame that opens under it: until
+// then nothing that the peer (or someone who replays its initiation) did has any effect. The same
+// initiation again is answered by the same response, so a lost response costs no second handshake.
+
+import {assert} from '../base/assert.ts';
+import {EMPTY, toHex, viewOf} from '../base/bytes.ts';
+import {type Address, addMono, asPeerId, type MonoMs, NEVER, type PeerId} from '../base/types.ts';
+import {decodeMessage, encodeBeacon, encodeMessage} from './codec.ts';
+import type {Crypto, KeyPair} from './crypto.ts';
+import {
+  DISCOVER_BYTES,
+  HANDSHAKES_PER_SECOND,
+  INITIATION_BYTES,
+  PLAINTEXT_BYTES_MAX,
+  SESSIONS_MAX,
+} from './limits.ts';
+import type {Link, Outgoing, Received} from './link.ts';
+import type {Message} from './message.ts';
+import {NoiseResponder} from './noise.ts';
+import {
+  drop,
+  FRAME,
+  HALF_SESSION_LIFE_MS,
+  type Initiation,
+  macKeyOf,
+  macsFit,
+  readInitiation,
+  receiverIndexOf,
+  Session,
+  sealResponse,
+  wrongDataFrame,
+  wrongLength,
+} from './session.ts';
+import {TokenBucket} from './token-bucket.ts';
+
+export type MasterLinkOptions = {
+  readonly crypto: Crypto;
+  readonly staticKey: KeyPair;
+  /** SignedTrust, encoded: what beacons show. */
+  readonly signedTrust: Uint8Array;
+  /** The unicast port that beacons name. */
+  readonly port: number;
+  /** Is this an enrolled node's static key? Only these may come without a join token. */
+  readonly knows: (peer: PeerId) => boolean;
+  /** The 32-byte psk of a join token that is live; wire/token.ts makes it from the secret. */
+  readonly pskOf: (tokenId: number) => Uint8Array | undefined;
+};
+
+/** A handshake that the node has not yet shown to have finished. */
+type Half = {
+  readonly session: Session;
+  /** mac1 of the initiation: it covers all of the frame before it. */
+  readonly initiation: string;
+  readonly response: Uint8Array;
+};
+type Sessions = {
+  current: Session | undefined;
+  /** Name of the initiation that made `current`: its replay is told from a new handshake. */
+  currentInitiation: string;
+  half: Half | undefined;
+};
+
+const SWEEP_MS = 10_000;
+const BOOT_ID_BYTES = 8;
+
+export class MasterLink implements Link {
+  readonly #options: MasterLinkOptions;
+  readonly #crypto: Crypto;
+  readonly #macKey: Uint8Array;
+  readonly #beacon: Uint8Array;
+  readonly #handshakes = new TokenBucket(HANDSHAKES_PER_SECOND, HANDSHAKES_PER_SECOND);
+  readonly #beacons = new TokenBucket(HANDSHAKES_PER_SECOND);
+  readonly #peers = new Map<PeerId, Sessions>();
+  readonly #byIndex = new Map<number, Session>();
+  /** Peers by the initiations that made their present sessions. */
+  readonly #byInitiation = new Map<string, PeerId>();
+  #outgoing: Outgoing[] = [];
+  #sweepAt: MonoMs = NEVER;
+
+  constructor(options: MasterLinkOptions) {
+    this.#options = options;
+    this.#crypto = options.crypto;
+    this.#macKey = macKeyOf(options.crypto, options.staticKey.publicKey);
+    const body = encodeBeacon({trust: options.signedTrust, port: options.port});
+    this.#beacon = new Uint8Array(4 + body.length);
+    this.#beacon[0] = FRAME.beacon;
+    this.#beacon.set(body, 4);
+    assert(this.#beacon.length <= DISCOVER_BYTES, 'a beacon is larger than a discover');
+  }
+
+  /** The frame to multicast now and then; the caller does not change it. */
+  beacon(): Uint8Array {
+    return this.#beacon;
+  }
+
+  /** Peers with a confirmed session, half-sessions left out. */
+  get linkedCount(): number {
+    let count = 0;
+    for (const sessions of this.#peers.values()) if (sessions.current !== undefined) count += 1;
+    return count;
+  }
+
+  receive(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
+    switch (datagram[0]) {
+      case FRAME.data:
+        return this.#onData(datagram, from, now);
+      case FRAME.initiation:
+        return this.#onInitiation(datagram, from, now);
+      case FRAME.discover:
+        return this.#onDiscover(datagram, from, now);
+      case FRAME.response:
+      case FRAME.beacon:
+      case FRAME.command:
+        return drop('notForUs');
+      case undefined:
+        return drop('tooSmall');
+      default:
+        return drop('unknownType');
+    }
+  }
+
+  seal(peer: PeerId, message: Message, now: MonoMs): Outgoing | undefined {
+    const session = this.#peers.get(peer)?.current;
+    if (session === undefined || session.expired(now)) return undefined;
+    const plaintext = encodeMessage(message);
+    assert(plaintext.length <= PLAINTEXT_BYTES_MAX, `${message.type} of ${plaintext.length} bytes`);
+    return {to: session.address, datagram: session.seal(plaintext)};
+  }
+
+  tick(now: MonoMs): void {
+    if (now < this.#sweepAt) return;
+    for (const [peer, sessions] of this.#peers) {
+      const {current, half} = sessions;
+      if (half !== undefined && now - half.session.createdAt >= HALF_SESSION_LIFE_MS) {
+        this.#endHalf(sessions);
+      }
+      if (current?.expired(now)) this.#endCurrent(sessions);
+      if (sessions.current === undefined && sessions.half === undefined) this.#peers.delete(peer);
+    }
+    this.#sweepAt = this.#peers.size > 0 ? addMono(now, SWEEP_MS) : NEVER;
+  }
+
+  wakeAt(): MonoMs {
+    return this.#sweepAt;
+  }
+
+  takeOutgoing(): readonly Outgoing[] {
+    if (this.#outgoing.length === 0) return this.#outgoing;
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    return outgoing;
+  }
+
+  /** Ends all sessions with this peer at once: it was revoked, or is to come again. */
+  forget(peer: PeerId, _now: MonoMs): void {
+    const sessions = this.#peers.get(peer);
+    if (sessions === undefined) return;
+    this.#endHalf(sessions);
+    this.#endCurrent(sessions);
+    this.#peers.delete(peer);
+  }
+
+  #endHalf(sessions: Sessions): void {
+    if (sessions.half === undefined) return;
+    this.#byIndex.delete(sessions.half.session.localIndex);
+    this.#byInitiation.delete(sessions.half.initiation);
+    sessions.half = undefined;
+  }
+
+  #endCurrent(sessions: Sessions): void {
+    if (sessions.current === undefined) return;
+    this.#byIndex.delete(sessions.current.localIndex);
+    this.#byInitiation.delete(sessions.currentInitiation);
+    sessions.current = undefined;
+  }
+
+  #onDiscover(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
+    const wrong = wrongLength(datagram, DISCOVER_BYTES);
+    if (wrong !== undefined) return drop(wrong);
+    if (datagram[1] !== 0 || datagram[2] !== 0 || datagram[3] !== 0) return drop('malformed');
+    if (!this.#beacons.take(now)) return drop('rateLimited');
+    this.#outgoing.push({to: from, datagram: this.#beacon});
+    return [];
+  }
+
+  #onInitiation(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
+    const wrong = wrongLength(datagram, INITIATION_BYTES);
+    if (wrong !== undefined) return drop(wrong);
+    if (!macsFit(this.#crypto, this.#macKey, datagram)) return drop('badMac');
+    const initiation = readInitiation(datagram);
+    if (initiation === undefined) return drop('malformed');
+    const name = toHex(datagram.subarray(INITIATION_BYTES - 32, INITIATION_BYTES - 16));
+    const known = this.#byInitiation.get(name);
+    if (known !== undefined) return this.#onRepeat(known, name, from);
+    if (!this.#handshakes.take(now)) return drop('tooManyHandshakes');
+    return this.#onHandshake(initiation, name, from, now);
+  }
+
+  /** An initiation whose session still lives: its response was lost, or someone replays it. */
+  #onRepeat(peer: PeerId, name: string, from: Address): readonly Received[] {
+    const half = this.#peers.get(peer)?.half;
+    if (half?.initiation !== name) return drop('replayed');
+    this.#outgoing.push({to: from, datagram: half.response});
+    return [];
+  }
+
+  #onHandshake(
+    initiation: Initiation,
+    name: string,
+    from: Address,
+    now: MonoMs,
+  ): readonly Received[] {
+    const {pattern, prologue, senderIndex} = initiation;
+    const {staticKey} = this.#options;
+    const noise = new NoiseResponder(this.#crypto, {pattern, prologue, staticKey});
+    const first = noise.readFirst(initiation.noise);
+    if (first === undefined) return drop('badHandshake');
+    const peer = asPeerId(toHex(first.remoteStatic));
+    const tokenId = viewOf(first.payload).getUint32(BOOT_ID_BYTES);
+    const psk = pattern === 'IKpsk2' && tokenId !== 0 ? this.#options.pskOf(tokenId) : undefined;
+    const allowed =
+      pattern === 'IK' ? tokenId === 0 && this.#options.knows(peer) : psk !== undefined;
+    if (!allowed) return drop('unknownPeer');
+    if (!this.#peers.has(peer) && this.#peers.size >= SESSIONS_MAX) return drop('tooManySessions');
+    const second = noise.writeSecond(EMPTY, psk);
+    if (second === undefined) return drop('badHandshake');
+
+    const localIndex = this.#freeIndex();
+    const session = new Session({
+      crypto: this.#crypto,
+      peer,
+      localIndex,
+      remoteIndex: senderIndex,
+      keys: second.keys,
+      tokenId,
+      createdAt: now,
+      address: from,
+    });
+    const response = sealResponse(this.#crypto, macKeyOf(this.#crypto, first.remoteStatic), {
+      senderIndex: localIndex,
+      receiverIndex: senderIndex,
+      noise: second.message,
+    });
+    this.#keepHalf(peer, {session, initiation: name, response}, now);
+    this.#outgoing.push({to: from, datagram: response});
+    return [];
+  }
+
+  #keepHalf(peer: PeerId, half: Half, now: MonoMs): void {
+    let sessions = this.#peers.get(peer);
+    if (sessions === undefined) {
+      sessions = {current: undefined, currentInitiation: '', half: undefined};
+      this.#peers.set(peer, sessions);
+    }
+    this.#endHalf(sessions);
+    sessions.half = half;
+    this.#byIndex.set(half.session.localIndex, half.session);
+    this.#byInitiation.set(half.initiation, peer);
+    if (this.#sweepAt === NEVER) this.#sweepAt = addMono(now, SWEEP_MS);
+  }
+
+  #freeIndex(): number {
+    for (;;) {
+      const index = viewOf(this.#crypto.random(4)).getUint32(0);
+      if (!this.#byIndex.has(index)) return index;
+    }
+  }
+
+  #onData(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
+    const wrong = wrongDataFrame(datagram);
+    if (wrong !== undefined) return drop(wrong);
+    const session = this.#byIndex.get(receiverIndexOf(datagram));
+    if (session === undefined) return drop('unknownSession');
+    const sessions = this.#peers.get(session.peer);
+    assert(sessions !== undefined, 'a session without its peer');
+    const isHalf = sessions.half?.session === session;
+    const age = now - session.createdAt;
+    if (isHalf ? age >= HALF_SESSION_LIFE_MS : session.expired(now)) return drop('expiredSession');
+    const plaintext = session.open(datagram);
+    if (typeof plaintext === 'string') return drop(plaintext);
+    session.address = from;
+    const received: Received[] = [];
+    if (isHalf) received.push(this.#confirm(sessions, session));
+    const message = decodeMessage(plaintext);
+    received.push(
+      typeof message === 'string'
+        ? {kind: 'drop', reason: message}
+        : {kind: 'message', peer: session.peer, message},
+    );
+    return received;
+  }
+
+  /** The first authentic data: the half-session is the session now, the old one is gone. */
+  #confirm(sessions: Sessions, session: Session): Received {
+    const {half} = sessions;
+    assert(half?.session === session, 'only a half-session is confirmed');
+    this.#endCurrent(sessions);
+    sessions.half = undefined;
+    sessions.current = session;
+    sessions.currentInitiation = half.initiation;
+    return {
+      kind: 'linked',
+      peer: session.peer,
+      handshakeHash: session.handshakeHash,
+      tokenId: session.tokenId,
+      from: session.address,
+    };
+  }
+}

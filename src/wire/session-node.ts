@@ -1,0 +1,398 @@
+// The node's end: it looks for the master, makes a session, and keeps it alive.
+//
+//   discovering ── a beacon whose trust document the root signed ──▶ handshaking ── response ──▶ linked
+//        ▲                                                              ▲  │ no answer, or forget()  │
+//        └───────── (start, when nothing is known yet)                  └──┴─────────────────────────┘
+//
+// While linked, new keys are made in the background (by age, by count, or because the master has been
+// silent after we spoke: it may have restarted) and the old session serves until they are there. A beacon
+// moves a handshake to where the master is now; it never moves a session: only an authentic packet does.
+// Retries of one handshake send the same initiation, which the master answers by the same response.
+
+import {assert, assertNever} from '../base/assert.ts';
+import {toHex} from '../base/bytes.ts';
+import type {Prng} from '../base/prng.ts';
+import {
+  type Address,
+  addMono,
+  asAddress,
+  asMonoMs,
+  asPeerId,
+  type MonoMs,
+  NEVER,
+  type PeerId,
+} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import {type Attempt, type JoinSecret, makeAttempt} from './attempt.ts';
+import {decodeBeacon, decodeMessage, encodeMessage} from './codec.ts';
+import type {Crypto, KeyPair} from './crypto.ts';
+import {
+  DISCOVER_BYTES,
+  PLAINTEXT_BYTES_MAX,
+  REKEY_AFTER_MS,
+  RESPONSE_BYTES,
+  RETRY_MS_MAX,
+  RETRY_MS_MIN,
+} from './limits.ts';
+import type {Link, Outgoing, Received} from './link.ts';
+import type {Message, TrustDocument} from './message.ts';
+import {
+  discoverFrame,
+  drop,
+  FRAME,
+  macKeyOf,
+  macsFit,
+  readResponse,
+  receiverIndexOf,
+  Session,
+  wrongDataFrame,
+  wrongLength,
+} from './session.ts';
+import {TokenBucket} from './token-bucket.ts';
+import {TrustPin} from './trust.ts';
+
+export type NodeLinkOptions = {
+  readonly crypto: Crypto;
+  /** For jitter. */
+  readonly prng: Prng;
+  readonly staticKey: KeyPair;
+  /** 8 random bytes of this start of the daemon. */
+  readonly bootId: Uint8Array;
+  /** 16 bytes; without it the first root that is met is trusted from then on (`--tofu`). */
+  readonly rootFingerprint?: Uint8Array | undefined;
+  /** The join token, until enrolled(). */
+  readonly token?: JoinSecret | undefined;
+  /** Where to look for the master first. */
+  readonly address?: Address | undefined;
+  /** SignedTrust that an earlier run stored. */
+  readonly trust?: Uint8Array | undefined;
+  /** Where a Discover is multicast as well. */
+  readonly group?: Address | undefined;
+};
+
+/** `sent` counts tries since the last success. */
+type Retry = {sent: number; nextAt: MonoMs; attempt: Attempt | undefined};
+type Discovering = {readonly kind: 'discovering'; sent: number; nextAt: MonoMs};
+type Handshaking = {
+  readonly kind: 'handshaking';
+  to: Address;
+  lastAt: MonoMs;
+  readonly retry: Retry;
+};
+type Linked = {
+  readonly kind: 'linked';
+  readonly session: Session;
+  /** Receives only: the master uses it until our first data frame under the new one is there. */
+  readonly previous: Session | undefined;
+  /** When new keys are due by age or count. */
+  rekeyAt: MonoMs;
+  /** First datagram sealed since the master was last heard; NEVER = it spoke last. */
+  unansweredSince: MonoMs;
+  heard: boolean;
+  rekey: Retry | undefined;
+};
+type State = Discovering | Handshaking | Linked;
+
+/** From this try on a handshake also asks for a beacon: the master may have moved, or have new keys. */
+const TRIES_BEFORE_DISCOVER = 3;
+/** An initiation older than this is made anew, well before the master forgets its half-session. */
+const ATTEMPT_LIFE_MS = RETRY_MS_MAX;
+/** A new session whose first message nobody answers was replaced at the master: make another. */
+const FIRST_ANSWER_MS = 5 * SECOND_MS;
+const SILENCE_MS_MIN = 15 * SECOND_MS;
+/** Silence is this many heartbeats without any word from the master. */
+const SILENT_HEARTBEATS = 3;
+/** Beacons whose trust document is looked at in a second; one with the document we hold is free. */
+const BEACONS_PER_SECOND = 5;
+
+export class NodeLink implements Link {
+  readonly #options: NodeLinkOptions;
+  readonly #crypto: Crypto;
+  readonly #macKey: Uint8Array;
+  readonly #beacons = new TokenBucket(BEACONS_PER_SECOND);
+  readonly #trust: TrustPin;
+  #token: JoinSecret | undefined;
+  #silenceMs = SILENCE_MS_MIN;
+  #state: State;
+  #outgoing: Outgoing[] = [];
+
+  constructor(options: NodeLinkOptions) {
+    this.#options = options;
+    this.#crypto = options.crypto;
+    this.#macKey = macKeyOf(options.crypto, options.staticKey.publicKey);
+    this.#trust = new TrustPin(options.crypto, options.rootFingerprint);
+    this.#token = options.token;
+    if (options.trust !== undefined) this.#trust.learn(options.trust);
+    const {address} = options;
+    this.#state =
+      this.#trust.document !== undefined && address !== undefined
+        ? handshakingAt(address, asMonoMs(0))
+        : {kind: 'discovering', sent: 0, nextAt: asMonoMs(0)};
+  }
+
+  get state(): State['kind'] {
+    return this.#state.kind;
+  }
+
+  /** The SignedTrust with the highest version so far, to be stored for the next start. */
+  trust(): Uint8Array | undefined {
+    return this.#trust.bytes;
+  }
+
+  /** What that document says. */
+  trustDocument(): TrustDocument | undefined {
+    return this.#trust.document;
+  }
+
+  /** The master, while there is a session with it. */
+  peer(): PeerId | undefined {
+    return this.#state.kind === 'linked' ? this.#state.session.peer : undefined;
+  }
+
+  /** From now on handshakes do without the join token. */
+  enrolled(): void {
+    this.#token = undefined;
+  }
+
+  receive(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
+    switch (datagram[0]) {
+      case FRAME.data:
+        return this.#onData(datagram, from, now);
+      case FRAME.response:
+        return this.#onResponse(datagram, from, now);
+      case FRAME.beacon:
+        return this.#onBeacon(datagram, from, now);
+      case FRAME.initiation:
+      case FRAME.discover:
+      case FRAME.command:
+        return drop('notForUs');
+      case undefined:
+        return drop('tooSmall');
+      default:
+        return drop('unknownType');
+    }
+  }
+
+  seal(peer: PeerId, message: Message, now: MonoMs): Outgoing | undefined {
+    const state = this.#state;
+    if (state.kind !== 'linked' || state.session.peer !== peer) return undefined;
+    if (state.session.expired(now)) return undefined;
+    const plaintext = encodeMessage(message);
+    assert(plaintext.length <= PLAINTEXT_BYTES_MAX, `${message.type} of ${plaintext.length} bytes`);
+    const datagram = state.session.seal(plaintext);
+    if (state.unansweredSince === NEVER) state.unansweredSince = now;
+    if (state.session.worn && state.rekeyAt > now) state.rekeyAt = now;
+    return {to: state.session.address, datagram};
+  }
+
+  tick(now: MonoMs): void {
+    const state = this.#state;
+    if (now < this.wakeAt()) return;
+    switch (state.kind) {
+      case 'discovering':
+        state.nextAt = addMono(now, this.#delay(state.sent));
+        state.sent += 1;
+        this.#sendDiscover();
+        return;
+      case 'handshaking':
+        state.lastAt = now;
+        this.#initiate(state.retry, state.to, now);
+        return;
+      case 'linked':
+        this.#keepAlive(state, now);
+        return;
+      default:
+        assertNever(state);
+    }
+  }
+
+  wakeAt(): MonoMs {
+    const state = this.#state;
+    switch (state.kind) {
+      case 'discovering':
+        return state.nextAt;
+      case 'handshaking':
+        return state.retry.nextAt;
+      case 'linked':
+        return state.rekey?.nextAt ?? asMonoMs(Math.min(state.rekeyAt, this.#silentAt(state)));
+      default:
+        return assertNever(state);
+    }
+  }
+
+  takeOutgoing(): readonly Outgoing[] {
+    if (this.#outgoing.length === 0) return this.#outgoing;
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    return outgoing;
+  }
+
+  /** The session is no good: search anew, first where the master was. */
+  forget(peer: PeerId, now: MonoMs): void {
+    const state = this.#state;
+    if (state.kind !== 'linked' || state.session.peer !== peer) return;
+    // Spread out: all nodes may have come to this at the same time.
+    const startAt = addMono(now, this.#options.prng.jitter(RETRY_MS_MIN, 0, 2));
+    this.#state = handshakingAt(state.session.address, startAt);
+  }
+
+  #delay(sent: number): number {
+    const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(sent, 16));
+    return this.#options.prng.jitter(delayMs, 0.5, 1);
+  }
+
+  #silentAt(state: Linked): MonoMs {
+    return addMono(state.unansweredSince, state.heard ? this.#silenceMs : FIRST_ANSWER_MS);
+  }
+
+  #keepAlive(state: Linked, now: MonoMs): void {
+    const silent = now >= this.#silentAt(state);
+    const gaveUp = silent && (state.rekey?.sent ?? 0) >= TRIES_BEFORE_DISCOVER;
+    if (gaveUp || state.session.expired(now)) {
+      const search = handshakingAt(state.session.address, now, state.rekey);
+      this.#state = search;
+      search.lastAt = now;
+      this.#initiate(search.retry, search.to, now);
+      return;
+    }
+    state.rekey ??= {sent: 0, nextAt: now, attempt: undefined};
+    this.#initiate(state.rekey, state.session.address, now);
+  }
+
+  #sendDiscover(): void {
+    const {address, group} = this.#options;
+    const datagram = discoverFrame(DISCOVER_BYTES);
+    if (address !== undefined) this.#outgoing.push({to: address, datagram});
+    if (group !== undefined) this.#outgoing.push({to: group, datagram});
+  }
+
+  #initiate(retry: Retry, to: Address, now: MonoMs): void {
+    retry.nextAt = addMono(now, this.#delay(retry.sent));
+    retry.sent += 1;
+    if (retry.sent > TRIES_BEFORE_DISCOVER) this.#sendDiscover();
+    const old = retry.attempt;
+    const usable = old !== undefined && now - old.madeAt < ATTEMPT_LIFE_MS && this.#isPresent(old);
+    const attempt = usable ? old : this.#newAttempt(now);
+    retry.attempt = attempt;
+    if (attempt !== undefined) this.#outgoing.push({to, datagram: attempt.datagram});
+  }
+
+  /** Would an attempt made now have the same keys? */
+  #isPresent(attempt: Attempt): boolean {
+    return attempt.tokenId === (this.#token?.id ?? 0) && attempt.peer === this.#masterPeer();
+  }
+
+  #masterPeer(): PeerId | undefined {
+    const document = this.#trust.document;
+    return document === undefined ? undefined : asPeerId(toHex(document.masterStatic));
+  }
+
+  #newAttempt(now: MonoMs): Attempt | undefined {
+    const document = this.#trust.document;
+    if (document === undefined) return undefined;
+    const {staticKey, bootId} = this.#options;
+    const {masterStatic} = document;
+    const keys = {staticKey, masterStatic, bootId, token: this.#token};
+    return makeAttempt(this.#crypto, keys, now);
+  }
+
+  #onBeacon(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
+    if (datagram.length > DISCOVER_BYTES) return drop('tooLarge');
+    const state = this.#state;
+    if (state.kind === 'linked') return [];
+    if (datagram[1] !== 0 || datagram[2] !== 0 || datagram[3] !== 0) return drop('malformed');
+    const beacon = decodeBeacon(datagram.subarray(4));
+    if (beacon === undefined) return drop('malformed');
+    if (!this.#trust.holds(beacon.trust)) {
+      if (!this.#beacons.take(now)) return drop('rateLimited');
+      if (!this.#trust.learn(beacon.trust)) return drop('badTrust');
+    }
+    this.#moveTo(asAddress(`${from.slice(0, from.lastIndexOf(':'))}:${beacon.port}`), now);
+    return [];
+  }
+
+  #moveTo(to: Address, now: MonoMs): void {
+    const state = this.#state;
+    let attempt: Attempt | undefined;
+    if (state.kind === 'handshaking') {
+      // The master at the present address gets the time to answer, whatever beacons say meanwhile.
+      if (state.to === to || now - state.lastAt < RETRY_MS_MIN) return;
+      attempt = state.retry.attempt;
+    }
+    this.#state = handshakingAt(to, now, {sent: 0, nextAt: now, attempt});
+    this.tick(now);
+  }
+
+  #onResponse(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
+    const wrong = wrongLength(datagram, RESPONSE_BYTES);
+    if (wrong !== undefined) return drop(wrong);
+    const state = this.#state;
+    if (state.kind === 'discovering') return drop('unknownSession');
+    const attempt = state.kind === 'handshaking' ? state.retry.attempt : state.rekey?.attempt;
+    if (!macsFit(this.#crypto, this.#macKey, datagram)) return drop('badMac');
+    const response = readResponse(datagram);
+    if (response === undefined) return drop('malformed');
+    if (attempt?.localIndex !== response.receiverIndex) return drop('unknownSession');
+    const second = attempt.noise.readSecond(response.noise);
+    if (second === undefined) return drop('badHandshake');
+    const {peer, tokenId, localIndex} = attempt;
+    const session = new Session({
+      crypto: this.#crypto,
+      peer,
+      localIndex,
+      remoteIndex: response.senderIndex,
+      keys: second.keys,
+      tokenId,
+      createdAt: now,
+      address: from,
+    });
+    this.#state = {
+      kind: 'linked',
+      session,
+      previous: state.kind === 'linked' ? state.session : undefined,
+      rekeyAt: addMono(now, this.#options.prng.jitter(REKEY_AFTER_MS, 0.9, 1)),
+      unansweredSince: NEVER,
+      heard: false,
+      rekey: undefined,
+    };
+    const {handshakeHash} = session;
+    return [{kind: 'linked', peer, handshakeHash, tokenId, from}];
+  }
+
+  #onData(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
+    const wrong = wrongDataFrame(datagram);
+    if (wrong !== undefined) return drop(wrong);
+    const state = this.#state;
+    if (state.kind !== 'linked') return drop('unknownSession');
+    const index = receiverIndexOf(datagram);
+    const {session: current, previous} = state;
+    const session = current.localIndex === index ? current : previous;
+    if (session?.localIndex !== index) return drop('unknownSession');
+    if (session.expired(now)) return drop('expiredSession');
+    const plaintext = session.open(datagram);
+    if (typeof plaintext === 'string') return drop(plaintext);
+    if (session === current) this.#onHeard(state, from, now);
+    const message = decodeMessage(plaintext);
+    if (typeof message === 'string') return drop(message);
+    if (message.type === 'welcome') {
+      this.#trust.learn(message.trust);
+      this.#silenceMs = Math.max(SILENCE_MS_MIN, SILENT_HEARTBEATS * message.heartbeatMs);
+    }
+    return [{kind: 'message', peer: session.peer, message}];
+  }
+
+  #onHeard(state: Linked, from: Address, now: MonoMs): void {
+    state.session.address = from;
+    state.heard = true;
+    state.unansweredSince = NEVER;
+    if (state.session.worn && state.rekeyAt > now) state.rekeyAt = now;
+    // Keys that were to be renewed for silence alone need not be.
+    if (state.rekey !== undefined && now < state.rekeyAt) state.rekey = undefined;
+  }
+}
+
+function handshakingAt(to: Address, nextAt: MonoMs, retry?: Retry): Handshaking {
+  const attempt = retry?.attempt;
+  const sent = retry?.sent ?? 0;
+  return {kind: 'handshaking', to, lastAt: asMonoMs(-NEVER), retry: {sent, nextAt, attempt}};
+}

@@ -1,0 +1,202 @@
+// One value of each message with every field set, for golden bytes and mutations.
+
+import {fromHex, toHex} from '../../src/base/bytes.ts';
+import {
+  asBatchId,
+  asBlobId,
+  asCaptureId,
+  asNodeId,
+  asWallMs,
+  type WallMs,
+} from '../../src/base/types.ts';
+import type {
+  AckStatement,
+  Command,
+  Message,
+  ResultItem,
+  ShotStatement,
+  TrustDocument,
+} from '../../src/wire/message.ts';
+
+/** `length` bytes that begin with `first` and count up. */
+export const bytes = (length: number, first = 0): Uint8Array =>
+  Uint8Array.from({length}, (_, i) => (first + i) & 0xff);
+export const hex = (text: string): Uint8Array => {
+  const found = fromHex(text.replace(/\s/g, ''));
+  if (found === undefined) throw new Error(`not hex: ${text}`);
+  return found;
+};
+const blob = (first: number) => asBlobId(toHex(bytes(32, first)));
+const wall: WallMs = asWallMs(1_790_000_000_123.25);
+
+export const RESULTS: readonly ResultItem[] = [
+  {
+    batchId: asBatchId(7),
+    index: 300,
+    replicaNo: 1,
+    proof: 0xdeadbeef,
+    cpuMs: 1234,
+    status: 'done',
+    output: {kind: 'inline', bytes: bytes(5, 9)},
+  },
+  {
+    batchId: asBatchId(7),
+    index: 0,
+    replicaNo: 2,
+    proof: 0,
+    cpuMs: 0,
+    status: 'done',
+    output: {kind: 'blob', blobId: blob(3), size: 123_456},
+  },
+  {
+    batchId: asBatchId(2 ** 32 - 1),
+    index: 2 ** 32 - 1,
+    replicaNo: 3,
+    proof: 1,
+    cpuMs: 5,
+    status: 'timedOut',
+    reason: 'longer than 60 s – stopped',
+  },
+];
+
+export const MESSAGES: Readonly<Record<string, Message>> = {
+  hello: {
+    type: 'hello',
+    identityKey: bytes(32, 1),
+    binding: bytes(64, 2),
+    name: 'pi-küche',
+    labels: ['ring1', 'room=12'],
+    arch: 'arm64',
+    engine: 'node-20.20.2/v8-11.3',
+    cores: 4,
+    slots: 3,
+    memoryMib: 7_900,
+    runtimes: ['wasm', 'exec'],
+    actions: ['camera'],
+    version: '0.1.0',
+    receiptHead: 2 ** 53 - 1,
+    epochSeen: 12,
+    bootId: bytes(8, 3),
+  },
+  welcome: {
+    type: 'welcome',
+    clusterId: bytes(16, 4),
+    epoch: 13,
+    seqFloor: 99,
+    groupKey: bytes(32, 5),
+    groupKeyId: 255,
+    heartbeatMs: 5_000,
+    blobPort: 6_271,
+    blobKey: bytes(32, 6),
+    state: {generation: 3, paused: true},
+    wallMs: wall,
+    trust: bytes(200, 7),
+  },
+  refusal: {type: 'refusal', reason: 'revoked'},
+  pull: {
+    type: 'pull',
+    nonce: 1,
+    wanted: 8,
+    wantedMs: 60_000,
+    running: [
+      {batchId: asBatchId(7), index: 0, replicaNo: 1, permille: 0},
+      {batchId: asBatchId(7), index: 70_000, replicaNo: 2, permille: 1_000},
+    ],
+    load: 0.5,
+  },
+  assign: {
+    type: 'assign',
+    nonce: 1,
+    batches: [
+      {
+        batchId: asBatchId(7),
+        appId: blob(1),
+        args: ['--from', 'ä'],
+        leaseMs: 60_000,
+        timeLimitMs: 30_000,
+        memoryLimitMib: 64,
+        outputLimitBytes: 1_024,
+        leases: [
+          {index: 0, replicaNo: 1, proof: 5, input: {kind: 'inline', bytes: bytes(3)}},
+          {
+            index: 1,
+            replicaNo: 1,
+            proof: 6,
+            input: {kind: 'slice', blobId: blob(2), offset: 4_096, length: 1},
+          },
+          {index: 2, replicaNo: 1, proof: 7, input: {kind: 'range', start: 0, end: 2 ** 53 - 1}},
+        ],
+      },
+    ],
+    waitMs: 0,
+    state: {generation: 4, paused: false},
+    closed: [asBatchId(3), asBatchId(400)],
+    wallMs: wall,
+    part: 1,
+    parts: 2,
+  },
+  report: {type: 'report', nonce: 2, body: bytes(50), signature: bytes(64, 8)},
+  receipt: {type: 'receipt', nonce: 2, journalNo: 12_345, signature: bytes(64, 9)},
+  commandCopy: {type: 'commandCopy', datagram: bytes(150)},
+  commandAck: {type: 'commandAck', body: bytes(20), signature: bytes(64, 10)},
+  timeProbe: {type: 'timeProbe', nonce: 77},
+  timeReply: {type: 'timeReply', nonce: 77, receivedWallMs: wall, sentWallMs: asWallMs(wall + 1)},
+  shotReport: {type: 'shotReport', nonce: 3, body: bytes(30), signature: bytes(64, 11)},
+  collect: {type: 'collect', blobIds: [blob(4), blob(5)]},
+};
+
+const commandWith = (what: Command['what']): Command => ({
+  clusterId: bytes(16, 4),
+  instanceId: bytes(8, 12),
+  issuedWallMs: wall,
+  ttlMs: 10_000,
+  ackWindowMs: 250,
+  target: {labels: ['ring1'], nodes: [asNodeId(toHex(bytes(16, 13)))]},
+  state: {generation: 5, paused: false},
+  what,
+});
+
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  workAvailable: commandWith({kind: 'workAvailable', batchId: asBatchId(7), spreadMs: 2_000}),
+  fire: commandWith({
+    kind: 'fire',
+    captureId: asCaptureId(2),
+    shot: 3,
+    action: 'camera',
+    args: ['--iso', '100'],
+    atWallMs: asWallMs(wall + 500),
+  }),
+  cancelBatch: commandWith({kind: 'cancelBatch', batchId: asBatchId(7)}),
+  state: {...commandWith({kind: 'state'}), target: {labels: [], nodes: []}},
+};
+
+export const ACK: AckStatement = {
+  epoch: 13,
+  seq: 100,
+  heardWallMs: wall,
+  clockBoundMs: -1,
+  verdict: 'notAllowed',
+};
+
+export const SHOT: ShotStatement = {
+  captureId: asCaptureId(2),
+  shot: 3,
+  epoch: 13,
+  seq: 101,
+  heardWallMs: wall,
+  firedWallMs: asWallMs(wall + 500.5),
+  doneWallMs: asWallMs(wall + 900),
+  clockBoundMs: 0.75,
+  verdict: 'failed',
+  reason: 'no camera',
+  files: [{name: 'shot.jpg', blobId: blob(6), size: 2_000_000}],
+};
+
+export const TRUST: TrustDocument = {
+  rootKey: bytes(32, 20),
+  clusterId: bytes(16, 4),
+  version: 2,
+  commandKey: bytes(32, 21),
+  masterStatic: bytes(32, 22),
+  appKeys: [bytes(32, 23), bytes(32, 24)],
+};

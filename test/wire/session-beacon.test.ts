@@ -1,0 +1,146 @@
+import test from 'ava';
+import {concat} from '../../src/base/bytes.ts';
+import {asAddress, asMonoMs} from '../../src/base/types.ts';
+import {encodeBeacon} from '../../src/wire/codec.ts';
+import {signTrust} from '../../src/wire/trust.ts';
+import {kinds, MASTER_AT, PROBE, STRANGER_AT, World} from './session-world.ts';
+
+const NEW_HOME = asAddress('10.0.0.77:5000');
+
+const beaconOf = (trust: Uint8Array, port = 6_273): Uint8Array =>
+  concat(Uint8Array.of(6, 0, 0, 0), encodeBeacon({trust, port}));
+
+test('a beacon that is only heard, and never asked for, starts a handshake at its port', t => {
+  const world = new World();
+  const node = world.newNode({token: world.token});
+  t.deepEqual(world.toNode(node, world.master.beacon(), NEW_HOME), []);
+  const [initiation] = node.takeOutgoing();
+  t.is(initiation?.to, asAddress('10.0.0.77:6273'));
+  t.is(initiation?.datagram[0], 1);
+});
+
+test('a node asks at its address and in the group', t => {
+  const world = new World();
+  const group = asAddress('239.86.79.76:6272');
+  const node = world.newNode({group});
+  node.tick(world.now);
+  t.deepEqual(
+    node.takeOutgoing().map(it => [it.to, it.datagram.length]),
+    [
+      [MASTER_AT, 512],
+      [group, 512],
+    ],
+  );
+});
+
+test('a trust document of another root, a changed one and an older one are refused', t => {
+  const world = new World();
+  const other = new World();
+  const node = world.newNode({token: world.token});
+  t.deepEqual(kinds(world.toNode(node, beaconOf(other.signedTrust()))), ['badTrust']);
+  // Signed by a key that is not the one it names.
+  const stolen = signTrust(world.crypto, other.root.secretKey, world.document());
+  t.deepEqual(kinds(world.toNode(node, beaconOf(stolen))), ['badTrust']);
+  const newer = world.enrolledNode({trust: world.signedTrust(5)});
+  t.deepEqual(kinds(world.toNode(newer, beaconOf(world.signedTrust(4)), NEW_HOME)), ['badTrust']);
+  t.deepEqual(newer.trust(), world.signedTrust(5));
+  t.is(node.state, 'discovering');
+  t.is(node.takeOutgoing().length, 0);
+});
+
+test('a newer trust document replaces the one we hold', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.toNode(node, beaconOf(world.signedTrust(2)), NEW_HOME);
+  t.deepEqual(node.trust(), world.signedTrust(2));
+});
+
+test('each changed byte of a beacon is refused or starts nothing but a handshake', t => {
+  const world = new World();
+  const beacon = world.master.beacon();
+  for (let i = 0; i < beacon.length; i++) {
+    const changed = beacon.slice();
+    changed[i] = (changed[i] ?? 0) ^ 1;
+    const node = world.newNode({token: world.token});
+    world.toNode(node, changed);
+    // Only the port is not signed: it is where to knock, and who answers there must prove who he is.
+    if (node.trust() !== undefined) t.deepEqual(node.trust(), world.signedTrust());
+    t.not(node.state, 'linked');
+  }
+});
+
+test('forged beacons cost a few verifications a second at most', t => {
+  const world = new World();
+  const node = world.newNode({token: world.token});
+  const forged = beaconOf(new World().signedTrust());
+  const outcomes = Array.from({length: 50}, () => kinds(world.toNode(node, forged))[0]);
+  t.is(outcomes.filter(it => it === 'badTrust').length, 10);
+  t.is(outcomes.filter(it => it === 'rateLimited').length, 40);
+});
+
+test('a beacon from elsewhere changes nothing while there is a session', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.link(node);
+  t.deepEqual(world.toNode(node, world.master.beacon(), STRANGER_AT), []);
+  t.is(node.takeOutgoing().length, 0);
+  t.is(node.seal(world.masterPeer, PROBE, world.now)?.to, MASTER_AT);
+});
+
+test('a beacon moves a handshake to where the master is now', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.run(node, 5_000, () => 0);
+  world.toNode(node, world.master.beacon(), NEW_HOME);
+  world.now = asMonoMs(world.now + 300);
+  world.toNode(node, world.master.beacon(), NEW_HOME);
+  const last = node.takeOutgoing().at(-1);
+  t.is(last?.to, asAddress('10.0.0.77:6273'));
+  world.masterAt = asAddress('10.0.0.77:6273');
+  world.run(node, 12_000);
+  t.true(world.talk(node));
+  t.is(node.seal(world.masterPeer, PROBE, world.now)?.to, world.masterAt);
+});
+
+test('a stranger who repeats beacons from his own address can not keep a node from its master', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  node.tick(world.now);
+  const [first] = node.takeOutgoing();
+  for (let i = 0; i < 100; i++) world.toNode(node, world.master.beacon(), STRANGER_AT);
+  t.is(node.takeOutgoing().length, 0);
+  if (first === undefined) return t.fail();
+  world.toMaster(first.datagram);
+  const [response] = world.master.takeOutgoing();
+  if (response === undefined) return t.fail();
+  t.deepEqual(kinds(world.toNode(node, response.datagram)), ['linked']);
+});
+
+test('after forget the node looks for the master again, and follows a beacon', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.link(node);
+  node.forget(world.masterPeer, world.now);
+  t.is(node.peer(), undefined);
+  t.is(node.state, 'handshaking');
+  t.true(node.wakeAt() > world.now);
+  world.toNode(node, world.master.beacon(), NEW_HOME);
+  t.is(node.takeOutgoing().at(-1)?.to, asAddress('10.0.0.77:6273'));
+});
+
+test('a master that is silent for long is asked for by Discover, and by its old address', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.run(node, 60_000, () => 0);
+  const types = world.sent.map(it => it.datagram[0]);
+  t.true(types.includes(5));
+  t.true(types.includes(1));
+});
+
+test('with --tofu the first root is believed, and no other after it', t => {
+  const world = new World();
+  const node = world.newTofuNode();
+  world.toNode(node, world.master.beacon());
+  t.deepEqual(node.trust(), world.signedTrust());
+  t.deepEqual(kinds(world.toNode(node, beaconOf(new World().signedTrust()))), ['badTrust']);
+});
