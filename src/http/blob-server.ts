@@ -1,0 +1,222 @@
+// Blobs for nodes, on the master. Two requests and nothing else:
+//
+//   GET /blobs/<id>                                    the bytes; Range for the rest of a broken download
+//   PUT /blobs/<id>?size=<n>&replica=<batch/index/no>  an output of this replica, exactly n bytes
+//   PUT /blobs/<id>?size=<n>&capture=<no>&shot=<no>    a file of this shot
+//
+// Each is signed as blob-auth.ts says. A stranger gets one short line and a closed connection before any
+// of the body is read. A node sends `expect: 100-continue` with PUT, so that what the master may not or
+// need not take never crosses the network: a blob that is already here answers 200 at once.
+//
+// 200 stored or here · 201 taken · 400 bad request · 401 not signed by a node that is linked · 403 not
+// owed by this node · 404 no such blob or path · 411 no length · 413 too large · 416 · 422 wrong hash
+
+import {timingSafeEqual} from 'node:crypto';
+import type {IncomingMessage, ServerResponse} from 'node:http';
+import {createServer} from 'node:http';
+import {Readable} from 'node:stream';
+import {pipeline} from 'node:stream/promises';
+import {toHex} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
+import type {BlobId, NodeId} from '../base/types.ts';
+import {asBatchId, asCaptureId, replicaId} from '../base/types.ts';
+import type {UploadPurpose} from '../core/core.ts';
+import {BLOB_BYTES_MAX} from '../wire/limits.ts';
+import type {Hmac} from './blob-auth.ts';
+import {
+  PROOF_HEADER,
+  PROVEN_BYTES_MAX,
+  parseAuthorization,
+  requestMac,
+  sliceProof,
+} from './blob-auth.ts';
+import type {BlobAnswer, Blobs} from './blobs.ts';
+import {answerBlob, parseBlobId, readSpan} from './blobs.ts';
+import type {MasterHandle} from './handle.ts';
+import {
+  CHECK_INTERVAL_MS,
+  HEADER_BYTES_MAX,
+  HEADERS_TIMEOUT_MS,
+  IDLE_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  limitConnections,
+  listen,
+  urlOf,
+} from './listen.ts';
+
+export const BLOB_PORT = 6274;
+/** Two for each of 500 nodes; more come again. A demo has all its nodes behind one address. */
+const CONNECTIONS_MAX = 1_024;
+const CONNECTIONS_PER_SOURCE_MAX = 128;
+
+export type BlobServerOptions = {
+  readonly handle: Pick<MasterHandle, 'blobKeyOf' | 'mayUpload' | 'blobStored'>;
+  readonly blobs: Blobs;
+  readonly hmac: Hmac;
+  readonly host: string;
+  /** 0 = any free port. Default 6274. */
+  readonly port?: number;
+};
+
+export type BlobServer = {readonly url: string; readonly port: number; close(): Promise<void>};
+
+export async function openBlobServer(options: BlobServerOptions): Promise<BlobServer> {
+  const door = new BlobDoor(options);
+  const server = createServer({
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    // A blob takes as long as it takes; what stands still is cut by the idle timeout.
+    requestTimeout: 0,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  });
+  server.timeout = IDLE_TIMEOUT_MS;
+  limitConnections(server, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX);
+  server.on('request', (request, response) => door.take(request, response));
+  server.on('checkContinue', (request, response) => door.take(request, response));
+  server.on('checkExpectation', (_, response) => refuse(response, 417, 'unknown expectation'));
+  const {host} = options;
+  const asked = options.port ?? BLOB_PORT;
+  const port = await listen(server, {host, port: asked, flag: '--blob-port'});
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= new Promise(resolve => server.close(() => resolve()));
+    server.closeAllConnections();
+    return closing;
+  };
+  return {url: urlOf(host, port), port, close};
+}
+
+type Order = {
+  readonly blobId: BlobId;
+  readonly query: string;
+  readonly nodeId: NodeId;
+  readonly key: Uint8Array;
+};
+
+class BlobDoor {
+  readonly #handle: BlobServerOptions['handle'];
+  readonly #blobs: Blobs;
+  readonly #hmac: Hmac;
+
+  constructor({handle, blobs, hmac}: BlobServerOptions) {
+    this.#handle = handle;
+    this.#blobs = blobs;
+    this.#hmac = hmac;
+  }
+
+  take(request: IncomingMessage, response: ServerResponse): void {
+    request.on('error', () => response.destroy());
+    this.#answer(request, response).catch((error: unknown) => {
+      if (response.headersSent) response.destroy();
+      else refuse(response, ...faultOf(error));
+    });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const {method} = request;
+    if (method !== 'GET' && method !== 'PUT') return refuse(response, 405, 'GET or PUT');
+    const order = this.#open(method, request);
+    if (order === 'unknown') return refuse(response, 404, 'not found');
+    if (order === 'stranger') return refuse(response, 401, 'unauthorized');
+    return method === 'GET'
+      ? this.#get(order, request, response)
+      : this.#put(order, request, response);
+  }
+
+  /** The same answer for a stranger whether or not the blob is here. */
+  #open(method: 'GET' | 'PUT', request: IncomingMessage): Order | 'unknown' | 'stranger' {
+    const [path = '', query = '', ...more] = (request.url ?? '').split('?');
+    const blobId = path.startsWith('/blobs/') ? parseBlobId(path.slice(7)) : undefined;
+    const claim = parseAuthorization(request.headers.authorization);
+    const key = claim && this.#handle.blobKeyOf(claim.nodeId);
+    if (claim === undefined || key === undefined) return 'stranger';
+    if (blobId === undefined || more.length > 0) return 'unknown';
+    const mac = requestMac(this.#hmac, key, {method, blobId, query});
+    return timingSafeEqual(mac, claim.mac)
+      ? {blobId, query, nodeId: claim.nodeId, key}
+      : 'stranger';
+  }
+
+  async #get(order: Order, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const size = await this.#blobs.size(order.blobId);
+    if (size === undefined) return refuse(response, 404, 'no such blob');
+    const answer = answerBlob(order.blobId, size, request.headers);
+    const {span} = answer;
+    if (span === undefined) {
+      response.writeHead(answer.status, answer.headers).end();
+      return;
+    }
+    if (answer.status === 206 && span.length <= PROVEN_BYTES_MAX)
+      return this.#sendProven(order, answer, response);
+    response.writeHead(answer.status, answer.headers);
+    await pipeline(Readable.from(readSpan(this.#blobs, order.blobId, span)), response);
+  }
+
+  async #sendProven(order: Order, answer: BlobAnswer, response: ServerResponse): Promise<void> {
+    const {offset, length} = answer.span ?? {offset: 0, length: 0};
+    const bytes = await this.#blobs.read(order.blobId, offset, length);
+    const proof = toHex(sliceProof(this.#hmac, order.key, order.blobId, offset, bytes));
+    response.writeHead(answer.status, {...answer.headers, [PROOF_HEADER]: proof}).end(bytes);
+  }
+
+  async #put(order: Order, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const {blobId, nodeId} = order;
+    const upload = parseUpload(order.query);
+    if (upload === undefined) return refuse(response, 400, 'size and purpose wanted');
+    const length = request.headers['content-length'];
+    if (length === undefined) return refuse(response, 411, 'length wanted');
+    if (Number(length) !== upload.size) return refuse(response, 400, 'size is not the length');
+    if (upload.size > BLOB_BYTES_MAX) return refuse(response, 413, 'too large');
+    const wanted = this.#handle.mayUpload(nodeId, upload.purpose, upload.size);
+    const here = await this.#blobs.size(blobId);
+    if (here !== undefined) {
+      // A repeat whose first answer was lost is not owed any more, and yet the node must hear of it.
+      if (wanted) this.#handle.blobStored(blobId, here);
+      return refuse(response, 200, 'here');
+    }
+    if (!wanted) return refuse(response, 403, 'not wanted');
+    if (request.headers.expect !== undefined) response.writeContinue();
+    const stored = await this.#blobs.putStream(request, {
+      expected: blobId,
+      limit: upload.size,
+    });
+    this.#handle.blobStored(blobId, stored.size);
+    response.writeHead(201, {'content-length': 0}).end();
+  }
+}
+
+const WHOLE = /^\d{1,15}$/;
+
+function parseUpload(query: string): {size: number; purpose: UploadPurpose} | undefined {
+  const fields = new URLSearchParams(query);
+  const number = (name: string): number | undefined => {
+    const text = fields.get(name) ?? '';
+    return WHOLE.test(text) ? Number(text) : undefined;
+  };
+  const [size, capture, shot] = [number('size'), number('capture'), number('shot')];
+  if (size === undefined) return undefined;
+  const replica = /^(\d{1,10})\/(\d{1,10})\/(\d{1,10})$/.exec(fields.get('replica') ?? '');
+  if (replica !== null) {
+    const [batch = 0, index = 0, replicaNo = 0] = replica.slice(1).map(Number);
+    const id = replicaId(asBatchId(batch), index, replicaNo);
+    return {size, purpose: {kind: 'replica', replicaId: id}};
+  }
+  if (capture === undefined || shot === undefined) return undefined;
+  return {size, purpose: {kind: 'shot', captureId: asCaptureId(capture), shot}};
+}
+
+function faultOf(error: unknown): [number, string] {
+  if (!(error instanceof VolleyError)) return [500, 'failed'];
+  // The only thing the store can hold against bytes of the right length is their hash.
+  return error.code === 'VOLLEY_BAD_INPUT' ? [422, 'wrong hash'] : [error.httpStatus, error.code];
+}
+
+/** A short line, and the end of the connection: no body that may still come is read. */
+function refuse(response: ServerResponse, status: number, line: string): void {
+  if (response.headersSent) return;
+  response.shouldKeepAlive = false;
+  const head = {'content-type': 'text/plain', 'content-length': line.length + 1};
+  response.writeHead(status, {...head, connection: 'close'});
+  response.end(`${line}\n`);
+}

@@ -1,0 +1,229 @@
+// The operator interface from the other side: one typed method for each route of http/routes. The CLI,
+// the monitor and other people's programs use it; it needs nothing but the master's URL and the token.
+//
+//   const client = new OperatorClient({url: 'http://127.0.0.1:6271', token});
+//   const {batchId} = await client.submit({name: 'primes', app: 'primes', args: [], input, policy: {}});
+//   for await (const event of client.events({batchId})) …
+//   for await (const result of client.results(batchId)) …
+//
+// Whatever the master refuses is thrown under the master's own code; a master that is not there, or is
+// lost in the middle, is VOLLEY_MASTER_UNREACHABLE.
+
+import {VolleyError} from '../base/errors.ts';
+import type {BatchId, BlobId, CaptureId} from '../base/types.ts';
+import type {BatchRequest, CaptureRequest} from '../core/core.ts';
+import type {AppRow} from '../core/tables.ts';
+import type {BatchView, CaptureView, NodeView, ResultView, StatusView} from '../core/views.ts';
+import {saveBlob} from './blob-file.ts';
+import type {StoredBlob} from './blobs.ts';
+import {eventsOf, linesOf} from './client-streams.ts';
+import type {Ask, TransportOptions} from './client-transport.ts';
+import {errorOfJson, Transport} from './client-transport.ts';
+import type {IndexedInputs, NamedBlob} from './context.ts';
+import type {EventFilter} from './events.ts';
+
+export type JoinToken = {
+  /** 32 hex characters; shown once. */
+  readonly secret: string;
+  readonly tokenId: number;
+  /** Wall clock, ms. */
+  readonly expiresAt: number;
+};
+
+export type ResultsFilter = {
+  readonly from?: number;
+  /** Exclusive. */
+  readonly to?: number;
+  readonly state?: 'done' | 'failed';
+};
+
+export type WatchEvent =
+  | {readonly kind: 'batch'; readonly batch: BatchView}
+  | {readonly kind: 'node'; readonly node: NodeView}
+  | {readonly kind: 'capture'; readonly capture: CaptureView};
+
+export class OperatorClient {
+  readonly #transport: Transport;
+
+  constructor(options: TransportOptions) {
+    this.#transport = new Transport(options);
+  }
+
+  status(): Promise<StatusView> {
+    return this.#get('/v1/status');
+  }
+
+  /** OpenAPI description of the interface. */
+  describe(): Promise<object> {
+    return this.#get('/v1');
+  }
+
+  async nodes(): Promise<readonly NodeView[]> {
+    return (await this.#get<{nodes: NodeView[]}>('/v1/nodes')).nodes;
+  }
+
+  async apps(): Promise<readonly AppRow[]> {
+    return (await this.#get<{apps: AppRow[]}>('/v1/apps')).apps;
+  }
+
+  /** `appId` = blob id of the signed manifest; it and the module are uploaded before. */
+  publish(appId: BlobId): Promise<AppRow> {
+    return this.#post('/v1/apps', {appId});
+  }
+
+  token(uses: number, hours: number): Promise<JoinToken> {
+    return this.#post('/v1/tokens', {uses, hours});
+  }
+
+  submit(batch: BatchRequest): Promise<{readonly batchId: BatchId}> {
+    return this.#post('/v1/batches', batch);
+  }
+
+  async batches(): Promise<readonly BatchView[]> {
+    return (await this.#get<{batches: BatchView[]}>('/v1/batches')).batches;
+  }
+
+  batch(batchId: BatchId): Promise<BatchView> {
+    return this.#get(`/v1/batches/${batchId}`);
+  }
+
+  cancel(batchId: BatchId): Promise<BatchView> {
+    return this.#post(`/v1/batches/${batchId}/cancel`);
+  }
+
+  /** In the order of the indexes; read as it is taken. */
+  async *results(
+    batchId: BatchId,
+    filter: ResultsFilter = {},
+    signal?: AbortSignal,
+  ): AsyncGenerator<ResultView, void, undefined> {
+    const path = `/v1/batches/${batchId}/results${queryOf(filter)}`;
+    const answer = await this.#transport.open({method: 'GET', path, signal});
+    try {
+      for await (const line of linesOf(answer)) {
+        const value = JSON.parse(line) as ResultView | {error: object};
+        if ('error' in value) throw errorOfJson(value, 500);
+        yield value;
+      }
+    } catch (error) {
+      throw signal?.aborted ? error : this.#transport.unreachable(error);
+    }
+  }
+
+  capture(capture: CaptureRequest): Promise<{readonly captureId: CaptureId}> {
+    return this.#post('/v1/captures', capture);
+  }
+
+  async captures(): Promise<readonly CaptureView[]> {
+    return (await this.#get<{captures: CaptureView[]}>('/v1/captures')).captures;
+  }
+
+  captureOf(captureId: CaptureId): Promise<CaptureView> {
+    return this.#get(`/v1/captures/${captureId}`);
+  }
+
+  /** Sends bytes; of a known blob only when the master does not have it. */
+  async putBlob(source: AsyncIterable<Uint8Array>, known?: StoredBlob): Promise<StoredBlob> {
+    const stream = {type: 'application/octet-stream', source};
+    if (known === undefined)
+      return this.#transport.json({method: 'POST', path: '/v1/blobs', stream});
+    const {blobId, size} = known;
+    if ((await this.blobSize(blobId)) === size) return known;
+    return this.#transport.json({
+      method: 'PUT',
+      path: `/v1/blobs/${blobId}?size=${size}`,
+      stream,
+    });
+  }
+
+  /** undefined when the master does not have it. */
+  async blobSize(blobId: BlobId): Promise<number | undefined> {
+    try {
+      const answer = await this.#transport.open({method: 'HEAD', path: `/v1/blobs/${blobId}`});
+      answer.resume();
+      return Number(answer.headers['content-length']);
+    } catch (error) {
+      // An answer to HEAD has no body that could say more than 404.
+      if (error instanceof VolleyError && error.code === 'VOLLEY_USAGE') return undefined;
+      throw error;
+    }
+  }
+
+  /** Bytes of a blob from `offset` on, unchecked. */
+  async *readBlob(
+    blobId: BlobId,
+    offset = 0,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const headers: Record<string, string> = offset === 0 ? {} : {range: `bytes=${offset}-`};
+    const path = `/v1/blobs/${blobId}`;
+    const answer = await this.#transport.open({method: 'GET', path, headers, signal});
+    try {
+      yield* answer as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      throw signal?.aborted ? error : this.#transport.unreachable(error);
+    }
+  }
+
+  /** Writes a blob to a file, checked; goes on where an earlier try was cut. Answers the size. */
+  async getBlob(blobId: BlobId, path: string, signal?: AbortSignal): Promise<number> {
+    return saveBlob(blobId, path, async offset => {
+      if (offset > 0 && offset >= ((await this.blobSize(blobId)) ?? 0)) return undefined;
+      return this.readBlob(blobId, offset, signal);
+    });
+  }
+
+  /** NDJSON as inputs of a batch. */
+  lines(source: AsyncIterable<Uint8Array>): Promise<IndexedInputs> {
+    const stream = {type: 'application/x-ndjson', source};
+    return this.#transport.json({method: 'POST', path: '/v1/lines', stream});
+  }
+
+  /** Blobs that the master has as inputs of a batch. */
+  files(files: readonly NamedBlob[]): Promise<IndexedInputs> {
+    return this.#post('/v1/files', {files});
+  }
+
+  /** States as they change, until `signal`; a named batch or capture begins with its present one. */
+  async *events(
+    filter: EventFilter = {},
+    signal?: AbortSignal,
+  ): AsyncGenerator<WatchEvent, void, undefined> {
+    const query = queryOf({batch: filter.batchId, capture: filter.captureId});
+    try {
+      const answer = await this.#transport.open({
+        method: 'GET',
+        path: `/v1/events${query}`,
+        signal,
+      });
+      for await (const {event, data} of eventsOf(answer)) {
+        if (event === 'batch' || event === 'node' || event === 'capture')
+          yield {kind: event, [event]: JSON.parse(data)} as WatchEvent;
+      }
+    } catch (error) {
+      if (signal?.aborted) return;
+      throw this.#transport.unreachable(error);
+    }
+    if (!signal?.aborted) throw this.#transport.unreachable(new Error('the master ended'));
+  }
+
+  /** Closes idle connections; streams that are read go on. */
+  close(): void {
+    this.#transport.close();
+  }
+
+  #get<T>(path: string): Promise<T> {
+    return this.#transport.json({method: 'GET', path});
+  }
+
+  #post<T>(path: string, json?: unknown): Promise<T> {
+    const ask: Ask = {method: 'POST', path};
+    return this.#transport.json(json === undefined ? ask : {...ask, json});
+  }
+}
+
+function queryOf(fields: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const text = given.map(([name, value]) => `${name}=${value}`).join('&');
+  return text === '' ? '' : `?${text}`;
+}

@@ -1,0 +1,40 @@
+// What the routes of the operator interface share, and the words of their descriptions.
+
+import type {BlobId} from '../base/types.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import type {Blobs} from './blobs.ts';
+import type {EventHub} from './events.ts';
+import type {MasterHandle} from './handle.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** One line for the list that GET /v1 answers. */
+    summary?: string;
+    /** The body is a stream: it may be long and take long. */
+    stream?: boolean;
+  }
+}
+
+/** Where the inputs of a batch are, as InputSource wants them. */
+export type IndexedInputs = {
+  readonly blobId: BlobId;
+  readonly indexBlobId: BlobId;
+  readonly count: number;
+};
+
+/** `files` inputs: each workunit's input is one blob. */
+export type NamedBlob = {readonly name: string; readonly blob: BlobId; readonly size: number};
+
+export type RouteContext = {
+  readonly handle: MasterHandle;
+  readonly blobs: Blobs;
+  readonly crypto: Crypto;
+  /** Who may sign apps. */
+  readonly appKeys: readonly Uint8Array[];
+  /** Stores NDJSON and its index; throws VOLLEY_BAD_INPUT naming the line. */
+  readonly indexLines: (lines: AsyncIterable<Uint8Array>) => Promise<IndexedInputs>;
+  readonly indexFiles: (files: readonly NamedBlob[]) => Promise<IndexedInputs>;
+  readonly hub: EventHub;
+  /** Wall clock, ms. */
+  readonly wallNow: () => number;
+};

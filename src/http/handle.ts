@@ -1,0 +1,31 @@
+// What the HTTP servers need of a running master. cli/master.ts builds it from the runtime and the store;
+// tests may build a small one. Nothing in http/ sees the core or LevelDB itself.
+
+import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
+import type {Announcement, OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
+import type {AppRow, TableName} from '../core/tables.ts';
+import type {BatchView, CaptureView, NodeView, StatusView} from '../core/views.ts';
+
+export interface MasterHandle {
+  /** Answered once the change is durable. */
+  operator(request: OperatorRequest): Promise<OperatorAnswer>;
+  status(): StatusView;
+  apps(): readonly AppRow[];
+  nodes(): readonly NodeView[];
+  batches(): readonly BatchView[];
+  batch(batchId: BatchId): BatchView | undefined;
+  captures(): readonly CaptureView[];
+  capture(captureId: CaptureId): CaptureView | undefined;
+  /** Key of a node's blob requests (Welcome.blob_key); undefined when it is not enrolled and linked. */
+  blobKeyOf(nodeId: NodeId): Uint8Array | undefined;
+  /** Whether this node may store so many bytes for this purpose now. */
+  mayUpload(nodeId: NodeId, purpose: UploadPurpose, size: number): boolean;
+  /** The blob is complete, its hash is right, it is on disk. */
+  blobStored(blobId: BlobId, size: number): void;
+  /** Calls back for each announcement until the returned function is called. */
+  watch(listener: (about: Announcement) => void): () => void;
+  /** Committed rows only. */
+  read(table: TableName, key: string): Promise<Uint8Array | undefined>;
+  /** Rows with from <= key < to, in order. */
+  scan(table: TableName, from: string, to: string): AsyncIterable<readonly [string, Uint8Array]>;
+}

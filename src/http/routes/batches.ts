@@ -1,0 +1,125 @@
+// Batches and their results.
+//
+//   POST /v1/batches              BatchRequest {name, app, args, input, policy}  →  201 {batchId}
+//   GET  /v1/batches              {batches: BatchView[]}
+//   GET  /v1/batches/<id>         BatchView
+//   POST /v1/batches/<id>/cancel  BatchView
+//   GET  /v1/batches/<id>/results?from=&to=&state=done|failed
+//        NDJSON: one ResultView a line in the order of the indexes, from <= index < to, what is decided
+//        and durable when it is read. A fault in the middle is a last line {error: {code, …}}.
+
+import {Readable} from 'node:stream';
+import type {FastifyInstance} from 'fastify';
+import {VolleyError} from '../../base/errors.ts';
+import type {BatchId, BlobId} from '../../base/types.ts';
+import {asBatchId} from '../../base/types.ts';
+import type {BatchRequest} from '../../core/core.ts';
+import type {BatchView} from '../../core/views.ts';
+import {accepted, given} from '../answers.ts';
+import type {Blobs} from '../blobs.ts';
+import type {RouteContext} from '../context.ts';
+import type {MasterHandle} from '../handle.ts';
+import {problemJson, refusalOf} from '../problem.ts';
+import type {ResultQuery} from '../results.ts';
+import {readResults} from '../results.ts';
+import {BATCH_BODY, NO_QUERY, NUMBER_PARAMS, RESULTS_QUERY, uint32} from '../schemas.ts';
+
+/** Lines are put together to chunks of about this size. */
+const CHUNK_CHARACTERS = 16_384;
+
+type ById = {Params: {id: string}};
+type ResultsRequest = ById & {
+  Querystring: {from?: string; to?: string; state?: 'done' | 'failed'};
+};
+
+export function addBatchRoutes(app: FastifyInstance, context: RouteContext): void {
+  const {handle, blobs} = context;
+
+  app.post<{Body: BatchRequest}>(
+    '/v1/batches',
+    {
+      config: {summary: 'Submits a batch'},
+      schema: {body: BATCH_BODY, querystring: NO_QUERY},
+    },
+    async (request, reply) => {
+      const batch = request.body;
+      await checkInputs(blobs, batch);
+      const answer = accepted(await handle.operator({kind: 'submitBatch', batch}));
+      return reply.code(201).send({batchId: given(answer.batchId, 'a batch')});
+    },
+  );
+
+  app.get(
+    '/v1/batches',
+    {config: {summary: 'Every batch'}, schema: {querystring: NO_QUERY}},
+    () => ({batches: handle.batches()}),
+  );
+
+  app.get<ById>(
+    '/v1/batches/:id',
+    {config: {summary: 'One batch'}, schema: {params: NUMBER_PARAMS, querystring: NO_QUERY}},
+    request => batchOf(handle, request.params.id),
+  );
+
+  app.post<ById>(
+    '/v1/batches/:id/cancel',
+    {
+      config: {summary: 'Ends a batch; its results stay'},
+      schema: {params: NUMBER_PARAMS, querystring: NO_QUERY},
+    },
+    async request => {
+      const {id} = batchOf(handle, request.params.id);
+      accepted(await handle.operator({kind: 'cancelBatch', batchId: id}));
+      return batchOf(handle, request.params.id);
+    },
+  );
+
+  app.get<ResultsRequest>(
+    '/v1/batches/:id/results',
+    {
+      config: {summary: 'Canonical results as NDJSON, by index', stream: true},
+      schema: {params: NUMBER_PARAMS, querystring: RESULTS_QUERY},
+    },
+    (request, reply) => {
+      const {id, count} = batchOf(handle, request.params.id);
+      const {from, to, state} = request.query;
+      const query = {from: uint32(from, 0), to: Math.min(uint32(to, count), count), state};
+      const lines = Readable.from(linesOf(handle, id, query), {objectMode: false});
+      return reply.type('application/x-ndjson').send(lines);
+    },
+  );
+}
+
+function batchOf(handle: MasterHandle, id: string): BatchView {
+  const view = handle.batch(asBatchId(Number(id)));
+  if (view === undefined) throw new VolleyError('VOLLEY_UNKNOWN_BATCH', {batch: id});
+  return view;
+}
+
+async function checkInputs(blobs: Blobs, {input}: BatchRequest): Promise<void> {
+  if (input.kind === 'range') return;
+  const needed: readonly BlobId[] = [input.blobId, input.indexBlobId];
+  for (const blob of needed)
+    if ((await blobs.size(blob)) === undefined)
+      throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob});
+}
+
+async function* linesOf(
+  handle: MasterHandle,
+  batchId: BatchId,
+  query: ResultQuery,
+): AsyncGenerator<string, void, undefined> {
+  let chunk = '';
+  try {
+    for await (const result of readResults(handle, batchId, query)) {
+      chunk += `${JSON.stringify(result)}\n`;
+      if (chunk.length < CHUNK_CHARACTERS) continue;
+      yield chunk;
+      chunk = '';
+    }
+  } catch (error) {
+    // The status is long sent: the fault is the last line.
+    chunk += `${JSON.stringify(problemJson(refusalOf(error).error))}\n`;
+  }
+  if (chunk !== '') yield chunk;
+}

@@ -1,0 +1,126 @@
+// Blobs of the operator: modules, signed apps, input files going in; outputs and pictures coming out.
+// (Nodes use blob-server.ts on a port of its own.)
+//
+//   POST /v1/blobs             body octet-stream  →  201 {blobId, size}
+//   PUT  /v1/blobs/<id>?size=  the same, refused unless hash and size are these
+//   GET  /v1/blobs/<id>        bytes; Range, If-Range, ETag: 200, 206, 304, 416; HEAD tells the size
+//   POST /v1/lines             body x-ndjson      →  201 {blobId, indexBlobId, count}: `lines` inputs
+//   POST /v1/files             {files: [{name, blob, size}]}  →  the same: `files` inputs
+
+import {Readable} from 'node:stream';
+import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify';
+import {VolleyError} from '../../base/errors.ts';
+import type {BlobId} from '../../base/types.ts';
+import {MIB} from '../../base/units.ts';
+import {INPUT_FILE_BYTES_MAX} from '../../wire/limits.ts';
+import {answerBlob, readSpan} from '../blobs.ts';
+import type {NamedBlob, RouteContext} from '../context.ts';
+import {usage} from '../problem.ts';
+import {BLOB_PARAMS, FILES_BODY, NO_QUERY, SIZE_QUERY} from '../schemas.ts';
+
+/** About 100,000 names: `files` is for pictures and documents; more small inputs are `lines`. */
+const FILES_BODY_BYTES_MAX = 16 * MIB;
+
+type ByBlob = {Params: {id: BlobId}};
+
+/** Adds a parser that hands the body on unread: give it a scope of its own. */
+export function addStreamRoutes(app: FastifyInstance, context: RouteContext): void {
+  const {blobs} = context;
+  const types = ['application/octet-stream', 'application/x-ndjson'];
+  app.addContentTypeParser(types, (_request, body, done) => done(null, body));
+
+  app.post<{Body: Readable}>(
+    '/v1/blobs',
+    {config: {summary: 'Stores bytes', stream: true}, schema: {querystring: NO_QUERY}},
+    async (request, reply) => {
+      const stored = await blobs.putStream(bodyOf(request.body), {limit: INPUT_FILE_BYTES_MAX});
+      return reply.code(201).send(stored);
+    },
+  );
+
+  app.put<ByBlob & {Body: Readable; Querystring: {size: string}}>(
+    '/v1/blobs/:id',
+    {
+      config: {summary: 'Stores bytes whose hash and size are known', stream: true},
+      schema: {params: BLOB_PARAMS, querystring: SIZE_QUERY},
+    },
+    async (request, reply) => {
+      const size = Number(request.query.size);
+      const [limit, what] = [INPUT_FILE_BYTES_MAX, 'the blob'];
+      if (size > limit) throw new VolleyError('VOLLEY_TOO_LARGE', {what, size, limit});
+      const expected = request.params.id;
+      const source = exactly(bodyOf(request.body), size);
+      return reply.code(201).send(await blobs.putStream(source, {expected, limit: size}));
+    },
+  );
+
+  app.post<{Body: Readable}>(
+    '/v1/lines',
+    {config: {summary: 'Stores NDJSON as inputs', stream: true}, schema: {querystring: NO_QUERY}},
+    async (request, reply) => {
+      return reply.code(201).send(await context.indexLines(bodyOf(request.body)));
+    },
+  );
+}
+
+export function addBlobRoutes(app: FastifyInstance, context: RouteContext): void {
+  const {blobs} = context;
+
+  app.route<ByBlob>({
+    method: ['GET', 'HEAD'],
+    url: '/v1/blobs/:id',
+    config: {summary: 'The bytes of a blob, or a range of them', stream: true},
+    schema: {params: BLOB_PARAMS, querystring: NO_QUERY},
+    handler: (request, reply) => sendBlob(context, request, reply),
+  });
+
+  app.post<{Body: {files: readonly NamedBlob[]}}>(
+    '/v1/files',
+    {
+      bodyLimit: FILES_BODY_BYTES_MAX,
+      config: {summary: 'Stores a list of blobs as inputs'},
+      schema: {body: FILES_BODY, querystring: NO_QUERY},
+    },
+    async (request, reply) => {
+      const {files} = request.body;
+      for (const {name, blob, size} of files) {
+        const here = await blobs.size(blob);
+        if (here === undefined) throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob});
+        if (here === size) continue;
+        const reason = `${name} is ${here} bytes, not ${size}`;
+        throw new VolleyError('VOLLEY_BAD_INPUT', {reason});
+      }
+      return reply.code(201).send(await context.indexFiles(files));
+    },
+  );
+}
+
+async function sendBlob(
+  {blobs}: RouteContext,
+  request: FastifyRequest<ByBlob>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const {id} = request.params;
+  const size = await blobs.size(id);
+  if (size === undefined) throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: id});
+  const {status, headers, span} = answerBlob(id, size, request.headers);
+  reply.code(status).headers(headers);
+  if (span === undefined || span.length === 0 || request.method === 'HEAD') return reply.send();
+  return reply.send(Readable.from(readSpan(blobs, id, span), {objectMode: false}));
+}
+
+/** fastify gives no body at all for a request without one. */
+const bodyOf = (body: Readable | undefined | null): AsyncIterable<Uint8Array> =>
+  body ?? Readable.from([]);
+
+async function* exactly(
+  source: AsyncIterable<Uint8Array>,
+  size: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let count = 0;
+  for await (const piece of source) {
+    count += piece.length;
+    yield piece;
+  }
+  if (count !== size) throw usage(`query: size says ${size}, ${count} bytes came`, {field: 'size'});
+}

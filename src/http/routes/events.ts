@@ -1,0 +1,30 @@
+// GET /v1/events?batch=<id> | ?capture=<id> | nothing: server-sent events, as ../events.ts describes them.
+
+import type {FastifyInstance} from 'fastify';
+import {VolleyError} from '../../base/errors.ts';
+import {asBatchId, asCaptureId} from '../../base/types.ts';
+import type {RouteContext} from '../context.ts';
+import {EVENTS_QUERY} from '../schemas.ts';
+
+type EventsRequest = {Querystring: {batch?: string; capture?: string}};
+
+export function addEventRoutes(app: FastifyInstance, {handle, hub}: RouteContext): void {
+  app.get<EventsRequest>(
+    '/v1/events',
+    {
+      config: {summary: 'What changes, as server-sent events', stream: true},
+      schema: {querystring: EVENTS_QUERY},
+    },
+    (request, reply) => {
+      const {batch, capture} = request.query;
+      const batchId = batch === undefined ? undefined : asBatchId(Number(batch));
+      const captureId = capture === undefined ? undefined : asCaptureId(Number(capture));
+      if (batchId !== undefined && handle.batch(batchId) === undefined)
+        throw new VolleyError('VOLLEY_UNKNOWN_BATCH', {batch: batchId});
+      if (captureId !== undefined && handle.capture(captureId) === undefined)
+        throw new VolleyError('VOLLEY_UNKNOWN_CAPTURE', {capture: captureId});
+      reply.hijack();
+      hub.watch(reply.raw, {batchId, captureId});
+    },
+  );
+}

@@ -1,0 +1,148 @@
+// JSON Schema of what the operator interface takes: fastify holds requests to it, GET /v1 shows it.
+// Only shape and range; whether a policy makes sense is the core's to say (VOLLEY_BAD_POLICY).
+
+import {
+  ARGS_BYTES_MAX,
+  ARGS_MAX,
+  LABELS_MAX,
+  MEMORY_LIMIT_MIB_MAX,
+  NAME_BYTES_MAX,
+  OUTPUT_LIMIT_BYTES_MAX,
+  WORKUNITS_PER_BATCH_MAX,
+} from '../wire/limits.ts';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const whole = (minimum: number, maximum: number): Schema => ({type: 'integer', minimum, maximum});
+const SAFE = Number.MAX_SAFE_INTEGER;
+const UINT32 = 2 ** 32 - 1;
+
+/** An object with exactly these fields; those not named in `optional` must be there. */
+const object = (properties: Readonly<Record<string, Schema>>, ...optional: string[]): Schema => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+  required: Object.keys(properties).filter(name => !optional.includes(name)),
+});
+
+const NAME: Schema = {type: 'string', minLength: 1, maxLength: NAME_BYTES_MAX};
+const BLOB_ID: Schema = {type: 'string', pattern: '^[0-9a-f]{64}$'};
+const ARGS: Schema = {
+  type: 'array',
+  maxItems: ARGS_MAX,
+  items: {type: 'string', maxLength: ARGS_BYTES_MAX},
+  default: [],
+};
+/** Numbers in paths and queries are text. */
+const DIGITS: Schema = {type: 'string', pattern: '^[0-9]{1,15}$'};
+const ID: Schema = {type: 'string', pattern: '^[0-9]{1,10}$'};
+
+const POLICY = {
+  minQuorum: whole(1, 16),
+  targetReplicas: whole(1, 64),
+  maxErrorReplicas: whole(0, 64),
+  maxTotalReplicas: whole(1, 128),
+  leaseSeconds: {type: 'number', exclusiveMinimum: 0, maximum: 30 * 86_400},
+  priority: whole(-100, 100),
+  timeLimitSeconds: {type: 'number', exclusiveMinimum: 0, maximum: 7 * 86_400},
+  memoryLimitMib: whole(1, MEMORY_LIMIT_MIB_MAX),
+  outputLimitBytes: whole(0, OUTPUT_LIMIT_BYTES_MAX),
+};
+
+const INDEXED = {
+  blobId: BLOB_ID,
+  indexBlobId: BLOB_ID,
+  count: whole(1, WORKUNITS_PER_BATCH_MAX),
+};
+
+const INPUT: Schema = {
+  type: 'object',
+  required: ['kind'],
+  discriminator: {propertyName: 'kind'},
+  oneOf: [
+    object({
+      kind: {const: 'range'},
+      start: whole(0, SAFE),
+      end: whole(0, SAFE),
+      chunk: whole(1, SAFE),
+    }),
+    object({kind: {const: 'lines'}, ...INDEXED}),
+    object({kind: {const: 'files'}, ...INDEXED}),
+  ],
+};
+
+export const BATCH_BODY = object(
+  {
+    name: {...NAME, minLength: 0, default: ''},
+    app: NAME,
+    args: ARGS,
+    input: INPUT,
+    policy: {...object(POLICY, ...Object.keys(POLICY)), default: {}},
+  },
+  'name',
+  'args',
+  'policy',
+);
+
+const TARGET = object(
+  {
+    labels: {type: 'array', maxItems: LABELS_MAX, items: NAME, default: []},
+    nodes: {
+      type: 'array',
+      maxItems: 1_024,
+      items: {type: 'string', pattern: '^[0-9a-f]{32}$'},
+      default: [],
+    },
+  },
+  'labels',
+  'nodes',
+);
+
+export const CAPTURE_BODY = object(
+  {
+    action: NAME,
+    args: ARGS,
+    target: {...TARGET, default: {}},
+    leadMs: {type: 'number', minimum: 0, maximum: 60_000},
+    shots: {...whole(1, 1_000), default: 1},
+    intervalMs: {type: 'number', minimum: 0, maximum: 3_600_000, default: 0},
+  },
+  'args',
+  'target',
+  'shots',
+  'intervalMs',
+);
+
+export const APP_BODY = object({appId: BLOB_ID});
+/** At most a year; a token that lives longer is a key. */
+export const TOKEN_BODY = object({
+  uses: whole(1, 100_000),
+  hours: {type: 'number', exclusiveMinimum: 0, maximum: 8_784},
+});
+export const FILES_BODY = object({
+  files: {
+    type: 'array',
+    minItems: 1,
+    items: object({
+      name: {type: 'string', minLength: 1, maxLength: 255},
+      blob: BLOB_ID,
+      size: whole(0, SAFE),
+    }),
+  },
+});
+
+export const NUMBER_PARAMS = object({id: ID});
+export const BLOB_PARAMS = object({id: BLOB_ID});
+export const SIZE_QUERY = object({size: DIGITS});
+export const NO_QUERY = object({});
+export const RESULTS_QUERY = object(
+  {from: ID, to: ID, state: {type: 'string', enum: ['done', 'failed']}},
+  'from',
+  'to',
+  'state',
+);
+export const EVENTS_QUERY = object({batch: ID, capture: ID}, 'batch', 'capture');
+
+/** The value of an ID or DIGITS field; `fallback` when it is not given. Capped to a uint32. */
+export const uint32 = (text: string | undefined, fallback: number): number =>
+  text === undefined ? fallback : Math.min(Number(text), UINT32);

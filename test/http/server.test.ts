@@ -1,0 +1,379 @@
+import {connect} from 'node:net';
+import {setTimeout as sleep} from 'node:timers/promises';
+import test from 'ava';
+import {VolleyError} from '../../src/base/errors.ts';
+import {asBatchId, asBlobId, asCaptureId} from '../../src/base/types.ts';
+import type {AppManifest} from '../../src/core/app.ts';
+import {signApp} from '../../src/core/app.ts';
+import {OperatorClient} from '../../src/http/client.ts';
+import {openOperatorServer} from '../../src/http/server.ts';
+import {pskOf, tokenIdOf} from '../../src/wire/token.ts';
+import {
+  ask,
+  BEARER,
+  batchView,
+  captureView,
+  codeOf,
+  crypto,
+  FakeHandle,
+  fieldsOf,
+  idOf,
+  JSON_BEARER,
+  NODE,
+  openFolder,
+  openRig,
+  TOKEN,
+  until,
+} from './rig.ts';
+
+const BATCH = {app: 'primes', input: {kind: 'range', start: 0, end: 100, chunk: 10}};
+const json = (value: unknown) => ({
+  method: 'POST',
+  headers: JSON_BEARER,
+  body: JSON.stringify(value),
+});
+
+test('without the token nothing is answered but that it is missing', async t => {
+  const {url} = await openRig(t);
+  for (const authorization of [
+    undefined,
+    '',
+    `Bearer ${TOKEN}x`,
+    `Bearer ${TOKEN.slice(1)}`,
+    TOKEN,
+  ]) {
+    const headers = authorization === undefined ? {} : {authorization};
+    for (const path of ['/v1/status', '/v1/nowhere', '/v1/batches/1']) {
+      const answer = await ask(`${url}${path}`, {headers});
+      t.is(answer.status, 401, `${authorization} ${path}`);
+      t.is(codeOf(answer), 'VOLLEY_UNAUTHORIZED');
+    }
+  }
+});
+
+test('a foreign Host, Origin or site is forbidden even with the token', async t => {
+  const {url} = await openRig(t, {hostNames: ['rig.local']});
+  const port = new URL(url).port;
+  const statusOf = async (headers: Record<string, string>) =>
+    (await ask(`${url}/v1/status`, {headers: {...BEARER, ...headers}})).status;
+  t.is(await statusOf({host: 'evil.example'}), 403);
+  t.is(await statusOf({host: `127.0.0.1.evil.example:${port}`}), 403);
+  t.is(await statusOf({origin: 'https://evil.example'}), 403);
+  t.is(await statusOf({origin: 'null'}), 403);
+  t.is(await statusOf({origin: 'http://127.0.0.1:1'}), 403);
+  t.is(await statusOf({'sec-fetch-site': 'cross-site'}), 403);
+  t.is(await statusOf({host: `localhost:${port}`}), 200);
+  t.is(await statusOf({host: `[::1]:${port}`}), 200);
+  t.is(await statusOf({host: `RIG.local:${port}`}), 200);
+  t.is(await statusOf({origin: url, 'sec-fetch-site': 'same-origin'}), 200);
+});
+
+test('no answer carries a CORS header', async t => {
+  const {url} = await openRig(t);
+  const answer = await ask(`${url}/v1/status`, {headers: BEARER});
+  t.deepEqual(
+    Object.keys(answer.headers).filter(name => name.startsWith('access-control')),
+    [],
+  );
+  t.is((await ask(`${url}/v1/status`, {method: 'OPTIONS', headers: BEARER})).status, 404);
+});
+
+test('unknown ids answer 404 under their own codes', async t => {
+  const {url} = await openRig(t);
+  const cases = [
+    ['GET', '/v1/batches/7', 'VOLLEY_UNKNOWN_BATCH'],
+    ['POST', '/v1/batches/7/cancel', 'VOLLEY_UNKNOWN_BATCH'],
+    ['GET', '/v1/batches/7/results', 'VOLLEY_UNKNOWN_BATCH'],
+    ['GET', '/v1/batches/9999999999', 'VOLLEY_UNKNOWN_BATCH'],
+    ['GET', '/v1/captures/7', 'VOLLEY_UNKNOWN_CAPTURE'],
+    ['GET', '/v1/events?batch=7', 'VOLLEY_UNKNOWN_BATCH'],
+    ['GET', '/v1/events?capture=7', 'VOLLEY_UNKNOWN_CAPTURE'],
+    ['GET', `/v1/blobs/${'0'.repeat(64)}`, 'VOLLEY_UNKNOWN_BLOB'],
+    ['GET', '/v1/nowhere', 'VOLLEY_USAGE'],
+    ['DELETE', '/v1/batches/7', 'VOLLEY_USAGE'],
+  ] as const;
+  for (const [method, path, code] of cases) {
+    const answer = await ask(`${url}${path}`, {method, headers: BEARER});
+    t.is(answer.status, 404, path);
+    t.is(codeOf(answer), code, path);
+  }
+});
+
+test('a request that is not as described is refused and the field is named', async t => {
+  const {url, handle} = await openRig(t);
+  const cases: [unknown, string][] = [
+    [{...BATCH, prioirty: 1}, 'prioirty'],
+    [{...BATCH, policy: {minQuorom: 1}}, 'policy.minQuorom'],
+    [{...BATCH, policy: {minQuorum: 0}}, 'policy.minQuorum'],
+    [{...BATCH, policy: {minQuorum: '2'}}, 'policy.minQuorum'],
+    [{...BATCH, args: 'one'}, 'args'],
+    [{...BATCH, args: [1]}, 'args.0'],
+    [{input: BATCH.input}, 'app'],
+    [{app: 'primes'}, 'input'],
+    [{...BATCH, input: {kind: 'other'}}, 'input.kind'],
+    [{...BATCH, input: {...BATCH.input, chunk: 0.5}}, 'input.chunk'],
+    [{...BATCH, input: {...BATCH.input, step: 1}}, 'input.step'],
+    [{...BATCH, input: {kind: 'lines', blobId: 'x', indexBlobId: 'y', count: 1}}, 'input.blobId'],
+    [[], 'body'],
+  ];
+  for (const [body, field] of cases) {
+    const answer = await ask(`${url}/v1/batches`, json(body));
+    t.is(answer.status, 400, field);
+    t.is(codeOf(answer), 'VOLLEY_USAGE', field);
+    t.is(fieldsOf(answer)['field'], field, answer.body);
+  }
+  const query = await ask(`${url}/v1/batches?all=1`, {headers: BEARER});
+  t.is(fieldsOf(query)['field'], 'all');
+  const id = await ask(`${url}/v1/batches/seven`, {headers: BEARER});
+  t.is(id.status, 400);
+  t.deepEqual(handle.requests, []);
+});
+
+test('bodies that are not JSON, not said to be JSON or too large are refused', async t => {
+  const {url, handle} = await openRig(t);
+  const post = (body: string, type?: string) =>
+    ask(`${url}/v1/batches`, {
+      method: 'POST',
+      headers: {...BEARER, ...(type === undefined ? {} : {'content-type': type})},
+      body,
+    });
+  const text = JSON.stringify(BATCH);
+  t.is((await post('{', 'application/json')).status, 400);
+  t.is((await post('', 'application/json')).status, 400);
+  t.is((await post('{"__proto__": {"app": "x"}}', 'application/json')).status, 400);
+  t.is((await post(text, 'text/plain')).status, 415);
+  t.is((await post(text, 'application/x-www-form-urlencoded')).status, 415);
+  t.is((await post(text)).status, 415);
+  t.is((await post(text, 'application/octet-stream')).status, 415);
+  const large = await post(' '.repeat(1_048_577), 'application/json');
+  t.is(large.status, 413);
+  t.is(codeOf(large), 'VOLLEY_TOO_LARGE');
+  t.deepEqual(handle.requests, []);
+});
+
+test('a batch is submitted, shown, listed and cancelled', async t => {
+  const {client, handle} = await openRig(t);
+  handle.batchViews.set(1, batchView(1));
+  const request = {...BATCH, name: 'n', args: ['a'], policy: {minQuorum: 1}} as never;
+  t.deepEqual(await client.submit(request), {batchId: asBatchId(1)});
+  t.deepEqual(handle.requests[0], {kind: 'submitBatch', batch: request});
+  t.deepEqual(await client.batch(asBatchId(1)), batchView(1));
+  t.deepEqual(await client.batches(), [batchView(1)]);
+  t.deepEqual(await client.cancel(asBatchId(1)), batchView(1));
+  t.deepEqual(handle.requests[1], {kind: 'cancelBatch', batchId: asBatchId(1)});
+});
+
+test('what is left out of a batch is filled in, not guessed from text', async t => {
+  const {url, handle} = await openRig(t);
+  t.is((await ask(`${url}/v1/batches`, json(BATCH))).status, 201);
+  t.deepEqual(handle.requests as unknown[], [
+    {kind: 'submitBatch', batch: {...BATCH, name: '', args: [], policy: {}}},
+  ]);
+});
+
+test('a batch whose input blobs are not here is refused before the core sees it', async t => {
+  const {client, handle, blobs} = await openRig(t);
+  const blobId = await blobs.put(new Uint8Array([1]));
+  const indexBlobId = asBlobId('0'.repeat(64));
+  const input = {kind: 'lines', blobId, indexBlobId, count: 1} as const;
+  const error = await t.throwsAsync(
+    client.submit({name: '', app: 'primes', args: [], input, policy: {}}),
+    {instanceOf: VolleyError},
+  );
+  t.is(error?.code, 'VOLLEY_UNKNOWN_BLOB');
+  t.deepEqual(handle.requests, []);
+});
+
+test('what the core refuses comes back under its code', async t => {
+  const {client, handle} = await openRig(t);
+  handle.answer = {ok: false, code: 'VOLLEY_BAD_POLICY', fields: {reason: 'no'}};
+  const submitted = client.submit({...BATCH, name: '', args: [], policy: {}} as never);
+  const error = await t.throwsAsync(submitted, {instanceOf: VolleyError});
+  t.is(error?.code, 'VOLLEY_BAD_POLICY');
+  t.is(error?.message, 'policy refused: no');
+});
+
+test('an error nobody foresaw is an internal one and the server goes on', async t => {
+  const {client, handle} = await openRig(t);
+  handle.nodes = () => {
+    throw new TypeError('oops');
+  };
+  const error = await t.throwsAsync(client.nodes(), {instanceOf: VolleyError});
+  t.is(error?.code, 'VOLLEY_INTERNAL');
+  t.is((await client.status()).version, '0.1.0');
+});
+
+test('captures are asked for and shown', async t => {
+  const {client, handle} = await openRig(t);
+  handle.captureViews.set(1, captureView(1));
+  const target = {labels: ['ring1'], nodes: [NODE]};
+  const capture = {action: 'camera', args: [], target, leadMs: 300, shots: 1, intervalMs: 0};
+  t.deepEqual(await client.capture(capture), {captureId: asCaptureId(1)});
+  t.deepEqual(handle.requests[0], {kind: 'capture', capture});
+  t.deepEqual(await client.captureOf(asCaptureId(1)), captureView(1));
+  t.deepEqual(await client.captures(), [captureView(1)]);
+});
+
+test('a join token is made here, and only what derives from its secret goes to the core', async t => {
+  const {client, handle} = await openRig(t, {wallNow: () => 1_000});
+  const token = await client.token(3, 2);
+  const secret = new Uint8Array(Buffer.from(token.secret, 'hex'));
+  t.is(secret.length, 16);
+  t.is(token.expiresAt, 1_000 + 2 * 3_600_000);
+  t.deepEqual(handle.requests as unknown[], [
+    {
+      kind: 'addToken',
+      psk: pskOf(crypto, secret),
+      tokenId: tokenIdOf(crypto, secret),
+      uses: 3,
+      expiresAt: token.expiresAt,
+    },
+  ]);
+  t.is(tokenIdOf(crypto, secret), token.tokenId);
+});
+
+test('an app is published only when its signature, its module and its limits are right', async t => {
+  const key = crypto.ed25519KeyPair();
+  const stranger = crypto.ed25519KeyPair();
+  const {client, handle, blobs} = await openRig(t, {appKeys: [key.publicKey], wallNow: () => 5});
+  const module = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+  const manifest = (changes: Partial<AppManifest> = {}): AppManifest => ({
+    format: 1,
+    name: 'primes',
+    version: '1.0.0',
+    description: '',
+    runtime: 'wasm',
+    wasm: {blobId: idOf(module), size: module.length},
+    limits: {timeSeconds: 1, memoryMib: 16, outputBytes: 1_000},
+    ...changes,
+  });
+  const publish = async (secretKey: Uint8Array, app: AppManifest) =>
+    client.publish(await blobs.put(signApp(crypto, secretKey, app)));
+  const codeFor = async (secretKey: Uint8Array, app: AppManifest) =>
+    (await t.throwsAsync(publish(secretKey, app), {instanceOf: VolleyError}))?.code;
+  t.is(await codeFor(stranger.secretKey, manifest()), 'VOLLEY_BAD_APP');
+  t.is(await codeFor(key.secretKey, manifest()), 'VOLLEY_UNKNOWN_BLOB');
+  await blobs.put(module);
+  t.is(await codeFor(key.secretKey, manifest()), 'VOLLEY_BAD_APP', 'a module without memory');
+  t.deepEqual(handle.requests, []);
+
+  const {wasm: _, ...rest} = manifest();
+  const app: AppManifest = {...rest, runtime: 'exec', action: 'camera'};
+  const row = await publish(key.secretKey, app);
+  t.like(row, {name: 'primes', action: 'camera', runtime: 'exec', publishedAt: 5});
+  t.deepEqual(handle.requests, [{kind: 'addApp', app: row}]);
+});
+
+test('GET /v1 describes every route that there is', async t => {
+  const {client} = await openRig(t);
+  const {paths} = (await client.describe()) as {paths: Record<string, Record<string, object>>};
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+  );
+  t.deepEqual(routes.sort(), [
+    'GET /v1',
+    'GET /v1/apps',
+    'GET /v1/batches',
+    'GET /v1/batches/{id}',
+    'GET /v1/batches/{id}/results',
+    'GET /v1/blobs/{id}',
+    'GET /v1/captures',
+    'GET /v1/captures/{id}',
+    'GET /v1/events',
+    'GET /v1/nodes',
+    'GET /v1/status',
+    'HEAD /v1/blobs/{id}',
+    'POST /v1/apps',
+    'POST /v1/batches',
+    'POST /v1/batches/{id}/cancel',
+    'POST /v1/blobs',
+    'POST /v1/captures',
+    'POST /v1/files',
+    'POST /v1/lines',
+    'POST /v1/tokens',
+    'PUT /v1/blobs/{id}',
+  ]);
+  const summaries = Object.values(paths)
+    .flatMap(methods => Object.values(methods))
+    .map(operation => (operation as {summary: string}).summary);
+  t.true(summaries.every(summary => summary.length > 0));
+});
+
+test('a port in use is named with the flag that changes it', async t => {
+  const {url, handle, blobs} = await openRig(t);
+  const port = Number(new URL(url).port);
+  const indexed = async () => ({
+    blobId: idOf(new Uint8Array()),
+    indexBlobId: idOf(new Uint8Array()),
+    count: 0,
+  });
+  const second = openOperatorServer({
+    handle,
+    blobs,
+    token: TOKEN,
+    crypto,
+    appKeys: [],
+    port,
+    indexLines: indexed,
+    indexFiles: indexed,
+  });
+  const error = await t.throwsAsync(second, {instanceOf: VolleyError});
+  t.is(error?.code, 'VOLLEY_PORT_IN_USE');
+  t.deepEqual(error?.fields, {port, host: '127.0.0.1', flag: '--http-port'});
+});
+
+test('closing twice is fine, and cuts those who watch', async t => {
+  const handle = new FakeHandle();
+  const {blobs} = await openFolder(t);
+  const indexed = () => Promise.reject(new Error('not wanted'));
+  const server = await openOperatorServer({
+    handle,
+    blobs,
+    token: TOKEN,
+    crypto,
+    appKeys: [],
+    port: 0,
+    indexLines: indexed,
+    indexFiles: indexed,
+  });
+  const client = new OperatorClient({url: server.url, token: TOKEN});
+  const watched = client.events().next();
+  await until(() => handle.listeners.size === 1);
+  await Promise.all([server.close(), server.close()]);
+  await t.throwsAsync(watched, {instanceOf: VolleyError});
+  t.is(handle.listeners.size, 0);
+  await server.close();
+});
+
+test('a master that is not there is called unreachable, with its address', async t => {
+  const client = new OperatorClient({url: 'http://127.0.0.1:1', token: TOKEN});
+  const error = await t.throwsAsync(client.status(), {instanceOf: VolleyError});
+  t.is(error?.code, 'VOLLEY_MASTER_UNREACHABLE');
+  t.deepEqual(error?.fields, {url: 'http://127.0.0.1:1', reason: 'connection refused'});
+});
+
+test('headers that are too long end the connection', async t => {
+  const {url} = await openRig(t);
+  const answer = await ask(`${url}/v1/status`, {headers: {...BEARER, 'x-long': 'x'.repeat(9_000)}});
+  t.is(answer.status, 431);
+});
+
+test('headers that never end are cut after ten seconds', async t => {
+  t.timeout(20_000);
+  const {url} = await openRig(t);
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write('GET /v1/status HTTP/1.1\r\nhost: localhost\r\n');
+  const begun = performance.now();
+  await new Promise(resolve => socket.once('close', resolve).resume());
+  t.true(performance.now() - begun < 15_000);
+});
+
+test('one connection serves many requests of a client', async t => {
+  const {client, url} = await openRig(t);
+  await Promise.all(Array.from({length: 20}, () => client.status()));
+  await sleep(0);
+  const begun = performance.now();
+  for (let i = 0; i < 100; i++) await client.status();
+  t.log(`${((performance.now() - begun) / 100).toFixed(2)} ms a request at ${url}`);
+  t.pass();
+});
