@@ -1,0 +1,266 @@
+// Fires shots: the node's port to cameras and whatever else its owner allows by name. Each action
+// is a lane: its shots wait in the order of their instants, one at a time is under way, and the
+// files of one are stored while the next already fires. Every order ends in exactly one `shotDone`.
+//
+// The instant is met by a coarse timer and then a short spin, since setTimeout is up to 1 ms late
+// and up to 0.5 ms early. Nothing ever fires early.
+
+import {fileURLToPath} from 'node:url';
+import {Heap} from '../base/heap.ts';
+import type {MonoMs} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import type {Actions, Clock, FireOrder, Tell} from '../runtime/ports.ts';
+import type {ShotFile} from '../wire/message.ts';
+import {
+  CommandProgram,
+  PersistentProgram,
+  type ProgramSpec,
+  type Shooter,
+} from './action-process.ts';
+import type {ActionConfig} from './config.ts';
+import {type PutFile, ShotFiles} from './shot-files.ts';
+
+/** An action as it is run: argv complete, defaults filled in. */
+export type ActionSpec = {
+  readonly argv: readonly string[];
+  readonly persistent: boolean;
+  readonly timeoutMs: number;
+  readonly extension: string;
+};
+
+export type ActionRunnerOptions = {
+  /** Folder for files until they are blobs; made, or cleared of old shots. */
+  readonly dir: string;
+  /** By name; a name that is not in it is forbidden. See allowedActions. */
+  readonly actions: ReadonlyMap<string, ActionSpec>;
+  readonly clock: Clock;
+  readonly tell: Tell;
+  readonly putFile: PutFile;
+};
+
+const TIMEOUT_MS = 30 * SECOND_MS;
+/** A shot that waits longer than this in a row of shots was not meant for this node. */
+const WAITING_MAX = 256;
+const SPIN_MS = 2;
+/** Timers above 2^31-1 ms fire at once; a day is as good, since the lane looks again. */
+const TIMER_MS_MAX = 2 ** 30;
+
+/** The built-in testcard, and what the owner names in node.json (which may be another testcard). */
+export function allowedActions(
+  configured: ReadonlyMap<string, ActionConfig>,
+  node: {readonly name: string; readonly id: string},
+): ReadonlyMap<string, ActionSpec> {
+  const allowed = new Map([['testcard', builtIn('testcard', node)]]);
+  for (const [name, config] of configured) {
+    const base = config.command === undefined ? builtIn(name, node) : undefined;
+    allowed.set(name, {
+      argv: config.command ?? base?.argv ?? [],
+      persistent: base?.persistent ?? config.persistent,
+      timeoutMs: config.timeoutMs ?? TIMEOUT_MS,
+      extension: config.extension ?? base?.extension ?? 'jpg',
+    });
+  }
+  return allowed;
+}
+
+function builtIn(name: string, node: {readonly name: string; readonly id: string}): ActionSpec {
+  if (name === 'testcard') {
+    const argv = [...testcardCommand(), node.name, node.id];
+    return {argv, persistent: true, timeoutMs: TIMEOUT_MS, extension: 'png'};
+  }
+  const argv = ['rpicam-still', '--immediate', '-n', '-o', '{file}'];
+  return {argv, persistent: false, timeoutMs: TIMEOUT_MS, extension: 'jpg'};
+}
+
+/** The program beside this file: TypeScript through tsx when run from src, plain from dist. */
+function testcardCommand(): readonly string[] {
+  const isSource = import.meta.url.endsWith('.ts');
+  const program = fileURLToPath(
+    new URL(isSource ? './testcard.ts' : './testcard.js', import.meta.url),
+  );
+  const loader = isSource ? ['--import', import.meta.resolve('tsx')] : [];
+  return [process.execPath, ...loader, program];
+}
+
+export class ActionRunner implements Actions {
+  readonly #options: ActionRunnerOptions;
+  readonly #files: ShotFiles;
+  readonly #lanes = new Map<string, Lane>();
+  #closed = false;
+
+  constructor(options: ActionRunnerOptions) {
+    this.#options = options;
+    this.#files = new ShotFiles(options.dir, options.putFile);
+  }
+
+  fire(order: FireOrder): void {
+    const lane = this.#laneOf(order.action);
+    if (lane !== undefined) {
+      lane.offer(order);
+      return;
+    }
+    const failure = this.#closed
+      ? 'the node is stopping'
+      : `forbidden: the owner of this node does not allow "${order.action}"`;
+    this.#tellEnd(order, undefined, this.#options.clock.now().mono, [], failure);
+  }
+
+  /** Starts a persistent action before its first shot; does nothing for others. */
+  arm(action: string): void {
+    this.#laneOf(action)?.arm();
+  }
+
+  /** Ends all programs; shots that wait or are under way end as failed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(Array.from(this.#lanes.values(), lane => lane.close()));
+  }
+
+  #laneOf(action: string): Lane | undefined {
+    const known = this.#lanes.get(action);
+    if (known !== undefined || this.#closed) return this.#closed ? undefined : known;
+    const spec = this.#options.actions.get(action);
+    if (spec === undefined) return undefined;
+    const {clock} = this.#options;
+    const lane = new Lane(clock, this.#shooterOf(spec), spec, this.#files, (order, end) =>
+      this.#tellEnd(order, end.firedAt, end.doneAt, end.files, end.failure),
+    );
+    this.#lanes.set(action, lane);
+    return lane;
+  }
+
+  #shooterOf(spec: ActionSpec): Shooter {
+    const {dir, clock} = this.#options;
+    const program: ProgramSpec = {argv: spec.argv, timeoutMs: spec.timeoutMs, dir, clock};
+    return spec.persistent
+      ? new PersistentProgram(program)
+      : new CommandProgram(program, file => this.#files.pathOf(file));
+  }
+
+  #tellEnd(
+    order: FireOrder,
+    firedAt: MonoMs | undefined,
+    doneAt: MonoMs,
+    files: readonly ShotFile[],
+    failure: string | undefined,
+  ): void {
+    const {captureId, shot} = order;
+    this.#options.tell({type: 'shotDone', captureId, shot, firedAt, doneAt, files, failure});
+  }
+}
+
+type OrderEnd = {
+  readonly firedAt: MonoMs | undefined;
+  readonly doneAt: MonoMs;
+  readonly files: readonly ShotFile[];
+  readonly failure: string | undefined;
+};
+
+/** The shots of one action. */
+class Lane {
+  readonly #clock: Clock;
+  readonly #shooter: Shooter;
+  readonly #spec: ActionSpec;
+  readonly #files: ShotFiles;
+  readonly #end: (order: FireOrder, end: OrderEnd) => void;
+  readonly #waiting = new Heap<FireOrder>();
+  readonly #underway = new Set<Promise<void>>();
+  #busy = false;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    clock: Clock,
+    shooter: Shooter,
+    spec: ActionSpec,
+    files: ShotFiles,
+    end: (order: FireOrder, end: OrderEnd) => void,
+  ) {
+    this.#clock = clock;
+    this.#shooter = shooter;
+    this.#spec = spec;
+    this.#files = files;
+    this.#end = end;
+  }
+
+  arm(): void {
+    this.#shooter.arm();
+  }
+
+  offer(order: FireOrder): void {
+    if (this.#waiting.size >= WAITING_MAX) {
+      this.#fail(order, `${WAITING_MAX} shots are waiting already`);
+      return;
+    }
+    this.#waiting.push(order.fireAt, order);
+    this.#shooter.arm();
+    this.#next();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    for (let order = this.#waiting.pop(); order !== undefined; order = this.#waiting.pop()) {
+      this.#fail(order, 'the node is stopping');
+    }
+    await this.#shooter.close();
+    await Promise.all(this.#underway);
+  }
+
+  /** Fires the first of the waiting shots when its instant has come, else sets the timer. */
+  #next(): void {
+    if (this.#busy || this.#closed || this.#waiting.size === 0) return;
+    clearTimeout(this.#timer);
+    const fireAt = this.#waiting.peekAt();
+    const coarseMs = fireAt - SPIN_MS - this.#clock.now().mono;
+    if (coarseMs > 0) {
+      this.#timer = setTimeout(() => this.#next(), Math.min(coarseMs, TIMER_MS_MAX));
+      return;
+    }
+    const order = this.#waiting.pop();
+    if (order === undefined) return;
+    while (this.#clock.now().mono < fireAt) {
+      // at most SPIN_MS
+    }
+    this.#busy = true;
+    const shot = this.#shoot(order);
+    this.#underway.add(shot);
+    void shot.finally(() => this.#underway.delete(shot));
+  }
+
+  async #shoot(order: FireOrder): Promise<void> {
+    const shot = `${order.captureId}-${order.shot}`;
+    const {args, fireAtWall} = order;
+    const file = `${shot}.${this.#spec.extension}`;
+    const {firedAt, doneAt, failure, files} = await this.#shooter.shoot({
+      shot,
+      file,
+      askedWall: fireAtWall,
+      args,
+    });
+    this.#busy = false;
+    this.#next();
+    if (failure !== undefined) {
+      this.#files.discard(shot);
+      this.#end(order, {firedAt, doneAt, files: [], failure});
+      return;
+    }
+    const collected = await this.#files.collect(shot, files, this.#mustMakeFile);
+    this.#files.discard(shot);
+    this.#end(
+      order,
+      collected.kind === 'files'
+        ? {firedAt, doneAt, files: collected.files, failure: undefined}
+        : {firedAt, doneAt, files: [], failure: collected.reason},
+    );
+  }
+
+  /** A command that is given no file name (a flash, a motor) is not asked for a file. */
+  get #mustMakeFile(): boolean {
+    return this.#spec.persistent || this.#spec.argv.some(part => part.includes('{file}'));
+  }
+
+  #fail(order: FireOrder, failure: string): void {
+    this.#end(order, {firedAt: undefined, doneAt: this.#clock.now().mono, files: [], failure});
+  }
+}

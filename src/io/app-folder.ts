@@ -1,0 +1,83 @@
+// Reads the folder of an app as its author wrote it, app.json and the module beside it, and makes the
+// manifest that `volley app add` signs. Everything a node would refuse later is refused here, by name.
+
+import {createHash} from 'node:crypto';
+import {readFile, stat} from 'node:fs/promises';
+import {join} from 'node:path';
+import {VolleyError} from '../base/errors.ts';
+import {asBlobId} from '../base/types.ts';
+import {type AppManifest, decodeManifest, encodeManifest} from '../core/app.ts';
+import {decodeJson} from '../core/tables.ts';
+import {inspectWasm, PAGES_PER_MIB} from '../core/wasm.ts';
+import {APP_MANIFEST_BYTES_MAX, WASM_BYTES_MAX} from '../wire/limits.ts';
+
+const FIELDS = ['name', 'version', 'description', 'runtime', 'module', 'action', 'limits'];
+/** A file of the folder itself. */
+const MODULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.wasm$/;
+
+export type AppFolder = {
+  readonly manifest: AppManifest;
+  /** As the author built it; undefined for an exec app. */
+  readonly module: Uint8Array | undefined;
+};
+
+/** Throws VOLLEY_INPUT_MISSING for a file that cannot be read, VOLLEY_BAD_APP for what it says. */
+export async function readAppFolder(folder: string): Promise<AppFolder> {
+  const path = join(folder, 'app.json');
+  const fields = decodeJson(await readWhole(path, APP_MANIFEST_BYTES_MAX));
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
+    throw bad(`${path} is not a JSON object`);
+  const stray = Object.keys(fields).find(name => !FIELDS.includes(name));
+  if (stray !== undefined)
+    throw bad(`${path} has the unknown field "${stray}"; known are ${FIELDS.join(', ')}`);
+  const {module: moduleName, ...rest} = fields as Readonly<Record<string, unknown>>;
+  if (rest['runtime'] !== 'wasm') {
+    if (moduleName !== undefined) throw bad(`${path}: "module" goes with the runtime "wasm"`);
+    return {manifest: checked(path, rest), module: undefined};
+  }
+  if (typeof moduleName !== 'string' || !MODULE_NAME.test(moduleName))
+    throw bad(`${path}: "module" must name a .wasm file of the folder`);
+  const modulePath = join(folder, moduleName);
+  const module = await readWhole(modulePath, WASM_BYTES_MAX);
+  const blobId = asBlobId(createHash('sha256').update(module).digest('hex'));
+  const manifest = checked(path, {...rest, wasm: {blobId, size: module.length}});
+  const seen = inspectWasm(module, manifest.limits.memoryMib * PAGES_PER_MIB);
+  if (seen.kind === 'refused') throw bad(`${modulePath}: ${seen.reason}`);
+  return {manifest, module};
+}
+
+/** In one order of fields, so that the same app always has the same bytes. */
+function checked(path: string, fields: Readonly<Record<string, unknown>>): AppManifest {
+  const {name, version, description = '', runtime, ...rest} = fields;
+  const draft = {format: 1, name, version, description, runtime, ...rest};
+  const manifest = decodeManifest(encodeManifest(draft as AppManifest));
+  if ('reason' in manifest) throw bad(`${path}: ${manifest.reason}`);
+  const {limits} = manifest;
+  const {timeSeconds, memoryMib, outputBytes} = limits;
+  return {
+    format: 1,
+    name: manifest.name,
+    version: manifest.version,
+    description: manifest.description,
+    runtime: manifest.runtime,
+    ...(manifest.wasm === undefined ? {} : {wasm: manifest.wasm}),
+    ...(manifest.action === undefined ? {} : {action: manifest.action}),
+    limits: {timeSeconds, memoryMib, outputBytes},
+  };
+}
+
+async function readWhole(path: string, sizeMax: number): Promise<Uint8Array> {
+  try {
+    // Looked at first: a device or a huge file is not read into memory.
+    const {size} = await stat(path);
+    if (size > sizeMax)
+      throw new VolleyError('VOLLEY_TOO_LARGE', {what: path, size, limit: sizeMax});
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    if (error instanceof VolleyError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new VolleyError('VOLLEY_INPUT_MISSING', {path, reason}, error);
+  }
+}
+
+const bad = (reason: string): VolleyError => new VolleyError('VOLLEY_BAD_APP', {reason});

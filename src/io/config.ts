@@ -1,0 +1,267 @@
+// What the owner of a node says in node.json, and what the machine says of itself. The file names
+// commands that the master may ask for, so it is held to strictly: an unknown key is an error that
+// names the known one next to it, and a file that others can write is refused.
+
+import {availableParallelism, homedir, hostname, totalmem} from 'node:os';
+import {join} from 'node:path';
+import {fromUtf8, toUtf8} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
+import {MIB, SECOND_MS} from '../base/units.ts';
+import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
+import {readOwned} from './key-files.ts';
+
+/** A command that the owner allows; an absent `command` means the built-in of that name. */
+export type ActionConfig = {
+  readonly command: readonly string[] | undefined;
+  /** true: started beforehand and told each shot on its standard input (see action-process.ts). */
+  readonly persistent: boolean;
+  /** From the instant of a shot to its end. */
+  readonly timeoutMs: number | undefined;
+  /** Of the file that `{file}` names, without the dot. */
+  readonly extension: string | undefined;
+};
+
+export type NodeConfig = {
+  /** undefined = the host's name. */
+  readonly name: string | undefined;
+  readonly labels: readonly string[];
+  /** undefined = one for each core. */
+  readonly slots: number | undefined;
+  readonly actions: ReadonlyMap<string, ActionConfig>;
+};
+
+export type SystemFacts = {
+  readonly arch: string;
+  /** `node-20.20.2/v8-11.3`: results of js apps may differ between engines. */
+  readonly engine: string;
+  readonly cores: number;
+  readonly memoryMib: number;
+  /** Letters, digits, dot and dash; never empty. */
+  readonly hostname: string;
+};
+
+export const BUILT_IN_ACTIONS: readonly string[] = ['testcard', 'camera'];
+
+const CONFIG_KEYS = ['name', 'labels', 'slots', 'actions'];
+const ACTION_KEYS = ['command', 'persistent', 'timeoutSeconds', 'extension'];
+const SLOTS_MAX = 256;
+const ACTIONS_MAX = 32;
+const ARGV_MAX = 64;
+const TIMEOUT_SECONDS_MAX = 3_600;
+const ACTION_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+const EXTENSION = /^[a-z0-9]{1,8}$/;
+
+/** Folder of a role when no --data is given: VOLLEY_HOME or ~/.volley, and the role beneath. */
+export function defaultDataDirectory(
+  role: 'master' | 'node',
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string {
+  const home = env['VOLLEY_HOME'];
+  return join(home === undefined || home === '' ? join(homedir(), '.volley') : home, role);
+}
+
+export const nodeConfigPath = (dir: string): string => join(dir, 'node.json');
+
+/** node.json of a node's folder; all defaults when there is none. Throws VOLLEY_BAD_CONFIG. */
+export function readNodeConfig(dir: string): NodeConfig {
+  const path = nodeConfigPath(dir);
+  const bytes = readConfigFile(path);
+  if (bytes === undefined) return parseNodeConfig('{}', path);
+  return parseNodeConfig(fromUtf8(bytes) ?? '', path);
+}
+
+function readConfigFile(path: string): Uint8Array | undefined {
+  try {
+    return readOwned(path);
+  } catch (error) {
+    if (!(error instanceof VolleyError)) throw error;
+    const reason =
+      error.code === 'VOLLEY_KEY_EXPOSED'
+        ? `others can write it, and it names commands; run \`chmod 600 ${path}\``
+        : error.message;
+    throw new VolleyError('VOLLEY_BAD_CONFIG', {path, reason}, error);
+  }
+}
+
+/** @param path for the error only */
+export function parseNodeConfig(text: string, path: string): NodeConfig {
+  try {
+    return checkConfig(JSON.parse(text));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new VolleyError('VOLLEY_BAD_CONFIG', {path, reason: error.message}, error);
+  }
+
+  function refuse(reason: string): never {
+    throw new VolleyError('VOLLEY_BAD_CONFIG', {path, reason});
+  }
+  function checkConfig(value: unknown): NodeConfig {
+    return readConfig(value, refuse);
+  }
+}
+
+type Refuse = (reason: string) => never;
+
+function readConfig(value: unknown, refuse: Refuse): NodeConfig {
+  const config = objectOf(value, 'the file', CONFIG_KEYS, refuse);
+  const {name, labels = [], slots} = config;
+  if (name !== undefined) checkText(name, '"name"', refuse);
+  if (!Array.isArray(labels)) refuse('"labels" must be a list of texts');
+  if (labels.length > LABELS_MAX) refuse(`"labels" has more than ${LABELS_MAX} entries`);
+  for (const label of labels) checkText(label, 'each of "labels"', refuse);
+  if (slots !== undefined && !isWholeWithin(slots, 1, SLOTS_MAX)) {
+    refuse(`"slots" must be a whole number from 1 to ${SLOTS_MAX}`);
+  }
+  return {
+    name: name as string | undefined,
+    labels: [...new Set(labels as string[])],
+    slots: slots as number | undefined,
+    actions: readActions(config['actions'] ?? {}, refuse),
+  };
+}
+
+function readActions(value: unknown, refuse: Refuse): ReadonlyMap<string, ActionConfig> {
+  const actions = new Map<string, ActionConfig>();
+  for (const [name, action] of Object.entries(objectOf(value, '"actions"', undefined, refuse))) {
+    if (!ACTION_NAME.test(name)) {
+      refuse(`"${name}" in "actions" must be small letters, digits and dashes, at most 32`);
+    }
+    actions.set(name, readAction(name, action, refuse));
+  }
+  if (actions.size > ACTIONS_MAX) refuse(`"actions" has more than ${ACTIONS_MAX} entries`);
+  return actions;
+}
+
+function readAction(name: string, value: unknown, refuse: Refuse): ActionConfig {
+  const where = `action "${name}"`;
+  const action = objectOf(value, where, ACTION_KEYS, refuse);
+  const {command, persistent = false, timeoutSeconds, extension} = action;
+  if (command === undefined) checkBuiltIn(name, action, refuse);
+  else checkCommand(command, where, refuse);
+  if (typeof persistent !== 'boolean') refuse(`${where}: "persistent" must be true or false`);
+  if (timeoutSeconds !== undefined && !isTimeout(timeoutSeconds)) {
+    refuse(`${where}: "timeoutSeconds" must be a number above 0, at most ${TIMEOUT_SECONDS_MAX}`);
+  }
+  if (extension !== undefined && !(typeof extension === 'string' && EXTENSION.test(extension))) {
+    refuse(`${where}: "extension" must be 1 to 8 small letters or digits, like "jpg"`);
+  }
+  return {
+    command: command as string[] | undefined,
+    persistent,
+    timeoutMs: timeoutSeconds === undefined ? undefined : (timeoutSeconds as number) * SECOND_MS,
+    extension: extension as string | undefined,
+  };
+}
+
+function checkBuiltIn(
+  name: string,
+  action: Readonly<Record<string, unknown>>,
+  refuse: Refuse,
+): void {
+  if (!BUILT_IN_ACTIONS.includes(name)) {
+    const near = nearest(name, BUILT_IN_ACTIONS);
+    refuse(`action "${name}" has no "command"${near === undefined ? '' : `; ${meant(near)}`}`);
+  }
+  for (const key of ['persistent', 'extension']) {
+    if (action[key] !== undefined) refuse(`action "${name}": "${key}" needs a "command"`);
+  }
+}
+
+function checkCommand(command: unknown, where: string, refuse: Refuse): void {
+  const isArgv =
+    Array.isArray(command) &&
+    command.length > 0 &&
+    command.length <= ARGV_MAX &&
+    command.every(part => typeof part === 'string' && !part.includes('\0')) &&
+    command[0] !== '';
+  if (!isArgv) {
+    refuse(`${where}: "command" must be a list of the program and its arguments, as texts`);
+  }
+}
+
+function checkText(value: unknown, what: string, refuse: Refuse): void {
+  if (typeof value !== 'string' || value.trim() === '') refuse(`${what} must be a text`);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
+  if (/[\u0000-\u001f\u007f]/.test(value)) refuse(`${what} must not hold control characters`);
+  if (toUtf8(value).length > NAME_BYTES_MAX) {
+    refuse(`${what} must be at most ${NAME_BYTES_MAX} bytes long`);
+  }
+}
+
+const isWholeWithin = (value: unknown, min: number, max: number): boolean =>
+  Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+
+const isTimeout = (value: unknown): boolean =>
+  typeof value === 'number' && value > 0 && value <= TIMEOUT_SECONDS_MAX;
+
+/** @param known undefined = any key */
+function objectOf(
+  value: unknown,
+  what: string,
+  known: readonly string[] | undefined,
+  refuse: Refuse,
+): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    refuse(`${what} must be an object`);
+  }
+  for (const key of Object.keys(value)) {
+    if (known === undefined || known.includes(key)) continue;
+    const near = nearest(key, known);
+    const advice = near === undefined ? `there are: ${known.join(', ')}` : meant(near);
+    refuse(`${what} has an unknown key "${key}"; ${advice}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+const meant = (known: string): string => `did you mean "${known}"?`;
+
+/** The known word that a typo is likely to mean: at most a third of its letters away. */
+function nearest(word: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Number.POSITIVE_INFINITY;
+  for (const candidate of known) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance <= Math.max(2, candidate.length / 3) && distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Levenshtein's distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let above = Array.from({length: b.length + 1}, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(swap, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    above = row;
+  }
+  return above[b.length] ?? 0;
+}
+
+export function systemFacts(): SystemFacts {
+  const v8 = process.versions.v8.split('.').slice(0, 2).join('.');
+  // a container's bound counts where it is below the machine's memory; 0 = no bound
+  const bound = process.constrainedMemory();
+  const memory = bound > 0 && bound < totalmem() ? bound : totalmem();
+  return {
+    arch: process.arch,
+    engine: `node-${process.versions.node}/v8-${v8}`,
+    cores: availableParallelism(),
+    memoryMib: Math.floor(memory / MIB),
+    hostname: sanitisedHostname(hostname()),
+  };
+}
+
+/** A host may be called anything; names of nodes go into file names and logs. */
+export function sanitisedHostname(name: string): string {
+  const clean = name
+    .replace(/[^A-Za-z0-9.-]+/g, '-')
+    .replace(/^[.-]+|[.-]+$/g, '')
+    .slice(0, NAME_BYTES_MAX - 1);
+  return clean === '' ? 'node' : clean;
+}

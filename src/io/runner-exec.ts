@@ -1,0 +1,119 @@
+// Runs one workunit of an exec app: the program that the node's owner wrote beside the action's name,
+// never a shell. Input on stdin, output on stdout. Time and output are held as for wasm; what else the
+// program may do is what the owner's account may do.
+
+import {spawn} from 'node:child_process';
+import type {Outcome} from './runner-slot.ts';
+
+const STDERR_CHARS_MAX = 200;
+
+/**
+ * An action's argv with the batch's args filled in: an element `{args}` becomes all of them, `{1}` …
+ * `{16}` inside an element the one of that number, '' when it is missing. Args that no place asks for
+ * go nowhere: the owner's line decides.
+ */
+export const fillArgv = (template: readonly string[], args: readonly string[]): string[] =>
+  template.flatMap(element =>
+    element === '{args}'
+      ? args
+      : [element.replace(/\{(\d{1,2})\}/g, (_, no: string) => args[Number(no) - 1] ?? '')],
+  );
+
+export type ExecOrder = {
+  readonly argv: readonly string[];
+  readonly input: Uint8Array;
+  readonly timeMs: number;
+  readonly outputBytesMax: number;
+  readonly dir: string;
+};
+
+export type ExecRun = {
+  /** Ends the program and all that it started; no outcome follows. */
+  readonly stop: () => void;
+  /** The program is gone. */
+  readonly ended: Promise<void>;
+};
+
+/** `done` is called once, unless stopped before. */
+export function execute(order: ExecOrder, done: (outcome: Outcome) => void): ExecRun {
+  const [program = '', ...args] = order.argv;
+  const startedAt = performance.now();
+  // A process group of its own, so that what it starts ends with it.
+  const child = spawn(program, args, {
+    cwd: order.dir,
+    env: {PATH: process.env['PATH'] ?? '/usr/bin:/bin'},
+    stdio: 'pipe',
+    detached: true,
+  });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  let stderr = '';
+  let verdict: Outcome | undefined;
+  let isOver = false;
+
+  const killAll = (): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // All of the group have ended.
+    }
+  };
+  const elapsedMs = (): number => performance.now() - startedAt;
+  const failed = (reason: 'timedOut' | 'outputTooLarge', detail: string): void => {
+    verdict ??= {kind: 'failed', reason, detail, cpuMs: elapsedMs()};
+    killAll();
+  };
+  const timer = setTimeout(
+    () => failed('timedOut', `not done within ${order.timeMs} ms`),
+    order.timeMs,
+  );
+  child.stdout.on('data', (chunk: Uint8Array) => {
+    size += chunk.length;
+    if (size > order.outputBytesMax) failed('outputTooLarge', 'more output than allowed');
+    else chunks.push(chunk);
+  });
+  child.stderr.on('data', (chunk: Uint8Array) => {
+    stderr = (stderr + String(chunk)).slice(-STDERR_CHARS_MAX);
+  });
+  // A program need not read its input.
+  child.stdin.on('error', () => {});
+  child.stdin.end(order.input);
+
+  const ended = new Promise<void>(resolve => {
+    const finish = (outcome: Outcome): void => {
+      clearTimeout(timer);
+      killAll();
+      resolve();
+      if (!isOver) done(outcome);
+      isOver = true;
+    };
+    child.on('error', error => {
+      // A program that cannot be started never closes.
+      if (child.pid === undefined)
+        finish({kind: 'failed', reason: 'refused', detail: error.message, cpuMs: 0});
+    });
+    child.on('close', (code, signal) => {
+      finish(verdict ?? outcomeOf(code, signal, stderr, chunks, elapsedMs()));
+    });
+  });
+  const stop = (): void => {
+    isOver = true;
+    killAll();
+  };
+  return {stop, ended};
+}
+
+function outcomeOf(
+  code: number | null,
+  signal: string | null,
+  stderr: string,
+  chunks: readonly Uint8Array[],
+  cpuMs: number,
+): Outcome {
+  if (code === 0) return {kind: 'done', output: Buffer.concat(chunks), cpuMs};
+  const how = signal === null ? `exit code ${code}` : `ended by ${signal}`;
+  const said = stderr.trim();
+  const detail = said === '' ? how : `${how}: ${said}`;
+  return {kind: 'failed', reason: signal === null ? 'trapped' : 'runnerLost', detail, cpuMs};
+}

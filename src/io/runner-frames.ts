@@ -1,0 +1,210 @@
+// What a runner process and its node say to each other: length-prefixed frames over the process's stdin
+// and stdout, little endian. The node's side trusts none of it: a frame is bounded before room is made
+// for it, and one that does not parse ends the process.
+//
+//   frame   length u32 (of what follows), kind u8, body
+//   to the runner    app    module bytes; all later orders are for it
+//                    run    no u32, outputMax u32, seed f64, argc u8, argc × (length u16, UTF-8), input
+//   from the runner  ready  the app is compiled, or each order will say why it is not
+//                    ended  no u32, status u8, ms f64, output (done) or the reason as UTF-8 (else)
+
+import {concat, EMPTY, fromUtf8, toUtf8, viewOf} from '../base/bytes.ts';
+
+export const FRAME = {app: 1, run: 2, ready: 3, ended: 4} as const;
+const KINDS: readonly number[] = Object.values(FRAME);
+export const LENGTH_BYTES = 4;
+/** kind, no, status, ms. */
+const ENDED_HEAD_BYTES = 14;
+/** The reason of a failure in a frame; a node keeps REASON_BYTES_MAX of it. */
+export const FRAME_REASON_BYTES_MAX = 1_024;
+
+/**
+ * How a run ended. `exited` is the app's own decision and leaves a clean process behind; after `trapped`
+ * and the rest the runner ends itself.
+ */
+export const STATUSES = [
+  'done',
+  'exited',
+  'trapped',
+  'outputTooLarge',
+  'outOfMemory',
+  'refused',
+] as const; // append only
+export type Status = (typeof STATUSES)[number];
+
+export type RunFrame = {
+  readonly no: number;
+  readonly outputBytesMax: number;
+  readonly seed: number;
+  readonly args: readonly string[];
+  readonly input: Uint8Array;
+};
+
+export type EndedFrame = {
+  readonly no: number;
+  readonly status: Status;
+  readonly ms: number;
+  /** The output of `done`, the reason of any other status. A view: copy what is kept. */
+  readonly body: Uint8Array;
+};
+
+/** Longest frame that an order with this output limit may be answered with. */
+export const endedBytesMax = (outputBytesMax: number): number =>
+  ENDED_HEAD_BYTES + Math.max(outputBytesMax, FRAME_REASON_BYTES_MAX);
+
+export function encodeApp(module: Uint8Array): Uint8Array {
+  const head = new Uint8Array(LENGTH_BYTES + 1);
+  viewOf(head).setUint32(0, module.length + 1, true);
+  head[LENGTH_BYTES] = FRAME.app;
+  return concat(head, module);
+}
+
+export function encodeReady(): Uint8Array {
+  return new Uint8Array([1, 0, 0, 0, FRAME.ready]);
+}
+
+export function encodeRun(run: RunFrame): Uint8Array {
+  const args = run.args.map(toUtf8);
+  const argsBytes = args.reduce((sum, arg) => sum + 2 + arg.length, 0);
+  const frame = new Uint8Array(LENGTH_BYTES + 18 + argsBytes + run.input.length);
+  const view = viewOf(frame);
+  view.setUint32(0, frame.length - LENGTH_BYTES, true);
+  frame[4] = FRAME.run;
+  view.setUint32(5, run.no, true);
+  view.setUint32(9, run.outputBytesMax, true);
+  view.setFloat64(13, run.seed, true);
+  frame[21] = args.length;
+  let at = 22;
+  for (const arg of args) {
+    view.setUint16(at, arg.length, true);
+    frame.set(arg, at + 2);
+    at += 2 + arg.length;
+  }
+  frame.set(run.input, at);
+  return frame;
+}
+
+/** Body of a `run` frame. Throws RangeError when it is cut short; only the runner reads it. */
+export function decodeRun(frame: Uint8Array): RunFrame {
+  const view = viewOf(frame);
+  const argc = view.getUint8(17);
+  const args: string[] = [];
+  let at = 18;
+  for (let i = 0; i < argc; i++) {
+    const length = view.getUint16(at, true);
+    args.push(fromUtf8(frame.subarray(at + 2, at + 2 + length)) ?? '');
+    at += 2 + length;
+  }
+  return {
+    no: view.getUint32(1, true),
+    outputBytesMax: view.getUint32(5, true),
+    seed: view.getFloat64(9, true),
+    args,
+    input: frame.subarray(at),
+  };
+}
+
+/** `parts` are the body, one after the other. */
+export function encodeEnded(
+  no: number,
+  status: Status,
+  ms: number,
+  parts: readonly Uint8Array[],
+): Uint8Array {
+  let length = LENGTH_BYTES + ENDED_HEAD_BYTES;
+  for (const part of parts) length += part.length;
+  const frame = new Uint8Array(length);
+  const view = viewOf(frame);
+  view.setUint32(0, length - LENGTH_BYTES, true);
+  frame[4] = FRAME.ended;
+  view.setUint32(5, no, true);
+  frame[9] = STATUSES.indexOf(status);
+  view.setFloat64(10, ms, true);
+  let at = LENGTH_BYTES + ENDED_HEAD_BYTES;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
+}
+
+/** undefined = malformed: the runner is hostile. */
+export function decodeEnded(frame: Uint8Array): EndedFrame | undefined {
+  if (frame.length < ENDED_HEAD_BYTES) return undefined;
+  const view = viewOf(frame);
+  const status = STATUSES[view.getUint8(5)];
+  const ms = view.getFloat64(6, true);
+  if (status === undefined || !(ms >= 0)) return undefined;
+  return {no: view.getUint32(1, true), status, ms, body: frame.subarray(ENDED_HEAD_BYTES)};
+}
+
+const isKnown = (frame: Uint8Array): boolean => KINDS.includes(frame[0] ?? 0);
+
+/** Cuts a stream into frames. What it hands out is a view of a chunk: good until the next push(). */
+export class FrameReader {
+  readonly #lengthMax: () => number;
+  /** The frame that is not whole yet, with its length prefix while that is not whole. */
+  #part = EMPTY;
+  #filled = 0;
+
+  /** @param lengthMax longest frame that may come now; asked again for each frame */
+  constructor(lengthMax: () => number) {
+    this.#lengthMax = lengthMax;
+  }
+
+  /** false = a frame was too long or of an unknown kind; nothing after it counts. */
+  push(chunk: Uint8Array, onFrame: (frame: Uint8Array) => void): boolean {
+    let rest = chunk;
+    while (rest.length > 0) {
+      const used = this.#filled > 0 ? this.#resume(rest, onFrame) : this.#begin(rest, onFrame);
+      if (used === undefined) return false;
+      rest = rest.subarray(used);
+    }
+    return true;
+  }
+
+  /** At the start of a frame; mostly all of it is there. */
+  #begin(rest: Uint8Array, onFrame: (frame: Uint8Array) => void): number | undefined {
+    const length =
+      rest.length < LENGTH_BYTES ? Number.POSITIVE_INFINITY : viewOf(rest).getUint32(0, true);
+    const end = LENGTH_BYTES + length;
+    if (rest.length < end) {
+      this.#part = new Uint8Array(LENGTH_BYTES);
+      return this.#fill(rest);
+    }
+    const frame = rest.subarray(LENGTH_BYTES, end);
+    if (!this.#fits(length) || !isKnown(frame)) return undefined;
+    onFrame(frame);
+    return end;
+  }
+
+  #resume(rest: Uint8Array, onFrame: (frame: Uint8Array) => void): number | undefined {
+    const used = this.#fill(rest);
+    const isWhole = this.#filled > LENGTH_BYTES && this.#filled === this.#part.length;
+    if (used === undefined || !isWhole) return used;
+    const frame = this.#part.subarray(LENGTH_BYTES);
+    this.#filled = 0;
+    if (!isKnown(frame)) return undefined;
+    onFrame(frame);
+    return used;
+  }
+
+  #fits(length: number): boolean {
+    return length > 0 && length <= this.#lengthMax();
+  }
+
+  /** Takes from `bytes` what the part lacks; how many that were, or undefined for a bad length. */
+  #fill(bytes: Uint8Array): number | undefined {
+    const taken = Math.min(bytes.length, this.#part.length - this.#filled);
+    this.#part.set(bytes.subarray(0, taken), this.#filled);
+    this.#filled += taken;
+    if (this.#filled === LENGTH_BYTES && this.#part.length === LENGTH_BYTES) {
+      const length = viewOf(this.#part).getUint32(0, true);
+      if (!this.#fits(length)) return undefined;
+      const whole = new Uint8Array(LENGTH_BYTES + length);
+      whole.set(this.#part);
+      this.#part = whole;
+    }
+    return taken;
+  }
+}

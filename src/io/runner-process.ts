@@ -1,0 +1,169 @@
+// One runner process, from spawn to end: its command line, its pipes, its frames. Which order runs where
+// and who is to blame is runner-slot.ts's.
+
+import {type ChildProcess, spawn} from 'node:child_process';
+import {lstatSync} from 'node:fs';
+import {setPriority} from 'node:os';
+import {dirname, extname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {decodeEnded, type EndedFrame, FRAME, FrameReader} from './runner-frames.ts';
+
+const SELF = fileURLToPath(import.meta.url);
+const EXTENSION = extname(SELF);
+const WORKER = join(dirname(SELF), `runner-worker${EXTENSION}`);
+const STDERR_CHARS_MAX = 2_048;
+
+/**
+ * V8's share is small, for the work is outside of its heap. Code from strings, addons and prototype
+ * tricks are what an escape out of wasm would try first.
+ */
+const ENGINE_FLAGS = [
+  '--max-old-space-size=64',
+  '--max-semi-space-size=2',
+  '--disallow-code-generation-from-strings',
+  '--disable-proto=delete',
+  '--no-addons',
+  '--no-warnings',
+];
+
+const SHIM = '@bjorn3/browser_wasi_shim';
+
+/**
+ * Compiled, the process may read our own code and the WASI shim, and nothing else. From source (tests,
+ * development) the compiler in between reads too much for that.
+ */
+function sourceFlags(): string[] {
+  if (EXTENSION === '.ts') return [`--import=${import.meta.resolve('tsx')}`];
+  const shim = dirname(fileURLToPath(import.meta.resolve(SHIM)));
+  const readable = [
+    join(dirname(SELF), '..', '*'),
+    join(dirname(SELF), '../../package.json'),
+    join(shim, '..', '*'),
+    ...linksToShim(),
+  ];
+  return [
+    '--experimental-permission',
+    '--allow-worker',
+    ...readable.map(path => `--allow-fs-read=${path}`),
+  ];
+}
+
+/** Links on the way to the shim (pnpm, `npm link`): to follow one, the loader has to read it. */
+function linksToShim(): string[] {
+  const links: string[] = [];
+  let folder = dirname(SELF);
+  while (folder !== dirname(folder)) {
+    folder = dirname(folder);
+    for (const name of ['', '@bjorn3', SHIM]) {
+      const path = join(folder, 'node_modules', name);
+      if (lstatSync(path, {throwIfNoEntry: false})?.isSymbolicLink()) links.push(path);
+    }
+  }
+  return links;
+}
+
+export type ProcessEnd = {
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+  /** What it said last on stderr. */
+  readonly stderr: string;
+};
+
+export type ProcessHandlers = {
+  onReady(): void;
+  onEnded(ended: EndedFrame): void;
+  /** After all results of one read; `false` = the last one was malformed. */
+  onChunk(isWhole: boolean): void;
+  /** It ended by itself; not called after kill(). */
+  onEnd(end: ProcessEnd): void;
+};
+
+export class RunnerProcess {
+  readonly #child: ChildProcess;
+  readonly #handlers: ProcessHandlers;
+  readonly #reader: FrameReader;
+  /** All that it wrote has been read and it is gone. */
+  readonly ended: Promise<void>;
+  #stderr = '';
+  #isKilled = false;
+  #isSane = true;
+
+  /**
+   * @param dir its working directory, which is there
+   * @param niceness 0 (as we) … 19 (only what is left over)
+   * @param lengthMax longest frame that it may send now
+   */
+  constructor(dir: string, niceness: number, lengthMax: () => number, handlers: ProcessHandlers) {
+    this.#handlers = handlers;
+    this.#reader = new FrameReader(lengthMax);
+    const args = [...ENGINE_FLAGS, ...sourceFlags(), WORKER, String(process.pid)];
+    this.#child = spawn(process.execPath, args, {cwd: dir, env: {}, stdio: 'pipe'});
+    const {stdin, stdout, stderr, pid} = this.#child;
+    this.ended = new Promise(resolve => {
+      this.#child.once('close', (code, signal) => {
+        resolve();
+        this.#onClose(code, signal);
+      });
+    });
+    // A spawn that fails closes too; a pipe that breaks is seen as the end of the process.
+    this.#child.on('error', error => this.#keepStderr(error.message));
+    stdin?.on('error', () => {});
+    stdout?.on('data', (chunk: Uint8Array) => this.#onChunk(chunk));
+    stderr?.on('data', (chunk: Uint8Array) => this.#keepStderr(String(chunk)));
+    if (pid !== undefined) beNice(pid, niceness);
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#child.stdin?.write(bytes);
+  }
+
+  /** No handler is called any more. */
+  kill(): void {
+    if (this.#isKilled) return;
+    this.#isKilled = true;
+    this.#child.kill('SIGKILL');
+  }
+
+  #onChunk(chunk: Uint8Array): void {
+    if (this.#isKilled) return;
+    const isWhole = this.#reader.push(chunk, frame => this.#onFrame(frame));
+    if (!this.#isKilled) this.#handlers.onChunk(isWhole && this.#isSane);
+  }
+
+  #onFrame(frame: Uint8Array): void {
+    if (this.#isKilled || !this.#isSane) return;
+    if (frame[0] === FRAME.ready) {
+      this.#handlers.onReady();
+      return;
+    }
+    const ended = frame[0] === FRAME.ended ? decodeEnded(frame) : undefined;
+    if (ended === undefined) this.#isSane = false;
+    else this.#handlers.onEnded(ended);
+  }
+
+  #keepStderr(text: string): void {
+    this.#stderr = (this.#stderr + text).slice(-STDERR_CHARS_MAX);
+  }
+
+  #onClose(code: number | null, signal: string | null): void {
+    if (this.#isKilled) return;
+    this.#isKilled = true;
+    this.#handlers.onEnd({
+      code: code ?? undefined,
+      signal: signal ?? undefined,
+      stderr: this.#stderr,
+    });
+  }
+}
+
+function beNice(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // It has ended already, or the system has no priorities: it runs as we do.
+  }
+}

@@ -1,0 +1,99 @@
+// The runner process: reads orders on stdin, runs them one after the other, writes each result to stdout
+// as soon as it is there. It is written for one thing at a time and blocks in read and write, so a result
+// never waits behind an endless loop, and the node knows which order is running: the first unanswered.
+//
+// It holds no key, sees no environment, opens no file. When its node is gone, stdin ends; while the app
+// does not come back, a watchdog thread looks at the parent instead.
+
+import {readSync, writeSync} from 'node:fs';
+import {setImmediate} from 'node:timers/promises';
+import {Worker} from 'node:worker_threads';
+import {toUtf8} from '../base/bytes.ts';
+import {
+  decodeRun,
+  encodeEnded,
+  encodeReady,
+  FRAME,
+  FRAME_REASON_BYTES_MAX,
+  FrameReader,
+} from './runner-frames.ts';
+import {Sandbox} from './runner-wasi.ts';
+
+const CHUNK_BYTES = 256 * 1_024;
+/** Largest input and module that a node sends. */
+const FRAME_BYTES_MAX = 2 ** 30;
+
+// The whole thread: no imports, so that it costs the least memory. A parent that died is replaced by
+// init or a subreaper, so the number changes.
+const WATCHDOG = `
+const cell = new Int32Array(new SharedArrayBuffer(4));
+const parent = Number(require('node:worker_threads').workerData);
+for (;;) {
+  Atomics.wait(cell, 0, 0, 500);
+  if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
+}`;
+
+function startWatchdog(parent: number): void {
+  const watchdog = new Worker(WATCHDOG, {
+    eval: true,
+    workerData: parent,
+    env: {},
+    execArgv: [],
+    // Else Node opens our own stdout and stderr for it, which makes them non-blocking.
+    stdout: true,
+    stderr: true,
+    resourceLimits: {maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 1, stackSizeMb: 1},
+  });
+  watchdog.unref();
+  // Without it a runner could outlive its node: better none.
+  watchdog.on('error', () => process.exit(3));
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+function writeAll(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(1, bytes, at, bytes.length - at);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      // Someone made the pipe non-blocking, and it is full.
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
+}
+
+const sandbox = new Sandbox();
+
+function onFrame(frame: Uint8Array): void {
+  if (frame[0] === FRAME.app) {
+    sandbox.load(frame.slice(1));
+    writeAll(encodeReady());
+    return;
+  }
+  const order = decodeRun(frame);
+  const startedAt = performance.now();
+  const {status, output, reason} = sandbox.run(order);
+  const ms = performance.now() - startedAt;
+  const body = status === 'done' ? output : [toUtf8(reason).slice(0, FRAME_REASON_BYTES_MAX)];
+  writeAll(encodeEnded(order.no, status, ms, body));
+  // Nothing runs in a process where something went wrong: the node starts another.
+  if (status !== 'done' && status !== 'exited') process.exit(0);
+}
+
+async function main(): Promise<void> {
+  const parent = Number(process.argv[2]);
+  if (process.ppid !== parent) return;
+  startWatchdog(parent);
+  const reader = new FrameReader(() => FRAME_BYTES_MAX);
+  const chunk = new Uint8Array(CHUNK_BYTES);
+  for (;;) {
+    const length = readSync(0, chunk, 0, CHUNK_BYTES, null);
+    if (length === 0 || !reader.push(chunk.subarray(0, length), onFrame)) return;
+    // Lets the engine do what it put off: a thread that never rests keeps its garbage.
+    await setImmediate();
+  }
+}
+
+await main();
+process.exit(0);

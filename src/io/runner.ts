@@ -1,0 +1,239 @@
+// The node's Runner: takes orders of the core, finds app and input, hands each to the slot it names, and
+// tells the core how it ended. An order has exactly one end, or none when it was stopped before.
+
+import {mkdirSync} from 'node:fs';
+import {join} from 'node:path';
+import {assertNever} from '../base/assert.ts';
+import type {BlobId, ReplicaId} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import type {AppManifest} from '../core/app.ts';
+import type {RunOrder} from '../core/core.ts';
+import {boundMemory, PAGES_PER_MIB} from '../core/wasm.ts';
+import type {Runner, Tell} from '../runtime/ports.ts';
+import {BLOB_BYTES_MAX, INLINE_OUTPUT_BYTES_MAX, REASON_BYTES_MAX} from '../wire/limits.ts';
+import type {FailReason, Input} from '../wire/message.ts';
+import {fillArgv} from './runner-exec.ts';
+import {type Job, type Outcome, RunnerSlot} from './runner-slot.ts';
+
+const NICENESS = 10;
+/** Modules with a lower memory limit than their app's that are kept. */
+const REBOUND_MAX = 8;
+
+export type FetchedApp =
+  /** `module` is empty for an exec app; a wasm one is inspected and bounded to the manifest's memory. */
+  | {readonly kind: 'app'; readonly manifest: AppManifest; readonly module: Uint8Array}
+  | {readonly kind: 'refused'; readonly reason: string}
+  | {readonly kind: 'missing'; readonly reason: string};
+
+export type RunnerOptions = {
+  /** Orders that run at once; each slot has a process of its own. */
+  readonly slots: number;
+  readonly tell: Tell;
+  /** Asked for every order: it keeps what it has fetched, and knows which keys may sign today. */
+  readonly fetchApp: (appId: BlobId) => Promise<FetchedApp>;
+  /** The bytes that stdin gives; of a range "start end\n". Rejects when they cannot be had. */
+  readonly readInput: (input: Input) => Promise<Uint8Array>;
+  /** Keeps an output that is too large to travel inside its result. */
+  readonly putBlob: (bytes: Uint8Array) => Promise<BlobId>;
+  /** Actions that the owner allows: the program and its arguments, with places for args (fillArgv). */
+  readonly actions: ReadonlyMap<string, readonly string[]>;
+  /** Working directories of the slots are made in it. */
+  readonly dir: string;
+  /** Priority of the processes, 0 (as the node) … 19 (only what is left over). Default 10. */
+  readonly niceness?: number;
+};
+
+type Waiting = {readonly order: RunOrder; isStopped: boolean; job: Job | undefined};
+type Lane = {readonly slot: RunnerSlot; readonly waiting: Waiting[]; isPumping: boolean};
+type Refusal = {readonly reason: FailReason; readonly detail: string};
+
+export class ProcessRunner implements Runner {
+  readonly #options: RunnerOptions;
+  readonly #lanes: readonly Lane[];
+  readonly #entries = new Map<ReplicaId, Waiting>();
+  readonly #rebound = new Map<string, Uint8Array>();
+  #isClosed = false;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#lanes = Array.from({length: options.slots}, (_, no) => this.#makeLane(no));
+  }
+
+  /** Process of each slot that has one. */
+  get pids(): readonly number[] {
+    return this.#lanes.flatMap(lane => lane.slot.pid ?? []);
+  }
+
+  run(order: RunOrder): void {
+    const lane = this.#lanes[order.slot % this.#lanes.length];
+    if (lane === undefined || this.#isClosed) return;
+    const entry: Waiting = {order, isStopped: false, job: undefined};
+    this.#entries.set(order.replicaId, entry);
+    lane.waiting.push(entry);
+    this.#pump(lane);
+  }
+
+  stop(replicaId: ReplicaId): void {
+    const entry = this.#entries.get(replicaId);
+    if (entry === undefined) return;
+    this.#entries.delete(replicaId);
+    entry.isStopped = true;
+    if (entry.job === undefined) return;
+    entry.job.isStopped = true;
+    this.#lanes[entry.order.slot % this.#lanes.length]?.slot.onStop();
+  }
+
+  /** Ends all processes and waits for them; nothing is told any more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#entries.clear();
+    await Promise.all(this.#lanes.map(lane => lane.slot.close()));
+  }
+
+  #makeLane(no: number): Lane {
+    const dir = join(this.#options.dir, `slot-${no}`);
+    mkdirSync(dir, {recursive: true});
+    const slot = new RunnerSlot({
+      dir,
+      niceness: this.#options.niceness ?? NICENESS,
+      finish: (job, outcome) => this.#finish(job.replicaId, outcome),
+      onRoom: () => this.#pump(lane),
+    });
+    const lane: Lane = {slot, waiting: [], isPumping: false};
+    return lane;
+  }
+
+  /** Reads inputs ahead of the slot, one after the other, while it has room for them. */
+  #pump(lane: Lane): void {
+    if (lane.isPumping || lane.waiting.length === 0) return;
+    lane.isPumping = true;
+    void this.#prepareAll(lane).finally(() => {
+      lane.isPumping = false;
+      // An order may have come after the last look.
+      if (lane.slot.hasRoom && !this.#isClosed) this.#pump(lane);
+    });
+  }
+
+  async #prepareAll(lane: Lane): Promise<void> {
+    while (lane.slot.hasRoom && !this.#isClosed) {
+      const entry = lane.waiting.shift();
+      if (entry === undefined) return;
+      if (entry.isStopped) continue;
+      const job = await this.#prepare(entry.order);
+      if (entry.isStopped || this.#isClosed) continue;
+      if ('reason' in job) this.#fail(entry.order.replicaId, job, 0);
+      else {
+        entry.job = job;
+        lane.slot.push(job);
+      }
+    }
+  }
+
+  async #prepare(order: RunOrder): Promise<Job | Refusal> {
+    try {
+      const app = await this.#options.fetchApp(order.appId);
+      if (app.kind === 'refused') return {reason: 'refused', detail: app.reason};
+      if (app.kind === 'missing') return {reason: 'inputMissing', detail: app.reason};
+      const program = this.#programOf(order, app.manifest, app.module);
+      if ('reason' in program) return program;
+      const {input} = order;
+      const bytes = input.kind === 'inline' ? input.bytes : await this.#options.readInput(input);
+      if (bytes.length > BLOB_BYTES_MAX)
+        return {reason: 'inputMissing', detail: `the input of ${bytes.length} bytes is too large`};
+      const {limits} = app.manifest;
+      return {
+        replicaId: order.replicaId,
+        program,
+        args: order.args,
+        input: bytes,
+        seed: order.seed,
+        timeMs: Math.min(order.timeLimitMs, limits.timeSeconds * SECOND_MS),
+        outputBytesMax: Math.min(order.outputLimitBytes, limits.outputBytes),
+        isStopped: false,
+      };
+    } catch (error) {
+      return {reason: 'inputMissing', detail: messageOf(error)};
+    }
+  }
+
+  #programOf(order: RunOrder, manifest: AppManifest, module: Uint8Array): Job['program'] | Refusal {
+    switch (manifest.runtime) {
+      case 'exec': {
+        const template = this.#options.actions.get(manifest.action ?? '');
+        if (template === undefined)
+          return {
+            reason: 'refused',
+            detail: `the owner of this node does not allow the action "${manifest.action}"`,
+          };
+        return {kind: 'exec', argv: fillArgv(template, order.args)};
+      }
+      case 'wasm': {
+        const memoryMib = Math.min(order.memoryLimitMib, manifest.limits.memoryMib);
+        const key = `${order.appId}/${memoryMib}`;
+        if (memoryMib === manifest.limits.memoryMib) return {kind: 'wasm', key, module};
+        return {kind: 'wasm', key, module: this.#rebind(key, module, memoryMib)};
+      }
+      default:
+        return assertNever(manifest.runtime);
+    }
+  }
+
+  /** The batch allows less memory than the app: the module gets that as its maximum. */
+  #rebind(key: string, module: Uint8Array, memoryMib: number): Uint8Array {
+    const known = this.#rebound.get(key);
+    if (known !== undefined) return known;
+    // Where even the start does not fit, the engine refuses to compile, and says so.
+    const bound = boundMemory(module, memoryMib * PAGES_PER_MIB) ?? module;
+    const [oldest] = this.#rebound.keys();
+    if (oldest !== undefined && this.#rebound.size >= REBOUND_MAX) this.#rebound.delete(oldest);
+    this.#rebound.set(key, bound);
+    return bound;
+  }
+
+  #finish(replicaId: ReplicaId, outcome: Outcome): void {
+    if (outcome.kind === 'failed') {
+      this.#fail(replicaId, outcome, outcome.cpuMs);
+      return;
+    }
+    const {output, cpuMs} = outcome;
+    if (output.length <= INLINE_OUTPUT_BYTES_MAX) {
+      this.#entries.delete(replicaId);
+      this.#options.tell({
+        type: 'computed',
+        replicaId,
+        output: {kind: 'inline', bytes: output},
+        cpuMs,
+      });
+    } else void this.#keep(replicaId, output, cpuMs);
+  }
+
+  async #keep(replicaId: ReplicaId, bytes: Uint8Array, cpuMs: number): Promise<void> {
+    const entry = this.#entries.get(replicaId);
+    try {
+      const blobId = await this.#options.putBlob(bytes);
+      if (entry === undefined || this.#entries.get(replicaId) !== entry) return;
+      this.#entries.delete(replicaId);
+      const output = {kind: 'blob', blobId, size: bytes.length} as const;
+      this.#options.tell({type: 'computed', replicaId, output, cpuMs});
+    } catch (error) {
+      if (entry === undefined || this.#entries.get(replicaId) !== entry) return;
+      const detail = `the output cannot be kept: ${messageOf(error)}`;
+      this.#fail(replicaId, {reason: 'runnerLost', detail}, cpuMs);
+    }
+  }
+
+  #fail(replicaId: ReplicaId, {reason, detail}: Refusal, cpuMs: number): void {
+    this.#entries.delete(replicaId);
+    this.#options.tell({type: 'failed', replicaId, reason, detail: printable(detail), cpuMs});
+  }
+}
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+/** What an app or a peer worded, cut to what travels: ASCII, so that a character is a byte. */
+const printable = (text: string): string =>
+  text
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .trim()
+    .slice(0, REASON_BYTES_MAX);
