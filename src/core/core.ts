@@ -24,7 +24,7 @@ import type {
   ShotFile,
   Target,
 } from '../wire/message.ts';
-import type {AppRow, InputSource, Op, Policy} from './tables.ts';
+import type {AppRow, BatchRow, InputSource, Op, Policy} from './tables.ts';
 
 export interface Core<E, F> {
   /** The only way state changes. */
@@ -159,7 +159,8 @@ export type MasterEffect =
       readonly from: number;
       readonly count: number;
     }
-  | {readonly type: 'announce'; readonly about: Announcement};
+  /** `row`: the batch as this turn saved it, which faces may show from now on. */
+  | {readonly type: 'announce'; readonly about: Announcement; readonly row?: BatchRow};
 
 // ---- node -------------------------------------------------------------------------------------
 

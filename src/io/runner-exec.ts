@@ -6,6 +6,8 @@ import {spawn} from 'node:child_process';
 import type {Outcome} from './runner-slot.ts';
 
 const STDERR_CHARS_MAX = 200;
+/** For output that is still in the pipes when the program has ended. */
+const PIPES_GRACE_MS = 1_000;
 
 /**
  * An action's argv with the batch's args filled in: an element `{args}` becomes all of them, `{1}` …
@@ -92,6 +94,13 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
       // A program that cannot be started never closes.
       if (child.pid === undefined)
         finish({kind: 'failed', reason: 'refused', detail: error.message, cpuMs: 0});
+    });
+    // What left the group (a daemon) may hold the pipes open for ever.
+    child.on('exit', () => {
+      setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, PIPES_GRACE_MS).unref();
     });
     child.on('close', (code, signal) => {
       finish(verdict ?? outcomeOf(code, signal, stderr, chunks, elapsedMs()));

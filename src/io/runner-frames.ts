@@ -104,15 +104,8 @@ export function decodeRun(frame: Uint8Array): RunFrame {
   };
 }
 
-/** `parts` are the body, one after the other. */
-export function encodeEnded(
-  no: number,
-  status: Status,
-  ms: number,
-  parts: readonly Uint8Array[],
-): Uint8Array {
-  let length = LENGTH_BYTES + ENDED_HEAD_BYTES;
-  for (const part of parts) length += part.length;
+export function encodeEnded({no, status, ms, body}: EndedFrame): Uint8Array {
+  const length = LENGTH_BYTES + ENDED_HEAD_BYTES + body.length;
   const frame = new Uint8Array(length);
   const view = viewOf(frame);
   view.setUint32(0, length - LENGTH_BYTES, true);
@@ -120,11 +113,7 @@ export function encodeEnded(
   view.setUint32(5, no, true);
   frame[9] = STATUSES.indexOf(status);
   view.setFloat64(10, ms, true);
-  let at = LENGTH_BYTES + ENDED_HEAD_BYTES;
-  for (const part of parts) {
-    frame.set(part, at);
-    at += part.length;
-  }
+  frame.set(body, LENGTH_BYTES + ENDED_HEAD_BYTES);
   return frame;
 }
 

@@ -244,6 +244,8 @@ export class RunnerSlot {
   }
 
   #onReady(): void {
+    // Said twice it would set the clock back.
+    if (!this.#isStarting) return this.#onChunk(false);
     this.#isStarting = false;
     this.#headAt = performance.now();
   }

@@ -19,14 +19,16 @@ import type {RunFrame, Status} from './runner-frames.ts';
 /** A memory up to this is cleared and used again; mapping a new one takes longer up to about here. */
 const REUSED_PAGES_MAX = 16;
 const PAGES_MAX = 65_536;
+/** Room for output that is not made anew for each run. */
+const OUTPUT_BYTES_KEPT = 65_536;
 const STDERR_BYTES_MAX = 4_096;
 /** Of stderr, in the reason of a failure. */
 const STDERR_SHOWN_CHARS = 200;
 
 export type Ended = {
   readonly status: Status;
-  /** `done`: the pieces of the output. */
-  readonly output: readonly Uint8Array[];
+  /** Of `done`; good until the next run. */
+  readonly output: Uint8Array;
   readonly reason: string;
 };
 
@@ -71,20 +73,34 @@ class InputFd extends StreamFd {
   }
 }
 
+/** One buffer that grows: a program may write byte by byte. */
 class OutputFd extends StreamFd {
-  chunks: Uint8Array[] = [];
-  #room = 0;
+  #buffer = new Uint8Array(OUTPUT_BYTES_KEPT);
+  #length = 0;
+  #bytesMax = 0;
 
   open(bytesMax: number): this {
-    this.chunks = [];
-    this.#room = bytesMax;
+    if (this.#buffer.length > OUTPUT_BYTES_KEPT) this.#buffer = new Uint8Array(OUTPUT_BYTES_KEPT);
+    this.#length = 0;
+    this.#bytesMax = bytesMax;
     return this;
   }
 
+  /** Good until the next open(). */
+  get written(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   override fd_write(data: Uint8Array) {
-    this.#room -= data.length;
-    if (this.#room < 0) throw new OutputFlood();
-    if (data.length > 0) this.chunks.push(data);
+    const length = this.#length + data.length;
+    if (length > this.#bytesMax) throw new OutputFlood();
+    if (length > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
+      grown.set(this.written);
+      this.#buffer = grown;
+    }
+    this.#buffer.set(data, this.#length);
+    this.#length = length;
     return {ret: wasi.ERRNO_SUCCESS, nwritten: data.length};
   }
 }
@@ -113,7 +129,7 @@ class ErrorFd extends StreamFd {
       .decode(this.#tail)
       .trim()
       .slice(-STDERR_SHOWN_CHARS)
-      .replace(/[^\x20-\x7e]+/g, ' ');
+      .replace(/[^\x21-\x7e]+/g, ' ');
   }
 }
 
@@ -158,7 +174,11 @@ export class Sandbox {
 
   run(order: RunFrame): Ended {
     if (typeof this.#app === 'string')
-      return {status: 'refused', output: [], reason: `the module does not compile: ${this.#app}`};
+      return {
+        status: 'refused',
+        output: EMPTY,
+        reason: `the module does not compile: ${this.#app}`,
+      };
     this.#args = ['app', ...order.args].map(arg => toUtf8(`${arg}\0`));
     this.#random = new Prng(order.seed);
     this.#wasi.fds = [
@@ -168,8 +188,8 @@ export class Sandbox {
     ];
     try {
       const code = this.#start(this.#app);
-      if (code === 0) return {status: 'done', output: this.#stdout.chunks, reason: ''};
-      return {status: 'exited', output: [], reason: this.#story(`exit code ${code}`)};
+      if (code === 0) return {status: 'done', output: this.#stdout.written, reason: ''};
+      return {status: 'exited', output: EMPTY, reason: this.#story(`exit code ${code}`)};
     } catch (error) {
       return this.#fault(error);
     }
@@ -211,7 +231,7 @@ export class Sandbox {
 
   /** Throws what is not the app's doing: the process ends and the node sees a lost runner. */
   #fault(error: unknown): Ended {
-    const ended = (status: Status, reason: string): Ended => ({status, output: [], reason});
+    const ended = (status: Status, reason: string): Ended => ({status, output: EMPTY, reason});
     if (error instanceof OutputFlood) return ended('outputTooLarge', 'more output than allowed');
     if (error instanceof WebAssembly.RuntimeError)
       return ended('trapped', this.#story(error.message));

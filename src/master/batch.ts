@@ -58,6 +58,9 @@ export class Batch {
   readonly #savedVotes: SavedVotes;
   readonly #decidedAt: {at: MonoMs; done: number}[] = [];
 
+  /** As last made durable: a face must not show what a power cut could take back. */
+  #shown: BatchRow;
+
   constructor(
     row: BatchRow,
     feeder: Feeder = new Feeder(row.id, row.input),
@@ -65,6 +68,7 @@ export class Batch {
     savedVotes: SavedVotes = new Map(),
   ) {
     this.row = row;
+    this.#shown = row;
     this.counters = {
       state: row.state,
       reason: row.reason,
@@ -143,8 +147,8 @@ export class Batch {
     this.#savedVotes.clear();
   }
 
-  /** Rows of what changed since the last call; complete pages leave memory. */
-  saves(): Op[] {
+  /** Rows of what changed since the last call, `row` being toRow(); complete pages leave memory. */
+  saves(row: BatchRow): Op[] {
     const ops: Op[] = [];
     for (const pageNo of this.#dirtyPages) {
       const page = this.#pages.get(pageNo);
@@ -153,7 +157,7 @@ export class Batch {
       if (page.size === PAGE_WORKUNITS) this.#pages.delete(pageNo);
     }
     this.#dirtyPages.clear();
-    ops.push(put('batch', batchKey(this.row.id), encodeJson(this.toRow())));
+    ops.push(put('batch', batchKey(this.row.id), encodeJson(row)));
     return ops;
   }
 
@@ -161,9 +165,14 @@ export class Batch {
     return {...this.row, ...this.counters};
   }
 
+  show(row: BatchRow): void {
+    this.#shown = row;
+  }
+
+  /** What is durable of the batch, and what is in memory of it now. */
   view(now: MonoMs): BatchView {
     return {
-      ...this.toRow(),
+      ...this.#shown,
       open: this.open.size,
       out: this.out,
       perSecond: this.running ? this.#rate(now) : 0,

@@ -1,7 +1,7 @@
 // Captures: one Fire command for each shot, the signed statement of every node about it, and the
 // collection of the files, a few nodes at a time (all at once would overrun the switch).
 
-import {fromHex} from '../base/bytes.ts';
+import {fromHex, toUtf8} from '../base/bytes.ts';
 import {
   addMono,
   addWall,
@@ -18,6 +18,7 @@ import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import type {CaptureRequest, OperatorAnswer} from '../core/core.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
+import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';
 import {COLLECT_BLOBS_MAX, COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
 import type {CommandAck, ShotReport} from '../wire/message.ts';
 import {
@@ -41,6 +42,9 @@ const PATIENCE_MS = MINUTE_MS;
 const COLLECTING_MAX = 4;
 const COLLECT_RETRY_MS = 2 * SECOND_MS;
 const COLLECT_TRIES_MAX = 15;
+
+/** The rest of the command: ids, instants, state, and the tags of the parts. */
+const FIRE_BYTES_MAX = REPAIRABLE_COMMAND_BYTES_MAX - 160;
 
 type Uploading = {readonly capture: Capture; readonly shot: Shot; tries: number; nextAt: MonoMs};
 
@@ -80,6 +84,12 @@ export class Captures {
         ok: false,
         code: 'VOLLEY_NO_NODES',
         fields: {reason: 'no node that is up has such a label or id'},
+      };
+    if (fireBytes(request) > FIRE_BYTES_MAX)
+      return {
+        ok: false,
+        code: 'VOLLEY_USAGE',
+        fields: {reason: `labels, ids and arguments together exceed ${FIRE_BYTES_MAX} bytes`},
       };
     const {leadMs, intervalMs} = request;
     const row: CaptureRow = {
@@ -252,6 +262,15 @@ export class Captures {
     const blobIds = missing(shot).slice(0, COLLECT_BLOBS_MAX);
     this.#context.emit({type: 'send', to: peerOf(node), message: {type: 'collect', blobIds}});
   }
+}
+
+/** What of a Fire command has no fixed size, as UTF-8, each with its tag and length. */
+function fireBytes({action, args, target}: CaptureRequest): number {
+  const texts = [action, ...args, ...target.labels].reduce(
+    (sum, text) => sum + toUtf8(text).length + 3,
+    0,
+  );
+  return texts + target.nodes.length * 18;
 }
 
 const missing = (shot: Shot): BlobId[] =>

@@ -3,7 +3,7 @@
 import type {Prng} from '../base/prng.ts';
 import type {BatchId, CaptureId, NodeId} from '../base/types.ts';
 import type {MasterEffect, Note} from '../core/core.ts';
-import {type AppRow, del, encodeJson, type Op, put} from '../core/tables.ts';
+import {type AppRow, type BatchRow, del, encodeJson, type Op, put} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
@@ -79,8 +79,8 @@ export class MasterContext {
     this.#effects.push({type: 'note', note: {level, what, fields}});
   }
 
-  announceBatch(batchId: BatchId): void {
-    this.#effects.push({type: 'announce', about: {kind: 'batch', batchId}});
+  announceBatch(row: BatchRow): void {
+    this.#effects.push({type: 'announce', about: {kind: 'batch', batchId: row.id}, row});
   }
 
   announceNode(nodeId: NodeId): void {

@@ -15,6 +15,7 @@ import type {
   OperatorRequest,
   UploadPurpose,
 } from '../core/core.ts';
+import type {BatchRow} from '../core/tables.ts';
 import type {Message} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import {Captures} from './capture.ts';
@@ -202,8 +203,9 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     }
     this.#wakeNodes(now);
     for (const batch of context.dirtyBatches) {
-      for (const op of batch.saves()) context.save(op);
-      context.announceBatch(batch.row.id);
+      const row = batch.toRow();
+      for (const op of batch.saves(row)) context.save(op);
+      context.announceBatch(row);
     }
     context.dirtyBatches.clear();
     for (const op of context.roster.saves()) context.save(op);
@@ -250,6 +252,11 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     if (!batch?.running || index === undefined) return false;
     const live = batch.open.has(index) || batch.feeder.isPending(index);
     return live && size <= batch.row.policy.outputLimitBytes;
+  }
+
+  /** The runtime tells that a turn's rows are durable: only now may faces show them. */
+  onDurable(row: BatchRow): void {
+    this.#context.batches.get(row.id)?.show(row);
   }
 
   capture(id: CaptureId): Capture | undefined {

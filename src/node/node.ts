@@ -263,7 +263,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const held = this.#slots.remove(event.replicaId);
     if (!held) return; // stopped meanwhile
     this.#slots.noteRunMs(held.appId, event.cpuMs);
-    this.#reporter.add({...refOf(held), cpuMs: event.cpuMs, status: 'done', output: event.output});
+    this.#reporter.add(
+      {...refOf(held), cpuMs: event.cpuMs, status: 'done', output: event.output},
+      now.mono,
+    );
     this.#slowDown(now);
   }
 
@@ -271,7 +274,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const held = this.#slots.remove(event.replicaId);
     if (!held) return;
     const {reason, detail, cpuMs} = event;
-    this.#reporter.add({...refOf(held), cpuMs, status: reason, reason: detail});
+    this.#reporter.add({...refOf(held), cpuMs, status: reason, reason: detail}, now.mono);
     this.#note('warn', 'workunit failed', {replica: event.replicaId, reason, detail});
     this.#slowDown(now);
   }
@@ -328,7 +331,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   endTurn(now: Now): NodeEffect[] {
     const {mono} = now;
     if (this.#member)
-      for (const items of this.#reporter.take(mono))
+      for (const items of this.#reporter.take(mono, this.#slots.size === 0))
         this.#spoolUp('report', encodeResults(items), this.#member.clusterId, now);
     for (const order of this.#slots.start()) this.#emit({type: 'run', order});
     const hello = this.#greeting.next(this.#memory, mono);

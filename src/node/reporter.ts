@@ -1,23 +1,25 @@
-// Finished results gather here until they fill a datagram or a few milliseconds have passed; then they are
-// signed once, spooled, and sent. Alone at idle, a result leaves at once.
+// Finished results gather here until they fill a datagram or some milliseconds have passed; then they are
+// signed once, spooled, and sent. When nothing more is in hand, a result leaves at once.
 
 import {addMono, type MonoMs, NEVER} from '../base/types.ts';
 import {RESULTS_BYTES_MAX, resultBytesMax} from '../wire/codec-sizes.ts';
 import {RESULTS_PER_REPORT_MAX} from '../wire/limits.ts';
 import type {ResultItem} from '../wire/message.ts';
 
-/** One signature and one synced write for all results of this time. */
-const GATHER_MS = 4;
+/** One signature and one synced write for all results of this time, while more of them are to come. */
+const GATHER_MS = 12;
 
 export class Reporter {
   #items: ResultItem[] = [];
-  #lastAt = Number.NEGATIVE_INFINITY as MonoMs;
+  /** When the oldest one came. */
+  #since: MonoMs = NEVER;
 
   get size(): number {
     return this.#items.length;
   }
 
-  add(item: ResultItem): void {
+  add(item: ResultItem, now: MonoMs): void {
+    if (this.#items.length === 0) this.#since = now;
     this.#items.push(item);
   }
 
@@ -26,11 +28,14 @@ export class Reporter {
     this.#items = this.#items.filter(item => !unwanted(item));
   }
 
-  /** Lists for reports to make now, each within one datagram. */
-  take(now: MonoMs): ResultItem[][] {
+  /**
+   * Lists for reports to make now, each within one datagram.
+   * @param isLast nothing more is in hand: what is there need not wait
+   */
+  take(now: MonoMs, isLast: boolean): ResultItem[][] {
     const lists: ResultItem[][] = [];
     if (this.#items.length === 0) return lists;
-    const due = now >= this.#lastAt + GATHER_MS;
+    const due = isLast || now >= this.#since + GATHER_MS;
     let list: ResultItem[] = [];
     let bytes = 0;
     let at = 0;
@@ -51,12 +56,12 @@ export class Reporter {
     }
     if (at > 0) {
       this.#items = this.#items.slice(at);
-      this.#lastAt = now;
+      this.#since = now;
     }
     return lists;
   }
 
   wakeAt(): MonoMs {
-    return this.#items.length === 0 ? NEVER : addMono(this.#lastAt, GATHER_MS);
+    return this.#items.length === 0 ? NEVER : addMono(this.#since, GATHER_MS);
   }
 }

@@ -167,6 +167,7 @@ export class MasterRuntime {
       case 'readInputs':
         return this.#readInputs(effect);
       case 'announce':
+        if (effect.row) this.core.onDurable(effect.row);
         return this.#options.onAnnounce?.(effect.about);
       case 'note':
         return ports.journal.note(effect.note);

@@ -50,6 +50,7 @@ export class NodeRuntime {
   readonly #driver: Driver<NodeEvent, Performed>;
   readonly #alarm: Alarm;
   #master: Address | undefined;
+  #watchedAt: MonoMs | undefined;
 
   constructor(options: NodeRuntimeOptions) {
     this.core = options.core;
@@ -142,7 +143,7 @@ export class NodeRuntime {
         const sealed = this.#link.seal(effect.to, effect.message, ports.clock.now().mono);
         if (sealed) ports.network.send(sealed.to, sealed.datagram);
         else ports.journal.count('unsent.noSession');
-        return;
+        return this.#watchLink();
       }
       case 'joinGroup':
         return this.#joinGroup(effect);
@@ -182,12 +183,17 @@ export class NodeRuntime {
   }
 
   #tend(): void {
+    this.#watchedAt = undefined;
     this.#link.tick(this.#ports.clock.now().mono);
     this.#sendOutgoing();
     this.#watchLink();
   }
 
+  /** A send may bring the link's alarm forward (an answer is waited for from now on). */
   #watchLink(): void {
-    this.#alarm.channel('link').alarmAt(this.#link.wakeAt(), () => this.#tend());
+    const at = this.#link.wakeAt();
+    if (at === this.#watchedAt) return;
+    this.#watchedAt = at;
+    this.#alarm.channel('link').alarmAt(at, () => this.#tend());
   }
 }
