@@ -3,6 +3,7 @@
 import {fromHex, hex32, toHex} from '../base/bytes.ts';
 import {
   asBlobId,
+  asNodeId,
   type BlobId,
   type CaptureId,
   type MonoMs,
@@ -62,17 +63,32 @@ export const shotKey = (captureId: CaptureId, shot: number, nodeId: NodeId): str
 export function captureOf(row: CaptureRow, deadlineAt: MonoMs): Capture {
   const shots = new Map<string, Shot>();
   for (let shot = 1; shot <= row.shots; shot++)
-    for (const nodeId of row.nodes)
-      shots.set(shotKey(row.id, shot, nodeId), {
-        nodeId,
-        shot,
-        heardAt: 0,
-        statement: undefined,
-        body: new Uint8Array(),
-        signature: new Uint8Array(),
-        collected: new Set(),
-      });
+    for (const nodeId of row.nodes) shots.set(shotKey(row.id, shot, nodeId), shotOf(nodeId, shot));
   return {row, shots, commands: new Map(), deadlineAt, over: false};
+}
+
+const shotOf = (nodeId: NodeId, shot: number): Shot => ({
+  nodeId,
+  shot,
+  heardAt: 0,
+  statement: undefined,
+  body: new Uint8Array(),
+  signature: new Uint8Array(),
+  collected: new Set(),
+});
+
+/**
+ * The shot of a node, also of one that was not up when the capture began and heard the command all the
+ * same: what it fired and signed is kept like the others'. undefined = there was no such shot.
+ */
+export function shotFor(capture: Capture, nodeId: NodeId, shot: number): Shot | undefined {
+  if (!Number.isInteger(shot) || shot < 1 || shot > capture.row.shots) return undefined;
+  const key = shotKey(capture.row.id, shot, nodeId);
+  const known = capture.shots.get(key);
+  if (known) return known;
+  const added = shotOf(nodeId, shot);
+  capture.shots.set(key, added);
+  return added;
 }
 
 export const toShotRow = (shot: Shot): ShotRow => ({
@@ -83,7 +99,7 @@ export const toShotRow = (shot: Shot): ShotRow => ({
 
 /** Gives a shot of a capture what its row says; false for a row that is damaged. */
 export function restoreShot(capture: Capture, key: string, row: ShotRow): boolean {
-  const shot = capture.shots.get(key);
+  const shot = shotFor(capture, asNodeId(key.slice(16)), Number.parseInt(key.slice(8, 16), 16));
   const body = fromHex(row.body);
   const signature = fromHex(row.signature);
   const statement = body && decodeShot(body);

@@ -27,6 +27,7 @@ import {
   captureOf,
   isOver,
   type Shot,
+  shotFor,
   shotKey,
   toShotRow,
 } from './capture-row.ts';
@@ -163,9 +164,9 @@ export class Captures {
     const bodyHash = this.#context.crypto.sha256(report.body);
     this.#context.emit({type: 'receipt', to: peerOf(node), nonce: report.nonce, bodyHash});
     const capture = this.#captures.get(statement.captureId);
-    const key = shotKey(statement.captureId, statement.shot, node.row.nodeId);
-    const shot = capture?.shots.get(key);
+    const shot = capture && shotFor(capture, node.row.nodeId, statement.shot);
     if (!capture || !shot || shot.statement) return;
+    const key = shotKey(capture.row.id, shot.shot, shot.nodeId);
     this.#commands.acknowledged(statement.epoch, statement.seq, node.row.nodeId);
     shot.statement = statement;
     shot.body = report.body;

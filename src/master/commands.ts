@@ -15,6 +15,8 @@ export type CommandOptions = {
   /** 0 = nobody acknowledges: what it asks for is its own answer (a pull), or heals by itself. */
   readonly ackWindowMs?: number;
   readonly ttlMs?: number;
+  /** Work is available: the next pull of each of these is its acknowledgement. */
+  readonly awaited?: Iterable<NodeId>;
 };
 
 type Sent = {
@@ -26,6 +28,8 @@ type Sent = {
   nextAt: MonoMs;
   /** Nodes that have not acknowledged. */
   readonly silent: Set<NodeId>;
+  /** Answered by pulls: needs no repeat when nobody is silent any more. */
+  readonly byPull: boolean;
   repairMs: number;
 };
 
@@ -63,7 +67,7 @@ export class Commands {
       what,
     };
     const seq = ++this.#seq;
-    const silent = new Set<NodeId>();
+    const silent = new Set<NodeId>(options.awaited);
     if (ackWindowMs > 0)
       for (const node of roster.targeted(target)) if (node.up) silent.add(node.row.nodeId);
     this.#context.emit({type: 'multicast', epoch, seq, command});
@@ -75,6 +79,7 @@ export class Commands {
       repeats: 0,
       nextAt: (now.mono + (COMMAND_REPEATS_MS[0] ?? 0)) as MonoMs,
       silent,
+      byPull: options.awaited !== undefined,
       repairMs: REPAIR_MS_MIN,
     });
     return {epoch, seq};
@@ -83,6 +88,15 @@ export class Commands {
   acknowledged(epoch: number, seq: number, nodeId: NodeId): void {
     for (const sent of this.#sent)
       if (sent.seq === seq && sent.epoch === epoch) sent.silent.delete(nodeId);
+  }
+
+  /** A pull is served with what there is, so it answers every call for work before it. */
+  pulled(nodeId: NodeId): void {
+    for (const sent of this.#sent) {
+      if (!sent.byPull || !sent.silent.delete(nodeId) || sent.silent.size > 0) continue;
+      sent.nextAt = NEVER;
+    }
+    if (this.#sent.some(isOver)) this.#sent = this.#sent.filter(sent => !isOver(sent));
   }
 
   wakeAt(): MonoMs {

@@ -10,7 +10,13 @@ import type {Hello} from '../wire/message.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {heartbeatMs} from './liveness.ts';
-import {type NodeState, saveNode} from './roster.ts';
+import {type NodeState, peerOf, saveNode} from './roster.ts';
+
+/**
+ * A node may have seen epochs that an old backup of the master has not; further ahead than this it is no
+ * honest one. Epochs are 32 bits on the wire: one Hello must not use them up.
+ */
+const EPOCH_LEAP_MAX = 65_536;
 
 type Linked = Extract<MasterEvent, {type: 'linked'}>;
 
@@ -59,6 +65,7 @@ export class Enrolment {
     let fault: string | undefined;
     if (!bound) fault = 'binding';
     else if (known && known.row.nodeId !== nodeId) fault = 'identity';
+    else if (hello.epochSeen > this.#context.epoch + EPOCH_LEAP_MAX) fault = 'epoch';
     else if (!known && !this.#admit(nodeId, link.tokenId, now)) fault = 'token';
     if (fault !== undefined) {
       this.#refuse(peer, fault);
@@ -110,12 +117,23 @@ export class Enrolment {
   }
 
   #welcome(node: NodeState, peer: PeerId, now: Now): void {
-    const {config, roster, epoch, state} = this.#context;
     const wasUp = node.up;
     node.up = true;
     node.welcomed = true;
     node.heardAt = now.mono;
     node.heardWall = now.wall;
+    this.#sayWelcome(node, peer, now);
+    if (!wasUp) this.#context.announceNode(node.row.nodeId);
+  }
+
+  /** The epoch was raised since its Welcome: it would hear no command until it is told. */
+  tellEpoch(node: NodeState, now: Now): void {
+    if (node.epochTold !== this.#context.epoch) this.#sayWelcome(node, peerOf(node), now);
+  }
+
+  #sayWelcome(node: NodeState, peer: PeerId, now: Now): void {
+    const {config, roster, epoch, state} = this.#context;
+    node.epochTold = epoch;
     this.#context.emit({
       type: 'send',
       to: peer,
@@ -134,7 +152,6 @@ export class Enrolment {
         trust: config.signedTrust,
       },
     });
-    if (!wasUp) this.#context.announceNode(node.row.nodeId);
   }
 
   #refuse(peer: PeerId, reason: string): void {

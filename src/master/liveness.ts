@@ -72,6 +72,7 @@ export class Liveness {
 
   #take(replica: Parameters<typeof takeBack>[2], now: Now): void {
     const {workunit} = replica;
+    if (workunit.state !== 'open') return; // the lease taken just before this one ended its batch
     const batch = this.#context.batches.get(workunit.batchId);
     assert(batch, `a lease of batch ${workunit.batchId}, which is not there`);
     takeBack(this.#context, batch, replica);

@@ -28,9 +28,13 @@ import {Operator} from './operator.ts';
 import {Pulls} from './pulls.ts';
 import {Results} from './results.ts';
 import type {NodeState} from './roster.ts';
+import {wantedAfterRestart} from './validator.ts';
 
-/** Idle nodes are woken at most this often; the first time at once. */
-const WAKE_NODES_MS_MIN = 20;
+/**
+ * Idle nodes are woken at most this often for each of them, the first time at once: every one answers
+ * with a pull, and 10,000 pulls a second are what the master is given.
+ */
+const WAKE_MS_PER_NODE = 0.1;
 /** First pulls are spread over this for each idle node. */
 const SPREAD_MS_PER_NODE = 0.05;
 
@@ -45,8 +49,10 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #pulls: Pulls;
   readonly #captures: Captures;
   readonly #operator: Operator;
-  #wokenAt = Number.NEGATIVE_INFINITY;
+  #wakeNextAt = Number.NEGATIVE_INFINITY;
   #wakeDue = false;
+  /** Value of the work counter that idle nodes were told of. */
+  #wokenFor = 0;
 
   constructor(parts: {
     context: MasterContext;
@@ -116,8 +122,10 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     const node = this.#context.roster.byPeer(peer);
     if (!node?.welcomed) return; // nothing but Hello counts before Welcome
     this.#heard(node, now);
+    this.#enrolment.tellEpoch(node, now);
     switch (message.type) {
       case 'pull':
+        this.#commands.pulled(node.row.nodeId);
         return this.#pulls.onPull(node, message, now);
       case 'report':
         return this.#results.onReport(node, message, now);
@@ -167,8 +175,9 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     if (!batch?.running) return;
     for (const workunit of batch.feeder.inputsRead(event.from, event.inputs)) {
       batch.adopt(workunit);
-      batch.want(workunit, batch.row.policy.targetReplicas);
-      if (workunit.votes.length > 0) this.#results.settle(batch, workunit, this.#nowOf());
+      const wanted = wantedAfterRestart(batch.row.policy, workunit.votes, workunit.issued);
+      if (wanted === undefined) this.#results.settle(batch, workunit, this.#nowOf());
+      else batch.want(workunit, wanted);
     }
     this.#context.workNo += 1;
   }
@@ -215,26 +224,28 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   /** One multicast when there is work that an idle node was not told of. */
   #wakeNodes(now: Now): void {
     const {roster, running, workNo, state} = this.#context;
+    if (state.paused || (workNo === this.#wokenFor && !this.#wakeDue)) return;
     this.#wakeDue = false;
-    if (state.paused) return;
-    let idle = 0;
+    const idle: NodeState[] = [];
     for (const node of roster.all())
-      if (node.up && node.idleSince >= 0 && node.idleSince < workNo) idle += 1;
-    if (idle === 0) return;
+      if (node.up && node.idleSince >= 0 && node.idleSince < workNo) idle.push(node);
+    if (idle.length === 0) return;
     const batch = [...running].find(candidate => candidate.hasWork);
     if (!batch) return;
-    if (now.mono < this.#wokenAt + WAKE_NODES_MS_MIN) {
+    if (now.mono < this.#wakeNextAt) {
       this.#wakeDue = true;
       return;
     }
-    this.#wokenAt = now.mono;
-    for (const node of roster.all()) if (node.idleSince >= 0) node.idleSince = workNo;
-    const spreadMs = Math.floor(idle * SPREAD_MS_PER_NODE);
-    this.#commands.issue({kind: 'workAvailable', batchId: batch.row.id, spreadMs}, now);
+    this.#wakeNextAt = now.mono + idle.length * WAKE_MS_PER_NODE;
+    this.#wokenFor = workNo;
+    for (const node of idle) node.idleSince = workNo;
+    const spreadMs = Math.floor(idle.length * SPREAD_MS_PER_NODE);
+    const what = {kind: 'workAvailable', batchId: batch.row.id, spreadMs} as const;
+    this.#commands.issue(what, now, {awaited: idle.map(node => node.row.nodeId)});
   }
 
   wakeAt(): MonoMs {
-    const wakeNodesAt = this.#wakeDue ? this.#wokenAt + WAKE_NODES_MS_MIN : Infinity;
+    const wakeNodesAt = this.#wakeDue ? this.#wakeNextAt : Number.POSITIVE_INFINITY;
     return Math.min(
       this.#liveness.wakeAt(),
       this.#commands.wakeAt(),

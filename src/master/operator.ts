@@ -39,7 +39,7 @@ const POLICY_RANGES: Readonly<Record<keyof Policy, readonly [number, number]>> =
   maxTotalReplicas: [1, 200],
   leaseSeconds: [1, 30 * 86_400],
   priority: [-100, 100],
-  timeLimitSeconds: [1, 30 * 86_400],
+  timeLimitSeconds: [0.001, 30 * 86_400],
   memoryLimitMib: [1, 1_024],
   outputLimitBytes: [1, 64 * 1_024 * 1_024],
 };
@@ -57,7 +57,8 @@ export function policyOf(wanted: Partial<Policy>, app: AppRow): Policy | string 
   };
   for (const [name, [least, most]] of Object.entries(POLICY_RANGES)) {
     const value = policy[name as keyof Policy];
-    if (!Number.isInteger(value) || value < least || value > most)
+    const isWhole = name === 'timeLimitSeconds' || Number.isInteger(value); // an app may say 0.5
+    if (!isWhole || !(value >= least && value <= most))
       return `${name} must be a whole number from ${least} to ${most}, not ${value}`;
   }
   for (const name of ['timeLimitSeconds', 'memoryLimitMib', 'outputLimitBytes'] as const)

@@ -3,13 +3,7 @@
 import type {BatchId, Now} from '../base/types.ts';
 import {addMono} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
-import {
-  ASSIGN_OVERHEAD_BYTES,
-  assignedBatchBytesMax,
-  CLOSED_BATCH_BYTES_MAX,
-  CLOSED_OVERHEAD_BYTES,
-  leaseBytesMax,
-} from '../wire/codec-sizes.ts';
+import {ASSIGN_OVERHEAD_BYTES, assignedBatchBytesMax, leaseBytesMax} from '../wire/codec-sizes.ts';
 import {LEASES_PER_ASSIGN_MAX, PLAINTEXT_BYTES_MAX} from '../wire/limits.ts';
 import type {Assign, AssignedBatch, Lease, Pull} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
@@ -23,13 +17,9 @@ import type {Workunit} from './workunit.ts';
 const PARTS_MAX = 8;
 /** Closed batches named in one answer; the rest is named in the next. */
 const CLOSED_MAX = 16;
-const ROOM_BYTES =
-  PLAINTEXT_BYTES_MAX -
-  ASSIGN_OVERHEAD_BYTES -
-  CLOSED_OVERHEAD_BYTES -
-  CLOSED_MAX * CLOSED_BATCH_BYTES_MAX;
-/** Leases of one answer; a part may stay a quarter empty, because leases are not split. */
-const BYTES_MAX = (PARTS_MAX * ROOM_BYTES * 3) / 4 - 4 * 512;
+const ROOM_BYTES = PLAINTEXT_BYTES_MAX - ASSIGN_OVERHEAD_BYTES;
+
+type Head = Omit<AssignedBatch, 'leases'>;
 
 export class Pulls {
   readonly #context: MasterContext;
@@ -67,11 +57,13 @@ export class Pulls {
   }
 
   #answer(node: NodeState, pull: Pull, closed: readonly BatchId[], now: Now): Assign[] {
-    const batches: [Batch, Lease[]][] = [];
+    const filled = new Parts();
     const wanted = Math.min(pull.wanted, PARTS_MAX * LEASES_PER_ASSIGN_MAX);
-    if (wanted > 0 && !this.#context.state.paused) this.#fill(node, pull, wanted, batches, now);
-    if (pull.wanted > 0) node.idleSince = batches.length === 0 ? this.#context.workNo : -1;
-    const parts = pack(batches);
+    if (wanted > 0 && !this.#context.state.paused) this.#fill(node, pull, wanted, filled, now);
+    if (pull.wanted > 0) node.idleSince = filled.all.length === 0 ? this.#context.workNo : -1;
+    // Closed batches beside the largest lease would not fit: they go in a part of their own.
+    const first = closed.length > 0 || filled.all.length === 0 ? [[]] : [];
+    const parts = [...first, ...filled.all];
     return parts.map((part, no) => ({
       type: 'assign',
       nonce: pull.nonce,
@@ -85,10 +77,9 @@ export class Pulls {
     }));
   }
 
-  #fill(node: NodeState, pull: Pull, wanted: number, into: [Batch, Lease[]][], now: Now): void {
+  #fill(node: NodeState, pull: Pull, wanted: number, into: Parts, now: Now): void {
     const nodesUp = countUp(this.#context);
     let left = wanted;
-    let size = 0;
     for (const batch of batchesFor(this.#context.running, node)) {
       if (left <= 0) return;
       const share = shareOf({
@@ -99,16 +90,16 @@ export class Pulls {
         undecided: batch.row.count - batch.decided,
         nodesUp,
       });
-      const leases: Lease[] = [];
+      const head = headOf(batch);
+      let served = false;
       for (const workunit of pick(batch, node.row.nodeId, share)) {
-        size += assignedSize(workunit);
-        if (size > BYTES_MAX) break;
+        const leases = into.listFor(head, assignedSize(workunit));
+        if (!leases) return;
+        if (!served) batch.servedAt = ++this.#pullNo;
+        served = true;
         leases.push(this.#lease(batch, workunit, node, now));
+        left -= 1;
       }
-      if (leases.length === 0) continue;
-      batch.servedAt = ++this.#pullNo;
-      left -= leases.length;
-      into.push([batch, leases]);
     }
   }
 
@@ -132,44 +123,49 @@ const assignedSize = (workunit: Workunit): number =>
     input: workunit.input,
   });
 
-/** Leases in as few datagrams as they fit; at least one, empty when there is nothing. */
-function pack(batches: readonly (readonly [Batch, readonly Lease[]])[]): AssignedBatch[][] {
-  const parts: AssignedBatch[][] = [];
-  let part: AssignedBatch[] = [];
-  let room = 0;
-  for (const [batch, leases] of batches) {
-    const head = headOf(batch);
-    let open: Lease[] | undefined;
-    for (const lease of leases) {
-      const size = leaseBytesMax(lease);
-      const full = open && open.length >= LEASES_PER_ASSIGN_MAX;
-      const headSize = open ? 0 : assignedBatchBytesMax(head);
-      if (part.length === 0 || full || size + headSize > room) {
-        part = [];
-        parts.push(part);
-        open = undefined;
-        room = ROOM_BYTES;
-      }
-      if (!open) {
-        open = [];
-        part.push({...head, leases: open});
-        room -= assignedBatchBytesMax(head);
-      }
-      open.push(lease);
-      room -= size;
+/** Leases in as few datagrams as they fit, PARTS_MAX at most. */
+class Parts {
+  readonly all: AssignedBatch[][] = [];
+  #head: Head | undefined;
+  #headBytes = 0;
+  #leases: Lease[] | undefined;
+  #count = 0;
+  #room = 0;
+
+  /** The list for one more lease of so many bytes; undefined = the last datagram is full. */
+  listFor(head: Head, bytes: number): Lease[] | undefined {
+    if (head !== this.#head) {
+      this.#head = head;
+      this.#headBytes = assignedBatchBytesMax(head);
+      this.#leases = undefined;
     }
+    const wanted = bytes + (this.#leases ? 0 : this.#headBytes);
+    if (this.#count === LEASES_PER_ASSIGN_MAX || wanted > this.#room) {
+      if (this.all.length === PARTS_MAX) return undefined;
+      this.all.push([]);
+      this.#leases = undefined;
+      this.#count = 0;
+      this.#room = ROOM_BYTES;
+    }
+    if (!this.#leases) {
+      this.#leases = [];
+      this.all.at(-1)?.push({...head, leases: this.#leases});
+      this.#room -= this.#headBytes;
+    }
+    this.#count += 1;
+    this.#room -= bytes;
+    return this.#leases;
   }
-  return parts.length > 0 ? parts : [[]];
 }
 
-function headOf(batch: Batch): Omit<AssignedBatch, 'leases'> {
+function headOf(batch: Batch): Head {
   const {row} = batch;
   return {
     batchId: row.id,
     appId: row.appId,
     args: row.args,
     leaseMs: row.policy.leaseSeconds * SECOND_MS,
-    timeLimitMs: row.policy.timeLimitSeconds * SECOND_MS,
+    timeLimitMs: Math.ceil(row.policy.timeLimitSeconds * SECOND_MS),
     memoryLimitMib: row.policy.memoryLimitMib,
     outputLimitBytes: row.policy.outputLimitBytes,
   };

@@ -35,7 +35,7 @@ import {EPOCH_KEY, type MasterConfig, MasterContext} from './context.ts';
 import {Feeder} from './feeder.ts';
 import {MasterCore} from './master.ts';
 import {Roster} from './roster.ts';
-import {decide} from './validator.ts';
+import {wantedAfterRestart} from './validator.ts';
 
 /** Whole tables, in the order they must be pushed. */
 export const FIRST_TABLES = [
@@ -216,7 +216,8 @@ export class MasterRestore {
     const cursor = pages?.next ?? 0;
     const reopened = pages?.missing ?? [];
     // A vote may be for a workunit above the last page: it had no decision in its neighbourhood yet.
-    const above = Math.max(cursor, ...[...votes.keys()].map(index => index + 1));
+    let above = cursor;
+    for (const index of votes.keys()) above = Math.max(above, index + 1);
     if (above > cursor) reopened.push([cursor, above]);
     const feeder = new Feeder(row.id, row.input, above, reopened);
     const batch = new Batch(row, feeder, pages?.open, votes);
@@ -224,12 +225,12 @@ export class MasterRestore {
       const workunit = feeder.next();
       if (!workunit) break; // lines and files: taken up as they are read
       batch.adopt(workunit);
-      const verdict = decide(row.policy, workunit.votes, 0, workunit.issued);
-      if (verdict.kind !== 'open')
+      const wanted = wantedAfterRestart(row.policy, workunit.votes, workunit.issued);
+      if (wanted === undefined)
         throw new VolleyError('VOLLEY_STORE_DAMAGED', {
           reason: `workunit ${row.id}/${workunit.index} has votes that decide it, and no decision`,
         });
-      batch.want(workunit, verdict.wanted);
+      batch.want(workunit, wanted);
     }
     return batch;
   }

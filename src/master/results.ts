@@ -22,7 +22,10 @@ import {peerOf} from './roster.ts';
 import {decide, type Verdict, type Vote} from './validator.ts';
 import type {Workunit} from './workunit.ts';
 
-/** Uploads that wait for the report that names them; the oldest is forgotten and uploaded again. */
+/**
+ * Uploads that reports may name, several of them the same one (outputs may be equal); the oldest is
+ * forgotten and uploaded again.
+ */
 const BLOBS_WAITING_MAX = 65_536;
 /** A batch whose first workunits all failed is not worth the rest (it ends `failed`). */
 const FAILED_AT_FIRST_MAX = 8;
@@ -168,8 +171,6 @@ export class Results {
       batch.counters.disagreements += disagreeing.length;
       for (const vote of agreeing) roster.addCredit(vote.nodeId, {validated: 1, credit: CREDIT});
       for (const vote of disagreeing) roster.addCredit(vote.nodeId, {disagreed: 1});
-      if (canonical.status === 'done' && canonical.output.kind === 'blob')
-        this.#blobs.delete(canonical.output.blobId);
       decision = {kind: 'done', reportNo: canonical.reportNo, item: canonical.item};
     } else {
       batch.counters.failed += 1;

@@ -24,6 +24,8 @@ export type NodeState = {
   up: boolean;
   /** Hello was accepted on the present session. */
   welcomed: boolean;
+  /** Epoch of its newest Welcome: commands of another one mean nothing to it. */
+  epochTold: number;
   bootId: string;
   address: string;
   heardAt: MonoMs;
@@ -77,6 +79,7 @@ export class Roster {
       credit: {...(credit ?? {validated: 0, disagreed: 0, errors: 0, credit: 0})},
       up: false,
       welcomed: false,
+      epochTold: 0,
       bootId: '',
       address: '',
       heardAt: Number.NEGATIVE_INFINITY as MonoMs,
@@ -115,6 +118,14 @@ export class Roster {
   token(tokenId: number, wall: WallMs): TokenRow | undefined {
     const token = this.#tokens.get(tokenId);
     return token && token.usesLeft > 0 && token.expiresAt > wall ? token : undefined;
+  }
+
+  /**
+   * The psk (hex) of a token, also of one that is used up: the node whose Welcome was lost comes back with
+   * the token it has spent. Whether a token still lets a new node in is decided at its Hello.
+   */
+  pskOf(tokenId: number): string | undefined {
+    return this.#tokens.get(tokenId)?.psk;
   }
 
   /** Takes one use; the row to save. */
@@ -156,6 +167,7 @@ export function viewNode(node: NodeState): NodeView {
   const {row, credit} = node;
   return {
     nodeId: row.nodeId,
+    identityKey: row.identityKey,
     name: row.name,
     labels: row.labels,
     state: node.up ? 'up' : 'silent',

@@ -72,6 +72,21 @@ export function decide(
   return {kind: 'open', wanted: Math.max(0, Math.min(wanted, left))};
 }
 
+/**
+ * Replicas that a workunit wants which a restart finds with these votes; undefined = they decide it. The
+ * replicas that were out when the master died may still bring results, so having handed out all that are
+ * allowed is no verdict: one more is wanted in place of those.
+ */
+export function wantedAfterRestart(
+  policy: Policy,
+  votes: readonly Vote[],
+  issued: number,
+): number | undefined {
+  if (decide(policy, votes, 1, issued).kind !== 'open') return undefined;
+  const verdict = decide(policy, votes, 0, issued);
+  return verdict.kind === 'open' ? verdict.wanted : 1;
+}
+
 function failureOf(policy: Policy, votes: readonly Vote[], valid: number): string | undefined {
   let errors = 0;
   let last = '';

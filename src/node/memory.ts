@@ -1,5 +1,6 @@
 // Who a node is and what it remembers of earlier lives.
 
+import type {PeerId} from '../base/types.ts';
 import type {KeyPair} from '../wire/crypto.ts';
 
 export type NodeConfig = {
@@ -27,6 +28,13 @@ export type NodeMemory = {
   epoch: number;
   seq: number;
   receiptHead: number;
+};
+
+/** What a Welcome told: whose member this node is. */
+export type Membership = {
+  readonly peer: PeerId;
+  readonly clusterId: Uint8Array;
+  readonly commandKey: Uint8Array;
 };
 
 /** Rows of `meta`. */

@@ -16,28 +16,28 @@ import {encodeJson, put} from '../core/tables.ts';
 import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState, Message, Welcome} from '../wire/message.ts';
-import {receiptIsGood} from '../wire/receipt.ts';
 import {openTrust} from '../wire/trust.ts';
 import type {CommandDesk} from './command-desk.ts';
 import {Greeting} from './greeting.ts';
-import {ENROLLED_KEY, FLOOR_KEY, type NodeConfig, type NodeMemory, RECEIPT_KEY} from './memory.ts';
+import {
+  ENROLLED_KEY,
+  FLOOR_KEY,
+  type Membership,
+  type NodeConfig,
+  type NodeMemory,
+} from './memory.ts';
+import {Outbox} from './outbox.ts';
 import {Prober} from './prober.ts';
 import {Puller} from './puller.ts';
 import {Reporter} from './reporter.ts';
-import {heldId, refOf, Slots} from './slots.ts';
-import {isReady, type Spool, type Spooled} from './spool.ts';
-
-type Membership = {
-  readonly peer: PeerId;
-  readonly clusterId: Uint8Array;
-  readonly commandKey: Uint8Array;
-};
+import {heldOf, refOf, Slots} from './slots.ts';
+import type {Spool} from './spool.ts';
 
 export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #config: NodeConfig;
   readonly #crypto: Crypto;
   readonly #memory: NodeMemory;
-  readonly #spool: Spool;
+  readonly #outbox: Outbox;
   readonly #slots: Slots;
   readonly #puller: Puller;
   readonly #greeting: Greeting;
@@ -62,7 +62,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#config = parts.config;
     this.#crypto = parts.crypto;
     this.#memory = parts.memory;
-    this.#spool = parts.spool;
+    this.#outbox = new Outbox(parts.config.identity, parts.crypto, parts.memory, parts.spool);
     this.#slots = new Slots(parts.config.slots);
     this.#puller = new Puller(parts.prng);
     this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
@@ -79,7 +79,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   get spool(): Spool {
-    return this.#spool;
+    return this.#outbox.spool;
   }
 
   get clock(): ClockSync {
@@ -111,9 +111,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'failed':
         return this.#onFailed(event, now);
       case 'uploaded':
-        this.#spool.uploaded(event.blobId, now.mono);
+        this.#outbox.spool.uploaded(event.blobId, now.mono);
         return;
       case 'uploadFailed':
+        this.#outbox.spool.refused(event.blobId);
         return this.#note('warn', 'upload failed', {blob: event.blobId, reason: event.reason});
       case 'shotDone':
         return this.#onShotDone(event, now);
@@ -140,7 +141,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'assign':
         return this.#onAssign(message, now);
       case 'receipt':
-        return this.#onReceipt(message);
+        if (this.#member && !this.#outbox.onReceipt(message, this.#member, now.mono))
+          this.#note('alarm', 'receipt refused', {nonce: message.nonce});
+        return;
       case 'timeReply':
         return this.#prober.onReply(message, heardAt, this.#clock);
       case 'collect':
@@ -200,8 +203,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (sentAt !== undefined) this.#clock.sample(sentAt, welcome.wallMs, welcome.wallMs, heardAt);
     this.#prober.begin(now.mono);
     this.#puller.begin(welcome.heartbeatMs, now.mono);
-    this.#spool.againSoon(now.mono);
-    this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#spool.size});
+    this.#outbox.spool.againSoon(now.mono);
+    this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#outbox.spool.size});
   }
 
   /** Durable before anything of a command is done: at most once, also across a crash. */
@@ -210,6 +213,20 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#memory.epoch = epoch;
     this.#memory.seq = seq;
     this.#save(FLOOR_KEY, {epoch, seq});
+  }
+
+  /**
+   * Only what must not be done twice needs the floor on disk first. For the rest it is a second line of
+   * defence (the first is Welcome's floor), and waits for another save.
+   */
+  #raiseFloor(epoch: number, seq: number, once: boolean, now: MonoMs): void {
+    const memory = this.#memory;
+    if (epoch > memory.epoch) memory.seq = 0;
+    memory.epoch = Math.max(epoch, memory.epoch);
+    memory.seq = Math.max(seq, memory.seq);
+    const highest = {epoch: memory.epoch, seq: memory.seq};
+    if (once) this.#save(FLOOR_KEY, highest);
+    else this.#outbox.addLate(put('meta', FLOOR_KEY, encodeJson(highest)), now);
   }
 
   /** The higher generation wins: a late packet cannot undo a newer state. */
@@ -221,18 +238,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#adopt(assign.state);
     if (!this.#puller.onAssign(assign, now.mono)) return;
     for (const batchId of assign.closed) this.#dropBatch(batchId);
-    for (const {leases, ...batch} of assign.batches)
-      for (const lease of leases) {
-        const ref = {batchId: batch.batchId, index: lease.index, replicaNo: lease.replicaNo};
-        this.#slots.add({
-          ...ref,
-          ...batch,
-          ...lease,
-          id: heldId(ref),
-          renewedAt: now.mono,
-          slot: -1,
-        });
-      }
+    for (const batch of assign.batches)
+      for (const lease of batch.leases) this.#slots.add(heldOf(batch, lease, now.mono));
   }
 
   #dropBatch(batchId: BatchId): void {
@@ -241,22 +248,6 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       this.#emit({type: 'stop', replicaId: held.id});
     }
     this.#reporter.drop(item => item.batchId === batchId);
-  }
-
-  #onReceipt(receipt: Extract<Message, {type: 'receipt'}>): void {
-    const entry = this.#spool.entry(receipt.nonce);
-    if (!entry || !this.#member) return;
-    const {clusterId, commandKey} = this.#member;
-    if (!receiptIsGood(this.#crypto, commandKey, clusterId, entry.body, receipt)) {
-      this.#note('alarm', 'receipt refused', {nonce: receipt.nonce});
-      return;
-    }
-    this.#emit({type: 'save', op: this.#spool.remove(receipt.nonce)});
-    for (const {blobId} of entry.blobs) this.#emit({type: 'dropBlob', blobId});
-    if (receipt.journalNo > this.#memory.receiptHead) {
-      this.#memory.receiptHead = receipt.journalNo;
-      this.#save(RECEIPT_KEY, {journalNo: receipt.journalNo});
-    }
   }
 
   #onComputed(event: Extract<NodeEvent, {type: 'computed'}>, now: Now): void {
@@ -281,14 +272,14 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   /** A spool that the master does not empty is a reason to stop asking, not to fill the disk. */
   #slowDown(now: Now): void {
-    if (this.#spool.size === SPOOL_MAX)
+    if (this.#outbox.isFull)
       this.#note('warn', 'spool is full, no more work is asked for', {at: now.wall});
   }
 
   #onCommand(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     const {command, epoch, seq} = event;
     this.#adopt(command.state);
-    this.#floor(Math.max(epoch, this.#memory.epoch), Math.max(seq, this.#memory.seq));
+    this.#raiseFloor(epoch, seq, command.what.kind === 'fire', now.mono);
     const what = this.#desk.judge(event, this.#clock, now);
     if (!what) return;
     switch (what.kind) {
@@ -308,51 +299,43 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #onFire(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     if (!this.#member) return;
     const {body, effect, refusal} = this.#desk.fire(event, this.#clock, now);
-    const {clusterId} = this.#member;
     this.#desk.acknowledge(event, body, now.mono);
     if (effect) this.#emit(effect);
-    if (refusal) this.#spoolUp('shot', refusal, clusterId, now);
+    if (refusal) this.#emit(this.#outbox.add('shot', this.#member, refusal, now.mono));
   }
 
   #onShotDone(event: Extract<NodeEvent, {type: 'shotDone'}>, now: Now): void {
     const body = this.#desk.shotDone(event, this.#clock, now);
     if (!body || !this.#member) return;
     for (const op of this.#desk.takeOps()) this.#emit({type: 'save', op});
-    this.#spoolUp('shot', body, this.#member.clusterId, now);
-  }
-
-  #spoolUp(kind: 'report' | 'shot', body: Uint8Array, clusterId: Uint8Array, now: Now): void {
-    const purpose = kind === 'report' ? 'results' : 'shot';
-    const {secretKey} = this.#config.identity;
-    const signature = this.#crypto.sign(secretKey, purpose, clusterId, body);
-    this.#emit({type: 'save', op: this.#spool.add(kind, body, signature, now.mono)});
+    this.#emit(this.#outbox.add('shot', this.#member, body, now.mono));
   }
 
   endTurn(now: Now): NodeEffect[] {
     const {mono} = now;
     if (this.#member)
       for (const items of this.#reporter.take(mono, this.#slots.size === 0))
-        this.#spoolUp('report', encodeResults(items), this.#member.clusterId, now);
+        this.#emit(this.#outbox.add('report', this.#member, encodeResults(items), mono));
     for (const order of this.#slots.start()) this.#emit({type: 'run', order});
     const hello = this.#greeting.next(this.#memory, mono);
     if (hello) this.#emit({type: 'send', to: hello.to, message: hello.message});
     if (this.#welcomed && this.#member) this.#speak(this.#member, mono);
+    const saving = this.#effects.some(effect => effect.type === 'save');
+    for (const effect of this.#outbox.lateEffects(mono, saving)) this.#emit(effect);
     return this.#take();
   }
 
   /** What is due to the master. */
   #speak(member: Membership, mono: MonoMs): void {
     const to = member.peer;
-    for (const entry of this.#spool.wakeAt() <= mono ? this.#spool.takeDue(mono) : [])
-      this.#say(to, entry);
+    for (const effect of this.#outbox.due(to, mono)) this.#emit(effect);
     for (const body of this.#desk.takeAcks(mono)) {
-      const {secretKey} = this.#config.identity;
-      const signature = this.#crypto.sign(secretKey, 'ack', member.clusterId, body);
+      const signature = this.#outbox.sign('ack', member, body);
       this.#emit({type: 'send', to, message: {type: 'commandAck', body, signature}});
     }
     const probe = this.#prober.next(mono);
     if (probe) this.#emit({type: 'send', to, message: probe});
-    const paused = this.#state.paused || this.#spool.size >= SPOOL_MAX;
+    const paused = this.#state.paused || this.#outbox.isFull;
     const pull = this.#puller.next(this.#slots, this.#config.slots, paused, this.#load, mono);
     if (pull) this.#emit({type: 'send', to, message: pull});
     if (!this.#puller.isLost) return;
@@ -362,27 +345,14 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#emit({type: 'forget', peer: to});
   }
 
-  #say(to: PeerId, entry: Spooled): void {
-    const {nonce, body, signature} = entry;
-    if (entry.kind === 'shot')
-      return this.#emit({type: 'send', to, message: {type: 'shotReport', nonce, body, signature}});
-    for (const {blobId, size, replicaId} of entry.blobs)
-      if (!entry.uploaded.has(blobId))
-        this.#emit({type: 'upload', blobId, size, purpose: {kind: 'replica', replicaId}});
-    if (!isReady(entry)) return;
-    this.#emit({type: 'send', to, message: {type: 'report', nonce, body, signature}});
-    // Said and not acknowledged by the next time: the master may have forgotten the uploads.
-    entry.uploaded.clear();
-  }
-
   wakeAt(): MonoMs {
-    const least = Math.min(this.#greeting.wakeAt(), this.#reporter.wakeAt());
+    const least = Math.min(this.#greeting.wakeAt(), this.#reporter.wakeAt(), this.#outbox.lateAt());
     if (!this.#welcomed) return asMonoMs(least);
     return asMonoMs(
       Math.min(
         least,
         this.#puller.wakeAt(),
-        this.#spool.wakeAt(),
+        this.#outbox.spool.wakeAt(),
         this.#desk.wakeAt(),
         this.#prober.wakeAt(),
       ),
@@ -411,6 +381,3 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     return effects;
   }
 }
-
-/** Reports that wait for their receipts before a node stops asking for work. */
-const SPOOL_MAX = 4_096;

@@ -31,6 +31,8 @@ export class Puller {
   #nextAt: MonoMs = NEVER;
   /** Told that there is nothing: wait for a heartbeat or for work to become available. */
   #idle = false;
+  /** Work became available after the question that is under way was asked. */
+  #woken = false;
 
   constructor(prng: Prng) {
     this.#prng = prng;
@@ -54,6 +56,7 @@ export class Puller {
   wake(now: MonoMs, spreadMs: number): void {
     if (this.#nextAt === NEVER && !this.#asked) return; // no session
     this.#idle = false;
+    this.#woken = true;
     const at = now + this.#prng.fraction() * spreadMs;
     this.#nextAt = Math.min(this.#nextAt, at) as MonoMs;
   }
@@ -67,6 +70,10 @@ export class Puller {
     this.#asked = undefined;
     this.#idle = asked.pull.wanted > 0 && assign.parts === 1 && assign.batches.length === 0;
     this.#nextAt = addMono(now, this.#prng.jitter(this.#heartbeatMs, 0.7, 1));
+    if (this.#woken && this.#idle) {
+      this.#idle = false;
+      this.#nextAt = now; // the answer may be older than the work
+    }
     return true;
   }
 
@@ -96,6 +103,7 @@ export class Puller {
       running: beat ? renewals(slots, now) : [],
       load,
     };
+    this.#woken = false;
     this.#asked = {pull, tries: 0, retryAt: now, parts: new Set()};
     return this.#repeat(this.#asked, now);
   }

@@ -5,7 +5,7 @@ import {assert} from '../base/assert.ts';
 import type {BatchId, BlobId, MonoMs, ReplicaId} from '../base/types.ts';
 import {replicaId} from '../base/types.ts';
 import type {RunOrder} from '../core/core.ts';
-import type {Input, ReplicaRef} from '../wire/message.ts';
+import type {AssignedBatch, Input, Lease, ReplicaRef} from '../wire/message.ts';
 
 /** One lease in hand. */
 export type Held = ReplicaRef & {
@@ -153,8 +153,22 @@ const orderOf = (held: Held): RunOrder => ({
 export const seedOf = (batchId: BatchId, index: number): number =>
   (Math.imul(batchId, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0;
 
-export const heldId = (ref: ReplicaRef): ReplicaId =>
-  replicaId(ref.batchId, ref.index, ref.replicaNo);
+/** A lease as it comes in hand. */
+export const heldOf = (batch: AssignedBatch, lease: Lease, now: MonoMs): Held => ({
+  batchId: batch.batchId,
+  index: lease.index,
+  replicaNo: lease.replicaNo,
+  id: replicaId(batch.batchId, lease.index, lease.replicaNo),
+  proof: lease.proof,
+  appId: batch.appId,
+  args: batch.args,
+  input: lease.input,
+  timeLimitMs: batch.timeLimitMs,
+  memoryLimitMib: batch.memoryLimitMib,
+  outputLimitBytes: batch.outputLimitBytes,
+  renewedAt: now,
+  slot: -1,
+});
 
 export const refOf = (held: Held): ReplicaRef & {readonly proof: number} => ({
   batchId: held.batchId,

@@ -124,6 +124,16 @@ export class Spool {
     }
   }
 
+  /**
+   * The upload failed, perhaps because the workunit is decided and the master does not want it any more.
+   * Only the report can tell: it goes out at its next time as if the blob were there, and the master
+   * acknowledges it, or leaves it open until the blob has come.
+   */
+  refused(blobId: BlobId): void {
+    for (const entry of this.#entries.values())
+      if (entry.blobs.some(blob => blob.blobId === blobId)) entry.uploaded.add(blobId);
+  }
+
   /** A new session: everything is said again soon, spread so that a room does not speak at once. */
   againSoon(now: MonoMs): void {
     for (const entry of this.#entries.values()) {

@@ -1,0 +1,65 @@
+// `npm run bench -- dispatch|fanout`: what the README's figures come from. Builds nothing: run
+// `npm run build` before. Prints tables, and with --json one JSON object.
+
+import {loadavg} from 'node:os';
+import {cac} from 'cac';
+import {dispatch, showDispatch} from './dispatch.ts';
+import {fanout, showFanout} from './fanout.ts';
+import {type Machine, measureMachine} from './machine.ts';
+import {number, table} from './report.ts';
+
+const cli = cac('npm run bench --');
+
+const machineTable = (machine: Machine): string =>
+  table('this machine, in this run', [
+    ['load average before', number(machine.loadAverage, 2)],
+    ['fdatasync of 4 KiB, p50', `${number(machine.fdatasyncMsP50, 2)} ms`],
+    ['Ed25519 verify/s, one core', number(machine.verifiesPerSecond)],
+    ['Ed25519 sign/s, one core', number(machine.signsPerSecond)],
+    ['LevelDB rows/s, synced batches of 256', number(machine.syncedRowsPerSecond)],
+  ]);
+
+async function withMachine<T extends object>(
+  json: boolean | undefined,
+  measure: () => Promise<T>,
+  show: (result: T, machine: Machine) => string,
+): Promise<void> {
+  const machine = await measureMachine(loadavg()[0] ?? 0);
+  const result = await measure();
+  if (json) console.log(JSON.stringify({machine, ...result}));
+  else console.log(`${machineTable(machine)}\n${show(result, machine)}`);
+}
+
+cli
+  .command('dispatch', 'null workunits through a master and 4 node processes')
+  .option('--workunits <count>', 'in each round', {default: 60_000})
+  .option('--singles <count>', 'single workunits at idle', {default: 300})
+  .option('--json', 'one JSON object')
+  .action((options: {workunits: number; singles: number; json?: boolean}) =>
+    withMachine(
+      options.json,
+      () => dispatch(Number(options.workunits), Number(options.singles)),
+      showDispatch,
+    ),
+  );
+
+cli
+  .command('fanout', 'one command to the last of 32 node processes hearing it')
+  .option('--nodes <count>', 'node processes', {default: 32})
+  .option('--commands <count>', 'commands sent, one after the other', {default: 40})
+  .option('--json', 'one JSON object')
+  .action((options: {nodes: number; commands: number; json?: boolean}) =>
+    withMachine(
+      options.json,
+      () => fanout(Number(options.nodes), Number(options.commands)),
+      showFanout,
+    ),
+  );
+
+cli.help();
+cli.parse(process.argv, {run: false});
+if (cli.matchedCommand) await cli.runMatchedCommand();
+else {
+  cli.outputHelp();
+  process.exitCode = cli.options['help'] ? 0 : 2;
+}
