@@ -4,9 +4,10 @@
 import type {BatchId} from '../../src/base/types.ts';
 import type {BatchView} from '../../src/core/views.ts';
 import type {OperatorClient} from '../../src/http/client.ts';
-import {type Cluster, openCluster, type Usage, usageOf} from './cluster.ts';
+import {type Cluster, openCluster} from '../rig/cluster.ts';
 import type {Machine} from './machine.ts';
 import {number, percentile, type Row, table} from './report.ts';
+import {type Usage, usageOf} from './usage.ts';
 
 const INPUT_BYTES = 64;
 const SINGLES_WARM_UP = 50;
@@ -38,8 +39,8 @@ export type Dispatch = {
 export async function dispatch(workunits: number, singles: number): Promise<Dispatch> {
   const cluster = await openCluster(NODES);
   try {
-    const idle = cluster.nodes.map(usageOf);
-    const idleMaster = usageOf(cluster.master);
+    const idle = cluster.nodePids.map(usageOf);
+    const idleMaster = usageOf(cluster.masterPid);
     await round(cluster, 2_000, 1); // warm: apps fetched, runners up, code compiled
     const latency = await singleLatency(cluster.client, singles);
     const rounds = [await round(cluster, workunits, 1), await round(cluster, workunits, 2)];
@@ -89,8 +90,8 @@ async function round(cluster: Cluster, workunits: number, quorum: number): Promi
 }
 
 const used = (cluster: Cluster): {master: Usage[]; nodes: Usage[]} => ({
-  master: [usageOf(cluster.master)],
-  nodes: cluster.nodes.map(usageOf),
+  master: [usageOf(cluster.masterPid)],
+  nodes: cluster.nodePids.map(usageOf),
 });
 
 const sum = (usages: readonly Usage[], pick: (usage: Usage) => number): number =>

@@ -6,7 +6,7 @@
 import {type ChildProcess, fork} from 'node:child_process';
 import {createSocket} from 'node:dgram';
 import {fileURLToPath} from 'node:url';
-import {openCluster, until} from './cluster.ts';
+import {openCluster, until} from '../rig/cluster.ts';
 import {number, percentile, type Row, table} from './report.ts';
 
 const GROUP = '239.86.79.77';

@@ -1,0 +1,271 @@
+// Builds a real node: files, store, sockets, runner, actions, core, runtime. `openNode` gives a ready thing.
+
+import {randomBytes} from 'node:crypto';
+import {createReadStream} from 'node:fs';
+import {loadavg} from 'node:os';
+import {join} from 'node:path';
+import {setFlagsFromString} from 'node:v8';
+import {assertNever} from '../base/assert.ts';
+import {equalBytes, toUtf8} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
+import {Prng} from '../base/prng.ts';
+import {type Address, asAddress, type NodeId} from '../base/types.ts';
+import {MIB} from '../base/units.ts';
+import {HttpNodeBlobs} from '../http/blob-client.ts';
+import {ActionRunner, allowedActions} from '../io/actions.ts';
+import {AppSource} from '../io/app-source.ts';
+import {openBlobStore} from '../io/blob-store.ts';
+import {nodeConfigPath, readNodeConfig, systemFacts} from '../io/config.ts';
+import {NodeCrypto} from '../io/crypto.ts';
+import {chooseInterface} from '../io/interfaces.ts';
+import {type LevelStore, openLevelStore} from '../io/level-store.ts';
+import {Log, type LogLevel} from '../io/log.ts';
+import {type Membership, openNodeFiles, readMembership, writeMembership} from '../io/node-files.ts';
+import {ProcessRunner} from '../io/runner.ts';
+import {auditStore} from '../io/store-audit.ts';
+import {every, SystemClock} from '../io/system-clock.ts';
+import {GROUP, MASTER_PORT, openUdp} from '../io/udp.ts';
+import {nodeIdOf} from '../node/command-desk.ts';
+import type {NodeConfig} from '../node/memory.ts';
+import type {NodeCore} from '../node/node.ts';
+import {NODE_TABLES, NodeRestore} from '../node/restore.ts';
+import {NodeRuntime} from '../runtime/node-runtime.ts';
+import type {Tell} from '../runtime/ports.ts';
+import {CommandReceiver} from '../wire/command.ts';
+import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
+import type {Input} from '../wire/message.ts';
+import {NodeLink} from '../wire/session-node.ts';
+import {decodeToken, pskOf, tokenIdOf} from '../wire/token.ts';
+import {Closers} from './closers.ts';
+import {packageVersion} from './version.ts';
+
+const LOAD_MS = 10_000;
+/** A node's store is small: a small write buffer keeps its memory small. */
+const WRITE_BUFFER_BYTES = MIB;
+
+export type NodeOptions = {
+  readonly data: string;
+  /** Join token; needed once. */
+  readonly join?: string;
+  readonly interface?: string;
+  readonly groupPort?: number;
+  readonly masterPort?: number;
+  readonly name?: string;
+  readonly labels?: readonly string[];
+  readonly slots?: number;
+  readonly logFormat?: 'human' | 'json';
+  readonly logLevel?: LogLevel;
+  readonly onJoined?: () => void;
+  readonly fatal: (error: unknown) => void;
+};
+
+export type Node = {readonly nodeId: NodeId; readonly name: string; close(): Promise<void>};
+
+/** Taken in by the cluster with this root: it needs no token any more. */
+export const isMember = (known: Membership | undefined, root: Uint8Array): known is Membership =>
+  known !== undefined && known.join === undefined && equalBytes(known.rootFingerprint, root);
+
+/** The membership on disk, renewed by a token if one is given that it needs. */
+function membershipOf(options: NodeOptions, crypto: NodeCrypto): Membership {
+  const known = readMembership(options.data);
+  if (options.join === undefined) {
+    if (!known) throw new VolleyError('VOLLEY_NOT_ENROLLED');
+    return known;
+  }
+  const token = decodeToken(options.join);
+  if (token.kind === 'bad') throw new VolleyError('VOLLEY_BAD_TOKEN', {reason: token.reason});
+  // A token may stand in a unit file for ever: once it has run out it must not lock a member out.
+  if (isMember(known, token.fingerprint)) return known;
+  const membership: Membership = {
+    rootFingerprint: token.fingerprint,
+    address: token.address,
+    join: {tokenId: tokenIdOf(crypto, token.secret), secret: pskOf(crypto, token.secret)},
+  };
+  writeMembership(options.data, membership);
+  return membership;
+}
+
+export async function openNode(options: NodeOptions): Promise<Node> {
+  // V8 lets its young generation grow to 3 x 16 MB under load, which doubles a node's memory for no speed
+  // that we could measure. The factor is read at each growth, so it may be set this late.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  const closers = new Closers();
+  try {
+    return await buildNode(options, closers);
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}
+
+async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> {
+  const self = describe(options);
+  const {crypto, clock, config, membership} = self;
+  const {address} = chooseInterface(options.interface);
+  const log = new Log({
+    clock,
+    format: options.logFormat ?? 'human',
+    level: options.logLevel ?? 'info',
+  });
+  closers.add(() => log.close());
+  const store = await openLevelStore(join(options.data, 'store'), {
+    writeBufferBytes: WRITE_BUFFER_BYTES,
+  });
+  closers.add(() => store.close());
+  const head = await auditStore(store, crypto);
+  const core = await restore(store, new NodeRestore(config, crypto, self.prng, clock.now().mono));
+  const udp = await openUdp({
+    role: 'node',
+    address,
+    ...(options.groupPort === undefined ? {} : {groupPort: options.groupPort}),
+    ...(options.masterPort === undefined ? {} : {masterPort: options.masterPort}),
+  });
+  closers.add(() => udp.close());
+  let runtime: NodeRuntime | undefined;
+  const hands = await openHands(self, options, closers, event => runtime?.post(event));
+  runtime = new NodeRuntime({
+    core,
+    link: linkOf(self, options),
+    commands: new CommandReceiver(crypto),
+    ports: {clock, network: udp, store, journal: log, crypto, fatal: options.fatal, ...hands},
+    head,
+    onJoined: (_trust, master) => {
+      joined(options.data, membership, master);
+      options.onJoined?.();
+    },
+  });
+  udp.onDatagram((bytes, from) => runtime.datagram(bytes, from));
+  runtime.start();
+  closers.add(() => runtime.stop());
+  closers.add(every(LOAD_MS, () => core.setLoad(loadavg()[0] ?? 0)));
+  return {nodeId: self.nodeId, name: config.name, close: () => closers.closeAll()};
+}
+
+type Self = ReturnType<typeof describe>;
+
+/** Who this node is: keys, settings, what the machine can do. */
+function describe(options: NodeOptions) {
+  const crypto = new NodeCrypto();
+  const files = openNodeFiles(options.data, crypto);
+  const settings = readNodeConfig(options.data);
+  const membership = membershipOf(options, crypto);
+  const facts = systemFacts();
+  const nodeId = nodeIdOf(crypto.sha256(files.identity.publicKey));
+  const name = options.name ?? settings.name ?? facts.hostname;
+  const actions = allowedActions(settings.actions, {name, id: nodeId});
+  const config: NodeConfig = {
+    name,
+    labels: [...settings.labels, ...(options.labels ?? [])],
+    arch: facts.arch,
+    engine: facts.engine,
+    cores: facts.cores,
+    slots: options.slots ?? settings.slots ?? facts.cores,
+    memoryMib: facts.memoryMib,
+    runtimes: ['wasm', 'exec'],
+    actions: [...actions.keys()],
+    version: packageVersion(),
+    identity: files.identity,
+    staticKey: files.staticKey.publicKey,
+    rootFingerprint: membership.rootFingerprint,
+    bootId: crypto.random(8),
+  };
+  checkHello(config, nodeConfigPath(options.data));
+  const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
+  return {crypto, clock: new SystemClock(), files, membership, nodeId, actions, config, prng};
+}
+
+/** Labels and actions travel in one datagram with the rest of Hello. */
+const HELLO_TEXT_BYTES_MAX = 700;
+
+function checkHello({labels, actions}: NodeConfig, path: string): void {
+  const texts = [...labels, ...actions];
+  const bytes = texts.reduce((sum, text) => sum + toUtf8(text).length + 3, 0);
+  const long = texts.find(text => toUtf8(text).length > NAME_BYTES_MAX);
+  let reason: string | undefined;
+  if (labels.length > LABELS_MAX) reason = `more than ${LABELS_MAX} labels`;
+  else if (long !== undefined) reason = `"${long}" is longer than ${NAME_BYTES_MAX} bytes`;
+  else if (bytes > HELLO_TEXT_BYTES_MAX)
+    reason = `labels and names of actions exceed ${HELLO_TEXT_BYTES_MAX} bytes together`;
+  if (reason !== undefined) throw new VolleyError('VOLLEY_BAD_CONFIG', {path, reason});
+}
+
+const linkOf = ({crypto, prng, files, config, membership}: Self, options: NodeOptions): NodeLink =>
+  new NodeLink({
+    crypto,
+    prng: prng.fork(),
+    staticKey: files.staticKey,
+    bootId: config.bootId,
+    rootFingerprint: membership.rootFingerprint,
+    group: asAddress(`${GROUP}:${options.masterPort ?? MASTER_PORT}`),
+    ...(membership.join ? {token: {id: membership.join.tokenId, psk: membership.join.secret}} : {}),
+    ...(membership.address === undefined ? {} : {address: membership.address}),
+  });
+
+/** What computes, fires and carries blobs. */
+async function openHands(self: Self, options: NodeOptions, closers: Closers, tell: Tell) {
+  const {crypto, clock, nodeId, actions, config, prng} = self;
+  const folder = await openBlobStore(join(options.data, 'blobs'));
+  const blobs = new HttpNodeBlobs({
+    nodeId,
+    blobs: folder,
+    hmac: (key, ...parts) => crypto.hmacSha256(key, ...parts),
+    dice: prng.fork(),
+    tell,
+  });
+  closers.add(() => blobs.close());
+  const source = new AppSource({
+    crypto,
+    appKeys: () => blobs.appKeys,
+    fetchBlob: (blobId, maxBytes) => blobs.fetchBlob(blobId, maxBytes),
+  });
+  const runner = new ProcessRunner({
+    slots: config.slots,
+    tell,
+    fetchApp: appId => source.fetchApp(appId),
+    readInput: input => readInput(blobs, input),
+    putBlob: bytes => folder.put(bytes),
+    actions: new Map([...actions].map(([action, {argv}]) => [action, argv])),
+    dir: join(options.data, 'slots'),
+  });
+  closers.add(() => runner.close());
+  const shooter = new ActionRunner({
+    dir: join(options.data, 'shots'),
+    actions,
+    clock,
+    tell,
+    putFile: path => folder.putStream(createReadStream(path)),
+  });
+  shooter.arm('testcard');
+  closers.add(() => shooter.close());
+  return {blobs, runner, actions: shooter};
+}
+
+async function restore(store: LevelStore, rows: NodeRestore): Promise<NodeCore> {
+  for (const table of NODE_TABLES)
+    for await (const [key, value] of store.scan(table)) rows.row(table, key, value);
+  return rows.finish();
+}
+
+/** The master took this node in: its address is kept, the token's secret is not. */
+function joined(data: string, before: Membership, master: Address | undefined): void {
+  const known = readMembership(data);
+  const address = master ?? before.address;
+  if (known?.join === undefined && known?.address === address) return;
+  writeMembership(data, {rootFingerprint: before.rootFingerprint, address, join: undefined});
+}
+
+async function readInput(blobs: HttpNodeBlobs, input: Input): Promise<Uint8Array> {
+  switch (input.kind) {
+    case 'inline':
+      return input.bytes;
+    case 'range':
+      return toUtf8(`${input.start} ${input.end}\n`);
+    case 'slice': {
+      const bytes = await blobs.readSlice(input.blobId, input.offset, input.length);
+      if (!bytes) throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: input.blobId});
+      return bytes;
+    }
+    default:
+      return assertNever(input);
+  }
+}

@@ -1,0 +1,48 @@
+// What a process used, and its runners beside it: read from /proc.
+
+import {readdirSync, readFileSync} from 'node:fs';
+
+/** USER_HZ: ticks of /proc/<pid>/stat in a second, 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+export type Usage = {
+  /** User and system time, microseconds. */
+  readonly cpuUs: number;
+  readonly runnersCpuUs: number;
+  readonly residentBytes: number;
+  /** Bytes that went to the disk, and were not taken back. */
+  readonly writtenBytes: number;
+};
+
+export function usageOf(pid: number): Usage {
+  return {
+    cpuUs: cpuUsOf(pid),
+    runnersCpuUs: childrenOf(pid).reduce((sum, child) => sum + cpuUsOf(child), 0),
+    residentBytes: residentOf(pid),
+    writtenBytes: Number(/^write_bytes: (\d+)/m.exec(read(pid, 'io'))?.[1] ?? 0),
+  };
+}
+
+function cpuUsOf(pid: number): number {
+  const stat = read(pid, 'stat');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
+}
+
+const residentOf = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+) kB/m.exec(read(pid, 'status'))?.[1] ?? 0) * 1_024;
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap(task => {
+    const text = read(pid, `task/${task}/children`).trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  });
+}
+
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
