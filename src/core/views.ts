@@ -29,6 +29,8 @@ export type BatchView = BatchRow & {
 
 export type NodeView = {
   readonly nodeId: NodeId;
+  /** Ed25519 public key, hex: what the node's statements are signed with. */
+  readonly identityKey: string;
   readonly name: string;
   readonly labels: readonly string[];
   readonly state: 'up' | 'silent';

@@ -1,4 +1,4 @@
-// What the HTTP servers need of a running master. cli/master.ts builds it from the runtime and the store;
+// What the HTTP servers need of a running master. cli/master-process.ts builds it from the runtime and the store;
 // tests may build a small one. Nothing in http/ sees the core or LevelDB itself.
 
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';

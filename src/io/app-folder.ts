@@ -1,5 +1,5 @@
 // Reads the folder of an app as its author wrote it, app.json and the module beside it, and makes the
-// manifest that `volley app add` signs. Everything a node would refuse later is refused here, by name.
+// manifest that `volley app publish` signs. Everything a node would refuse later is refused here, by name.
 
 import {createHash} from 'node:crypto';
 import {readFile, stat} from 'node:fs/promises';

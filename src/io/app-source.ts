@@ -15,7 +15,7 @@ const APPS_MAX = 8;
 
 export type AppSourceOptions = {
   readonly crypto: Crypto;
-  /** Keys that may sign apps now; the same array as long as they do not change. */
+  /** Keys that may sign apps now. */
   readonly appKeys: () => readonly Uint8Array[];
   /** undefined = there is no such blob, or it cannot be had now. May reject. */
   readonly fetchBlob: (blobId: BlobId, maxBytes: number) => Promise<Uint8Array | undefined>;
@@ -36,7 +36,8 @@ export class AppSource {
     const keys = this.#options.appKeys();
     const kept = this.#kept.get(appId);
     this.#kept.delete(appId);
-    const app = kept?.keys === keys ? kept.app : this.#fetch(appId, keys);
+    const isGood = kept !== undefined && areSame(kept.keys, keys);
+    const app = isGood ? kept.app : this.#fetch(appId, keys);
     this.#kept.set(appId, {keys, app});
     const [oldest] = this.#kept.keys();
     if (oldest !== undefined && this.#kept.size > APPS_MAX) this.#kept.delete(oldest);
@@ -77,6 +78,11 @@ export class AppSource {
     return equalBytes(this.#options.crypto.sha256(bytes), hash) ? bytes : undefined;
   }
 }
+
+/** A node that comes back to its master is given the same keys in a new array. */
+const areSame = (a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean =>
+  a === b ||
+  (a.length === b.length && a.every((key, i) => equalBytes(key, b[i] ?? new Uint8Array(0))));
 
 /** The module of a wasm app as a runner takes it: inspected, its memory bounded to the manifest's. */
 export function admitModule(manifest: AppManifest, module: Uint8Array): FetchedApp {

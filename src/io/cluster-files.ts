@@ -100,7 +100,7 @@ export async function initCluster(
     writeMasterFiles(draft, crypto, made, rootKey, appKey);
     moveInto(place, draft);
   } finally {
-    rmSync(draft, {recursive: true, force: true});
+    removeDraft(draft);
   }
   return {
     ...made,
@@ -108,6 +108,13 @@ export async function initCluster(
     passphrase: options.passphrase === undefined ? passphrase : undefined,
     vaultPath: vaultPath(place),
   };
+}
+
+/** What could not be made cannot be removed either: the first fault is the one to tell. */
+function removeDraft(draft: string): void {
+  try {
+    rmSync(draft, {recursive: true, force: true});
+  } catch {}
 }
 
 function writeMasterFiles(

@@ -6,6 +6,7 @@ import {availableParallelism, homedir, hostname, totalmem} from 'node:os';
 import {join} from 'node:path';
 import {fromUtf8, toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
+import {nearest} from '../base/nearest.ts';
 import {MIB, SECOND_MS} from '../base/units.ts';
 import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
 import {readOwned} from './key-files.ts';
@@ -214,34 +215,6 @@ function objectOf(
 }
 
 const meant = (known: string): string => `did you mean "${known}"?`;
-
-/** The known word that a typo is likely to mean: at most a third of its letters away. */
-function nearest(word: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance <= Math.max(2, candidate.length / 3) && distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** Levenshtein's distance, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let above = Array.from({length: b.length + 1}, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (above[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(swap, (above[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
-    }
-    above = row;
-  }
-  return above[b.length] ?? 0;
-}
 
 export function systemFacts(): SystemFacts {
   const v8 = process.versions.v8.split('.').slice(0, 2).join('.');

@@ -16,6 +16,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -53,13 +54,22 @@ export function makeSecretDirectory(path: string): void {
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw noPermission(`the folder ${path}`, error);
   }
-  const found = statSync(path);
+  const found = statOf(path);
   if (!found.isDirectory()) {
     throw new VolleyError('VOLLEY_NO_PERMISSION', {what: path, reason: 'it is not a folder'});
   }
   checkOwner(path, found.uid);
   if (isPosix && (found.mode & 0o022) !== 0) {
     throw new VolleyError('VOLLEY_KEY_EXPOSED', {path, mode: octal(found.mode), wanted: '700'});
+  }
+}
+
+/** What is in the way of a folder may be a file of its path. */
+function statOf(path: string): Stats {
+  try {
+    return statSync(path);
+  } catch (error) {
+    throw noPermission(`the folder ${path}`, error);
   }
 }
 

@@ -2,7 +2,7 @@
 // never a shell. Input on stdin, output on stdout. Time and output are held as for wasm; what else the
 // program may do is what the owner's account may do.
 
-import {spawn} from 'node:child_process';
+import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process';
 import type {Outcome} from './runner-slot.ts';
 
 const STDERR_CHARS_MAX = 200;
@@ -47,53 +47,84 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
     stdio: 'pipe',
     detached: true,
   });
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  let stderr = '';
   let verdict: Outcome | undefined;
   let isOver = false;
-
-  const killAll = (): void => {
-    if (child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // All of the group have ended.
-    }
-  };
   const elapsedMs = (): number => performance.now() - startedAt;
   const failed = (reason: 'timedOut' | 'outputTooLarge', detail: string): void => {
     verdict ??= {kind: 'failed', reason, detail, cpuMs: elapsedMs()};
-    killAll();
+    killGroup(child);
   };
   const timer = setTimeout(
     () => failed('timedOut', `not done within ${order.timeMs} ms`),
     order.timeMs,
   );
-  child.stdout.on('data', (chunk: Uint8Array) => {
-    size += chunk.length;
-    if (size > order.outputBytesMax) failed('outputTooLarge', 'more output than allowed');
-    else chunks.push(chunk);
-  });
-  child.stderr.on('data', (chunk: Uint8Array) => {
-    stderr = (stderr + String(chunk)).slice(-STDERR_CHARS_MAX);
-  });
+  const said = gather(child, order.outputBytesMax, () =>
+    failed('outputTooLarge', 'more output than allowed'),
+  );
   // A program need not read its input.
   child.stdin.on('error', () => {});
   child.stdin.end(order.input);
+  const ended = endOf(child, end => {
+    clearTimeout(timer);
+    killGroup(child);
+    const outcome =
+      end.kind === 'closed'
+        ? (verdict ?? outcomeOf(end.code, end.signal, said.stderr, said.chunks, elapsedMs()))
+        : ({kind: 'failed', reason: 'refused', detail: end.detail, cpuMs: 0} as const);
+    if (!isOver) done(outcome);
+    isOver = true;
+  });
+  const stop = (): void => {
+    isOver = true;
+    killGroup(child);
+  };
+  return {stop, ended};
+}
 
-  const ended = new Promise<void>(resolve => {
-    const finish = (outcome: Outcome): void => {
-      clearTimeout(timer);
-      killAll();
+function killGroup(child: ChildProcessWithoutNullStreams): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // All of the group have ended.
+  }
+}
+
+type Said = {readonly chunks: Uint8Array[]; stderr: string};
+
+/** What the program says, as far as it is allowed to. */
+function gather(
+  child: ChildProcessWithoutNullStreams,
+  bytesMax: number,
+  tooMuch: () => void,
+): Said {
+  const said: Said = {chunks: [], stderr: ''};
+  let size = 0;
+  child.stdout.on('data', (chunk: Uint8Array) => {
+    size += chunk.length;
+    if (size > bytesMax) tooMuch();
+    else said.chunks.push(chunk);
+  });
+  child.stderr.on('data', (chunk: Uint8Array) => {
+    said.stderr = (said.stderr + String(chunk)).slice(-STDERR_CHARS_MAX);
+  });
+  return said;
+}
+
+type End =
+  | {readonly kind: 'closed'; readonly code: number | null; readonly signal: string | null}
+  | {readonly kind: 'notStarted'; readonly detail: string};
+
+/** Calls back once; resolves after that. */
+function endOf(child: ChildProcessWithoutNullStreams, take: (end: End) => void): Promise<void> {
+  return new Promise<void>(resolve => {
+    const finish = (end: End): void => {
+      take(end);
       resolve();
-      if (!isOver) done(outcome);
-      isOver = true;
     };
     child.on('error', error => {
       // A program that cannot be started never closes.
-      if (child.pid === undefined)
-        finish({kind: 'failed', reason: 'refused', detail: error.message, cpuMs: 0});
+      if (child.pid === undefined) finish({kind: 'notStarted', detail: error.message});
     });
     // What left the group (a daemon) may hold the pipes open for ever.
     child.on('exit', () => {
@@ -102,15 +133,8 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
         child.stderr.destroy();
       }, PIPES_GRACE_MS).unref();
     });
-    child.on('close', (code, signal) => {
-      finish(verdict ?? outcomeOf(code, signal, stderr, chunks, elapsedMs()));
-    });
+    child.on('close', (code, signal) => finish({kind: 'closed', code, signal}));
   });
-  const stop = (): void => {
-    isOver = true;
-    killAll();
-  };
-  return {stop, ended};
 }
 
 function outcomeOf(

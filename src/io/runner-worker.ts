@@ -86,7 +86,8 @@ async function main(): Promise<void> {
   const parent = Number(process.argv[2]);
   if (process.ppid !== parent) return;
   startWatchdog(parent);
-  // Its results differ between processors. An engine that does not know the flag ignores it.
+  // Its results differ between processors. An engine that no longer knows the flag says
+  // so on stderr and goes on.
   setFlagsFromString('--no-experimental-wasm-relaxed-simd');
   const reader = new FrameReader(() => FRAME_BYTES_MAX);
   const chunk = new Uint8Array(CHUNK_BYTES);

@@ -41,6 +41,8 @@ export class MasterContext {
   /** Grows when a workunit comes to want a replica: an idle node told of less is woken. */
   workNo = 0;
   epoch: number;
+  /** Number of the last durable commit; the runtime keeps it. */
+  journalNo = 0;
   state: DesiredState = {generation: 0, paused: false};
   #effects: MasterEffect[] = [];
 

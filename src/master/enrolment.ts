@@ -106,6 +106,16 @@ export class Enrolment {
       node.lastPull = undefined;
       this.#release(node, now);
     }
+    if (hello.receiptHead > this.#context.journalNo)
+      this.#context.note(
+        'alarm',
+        'a node holds a receipt above our journal: acknowledged state is lost',
+        {
+          node: node.row.nodeId,
+          receipt: hello.receiptHead,
+          journal: this.#context.journalNo,
+        },
+      );
     if (hello.epochSeen > this.#context.epoch) {
       this.#context.note('alarm', 'a node has seen a later epoch: old backup or second master', {
         node: node.row.nodeId,

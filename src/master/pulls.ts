@@ -10,13 +10,15 @@ import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {grant} from './leases.ts';
 import {type NodeState, peerOf} from './roster.ts';
-import {batchesFor, pick, shareOf} from './scheduler.ts';
+import {batchesFor, canRun, pick, shareOf} from './scheduler.ts';
 import type {Workunit} from './workunit.ts';
 
 /** Datagrams that answer one pull. */
 const PARTS_MAX = 8;
 /** Closed batches named in one answer; the rest is named in the next. */
 const CLOSED_MAX = 16;
+/** One node holds no more at a time: 64 ahead in each of 64 slots, and as much again on its way. */
+const LEASES_PER_NODE_MAX = 8_192;
 const ROOM_BYTES = PLAINTEXT_BYTES_MAX - ASSIGN_OVERHEAD_BYTES;
 
 type Head = Omit<AssignedBatch, 'leases'>;
@@ -58,7 +60,8 @@ export class Pulls {
 
   #answer(node: NodeState, pull: Pull, closed: readonly BatchId[], now: Now): Assign[] {
     const filled = new Parts();
-    const wanted = Math.min(pull.wanted, PARTS_MAX * LEASES_PER_ASSIGN_MAX);
+    const room = LEASES_PER_NODE_MAX - node.out.size;
+    const wanted = Math.min(pull.wanted, PARTS_MAX * LEASES_PER_ASSIGN_MAX, room);
     if (wanted > 0 && !this.#context.state.paused) this.#fill(node, pull, wanted, filled, now);
     if (pull.wanted > 0) node.idleSince = filled.all.length === 0 ? this.#context.workNo : -1;
     // Closed batches beside the largest lease would not fit: they go in a part of their own.
@@ -78,9 +81,10 @@ export class Pulls {
   }
 
   #fill(node: NodeState, pull: Pull, wanted: number, into: Parts, now: Now): void {
-    const nodesUp = countUp(this.#context);
+    const context = this.#context;
+    const nodesUp = countUp(context);
     let left = wanted;
-    for (const batch of batchesFor(this.#context.running, node)) {
+    for (const batch of batchesFor(context.running, node)) {
       if (left <= 0) return;
       const share = shareOf({
         wanted: left,
@@ -92,7 +96,12 @@ export class Pulls {
       });
       const head = headOf(batch);
       let served = false;
-      for (const workunit of pick(batch, node.row.nodeId, share)) {
+      let ableNodes: number | undefined; // counted once, however many workunits ask
+      const countAble = (): number => {
+        ableNodes ??= able(context, batch);
+        return ableNodes;
+      };
+      for (const workunit of pick(batch, node.row.nodeId, share, countAble)) {
         const leases = into.listFor(head, assignedSize(workunit));
         if (!leases) return;
         if (!served) batch.servedAt = ++this.#pullNo;
@@ -113,6 +122,13 @@ function countUp(context: MasterContext): number {
   let up = 0;
   for (const node of context.roster.all()) if (node.up) up += 1;
   return up;
+}
+
+/** Nodes that are up and could run the batch. */
+function able(context: MasterContext, batch: Batch): number {
+  let count = 0;
+  for (const node of context.roster.all()) if (node.up && canRun(batch, node)) count += 1;
+  return count;
 }
 
 const assignedSize = (workunit: Workunit): number =>

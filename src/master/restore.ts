@@ -216,8 +216,7 @@ export class MasterRestore {
     const cursor = pages?.next ?? 0;
     const reopened = pages?.missing ?? [];
     // A vote may be for a workunit above the last page: it had no decision in its neighbourhood yet.
-    let above = cursor;
-    for (const index of votes.keys()) above = Math.max(above, index + 1);
+    const above = [...votes.keys()].reduce((most, index) => Math.max(most, index + 1), cursor);
     if (above > cursor) reopened.push([cursor, above]);
     const feeder = new Feeder(row.id, row.input, above, reopened);
     const batch = new Batch(row, feeder, pages?.open, votes);

@@ -52,18 +52,24 @@ export function shareOf(share: Share): number {
 const LOOK_PAST = 512;
 
 /**
- * Up to `atMost` workunits with a replica for this node: those begun first, then new ones of the feeder.
- * Takes the new ones up, changes nothing else.
+ * Workunits that may wait for other nodes: a node far ahead of the rest begins no new ones above this, so
+ * that a large range does not come into memory whole. About 32 MB.
  */
-export function pick(batch: Batch, nodeId: NodeId, atMost: number): Workunit[] {
+const WANTING_MAX = 65_536;
+
+/**
+ * Up to `atMost` workunits with a replica for this node: those begun first, then new ones of the feeder.
+ * Takes the new ones up, changes nothing else. `able`: see mayHold.
+ */
+export function pick(batch: Batch, nodeId: NodeId, atMost: number, able: () => number): Workunit[] {
   const picked: Workunit[] = [];
   let passed = 0;
   for (const workunit of batch.wanting) {
     if (picked.length >= atMost) return picked;
-    if (mayHold(workunit, nodeId)) picked.push(workunit);
+    if (mayHold(workunit, nodeId, able)) picked.push(workunit);
     else if (++passed > LOOK_PAST) break;
   }
-  while (picked.length < atMost) {
+  while (picked.length < atMost && batch.wanting.size < WANTING_MAX) {
     const workunit = batch.feeder.next();
     if (!workunit) break;
     batch.adopt(workunit);

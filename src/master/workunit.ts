@@ -61,13 +61,25 @@ export function moveWorkunit(workunit: Workunit, to: WorkunitState): void {
   workunit.state = to;
 }
 
-/** A node never holds two replicas of a workunit, and never votes twice (promise P3). */
-export function mayHold(workunit: Workunit, nodeId: NodeId): boolean {
+/**
+ * A node never holds two replicas of a workunit, and never votes twice (promise P3). One whose run ended in
+ * an error of its own may try again only when every node that could run it has had its turn: else a bad
+ * node, quick to fail, would use up the replicas of a workunit alone (promise P7).
+ *
+ * @param able how many nodes that are up could run it; asked only when it matters
+ */
+export function mayHold(workunit: Workunit, nodeId: NodeId, able: () => number): boolean {
   for (const replica of workunit.replicas) if (replica.nodeId === nodeId) return false;
-  for (const vote of workunit.votes)
-    if (vote.nodeId === nodeId && (vote.status === 'done' || vote.status === 'trapped'))
-      return false;
-  return true;
+  let erred = false;
+  for (const vote of workunit.votes) {
+    if (vote.nodeId !== nodeId) continue;
+    if (vote.status === 'done' || vote.status === 'trapped') return false;
+    erred = true;
+  }
+  if (!erred) return true;
+  const tried = new Set(workunit.votes.map(vote => vote.nodeId));
+  for (const replica of workunit.replicas) tried.add(replica.nodeId);
+  return tried.size >= able();
 }
 
 export function removeReplica(workunit: Workunit, replica: Replica): void {

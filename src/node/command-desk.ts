@@ -110,12 +110,11 @@ export class CommandDesk {
   acknowledge(event: CommandEvent, body: Uint8Array, now: MonoMs): void {
     const {ackWindowMs} = event.command;
     if (ackWindowMs === 0) return;
-    const waitMs = this.#prng.fraction() * ackWindowMs;
-    this.#acks.give(event.epoch, event.seq, body, now, waitMs);
+    this.#acks.give(event, body, now, ackWindowMs, this.#prng.fraction());
   }
 
   onDuplicate(epoch: number, seq: number, now: MonoMs): void {
-    this.#acks.repeat(epoch, seq, now, 0);
+    this.#acks.repeat(epoch, seq, now, this.#prng.fraction());
   }
 
   takeAcks(now: MonoMs): Uint8Array[] {

@@ -9,6 +9,8 @@ import type {AckVerdict, ShotStatement, ShotVerdict} from '../wire/message.ts';
 /** A command that comes this much after its instant still fires, and reports how late. */
 const LATE_MS_MAX = 5;
 const SHOTS_MAX = 1_024;
+/** A clock that may be more wrong than this serves to judge times to live, not to fire at an instant. */
+const CLOCK_BOUND_MS_MAX = 250;
 
 export type FirePlan =
   | {readonly kind: 'fire'; readonly fireAt: MonoMs; readonly fireAtWall: WallMs}
@@ -20,7 +22,8 @@ export function planFire(clock: ClockSync, atWall: WallMs, now: MonoMs): FirePla
   const wallNow = clock.toWall(now);
   if (atWall === 0) return {kind: 'fire', fireAt: now, fireAtWall: wallNow ?? (0 as WallMs)};
   const fireAt = clock.toMono(atWall, now);
-  if (fireAt === undefined) return {kind: 'unknownClock'};
+  if (fireAt === undefined || clock.boundMs(now) > CLOCK_BOUND_MS_MAX)
+    return {kind: 'unknownClock'};
   if (now - fireAt > LATE_MS_MAX) return {kind: 'missed', lateMs: now - fireAt};
   return {kind: 'fire', fireAt, fireAtWall: atWall};
 }
@@ -109,22 +112,30 @@ function verdictOf(failure: string | undefined): ShotVerdict {
 export class Acks {
   readonly #due: {readonly at: MonoMs; readonly body: Uint8Array}[] = [];
   /** The first answer to each command, for repeats of it. */
-  readonly #given = new Map<string, Uint8Array>();
+  readonly #given = new Map<string, {readonly body: Uint8Array; readonly windowMs: number}>();
 
-  give(epoch: number, seq: number, body: Uint8Array, now: MonoMs, waitMs: number): void {
-    this.#given.set(`${epoch}/${seq}`, body);
+  /** @param fraction 0 … 1: which part of the window to wait */
+  give(
+    {epoch, seq}: Pick<Heard, 'epoch' | 'seq'>,
+    body: Uint8Array,
+    now: MonoMs,
+    windowMs: number,
+    fraction: number,
+  ): void {
+    this.#given.set(`${epoch}/${seq}`, {body, windowMs});
     if (this.#given.size > SHOTS_MAX)
       for (const oldest of this.#given.keys()) {
         this.#given.delete(oldest);
         break;
       }
-    this.#due.push({at: addMono(now, waitMs), body});
+    this.#due.push({at: addMono(now, fraction * windowMs), body});
   }
 
-  repeat(epoch: number, seq: number, now: MonoMs, waitMs: number): void {
-    const body = this.#given.get(`${epoch}/${seq}`);
-    if (body && !this.#due.some(due => due.body === body))
-      this.#due.push({at: addMono(now, waitMs), body});
+  /** Spread over the window too: the whole room hears the same repeat in the same instant. */
+  repeat(epoch: number, seq: number, now: MonoMs, fraction: number): void {
+    const given = this.#given.get(`${epoch}/${seq}`);
+    if (!given || this.#due.some(due => due.body === given.body)) return;
+    this.#due.push({at: addMono(now, fraction * given.windowMs), body: given.body});
   }
 
   takeDue(now: MonoMs): Uint8Array[] {

@@ -39,13 +39,14 @@ export class Greeting {
     return this.#greeted?.peer === peer;
   }
 
-  /** Hello needs no repeat; when it was sent last, if only once (a sample of the clock). */
+  /**
+   * Hello needs no repeat; when it was sent first. Whichever Hello this Welcome answers, the master wrote
+   * it after that instant: a sample of the clock with a true bound, so that a welcomed node always knows
+   * whether a command is past its time to live.
+   */
   welcomed(): MonoMs | undefined {
-    const greeted = this.#greeted;
-    if (!greeted) return undefined;
-    const once = greeted.retryMs === RETRY_MS_MIN * 2 ? greeted.sentAt : undefined;
-    greeted.nextAt = NEVER;
-    return once;
+    if (this.#greeted) this.#greeted.nextAt = NEVER;
+    return this.#greeted?.sentAt;
   }
 
   /** Asked again later: a token may be renewed, a revocation may be a mistake. */
@@ -61,7 +62,7 @@ export class Greeting {
   ): {readonly to: PeerId; readonly message: Hello} | undefined {
     const greeted = this.#greeted;
     if (!greeted || greeted.nextAt > now) return undefined;
-    greeted.sentAt = now;
+    greeted.sentAt ??= now;
     greeted.nextAt = addMono(now, this.#prng.jitter(greeted.retryMs));
     greeted.retryMs = Math.min(greeted.retryMs * 2, RETRY_MS_MAX);
     const config = this.#config;

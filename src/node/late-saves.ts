@@ -22,6 +22,11 @@ export class LateSaves {
     this.#ops.set(`${op.table}/${op.key}`, op);
   }
 
+  /** A save that matters was made of this row: an older value must not ride behind it. */
+  supersede(table: Op['table'], key: string): void {
+    this.#ops.delete(`${table}/${key}`);
+  }
+
   /** To be dropped once the saves of now are durable. */
   addBlob(blobId: BlobId): void {
     this.#blobs.push(blobId);

@@ -9,7 +9,14 @@
 import {assertNever} from '../base/assert.ts';
 import {equalBytes} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
-import {asMonoMs, type BatchId, type MonoMs, type Now, type PeerId} from '../base/types.ts';
+import {
+  asMonoMs,
+  type BatchId,
+  type BlobId,
+  type MonoMs,
+  type Now,
+  type PeerId,
+} from '../base/types.ts';
 import {ClockSync} from '../core/clock-sync.ts';
 import type {Core, NodeEffect, NodeEvent, Note} from '../core/core.ts';
 import {encodeJson, put} from '../core/tables.ts';
@@ -173,6 +180,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       return;
     }
     if (welcome.epoch < this.#memory.epoch) {
+      if (this.#welcomed) return; // a late word of the master's life before this one
       this.#note('alarm', 'the master is in an earlier epoch than we have seen', {
         epoch: welcome.epoch,
         seen: this.#memory.epoch,
@@ -212,6 +220,12 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (epoch === this.#memory.epoch && seq === this.#memory.seq) return;
     this.#memory.epoch = epoch;
     this.#memory.seq = seq;
+    this.#saveFloor();
+  }
+
+  #saveFloor(): void {
+    const {epoch, seq} = this.#memory;
+    this.#outbox.supersede('meta', FLOOR_KEY);
     this.#save(FLOOR_KEY, {epoch, seq});
   }
 
@@ -224,9 +238,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (epoch > memory.epoch) memory.seq = 0;
     memory.epoch = Math.max(epoch, memory.epoch);
     memory.seq = Math.max(seq, memory.seq);
+    if (once) return this.#saveFloor();
     const highest = {epoch: memory.epoch, seq: memory.seq};
-    if (once) this.#save(FLOOR_KEY, highest);
-    else this.#outbox.addLate(put('meta', FLOOR_KEY, encodeJson(highest)), now);
+    this.#outbox.addLate(put('meta', FLOOR_KEY, encodeJson(highest)), now);
   }
 
   /** The higher generation wins: a late packet cannot undo a newer state. */
@@ -321,7 +335,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (hello) this.#emit({type: 'send', to: hello.to, message: hello.message});
     if (this.#welcomed && this.#member) this.#speak(this.#member, mono);
     const saving = this.#effects.some(effect => effect.type === 'save');
-    for (const effect of this.#outbox.lateEffects(mono, saving)) this.#emit(effect);
+    const isNeeded = (blobId: BlobId): boolean =>
+      this.#reporter.names(blobId) || this.#desk.files([blobId]).length > 0;
+    for (const effect of this.#outbox.lateEffects(mono, saving, isNeeded)) this.#emit(effect);
     return this.#take();
   }
 

@@ -1,6 +1,6 @@
 // What a node owes the master: signed reports and shot statements, from the spool's row to its receipt.
 
-import type {MonoMs, PeerId} from '../base/types.ts';
+import type {BlobId, MonoMs, PeerId} from '../base/types.ts';
 import type {NodeEffect} from '../core/core.ts';
 import {encodeJson, type Op, put} from '../core/tables.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
@@ -62,18 +62,28 @@ export class Outbox {
     this.#late.add(op, now);
   }
 
+  /** The row is saved at once: what was to be saved of it later is out of date. */
+  supersede(table: Op['table'], key: string): void {
+    this.#late.supersede(table, key);
+  }
+
   /** What is due to be said, or uploaded before it can be. */
   due(to: PeerId, now: MonoMs): NodeEffect[] {
     if (this.spool.wakeAt() > now) return [];
     return this.spool.takeDue(now).flatMap(entry => say(to, entry));
   }
 
-  /** @param riding a save that matters is made in this turn anyway */
-  lateEffects(now: MonoMs, riding: boolean): NodeEffect[] {
+  /**
+   * @param riding a save that matters is made in this turn anyway
+   * @param isNeeded whether something beside the spool still has use for a blob
+   */
+  lateEffects(now: MonoMs, riding: boolean, isNeeded: (blobId: BlobId) => boolean): NodeEffect[] {
     const {ops, blobs} = this.#late.take(now, riding);
     return [
       ...ops.map(op => ({type: 'save', op}) as const),
-      ...blobs.map(blobId => ({type: 'dropBlob', blobId}) as const),
+      ...blobs
+        .filter(blobId => !this.spool.names(blobId) && !isNeeded(blobId))
+        .map(blobId => ({type: 'dropBlob', blobId}) as const),
     ];
   }
 

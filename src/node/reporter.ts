@@ -1,7 +1,7 @@
 // Finished results gather here until they fill a datagram or some milliseconds have passed; then they are
 // signed once, spooled, and sent. When nothing more is in hand, a result leaves at once.
 
-import {addMono, type MonoMs, NEVER} from '../base/types.ts';
+import {addMono, type BlobId, type MonoMs, NEVER} from '../base/types.ts';
 import {RESULTS_BYTES_MAX, resultBytesMax} from '../wire/codec-sizes.ts';
 import {RESULTS_PER_REPORT_MAX} from '../wire/limits.ts';
 import type {ResultItem} from '../wire/message.ts';
@@ -21,6 +21,14 @@ export class Reporter {
   add(item: ResultItem, now: MonoMs): void {
     if (this.#items.length === 0) this.#since = now;
     this.#items.push(item);
+  }
+
+  /** Whether a result that is not reported yet has this output. */
+  names(blobId: BlobId): boolean {
+    return this.#items.some(
+      item =>
+        item.status === 'done' && item.output.kind === 'blob' && item.output.blobId === blobId,
+    );
   }
 
   /** Drops what has not been reported yet and matches. */

@@ -134,6 +134,13 @@ export class Spool {
       if (entry.blobs.some(blob => blob.blobId === blobId)) entry.uploaded.add(blobId);
   }
 
+  /** Whether a report that waits for its receipt has this output: equal outputs are one blob. */
+  names(blobId: BlobId): boolean {
+    for (const entry of this.#entries.values())
+      if (entry.blobs.some(blob => blob.blobId === blobId)) return true;
+    return false;
+  }
+
   /** A new session: everything is said again soon, spread so that a room does not speak at once. */
   againSoon(now: MonoMs): void {
     for (const entry of this.#entries.values()) {

@@ -37,6 +37,7 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
   #inbox: E[] = [];
   #taken = 0;
   #turnDue = false;
+  #turnSkipped = false;
   #committing = false;
   #stopped = false;
   #ops: Op[] = [];
@@ -61,9 +62,20 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
     return this.#inbox.length - this.#taken;
   }
 
-  /** Queues an event; false = the inbox is full and the event is dropped (the caller counts it). */
+  /**
+   * Queues an event of the network; false = the inbox is full and it is dropped (the caller counts it).
+   * Peers repeat what they say.
+   */
   post(event: E): boolean {
-    if (this.#stopped || this.#waiting >= INBOX_EVENTS_MAX) return false;
+    return this.#waiting < INBOX_EVENTS_MAX && this.postOwn(event);
+  }
+
+  /**
+   * Queues an event of this process, which nobody repeats: the core waits for its answers (inputs, results,
+   * uploads), and what it asked for bounds them. false = stopped.
+   */
+  postOwn(event: E): boolean {
+    if (this.#stopped) return false;
     this.#inbox.push(event);
     this.#scheduleTurn();
     return true;
@@ -87,7 +99,8 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
 
   #turn(): void {
     this.#turnDue = false;
-    if (this.#stopped || this.#ops.length > PENDING_OPS_MAX) return; // the commit's end goes on
+    this.#turnSkipped = this.#ops.length > PENDING_OPS_MAX;
+    if (this.#stopped || this.#turnSkipped) return; // the commit's end goes on
     try {
       this.#runCore();
       this.#options.afterTurn?.();
@@ -146,7 +159,7 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
         this.#fail(cause);
         return;
       }
-      if (this.#waiting > 0) this.#scheduleTurn();
+      if (this.#waiting > 0 || this.#turnSkipped) this.#scheduleTurn();
     });
   }
 

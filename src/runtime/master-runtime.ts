@@ -63,6 +63,7 @@ export class MasterRuntime {
     this.#ports = options.ports;
     this.#link = options.link;
     this.#alarm = new Alarm(options.ports.clock);
+    this.core.context.journalNo = options.head.journalNo;
     this.#driver = new Driver<MasterEvent, Performed>({
       core: options.core,
       clock: this.#alarm.channel('core'),
@@ -106,11 +107,11 @@ export class MasterRuntime {
       case 'message': {
         const {peer, message} = received;
         if (message.type === 'timeProbe') return this.#answerProbe(received);
-        return this.post({type: 'message', peer, message, heardAt});
+        return this.#postHeard({type: 'message', peer, message, heardAt});
       }
       case 'linked': {
         const {peer, handshakeHash, tokenId, from} = received;
-        return this.post({type: 'linked', peer, handshakeHash, tokenId, from});
+        return this.#postHeard({type: 'linked', peer, handshakeHash, tokenId, from});
       }
       case 'drop':
         return this.#ports.journal.count(`drop.${received.reason}`);
@@ -131,8 +132,14 @@ export class MasterRuntime {
     if (reply) this.#ports.network.send(reply.to, reply.datagram);
   }
 
-  post(event: MasterEvent): void {
+  /** What peers say may be dropped: they say it again. */
+  #postHeard(event: MasterEvent): void {
     if (!this.#driver.post(event)) this.#ports.journal.count('drop.inboxFull');
+  }
+
+  /** Events of this process: uploads, inputs, the operator. */
+  post(event: MasterEvent): void {
+    this.#driver.postOwn(event);
   }
 
   /** The answer comes once the change is durable. */
@@ -144,6 +151,7 @@ export class MasterRuntime {
 
   #perform(effect: Performed, journalNo: number): void {
     const {ports, commandSecretKey} = this.#options;
+    this.core.context.journalNo = journalNo;
     switch (effect.type) {
       case 'send':
         return this.#send(effect.to, effect.message);

@@ -98,12 +98,12 @@ export class NodeRuntime {
       case 'message': {
         const {peer, message} = received;
         if (message.type === 'commandCopy') return this.#command(message.datagram, heardAt);
-        return this.post({type: 'message', peer, message, heardAt});
+        return this.#postHeard({type: 'message', peer, message, heardAt});
       }
       case 'linked': {
         const {peer, handshakeHash, tokenId, from} = received;
         this.#master = from;
-        return this.post({type: 'linked', peer, handshakeHash, tokenId, from});
+        return this.#postHeard({type: 'linked', peer, handshakeHash, tokenId, from});
       }
       case 'drop':
         return this.#ports.journal.count(`drop.${received.reason}`);
@@ -117,10 +117,10 @@ export class NodeRuntime {
     switch (opened.kind) {
       case 'command': {
         const {command, epoch, seq} = opened;
-        return this.post({type: 'command', command, epoch, seq, heardAt});
+        return this.#postHeard({type: 'command', command, epoch, seq, heardAt});
       }
       case 'duplicate':
-        return this.post({
+        return this.#postHeard({
           type: 'duplicateCommand',
           epoch: opened.epoch,
           seq: opened.seq,
@@ -132,8 +132,14 @@ export class NodeRuntime {
     }
   }
 
-  post(event: NodeEvent): void {
+  /** What the master says may be dropped: it is said again. */
+  #postHeard(event: NodeEvent): void {
     if (!this.#driver.post(event)) this.#ports.journal.count('drop.inboxFull');
+  }
+
+  /** Events of this process: runner, uploads, actions. */
+  post(event: NodeEvent): void {
+    this.#driver.postOwn(event);
   }
 
   #perform(effect: Performed): void {

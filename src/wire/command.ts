@@ -180,11 +180,11 @@ export class CommandReceiver {
       return drop(header.epoch < group.epoch ? 'oldEpoch' : 'unknownKey');
     const wasDone = group.window.marked(header.seq);
     if (!wasDone && !group.window.check(header.seq)) return drop('replayed');
-    if (!this.#bucket.take(now)) return drop('rateLimited');
     const {epoch, seq} = header;
     if (wasDone && this.#recent.some(recent => equalBytes(recent, datagram))) {
-      return {kind: 'duplicate', epoch, seq};
+      return {kind: 'duplicate', epoch, seq}; // known by its bytes: costs nobody anything
     }
+    if (!this.#bucket.take(now)) return drop('rateLimited');
     const command = this.#authentic(group, key, header, datagram);
     if (typeof command === 'string') return drop(command);
     this.#recent = [datagram.slice(), ...this.#recent.slice(0, RECENT_DATAGRAMS - 1)];

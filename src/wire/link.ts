@@ -26,7 +26,6 @@ export type DropReason =
   | 'oldEpoch'
   | 'rateLimited'
   | 'badSignature'
-  | 'expired'
   | 'coldStart'
   | 'inboxFull';
 

@@ -1,4 +1,4 @@
-// The join token that `volley token` prints and people carry to a node: root fingerprint, secret and the
+// The join token that `volley nodes token` prints and people carry to a node: root fingerprint, secret and the
 // master's address, in letters that can be read out, with a checksum that tells a typing error from a
 // token that is old. The secret never travels: both ends derive a psk from it for the handshake.
 
@@ -81,7 +81,7 @@ function readToken(body: Uint8Array): DecodedToken {
   const port = viewOf(body).getUint16(portAt);
   const host = fromUtf8(body.slice(portAt + 2));
   if (port === 0 || host === undefined || host.length > HOST_BYTES_MAX || !/^[\w.-]+$/.test(host)) {
-    return bad('the address in it is not valid; make a new one with `volley token`');
+    return bad('the address in it is not valid; make a new one with `volley nodes token`');
   }
   return {
     kind: 'token',

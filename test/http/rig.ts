@@ -73,6 +73,7 @@ export const batchView = (id: number, changes: Partial<BatchView> = {}): BatchVi
 
 export const nodeView = (nodeId: NodeId): NodeView => ({
   nodeId,
+  identityKey: '00'.repeat(32),
   name: 'n1',
   labels: [],
   state: 'up',

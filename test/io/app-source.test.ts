@@ -43,8 +43,9 @@ const signed = (change: Partial<AppManifest> = {}): Uint8Array =>
 test('an app is fetched once, checked and its memory bounded', async t => {
   const blob = signed();
   const {asked, fetchBlob} = blobsOf(blob, wasm);
-  const appKeys = [keys.publicKey];
-  const source = new AppSource({crypto, appKeys: () => appKeys, fetchBlob});
+  // A new array each time: what counts is what is in it.
+  const appKeys = () => [keys.publicKey];
+  const source = new AppSource({crypto, appKeys, fetchBlob});
   const [app, again] = await Promise.all([
     source.fetchApp(idOf(blob)),
     source.fetchApp(idOf(blob)),

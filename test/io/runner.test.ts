@@ -104,6 +104,15 @@ for (const [what, input, expected] of FAULTS) {
   });
 }
 
+test.serial('a call that fills the heap of the runner is out of memory, not a vote', async t => {
+  const limits = {timeSeconds: 60, memoryMib: 256, outputBytes: 2 ** 20};
+  const rig = openRig().add(manifestOf('large', {limits}), hostile);
+  const bad = rig.run('large', 'vectors');
+  const behind = rig.run('large', 'Behind');
+  t.is(await rig.story(bad), 'outOfMemory: the runner ran out of memory');
+  t.is(await rig.story(behind), 'done Behind');
+});
+
 test.serial('exit code 0 by proc_exit is success', async t => {
   const rig = openRig();
   t.is(await rig.story(rig.run('hostile', 'z')), 'done ');

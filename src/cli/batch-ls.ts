@@ -1,0 +1,47 @@
+// `volley batch ls`.
+
+import type {BatchView} from '../core/views.ts';
+import type {CommandSpec, Given} from './command.ts';
+import {OPERATOR_OPTIONS, withClient} from './connect.ts';
+import {ago, grouped, percent, print, printJson, safe} from './output.ts';
+import {tableLines} from './table.ts';
+
+export const batchLsCommand: CommandSpec = {
+  name: 'batch ls',
+  summary: 'List the batches',
+  options: OPERATOR_OPTIONS,
+  examples: ['volley batch ls', 'volley batch ls --json'],
+  run: list,
+};
+
+const COLUMNS = [
+  {title: 'batch', right: true},
+  {title: 'name'},
+  {title: 'app'},
+  {title: 'state'},
+  {title: 'done', right: true},
+  {title: 'workunits', right: true},
+  {title: 'failed', right: true},
+  {title: 'disagreed', right: true},
+  {title: 'submitted'},
+];
+
+async function list(given: Given): Promise<undefined> {
+  const batches = await withClient(given, client => client.batches());
+  if (given.flag('json')) printJson({batches});
+  else if (batches.length === 0) print('No batch yet. `volley batch submit --help` shows how.');
+  else for (const line of tableLines(COLUMNS, batches.map(rowOf))) print(line);
+  return undefined;
+}
+
+const rowOf = (batch: BatchView): string[] => [
+  String(batch.id),
+  safe(batch.name, 24),
+  safe(batch.appName, 24),
+  batch.state,
+  percent(batch.done + batch.failed, batch.count),
+  grouped(batch.count),
+  grouped(batch.failed),
+  grouped(batch.disagreements),
+  ago(batch.createdAt),
+];

@@ -1,0 +1,150 @@
+// `volley batch results`: canonical results in the order of the inputs.
+
+import type {WriteStream} from 'node:fs';
+import {VolleyError} from '../base/errors.ts';
+import {asBatchId} from '../base/types.ts';
+import {MIB} from '../base/units.ts';
+import type {BatchView, ResultView} from '../core/views.ts';
+import type {OperatorClient} from '../http/client.ts';
+import type {CommandSpec, Given} from './command.ts';
+import {usage} from './command.ts';
+import {OPERATOR_OPTIONS, withClient} from './connect.ts';
+import {grouped, print, printPaced, safe, safeText, tell} from './output.ts';
+import {cannotWrite, outputOf} from './result-bytes.ts';
+
+export const batchResultsCommand: CommandSpec = {
+  name: 'batch results',
+  args: '<batch>',
+  summary: 'Print the results of a batch, or write them to files',
+  options: [
+    {flag: '--out <path>', text: 'a folder for one file each; with --raw or --json, one file'},
+    {flag: '--raw', text: 'the bytes of all outputs, one after the other'},
+    {flag: '--sum', text: 'the sum of outputs that are whole numbers'},
+    {flag: '--state <state>', text: 'only done or failed ones'},
+    ...OPERATOR_OPTIONS,
+  ],
+  examples: [
+    'volley batch results 1                       # index or file name, and the output',
+    'volley batch results 1 --sum',
+    'volley batch results 1 --json | jq .text',
+    'volley batch results 2 --out ./counts         # one file for each result',
+  ],
+  run: results,
+};
+
+async function results(given: Given): Promise<number | undefined> {
+  const id = asBatchId(given.id('batch'));
+  const state = given.oneOf('state', ['done', 'failed']);
+  const forms = ['raw', 'sum', 'json'].filter(name => given.flag(name));
+  if (forms.length > 1)
+    throw usage(`give only one of ${forms.map(name => `--${name}`).join(', ')}`);
+  return withClient(given, async client => {
+    const batch = await client.batch(id);
+    const views = client.results(id, state === undefined ? {} : {state});
+    const out = given.text('out');
+    switch (forms[0]) {
+      case 'sum':
+        print(String(await sumOf(views)));
+        break;
+      case 'raw':
+        await writeAll(out, rawOf(client, views));
+        break;
+      case 'json':
+        await writeAll(out, jsonOf(views));
+        break;
+      default:
+        await plain(client, batch, views, out);
+    }
+    sayWhatIsMissing(batch);
+    return undefined;
+  });
+}
+
+type Views = AsyncIterable<ResultView>;
+
+async function sumOf(views: Views): Promise<bigint> {
+  let sum = 0n;
+  for await (const {index, state, text} of views) {
+    if (state === 'failed') continue;
+    const trimmed = text?.trim() ?? '';
+    if (!/^-?\d+$/.test(trimmed))
+      throw usage(`result ${index} is not a whole number, so there is no sum`);
+    sum += BigInt(trimmed);
+  }
+  return sum;
+}
+
+async function* jsonOf(views: Views): AsyncGenerator<Uint8Array, void, undefined> {
+  const {toUtf8} = await import('../base/bytes.ts');
+  for await (const view of views) yield toUtf8(`${JSON.stringify(view)}\n`);
+}
+
+async function* rawOf(
+  client: OperatorClient,
+  views: Views,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const view of views) yield* outputOf(client, view);
+}
+
+async function writeAll(out: string | undefined, source: AsyncIterable<Uint8Array>): Promise<void> {
+  const {createWriteStream} = await import('node:fs');
+  const {pipeline} = await import('node:stream/promises');
+  if (out === undefined) {
+    await pipeline(source, process.stdout, {end: false});
+    return;
+  }
+  let file: WriteStream | undefined;
+  try {
+    file = createWriteStream(out);
+    await pipeline(source, file);
+  } catch (error) {
+    throw error instanceof VolleyError ? error : cannotWrite(out, error);
+  }
+}
+
+async function plain(
+  client: OperatorClient,
+  batch: BatchView,
+  views: Views,
+  out: string | undefined,
+): Promise<void> {
+  const {fileNames, writeResults} = await import('./result-files.ts');
+  const names = await fileNames(client, batch.input);
+  if (out !== undefined) {
+    const count = await writeResults(client, views, {batch, names, out});
+    print(`${grouped(count)} results are in ${out}`);
+    return;
+  }
+  for await (const view of views) {
+    const key = safe(names.get(view.index) ?? String(view.index), 255);
+    for (const line of await shownLines(client, view)) await printPaced(`${key}\t${line}`);
+  }
+}
+
+/** A larger output is only named: it is read whole to be shown. */
+const SHOWN_BYTES_MAX = 16 * MIB;
+
+/** One line for each line of the output, so that `grep` and `cut` work. */
+async function shownLines(client: OperatorClient, view: ResultView): Promise<readonly string[]> {
+  if (view.state === 'failed') return [`failed: ${safe(view.reason ?? '', 256)}`];
+  const text = view.text ?? (await textOf(client, view));
+  if (text !== undefined) return safeText(text.replace(/\n$/, '')).split('\n');
+  const where = view.blobId === undefined ? 'not text' : `blob ${view.blobId}`;
+  return [`${grouped(view.size)} bytes, ${where}`];
+}
+
+async function textOf(client: OperatorClient, view: ResultView): Promise<string | undefined> {
+  if (view.blobId === undefined || view.size > SHOWN_BYTES_MAX) return undefined;
+  const {concat, fromUtf8} = await import('../base/bytes.ts');
+  const parts: Uint8Array[] = [];
+  for await (const part of outputOf(client, view)) parts.push(part);
+  return fromUtf8(concat(...parts));
+}
+
+function sayWhatIsMissing(batch: BatchView): void {
+  const open = batch.count - batch.done - batch.failed;
+  if (open > 0)
+    tell(`volley: the batch is ${batch.state}: ${grouped(open)} workunits have no result`);
+  if (batch.failed > 0)
+    tell(`volley: ${grouped(batch.failed)} workunits failed; --state failed lists them`);
+}

@@ -1,0 +1,62 @@
+// `volley batch show`: everything about one batch.
+
+import {assertNever} from '../base/assert.ts';
+import {asBatchId} from '../base/types.ts';
+import type {InputSource} from '../core/tables.ts';
+import type {BatchView} from '../core/views.ts';
+import type {CommandSpec, Given} from './command.ts';
+import {OPERATOR_OPTIONS, withClient} from './connect.ts';
+import {grouped, instant, percent, print, printJson, safe} from './output.ts';
+
+export const batchShowCommand: CommandSpec = {
+  name: 'batch show',
+  args: '<batch>',
+  summary: 'Show one batch',
+  options: OPERATOR_OPTIONS,
+  examples: ['volley batch show 1', 'volley batch show 1 --json'],
+  run: show,
+};
+
+async function show(given: Given): Promise<undefined> {
+  const id = asBatchId(given.id('batch'));
+  const batch = await withClient(given, client => client.batch(id));
+  if (given.flag('json')) printJson(batch);
+  else
+    for (const [label, value] of linesOf(batch)) if (value !== '') print(label.padEnd(15) + value);
+  return undefined;
+}
+
+const linesOf = (batch: BatchView): [string, string][] => [
+  ['batch', `${batch.id} ${safe(batch.name)}`],
+  ['state', batch.state + (batch.reason === '' ? '' : `: ${safe(batch.reason, 256)}`)],
+  ['app', `${safe(batch.appName)} ${batch.appId.slice(0, 16)}`],
+  ['arguments', batch.args.map(arg => safe(JSON.stringify(arg), 128)).join(' ')],
+  ['input', inputOf(batch.input)],
+  ['workunits', grouped(batch.count)],
+  ['done', `${grouped(batch.done)} (${percent(batch.done, batch.count)})`],
+  ['failed', grouped(batch.failed)],
+  ['replicas', `${grouped(batch.replicas)}, ${grouped(batch.out)} out now`],
+  ['results', grouped(batch.results)],
+  ['disagreements', grouped(batch.disagreements)],
+  ['errors', grouped(batch.errors)],
+  ['speed', batch.state === 'running' ? `${batch.perSecond.toFixed(1)} workunits/s` : ''],
+  ['submitted', `${instant(batch.createdAt)} UTC`],
+  ['ended', batch.endedAt === 0 ? '' : `${instant(batch.endedAt)} UTC`],
+  ...Object.entries(batch.policy).map(([name, value]): [string, string] => [
+    '',
+    `${name} ${grouped(value)}`,
+  ]),
+];
+
+function inputOf(input: InputSource): string {
+  switch (input.kind) {
+    case 'range':
+      return `${grouped(input.start)} … ${grouped(input.end)} in pieces of ${grouped(input.chunk)}`;
+    case 'lines':
+      return `${grouped(input.count)} lines of blob ${input.blobId.slice(0, 16)}`;
+    case 'files':
+      return `${grouped(input.count)} files, listed in blob ${input.blobId.slice(0, 16)}`;
+    default:
+      return assertNever(input);
+  }
+}

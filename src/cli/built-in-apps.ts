@@ -1,0 +1,82 @@
+// The apps that come with Volley. `volley init` signs them while the app key is at hand and keeps the signed
+// blobs beside the keys; the master stores and publishes them at its start.
+
+import {createHash} from 'node:crypto';
+import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {asBlobId, type BlobId} from '../base/types.ts';
+import {openSignedApp, signApp} from '../core/app.ts';
+import type {AppRow} from '../core/tables.ts';
+import type {MasterHandle} from '../http/handle.ts';
+import {readAppFolder} from '../io/app-folder.ts';
+import type {BlobStore} from '../io/blob-store.ts';
+import type {Crypto, KeyPair} from '../wire/crypto.ts';
+
+/** Folder in the master's data directory: `<name>.app` (signed manifest) and `<name>.wasm`. */
+const PREPARED = 'apps';
+
+/** dist/apps, from src/cli (tsx) and from dist/cli alike. */
+export const builtInAppsDirectory = (): string =>
+  fileURLToPath(new URL('../../dist/apps', import.meta.url));
+
+/** Signs every built-in app into the data directory. Answers their names. */
+export async function prepareBuiltInApps(
+  data: string,
+  crypto: Crypto,
+  appKey: KeyPair,
+): Promise<readonly string[]> {
+  const from = builtInAppsDirectory();
+  const to = join(data, PREPARED);
+  mkdirSync(to, {recursive: true, mode: 0o700});
+  const names: string[] = [];
+  for (const name of readdirSync(from).sort()) {
+    if (!existsSync(join(from, name, 'app.json'))) continue;
+    const app = await readAppFolder(join(from, name));
+    writeFileSync(join(to, `${name}.app`), signApp(crypto, appKey.secretKey, app.manifest));
+    if (app.module) writeFileSync(join(to, `${name}.wasm`), app.module);
+    names.push(name);
+  }
+  return names;
+}
+
+type Place = {
+  readonly handle: Pick<MasterHandle, 'operator' | 'apps'>;
+  readonly blobs: BlobStore;
+  readonly crypto: Crypto;
+  readonly appKeys: readonly Uint8Array[];
+  readonly wall: number;
+};
+
+/** Stores and publishes what `volley init` prepared and is not known yet. */
+export async function publishPrepared(data: string, place: Place): Promise<void> {
+  const from = join(data, PREPARED);
+  if (!existsSync(from)) return;
+  const known = new Map(place.handle.apps().map(app => [app.name, app.appId]));
+  for (const file of readdirSync(from).sort()) {
+    if (!file.endsWith('.app')) continue;
+    const blob = new Uint8Array(readFileSync(join(from, file)));
+    const appId = asBlobId(createHash('sha256').update(blob).digest('hex'));
+    const opened = openSignedApp(place.crypto, place.appKeys, blob);
+    if (opened.kind !== 'app' || known.get(opened.manifest.name) === appId) continue;
+    await place.blobs.put(blob);
+    const module = join(from, file.replace(/\.app$/, '.wasm'));
+    if (existsSync(module)) await place.blobs.put(new Uint8Array(readFileSync(module)));
+    const app = appRowOf(appId, opened.manifest, place.wall);
+    await place.handle.operator({kind: 'addApp', app});
+  }
+}
+
+type Manifest = Extract<ReturnType<typeof openSignedApp>, {kind: 'app'}>['manifest'];
+
+const appRowOf = (appId: BlobId, manifest: Manifest, wall: number): AppRow => ({
+  appId,
+  name: manifest.name,
+  version: manifest.version,
+  runtime: manifest.runtime,
+  action: manifest.action ?? '',
+  publishedAt: wall,
+  timeLimitSeconds: manifest.limits.timeSeconds,
+  memoryLimitMib: manifest.limits.memoryMib,
+  outputLimitBytes: manifest.limits.outputBytes,
+});

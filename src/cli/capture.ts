@@ -1,0 +1,123 @@
+// `volley capture`: fires an action on many nodes at one instant, tells who fired when, brings the files.
+
+import {EXIT, VolleyError} from '../base/errors.ts';
+import {asCaptureId, type CaptureId, type NodeId} from '../base/types.ts';
+import type {CaptureView, NodeView} from '../core/views.ts';
+import type {OperatorClient} from '../http/client.ts';
+import type {Target} from '../wire/message.ts';
+import type {CommandSpec, Given} from './command.ts';
+import {usage} from './command.ts';
+import {OPERATOR_OPTIONS, withClient} from './connect.ts';
+import {grouped, print, printJson} from './output.ts';
+import {ProgressLine} from './progress.ts';
+
+const LEAD_MS = 300;
+const LEAD_MS_MAX = 60_000;
+
+export const captureCommand: CommandSpec = {
+  name: 'capture',
+  summary: 'Fire an action on many nodes at one instant and bring the files',
+  options: [
+    {flag: '--action <name>', text: 'what the nodes do: testcard, camera, or an action of theirs'},
+    {flag: '--at <+time>', text: `fire this long from now, all together (default +${LEAD_MS}ms)`},
+    {flag: '--now', text: 'fire on hearing instead'},
+    {flag: '--select <who>', text: 'label=x, or name or id of a node', repeatable: true},
+    {flag: '--shots <count>', text: 'shots (default 1)'},
+    {flag: '--interval <time>', text: 'time between shots (default 1s)'},
+    {flag: '--arg <text>', text: 'argument for the action', repeatable: true},
+    {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
+    ...OPERATOR_OPTIONS,
+  ],
+  examples: [
+    'volley capture --action testcard',
+    'volley capture --action camera --at +500ms --select label=ring1 --out ./scan-42',
+    'volley capture --action camera --shots 10 --interval 500ms --select cam-07 --select cam-08',
+  ],
+  run: capture,
+};
+
+async function capture(given: Given): Promise<number> {
+  const action = given.text('action');
+  if (action === undefined) throw usage('--action is missing: what shall the nodes do?');
+  const shots = given.whole('shots', 1, 1_000) ?? 1;
+  const intervalMs = given.durationMs('interval') ?? 1_000;
+  const leadMs = leadOf(given);
+  return withClient(given, async client => {
+    const target = targetOf(given.texts('select'), await client.nodes());
+    const args = given.texts('arg');
+    const {captureId} = await client.capture({action, args, target, leadMs, shots, intervalMs});
+    const out = given.text('out') ?? `capture-${captureId}`;
+    const line = new ProgressLine();
+    const view = await followCapture(client, captureId, now => line.show(progressOf(now)));
+    line.end();
+    const {saveCapture} = await import('./capture-files.ts');
+    const saved = await saveCapture(client, view, out);
+    if (given.flag('json')) printJson({...view, out, saved});
+    else {
+      const {captureLines} = await import('./capture-table.ts');
+      for (const text of captureLines(view, saved)) print(text);
+      print(`${grouped(saved.size)} files and manifest.json are in ${out}`);
+    }
+    return view.rows.every(row => row.verdict === 'fired') ? EXIT.ok : EXIT.failed;
+  });
+}
+
+function leadOf(given: Given): number {
+  const at = given.durationMs('at');
+  if (!given.flag('now')) {
+    if (at !== undefined && at > LEAD_MS_MAX) throw usage('--at is at most +60s');
+    return at ?? LEAD_MS;
+  }
+  if (at !== undefined) throw usage('give only one of --at and --now');
+  return 0;
+}
+
+/** Texts of --select to labels and ids; no text = every node. */
+export function targetOf(texts: readonly string[], nodes: readonly NodeView[]): Target {
+  const labels: string[] = [];
+  const ids = new Set<NodeId>();
+  for (const text of texts) {
+    if (text.startsWith('label=')) labels.push(text.slice('label='.length));
+    else for (const id of idsOf(text, nodes)) ids.add(id);
+  }
+  const unknown = labels.find(label => !nodes.some(node => node.labels.includes(label)));
+  if (unknown !== undefined)
+    throw new VolleyError('VOLLEY_NO_NODES', {reason: `none has the label "${unknown}"`});
+  return {labels, nodes: [...ids]};
+}
+
+const ID_LETTERS_MIN = 4;
+
+function idsOf(text: string, nodes: readonly NodeView[]): readonly NodeId[] {
+  const byName = nodes.filter(node => node.name === text);
+  if (byName.length > 0) return byName.map(node => node.nodeId);
+  const byId = nodes.filter(node => node.nodeId.startsWith(text.toLowerCase()));
+  if (text.length >= ID_LETTERS_MIN && byId.length === 1) return byId.map(node => node.nodeId);
+  throw new VolleyError('VOLLEY_UNKNOWN_NODE', {node: text});
+}
+
+/** Waits until everything is told and collected, or nobody is waited for any more. */
+export async function followCapture(
+  client: OperatorClient,
+  captureId: CaptureId,
+  onChange: (view: CaptureView) => void,
+): Promise<CaptureView> {
+  for await (const event of client.events({captureId: asCaptureId(captureId)})) {
+    if (event.kind !== 'capture') continue;
+    onChange(event.capture);
+    if (event.capture.state === 'done') return event.capture;
+  }
+  return client.captureOf(captureId);
+}
+
+function progressOf({id, rows}: CaptureView): string {
+  const files = rows.flatMap(row => row.files);
+  const count = (test: (row: (typeof rows)[number]) => boolean): string =>
+    grouped(rows.filter(test).length);
+  return [
+    `capture ${id}`,
+    `${count(row => row.heard)}/${grouped(rows.length)} heard`,
+    `${count(row => row.verdict === 'fired')} fired`,
+    `${grouped(files.filter(file => file.collected).length)}/${grouped(files.length)} files`,
+  ].join('  ');
+}

@@ -1,0 +1,36 @@
+// Every command, in the order of the help.
+
+import {appLsCommand} from './app-ls.ts';
+import {appPublishCommand} from './app-publish.ts';
+import {batchCancelCommand} from './batch-cancel.ts';
+import {batchLsCommand} from './batch-ls.ts';
+import {batchResultsCommand} from './batch-results.ts';
+import {batchShowCommand} from './batch-show.ts';
+import {batchSubmitCommand} from './batch-submit.ts';
+import {batchWatchCommand} from './batch-watch.ts';
+import {captureCommand} from './capture.ts';
+import type {CommandSpec} from './command.ts';
+import {demoCommand} from './demo.ts';
+import {initCommand} from './init.ts';
+import {masterCommand} from './master.ts';
+import {nodeCommand} from './node.ts';
+import {nodesCommand} from './nodes.ts';
+import {nodesTokenCommand} from './nodes-token.ts';
+
+export const COMMANDS: readonly CommandSpec[] = [
+  demoCommand,
+  initCommand,
+  masterCommand,
+  nodeCommand,
+  nodesCommand,
+  nodesTokenCommand,
+  batchSubmitCommand,
+  batchLsCommand,
+  batchShowCommand,
+  batchWatchCommand,
+  batchResultsCommand,
+  batchCancelCommand,
+  captureCommand,
+  appPublishCommand,
+  appLsCommand,
+];

@@ -1,0 +1,248 @@
+// Builds a real master: files, store, sockets, core, runtime, HTTP. `openMaster` gives a ready thing.
+
+import {randomBytes} from 'node:crypto';
+import {join} from 'node:path';
+import {fromHex} from '../base/bytes.ts';
+import {Prng} from '../base/prng.ts';
+import type {Address, BatchId, BlobId, CaptureId, PeerId} from '../base/types.ts';
+import type {Announcement, OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import {BLOB_PORT, openBlobServer} from '../http/blob-server.ts';
+import type {MasterHandle} from '../http/handle.ts';
+import {openOperatorServer} from '../http/server.ts';
+import {openBlobStore} from '../io/blob-store.ts';
+import {type Cluster, openCluster} from '../io/cluster-files.ts';
+import {NodeCrypto} from '../io/crypto.ts';
+import {indexLines} from '../io/index-lines.ts';
+import {BlobInputs} from '../io/inputs.ts';
+import {chooseInterface} from '../io/interfaces.ts';
+import {type LevelStore, openLevelStore} from '../io/level-store.ts';
+import {Log, type LogLevel} from '../io/log.ts';
+import {auditStore} from '../io/store-audit.ts';
+import {SystemClock} from '../io/system-clock.ts';
+import {openUdp} from '../io/udp.ts';
+import type {MasterConfig} from '../master/context.ts';
+import type {MasterCore} from '../master/master.ts';
+import {FIRST_TABLES, MasterRestore} from '../master/restore.ts';
+import {
+  viewApps,
+  viewBatch,
+  viewBatches,
+  viewCaptures,
+  viewNodes,
+  viewOneCapture,
+  viewStatus,
+} from '../master/status.ts';
+import {MasterRuntime} from '../runtime/master-runtime.ts';
+import {MasterLink} from '../wire/session-master.ts';
+import {openTrust} from '../wire/trust.ts';
+import {publishPrepared} from './built-in-apps.ts';
+import {Closers} from './closers.ts';
+import {packageVersion} from './version.ts';
+
+const BEACON_MS = 1_000;
+
+export type MasterOptions = {
+  readonly data: string;
+  /** Name or address; default: the one with the default route. */
+  readonly interface?: string;
+  readonly port?: number;
+  readonly groupPort?: number;
+  readonly httpPort?: number;
+  readonly httpListen?: string;
+  readonly blobPort?: number;
+  readonly logFormat?: 'human' | 'json';
+  readonly logLevel?: LogLevel;
+  /** A broken invariant, a failed disk: the process must end. */
+  readonly fatal: (error: unknown) => void;
+};
+
+export type Master = {
+  readonly core: MasterCore;
+  readonly clusterName: string;
+  readonly rootFingerprint: Uint8Array;
+  /** Where nodes reach it. */
+  readonly address: Address;
+  readonly httpUrl: string;
+  readonly operatorToken: string;
+  operator(request: OperatorRequest): Promise<OperatorAnswer>;
+  close(): Promise<void>;
+};
+
+export async function openMaster(options: MasterOptions): Promise<Master> {
+  const closers = new Closers();
+  try {
+    return await buildMaster(options, closers);
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}
+
+async function buildMaster(options: MasterOptions, closers: Closers): Promise<Master> {
+  const cluster = openCluster(options.data);
+  const {address} = chooseInterface(options.interface);
+  const base = await openBase(options, cluster, closers);
+  const udp = await openUdp({
+    role: 'master',
+    address,
+    ...(options.port === undefined ? {} : {port: options.port, masterPort: options.port}),
+    ...(options.groupPort === undefined ? {} : {groupPort: options.groupPort}),
+  });
+  closers.add(() => udp.close());
+  const watchers = new Set<(about: Announcement) => void>();
+  const runtime = new MasterRuntime({
+    core: base.core,
+    link: linkOf(base, cluster, Number(udp.address.split(':')[1])),
+    ports: {...base, network: udp, inputs: new BlobInputs(base.blobs), fatal: options.fatal},
+    commandSecretKey: cluster.commandKey.secretKey,
+    head: base.head,
+    beaconMs: BEACON_MS,
+    onAnnounce: about => {
+      for (const watcher of watchers) watcher(about);
+    },
+  });
+  udp.onDatagram((bytes, from) => runtime.datagram(bytes, from));
+  runtime.start();
+  closers.add(() => runtime.stop());
+  const handle = handleOf({...base, runtime, watchers});
+  const httpUrl = await openDoors({options, cluster, address, base, handle, closers});
+  return {
+    core: base.core,
+    clusterName: cluster.name,
+    rootFingerprint: cluster.rootFingerprint,
+    address: udp.address,
+    httpUrl,
+    operatorToken: cluster.operatorToken,
+    operator: request => handle.operator(request),
+    close: () => closers.closeAll(),
+  };
+}
+
+type Base = Awaited<ReturnType<typeof openBase>>;
+
+/** What stands without a network: log, store, blobs, and the core with what it remembers. */
+async function openBase(options: MasterOptions, cluster: Cluster, closers: Closers) {
+  const crypto = new NodeCrypto();
+  const clock = new SystemClock();
+  const log = new Log({
+    clock,
+    format: options.logFormat ?? 'human',
+    level: options.logLevel ?? 'info',
+  });
+  closers.add(() => log.close());
+  const store = await openLevelStore(join(options.data, 'store'));
+  closers.add(() => store.close());
+  const blobs = await openBlobStore(join(options.data, 'blobs'));
+  const head = await auditStore(store, crypto);
+  const config: MasterConfig = {
+    clusterId: cluster.clusterId,
+    instanceId: crypto.random(8),
+    leaseSecret: cluster.leaseSecret,
+    groupKey: crypto.random(32),
+    groupKeyId: crypto.random(1)[0] ?? 0,
+    blobPort: options.blobPort ?? BLOB_PORT,
+    signedTrust: cluster.signedTrust,
+    version: packageVersion(),
+  };
+  const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
+  const core = await restore(store, new MasterRestore(config, crypto, prng, clock.now()));
+  return {crypto, clock, journal: log, log, store, blobs, head, core};
+}
+
+const linkOf = ({core, crypto, clock}: Base, cluster: Cluster, port: number): MasterLink =>
+  new MasterLink({
+    crypto,
+    staticKey: cluster.staticKey,
+    signedTrust: cluster.signedTrust,
+    port,
+    knows: (peer: PeerId) => core.context.roster.byPeer(peer) !== undefined,
+    pskOf: tokenId => {
+      const token = core.context.roster.token(tokenId, clock.now().wall);
+      return token && fromHex(token.psk);
+    },
+  });
+
+/** Blobs for nodes on the cluster's interface, the operator's interface on loopback. Answers its URL. */
+async function openDoors(parts: {
+  readonly options: MasterOptions;
+  readonly cluster: Cluster;
+  readonly address: string;
+  readonly base: Base;
+  readonly handle: MasterHandle;
+  readonly closers: Closers;
+}): Promise<string> {
+  const {options, cluster, address, base, handle, closers} = parts;
+  const {blobs, crypto, clock} = base;
+  const appKeys = openTrust(crypto, cluster.signedTrust)?.appKeys ?? [];
+  const blobServer = await openBlobServer({
+    handle,
+    blobs,
+    hmac: (key, ...bytes) => crypto.hmacSha256(key, ...bytes),
+    host: address,
+    port: options.blobPort ?? BLOB_PORT,
+  });
+  closers.add(() => blobServer.close());
+  const {wall} = clock.now();
+  await publishPrepared(options.data, {handle, blobs, crypto, appKeys, wall});
+  const server = await openOperatorServer({
+    handle,
+    blobs,
+    crypto,
+    appKeys,
+    token: cluster.operatorToken,
+    host: options.httpListen ?? '127.0.0.1',
+    ...(options.httpPort === undefined ? {} : {port: options.httpPort}),
+    indexLines: lines => indexLines(blobs, lines, 'lines'),
+    indexFiles: files => indexLines(blobs, ndjsonOf(files), 'files'),
+  });
+  closers.add(() => server.close());
+  return server.url;
+}
+
+/** Pushes the rows in their order; see FIRST_TABLES. */
+async function restore(store: LevelStore, rows: MasterRestore): Promise<MasterCore> {
+  for (const table of FIRST_TABLES)
+    for await (const [key, value] of store.scan(table)) rows.row(table, key, value);
+  for (const {table, from, to} of rows.ranges())
+    for await (const [key, value] of store.scan(table, from, to)) rows.row(table, key, value);
+  return rows.finish();
+}
+
+async function* ndjsonOf(rows: readonly object[]): AsyncGenerator<Uint8Array> {
+  for (const row of rows) yield new TextEncoder().encode(`${JSON.stringify(row)}\n`);
+}
+
+function handleOf(parts: {
+  readonly runtime: MasterRuntime;
+  readonly store: LevelStore;
+  readonly clock: SystemClock;
+  readonly log: Log;
+  readonly watchers: Set<(about: Announcement) => void>;
+}): MasterHandle {
+  const {runtime, store, clock, log, watchers} = parts;
+  const {core} = runtime;
+  const startedAt = clock.now().wall;
+  return {
+    operator: request => new Promise(answer => runtime.operator(request, answer)),
+    status: () =>
+      viewStatus(core, {journalNo: runtime.journalNo, startedAt, counters: log.snapshot()}),
+    apps: () => viewApps(core),
+    nodes: () => viewNodes(core),
+    batches: () => viewBatches(core, clock.now()),
+    batch: (id: BatchId) => viewBatch(core, id, clock.now()),
+    captures: () => viewCaptures(core),
+    capture: (id: CaptureId) => viewOneCapture(core, id),
+    blobKeyOf: nodeId => {
+      const node = core.context.roster.node(nodeId);
+      return node?.welcomed ? node.blobKey : undefined;
+    },
+    mayUpload: (nodeId, purpose, size) => core.mayUpload(nodeId, purpose, size),
+    blobStored: (blobId: BlobId, size: number) => runtime.post({type: 'blobStored', blobId, size}),
+    watch: listener => {
+      watchers.add(listener);
+      return () => watchers.delete(listener);
+    },
+    read: (table, key) => store.get(table, key),
+    scan: (table, from, to) => store.scan(table, from, to),
+  };
+}

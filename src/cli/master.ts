@@ -1,0 +1,119 @@
+// `volley master`: the master of a cluster, in the foreground.
+
+import {HOUR_MS} from '../base/units.ts';
+import type {CommandSpec, Given} from './command.ts';
+import {defined} from './command.ts';
+import {masterDirectory} from './connect.ts';
+import {openDaemon, serve, UNTIL_STDIN_ENDS} from './daemon.ts';
+import {instant, print, safe, tell} from './output.ts';
+
+const TOKEN_USES = 250;
+const TOKEN_HOURS = 24;
+const LOOPBACK = /^(127\.|::1$|localhost$)/;
+
+export const masterCommand: CommandSpec = {
+  name: 'master',
+  summary: 'Run the master of a cluster that `volley init` made',
+  options: [
+    {flag: '--data <dir>', text: 'folder of the master (default ~/.volley/master)'},
+    {flag: '--interface <name>', text: 'network interface or its address (default: default route)'},
+    {flag: '--port <port>', text: 'UDP port that nodes speak to (default 6273)'},
+    {flag: '--group-port <port>', text: 'UDP port of the multicast group (default 6272)'},
+    {flag: '--http-port <port>', text: 'port of the operator interface (default 6271)'},
+    {flag: '--http-listen <address>', text: 'address it listens on (default 127.0.0.1)'},
+    {flag: '--blob-port <port>', text: 'port where nodes get and put files (default 6274)'},
+    {flag: '--log <format>', text: 'human or json (default human), on stderr'},
+    {flag: '--quiet', text: 'warnings only, and no join token'},
+    {
+      flag: '--token-uses <count>',
+      text: `nodes that the shown token admits (default ${TOKEN_USES})`,
+    },
+    {flag: '--token-hours <hours>', text: `how long it does (default ${TOKEN_HOURS})`},
+    UNTIL_STDIN_ENDS,
+  ],
+  examples: [
+    'volley master',
+    'volley master --interface eth0 --data /srv/volley',
+    'volley master --http-listen 0.0.0.0   # the operator interface for the whole network',
+  ],
+  run: runMaster,
+};
+
+async function runMaster(given: Given): Promise<undefined> {
+  const data = await masterDirectory(given);
+  const uses = given.whole('token-uses', 1, 100_000) ?? TOKEN_USES;
+  const hours = given.number('token-hours', 0.01, 8_784) ?? TOKEN_HOURS;
+  const quiet = given.flag('quiet');
+  const httpListen = given.text('http-listen');
+  const options = defined({
+    interface: given.text('interface'),
+    port: given.port('port'),
+    groupPort: given.port('group-port'),
+    httpPort: given.port('http-port'),
+    httpListen,
+    blobPort: given.port('blob-port'),
+    logFormat: given.oneOf('log', ['human', 'json']),
+    logLevel: quiet ? ('warn' as const) : undefined,
+  });
+  const daemon = openDaemon(given.flag('until-stdin-ends'));
+  const {openMaster} = await import('./master-process.ts');
+  const {removeMasterPlace, writeMasterPlace} = await import('./master-place.ts');
+  const master = await openMaster({...options, data, fatal: daemon.fatal});
+  const {address} = master;
+  // Who listens everywhere is reached on this machine at its loopback.
+  const httpUrl = master.httpUrl.replace('//0.0.0.0:', '//127.0.0.1:').replace('[::]', '[::1]');
+  const nodeFlags = nodeFlagsOf(given);
+  writeMasterPlace(data, {pid: process.pid, httpUrl, address, nodeFlags});
+  if (httpListen !== undefined && !LOOPBACK.test(httpListen))
+    tell(
+      `volley: warning: the operator interface listens on ${httpListen}: whoever has the operator ` +
+        'token commands this cluster, and it crosses the network in clear',
+    );
+  if (!quiet) {
+    const token = await addToken(master, uses, hours);
+    print(`Cluster "${safe(master.clusterName)}" is up.`);
+    print(`  nodes reach it at  ${address}`);
+    print(`  operator           ${httpUrl}`);
+    print();
+    print(`To add a node, run on it (${uses} times, until ${instant(token.expiresAt)} UTC):`);
+    print(`  volley node --join ${token.text}${nodeFlags}`);
+    print();
+  }
+  await serve(daemon, async () => {
+    removeMasterPlace(data);
+    await master.close();
+  });
+  return undefined;
+}
+
+/** A node must be told what is not the default. */
+function nodeFlagsOf(given: Given): string {
+  const groupPort = given.text('group-port');
+  const port = given.text('port');
+  const flags = groupPort === undefined ? '' : ` --group-port ${groupPort}`;
+  return port === undefined ? flags : `${flags} --master-port ${port}`;
+}
+
+async function addToken(
+  master: import('./master-process.ts').Master,
+  uses: number,
+  hours: number,
+): Promise<{readonly text: string; readonly expiresAt: number}> {
+  const {NodeCrypto} = await import('../io/crypto.ts');
+  const {encodeToken, pskOf, tokenIdOf} = await import('../wire/token.ts');
+  const {asWallMs} = await import('../base/types.ts');
+  const {VolleyError} = await import('../base/errors.ts');
+  const crypto = new NodeCrypto();
+  const secret = crypto.random(16);
+  const expiresAt = asWallMs(Math.round(Date.now() + hours * HOUR_MS));
+  const answer = await master.operator({
+    kind: 'addToken',
+    tokenId: tokenIdOf(crypto, secret),
+    psk: pskOf(crypto, secret),
+    uses,
+    expiresAt,
+  });
+  if (!answer.ok) throw new VolleyError(answer.code, answer.fields);
+  const {rootFingerprint: fingerprint, address} = master;
+  return {text: encodeToken({fingerprint, secret, address}), expiresAt};
+}

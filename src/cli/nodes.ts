@@ -1,0 +1,55 @@
+// `volley nodes`: who belongs to the cluster and how they do.
+
+import type {NodeView} from '../core/views.ts';
+import type {CommandSpec, Given} from './command.ts';
+import {OPERATOR_OPTIONS, withClient} from './connect.ts';
+import {ago, grouped, print, printJson, safe, shortId} from './output.ts';
+import {tableLines} from './table.ts';
+
+export const nodesCommand: CommandSpec = {
+  name: 'nodes',
+  summary: 'List the nodes',
+  options: OPERATOR_OPTIONS,
+  examples: ['volley nodes', 'volley nodes --json'],
+  run: runNodes,
+};
+
+const COLUMNS = [
+  {title: 'name'},
+  {title: 'id'},
+  {title: 'state'},
+  {title: 'labels'},
+  {title: 'arch'},
+  {title: 'slots', right: true},
+  {title: 'running', right: true},
+  {title: 'validated', right: true},
+  {title: 'errors', right: true},
+  {title: 'credit', right: true},
+  {title: 'heard'},
+];
+
+async function runNodes(given: Given): Promise<undefined> {
+  const nodes = await withClient(given, client => client.nodes());
+  if (given.flag('json')) printJson({nodes});
+  else if (nodes.length === 0)
+    print('No node has joined yet. `volley nodes token` makes a token for `volley node --join`.');
+  else for (const line of tableLines(COLUMNS, sorted(nodes).map(rowOf))) print(line);
+  return undefined;
+}
+
+const sorted = (nodes: readonly NodeView[]): NodeView[] =>
+  [...nodes].sort((a, b) => a.name.localeCompare(b.name, 'en', {numeric: true}));
+
+const rowOf = (node: NodeView): string[] => [
+  safe(node.name, 24),
+  shortId(node.nodeId),
+  node.state,
+  safe(node.labels.join(','), 24),
+  safe(node.arch, 8),
+  grouped(node.slots),
+  grouped(node.out),
+  grouped(node.validated),
+  grouped(node.errors + node.disagreed),
+  grouped(Math.round(node.credit)),
+  ago(node.heardAt),
+];

@@ -1,0 +1,89 @@
+// All checkers of a world behind one ear; see reliability.md section 6.4 for the names.
+//
+//   P1 acknowledged results survive        P2 nodes forget only what is acknowledged
+//   P3 canonical is true, or ≥ quorum lied P4 one decision, one credit grant for each
+//   P5 commands at most once, in time      S13 the disk is what was made durable
+//   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
+
+import {hex32} from '../base/bytes.ts';
+import type {CaptureId, MonoMs, NodeId, Now} from '../base/types.ts';
+import type {NodeEffect, NodeEvent} from '../core/core.ts';
+import type {Op} from '../core/tables.ts';
+import type {MasterCore} from '../master/master.ts';
+import type {FireOrder} from '../runtime/ports.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import {holds, type Watcher} from './fabric.ts';
+import {MasterChecker} from './master-checker.ts';
+import {NodeChecker} from './node-checker.ts';
+import type {BatchPlan} from './plan.ts';
+import type {SimMaster} from './sim-master.ts';
+import type {SimNode} from './sim-node.ts';
+
+export type CheckersOptions = {
+  readonly crypto: Crypto;
+  readonly master: SimMaster;
+  readonly nodes: ReadonlyMap<NodeId, SimNode>;
+  readonly plans: ReadonlyMap<string, BatchPlan>;
+  readonly now: () => number;
+  /** The master's invariants are looked at after every so many turns: they cost its whole state. */
+  readonly turnsPerCheck: number;
+};
+
+export class Checkers implements Watcher {
+  readonly masterChecker: MasterChecker;
+  readonly nodeChecker: NodeChecker;
+  readonly #options: CheckersOptions;
+  #turns = 0;
+
+  constructor(options: CheckersOptions) {
+    this.#options = options;
+    const {crypto, master, nodes, plans, now} = options;
+    const profileOf = (nodeId: NodeId) => nodes.get(nodeId)?.plan.profile;
+    this.masterChecker = new MasterChecker(master, plans, profileOf);
+    this.nodeChecker = new NodeChecker(crypto, master, now, {
+      results: (nodeId, items, journalNo) =>
+        this.masterChecker.acknowledged(nodeId, items, journalNo),
+      shot: (nodeId, captureId, shot) => this.#shotKept(nodeId, captureId, shot),
+    });
+  }
+
+  #shotKept(nodeId: NodeId, captureId: CaptureId, shot: number): void {
+    const key = `${hex32(captureId)}${hex32(shot)}${nodeId}`;
+    const row = this.#options.master.store.disk.get('shot', key);
+    holds(row, 'P1', () => `shot ${key} was acknowledged and is not in the store`);
+  }
+
+  masterBooted(core: MasterCore): void {
+    core.check();
+    this.masterChecker.booted();
+  }
+
+  masterDurable(ops: readonly Op[]): void {
+    this.masterChecker.durable(ops);
+  }
+
+  masterTurn(core: MasterCore): void {
+    this.#turns += 1;
+    if (this.#turns % this.#options.turnsPerCheck === 0) core.check();
+  }
+
+  nodeBooted(node: SimNode): void {
+    this.nodeChecker.booted(node);
+  }
+
+  nodeDurable(node: SimNode, ops: readonly Op[]): void {
+    this.nodeChecker.durable(node, ops);
+  }
+
+  nodeTook(node: SimNode, event: NodeEvent, effects: readonly NodeEffect[], now: Now): void {
+    this.nodeChecker.took(node, event, effects, now);
+  }
+
+  ordered(node: SimNode, order: FireOrder, now: MonoMs): void {
+    this.nodeChecker.ordered(node, order, now);
+  }
+
+  fired(node: SimNode, order: FireOrder): void {
+    this.nodeChecker.fired(node, order);
+  }
+}

@@ -1,0 +1,183 @@
+// P1, P3 and P4 over what became durable at the master.
+
+import type {NodeId} from '../base/types.ts';
+import {decodeHead, HEAD_KEY} from '../core/journal.ts';
+import {decodeCredit, decodePage, decodePageKey, type Op, PAGE_WORKUNITS} from '../core/tables.ts';
+import type {ResultItem} from '../wire/message.ts';
+import {holds} from './fabric.ts';
+import {
+  type Change,
+  type Decided,
+  Model,
+  nameOf,
+  outputName,
+  type WorkunitKey,
+  workunitKey,
+} from './model.ts';
+import type {BatchPlan} from './plan.ts';
+import type {SimMaster} from './sim-master.ts';
+import type {Profile} from './sim-runner.ts';
+import {truthOf} from './truth.ts';
+
+type Acked = {readonly nodeId: NodeId; readonly key: WorkunitKey};
+
+export class MasterChecker {
+  readonly model = new Model();
+  readonly #master: SimMaster;
+  readonly #plans: ReadonlyMap<string, BatchPlan>;
+  readonly #profileOf: (nodeId: NodeId) => Profile | undefined;
+  #credit = 0;
+  /** Acknowledged results of workunits that were open when last looked at. */
+  #acked: Acked[] = [];
+  #journalNoSeen = 0;
+  /** Canonical outputs that are wrong: only ever with a quorum of liars. */
+  wrongCanonical = 0;
+
+  constructor(
+    master: SimMaster,
+    plans: ReadonlyMap<string, BatchPlan>,
+    profileOf: (nodeId: NodeId) => Profile | undefined,
+  ) {
+    this.#master = master;
+    this.#plans = plans;
+    this.#profileOf = profileOf;
+  }
+
+  durable(ops: readonly Op[]): void {
+    const change = this.model.apply(ops);
+    this.model.checkCounters(ops);
+    for (const [key, decision] of change.decided) this.#onDecided(key, decision, change);
+    for (const key of change.removed.keys()) {
+      const isOver = change.decided.has(key) || this.model.hasEnded(Math.floor(key / 2 ** 32));
+      holds(isOver, 'P1', () => `votes on ${nameOf(key)} are gone, and no decision`);
+    }
+    if (change.credited.size > 0 || change.decided.size > 0) this.#checkCredit();
+  }
+
+  #onDecided(key: WorkunitKey, decision: Decided, change: Change): void {
+    const {model} = this;
+    holds(!model.votes.has(key), 'P4', () => `${nameOf(key)} is decided and has open votes`);
+    const evidence = model.evidence.get(key);
+    model.evidence.delete(key);
+    if (decision.kind !== 'done') return;
+    const report = model.reports.get(decision.reportNo);
+    const item = report?.items[decision.item];
+    holds(item, 'P1', () => `${nameOf(key)}: its canonical report ${decision.reportNo} is missing`);
+    const fits = workunitKey(item.batchId, item.index) === key && item.status === 'done';
+    holds(fits, 'P4', () => `${nameOf(key)}: its canonical report is of another workunit`);
+    if (item.status !== 'done') return;
+    const name = outputName(item.output);
+    this.#checkOutput(key, item, evidence?.get(name) ?? new Set());
+    // The vote that decided is never stored, and always one that agrees: one more than the stored ones.
+    let agreeing = 1;
+    for (const {row} of change.removed.get(key) ?? [])
+      if (row.status === 'done' && outputName(row.output) === name) agreeing += 1;
+    this.#credit += agreeing;
+  }
+
+  #checkOutput(
+    key: WorkunitKey,
+    item: ResultItem & {readonly status: 'done'},
+    witnesses: ReadonlySet<NodeId>,
+  ): void {
+    const row = this.model.batches.get(item.batchId);
+    const plan = row && this.#plans.get(row.name);
+    holds(row && plan, 'P3', () => `${nameOf(key)} is of a batch that nobody submitted`);
+    // What the operator asked for, not what the row says now.
+    const minQuorum = plan.request.policy.minQuorum ?? row.policy.minQuorum;
+    holds(
+      witnesses.size >= minQuorum,
+      'P3',
+      () => `${nameOf(key)}: ${witnesses.size} nodes agree, the quorum is ${minQuorum}`,
+    );
+    if (item.output.kind === 'blob') {
+      const {blobId, size} = item.output;
+      const isThere = this.#master.blobs.get(blobId) === size;
+      holds(isThere, 'P1', () => `${nameOf(key)}: its canonical blob is not there`);
+    }
+    const truth = outputName(truthOf(row.input, row.args, item.index));
+    if (outputName(item.output) === truth) return;
+    this.wrongCanonical += 1;
+    for (const nodeId of witnesses) {
+      const profile = this.#profileOf(nodeId);
+      const isLiar = profile === 'wrong' || profile === 'colluding';
+      holds(isLiar, 'P3', () => `${nameOf(key)}: wrong, and ${profile} node ${nodeId} agrees`);
+    }
+  }
+
+  #checkCredit(): void {
+    let credit = 0;
+    let validated = 0;
+    for (const row of this.model.credits.values()) {
+      credit += row.credit;
+      validated += row.validated;
+    }
+    holds(credit === this.#credit, 'P4', () => `credit is ${credit}, earned were ${this.#credit}`);
+    holds(validated === credit, 'P4', () => `${validated} validated, ${credit} credit`);
+  }
+
+  /** A node holds the master's signed word for these results. */
+  acknowledged(nodeId: NodeId, items: readonly ResultItem[], journalNo: number): void {
+    const head = this.#master.store.disk.get('meta', HEAD_KEY);
+    const durable = head ? decodeHead(head).journalNo : 0;
+    holds(journalNo <= durable, 'P1', () => `receipt ${journalNo} above the head ${durable}`);
+    this.#journalNoSeen = Math.max(this.#journalNoSeen, journalNo);
+    for (const {batchId, index} of items) {
+      const acked = {nodeId, key: workunitKey(batchId, index)};
+      this.#checkAcked(acked);
+      if (this.#isOpen(acked)) this.#acked.push(acked);
+    }
+  }
+
+  #isOpen({key}: Acked): boolean {
+    return !this.model.decisions.has(key) && !this.model.hasEnded(Math.floor(key / 2 ** 32));
+  }
+
+  #checkAcked(acked: Acked): void {
+    const isKept = !this.#isOpen(acked) || this.model.votedBy(acked.key, acked.nodeId);
+    const story = `${nameOf(acked.key)} of ${acked.nodeId} was acknowledged and is not in the store`;
+    holds(isKept, 'P1', () => story);
+  }
+
+  /** After each start: what is on the disk is what was made durable, and all that was acknowledged. */
+  booted(): void {
+    const {disk} = this.#master.store;
+    const head = disk.get('meta', HEAD_KEY);
+    const journalNo = head ? decodeHead(head).journalNo : 0;
+    holds(
+      journalNo >= this.#journalNoSeen,
+      'P1',
+      () => `the head is ${journalNo}, a receipt says ${this.#journalNoSeen}`,
+    );
+    this.auditRows();
+    this.#acked = this.#acked.filter(acked => this.#isOpen(acked));
+    for (const acked of this.#acked) this.#checkAcked(acked);
+  }
+
+  auditRows(): void {
+    const {disk} = this.#master.store;
+    const {model} = this;
+    let votes = 0;
+    for (const list of model.votes.values()) {
+      votes += list.size;
+      for (const key of list.keys())
+        holds(disk.get('vote', key), 'S13', () => `vote ${key} is not on the disk`);
+    }
+    holds(disk.rows('vote').length === votes, 'S13', () => 'the disk has votes of nobody');
+    let decided = 0;
+    for (const [key, value] of disk.rows('page')) {
+      const {batchId, pageNo} = decodePageKey(key);
+      const page = decodePage(value);
+      decided += page.size;
+      for (const offset of page.keys()) {
+        const workunit = workunitKey(batchId, pageNo * PAGE_WORKUNITS + offset);
+        holds(model.decisions.has(workunit), 'S13', () => `${nameOf(workunit)} decided by nobody`);
+      }
+    }
+    holds(decided === model.decisions.size, 'S13', () => 'decisions are missing on the disk');
+    holds(disk.rows('report').length === model.reports.size, 'S13', () => 'reports are missing');
+    let credit = 0;
+    for (const [, value] of disk.rows('credit')) credit += decodeCredit(value).credit;
+    holds(credit === this.#credit, 'S13', () => `credit on the disk is ${credit}`);
+  }
+}

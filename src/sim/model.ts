@@ -1,0 +1,189 @@
+// What the master's store must hold, rebuilt from the commits that became durable: a second, plain reading
+// of the same rows, against which every row and every promise is held.
+
+import {toHex} from '../base/bytes.ts';
+import type {BatchId, NodeId} from '../base/types.ts';
+import {
+  type BatchRow,
+  type CreditRow,
+  decodeCredit,
+  decodeJson,
+  decodePage,
+  decodePageKey,
+  decodeReportRow,
+  decodeVote,
+  decodeVoteKey,
+  type Op,
+  PAGE_WORKUNITS,
+  type TableName,
+  type VoteRow,
+} from '../core/tables.ts';
+import {decodeResults} from '../wire/codec.ts';
+import type {OutputRef, ResultItem} from '../wire/message.ts';
+import {holds} from './fabric.ts';
+
+export type WorkunitKey = number;
+export const workunitKey = (batchId: number, index: number): WorkunitKey =>
+  batchId * 2 ** 32 + index;
+export const nameOf = (key: WorkunitKey): string => `${Math.floor(key / 2 ** 32)}/${key % 2 ** 32}`;
+
+/** One name for equal outputs. */
+export const outputName = (output: OutputRef): string =>
+  output.kind === 'inline' ? toHex(output.bytes) : `${output.blobId} ${output.size}`;
+
+export type ModelVote = {readonly nodeId: NodeId; readonly row: VoteRow};
+export type ModelReport = {readonly nodeId: NodeId; readonly items: readonly ResultItem[]};
+export type Decided =
+  | {readonly kind: 'done'; readonly reportNo: number; readonly item: number}
+  | {readonly kind: 'failed'; readonly reason: string};
+
+/** What one commit changed. */
+export type Change = {
+  readonly decided: Map<WorkunitKey, Decided>;
+  /** Votes that were deleted, by workunit. */
+  readonly removed: Map<WorkunitKey, ModelVote[]>;
+  readonly credited: Set<NodeId>;
+};
+
+export class Model {
+  readonly batches = new Map<number, BatchRow>();
+  readonly decisions = new Map<WorkunitKey, Decided>();
+  readonly decidedOf = new Map<number, number>();
+  /** Rows of `vote`, by workunit and then by their key. */
+  readonly votes = new Map<WorkunitKey, Map<string, ModelVote>>();
+  readonly reports = new Map<number, ModelReport>();
+  readonly credits = new Map<NodeId, CreditRow>();
+  /** Who is on record with which output of an undecided workunit. */
+  readonly evidence = new Map<WorkunitKey, Map<string, Set<NodeId>>>();
+
+  apply(ops: readonly Op[]): Change {
+    const change: Change = {decided: new Map(), removed: new Map(), credited: new Set()};
+    for (const op of ops) {
+      if (op.type === 'put') this.#put(op.table, op.key, op.value, change);
+      else this.#del(op.table, op.key, change);
+    }
+    return change;
+  }
+
+  #put(table: TableName, key: string, value: Uint8Array, change: Change): void {
+    switch (table) {
+      case 'report':
+        return this.#putReport(key, value);
+      case 'vote':
+        return this.#putVote(key, value);
+      case 'page':
+        return this.#putPage(key, value, change);
+      case 'batch':
+        return this.#putBatch(decodeJson(value) as BatchRow);
+      case 'credit': {
+        this.credits.set(key as NodeId, decodeCredit(value));
+        change.credited.add(key as NodeId);
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  #putReport(key: string, value: Uint8Array): void {
+    const reportNo = Number.parseInt(key, 16);
+    holds(!this.reports.has(reportNo), 'P1', () => `report ${reportNo} is written over`);
+    const {nodeId, body} = decodeReportRow(value);
+    const items = decodeResults(body);
+    holds(items, 'P1', () => `report ${reportNo} cannot be read`);
+    this.reports.set(reportNo, {nodeId, items});
+    for (const item of items) if (item.status === 'done') this.#witness(nodeId, item);
+  }
+
+  #witness(nodeId: NodeId, item: ResultItem & {readonly status: 'done'}): void {
+    const key = workunitKey(item.batchId, item.index);
+    if (this.decisions.has(key)) return;
+    const outputs = getOr(this.evidence, key, () => new Map<string, Set<NodeId>>());
+    getOr(outputs, outputName(item.output), () => new Set<NodeId>()).add(nodeId);
+  }
+
+  #putVote(key: string, value: Uint8Array): void {
+    const {batchId, index, nodeId} = decodeVoteKey(key);
+    const workunit = workunitKey(batchId, index);
+    holds(!this.decisions.has(workunit), 'P4', () => `a vote on ${nameOf(workunit)}, decided`);
+    const votes = getOr(this.votes, workunit, () => new Map<string, ModelVote>());
+    votes.set(key, {nodeId, row: decodeVote(value)});
+  }
+
+  #putPage(key: string, value: Uint8Array, change: Change): void {
+    const {batchId, pageNo} = decodePageKey(key);
+    const page = decodePage(value);
+    for (const [offset, decision] of page) {
+      const workunit = workunitKey(batchId, pageNo * PAGE_WORKUNITS + offset);
+      const before = this.decisions.get(workunit);
+      if (!before) {
+        this.decisions.set(workunit, decision);
+        change.decided.set(workunit, decision);
+        this.decidedOf.set(batchId, (this.decidedOf.get(batchId) ?? 0) + 1);
+        continue;
+      }
+      const same = JSON.stringify(before) === JSON.stringify(decision);
+      holds(same, 'P4', () => `the decision on ${nameOf(workunit)} changed`);
+    }
+    this.#nothingForgotten(batchId, pageNo, page.size);
+  }
+
+  #nothingForgotten(batchId: BatchId, pageNo: number, size: number): void {
+    let known = 0;
+    for (let offset = 0; offset < PAGE_WORKUNITS; offset++)
+      if (this.decisions.has(workunitKey(batchId, pageNo * PAGE_WORKUNITS + offset))) known += 1;
+    holds(known === size, 'P4', () => `page ${batchId}/${pageNo} forgot ${known - size} decisions`);
+  }
+
+  #putBatch(row: BatchRow): void {
+    const before = this.batches.get(row.id);
+    if (before && before.state !== 'running')
+      holds(before.state === row.state, 'P4', () => `batch ${row.id} went on after its end`);
+    this.batches.set(row.id, row);
+  }
+
+  #del(table: TableName, key: string, change: Change): void {
+    const mayGo = table === 'vote' || table === 'token' || table === 'app' || table === 'meta';
+    holds(mayGo, 'P1', () => `row ${key} of ${table} is deleted`);
+    if (table !== 'vote') return;
+    const {batchId, index} = decodeVoteKey(key);
+    const workunit = workunitKey(batchId, index);
+    const votes = this.votes.get(workunit);
+    const vote = votes?.get(key);
+    if (!votes || !vote) return; // given and taken back within one commit, or never saved
+    votes.delete(key);
+    if (votes.size === 0) this.votes.delete(workunit);
+    getOr(change.removed, workunit, () => [] as ModelVote[]).push(vote);
+  }
+
+  /** Counters of batches against their pages; to be called when a commit is applied whole. */
+  checkCounters(ops: readonly Op[]): void {
+    for (const op of ops) {
+      if (op.table !== 'batch' || op.type !== 'put') continue;
+      const row = this.batches.get(Number.parseInt(op.key, 16));
+      if (!row) continue;
+      const pages = this.decidedOf.get(row.id) ?? 0;
+      const counted = row.done + row.failed;
+      holds(counted === pages, 'P4', () => `batch ${row.id} counts ${counted}, pages ${pages}`);
+      const isWhole = row.state !== 'done' || counted === row.count;
+      holds(isWhole, 'P4', () => `batch ${row.id} is done with ${counted} of ${row.count}`);
+    }
+  }
+
+  hasEnded(batchId: number): boolean {
+    return (this.batches.get(batchId)?.state ?? 'running') !== 'running';
+  }
+
+  votedBy(key: WorkunitKey, nodeId: NodeId): boolean {
+    for (const vote of this.votes.get(key)?.values() ?? []) if (vote.nodeId === nodeId) return true;
+    return false;
+  }
+}
+
+export function getOr<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

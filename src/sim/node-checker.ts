@@ -1,0 +1,147 @@
+// P2 and P5 at the nodes: what is acknowledged goes, nothing else; what fires, fires once, in time and warm.
+
+import {ByteReader, hex32, toHex} from '../base/bytes.ts';
+import type {CaptureId, MonoMs, NodeId, Now} from '../base/types.ts';
+import type {NodeEffect, NodeEvent} from '../core/core.ts';
+import {decodeJson, type Op} from '../core/tables.ts';
+import {FLOOR_KEY} from '../node/memory.ts';
+import type {FireOrder} from '../runtime/ports.ts';
+import {decodeResults, decodeShot} from '../wire/codec.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import type {Receipt, ResultItem} from '../wire/message.ts';
+import {receiptIsGood} from '../wire/receipt.ts';
+import {holds} from './fabric.ts';
+import type {SimMaster} from './sim-master.ts';
+import type {SimNode} from './sim-node.ts';
+
+export type Acknowledged = {
+  readonly results: (nodeId: NodeId, items: readonly ResultItem[], journalNo: number) => void;
+  readonly shot: (nodeId: NodeId, captureId: CaptureId, shot: number) => void;
+};
+
+type Life = {warm: boolean; readonly receipted: Set<string>};
+type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
+
+export class NodeChecker {
+  readonly #crypto: Crypto;
+  readonly #master: SimMaster;
+  readonly #now: () => number;
+  readonly #acknowledged: Acknowledged;
+  readonly #lives = new Map<NodeId, Life>();
+  /** Commands that a node took up, by node, epoch and seq. */
+  readonly #taken = new Map<string, string>();
+  readonly #floors = new Map<string, {readonly epoch: number; readonly seq: number}>();
+  readonly #fired = new Set<string>();
+  readonly #issued = new Map<string, string>();
+
+  /** @param now time of the world */
+  constructor(crypto: Crypto, master: SimMaster, now: () => number, acknowledged: Acknowledged) {
+    this.#crypto = crypto;
+    this.#master = master;
+    this.#now = now;
+    this.#acknowledged = acknowledged;
+  }
+
+  get firedCount(): number {
+    return this.#fired.size;
+  }
+
+  booted(node: SimNode): void {
+    this.#lives.set(node.nodeId, {warm: false, receipted: new Set()});
+    const rows = node.store.disk.rows('spool').length;
+    const kept = node.core?.spool.size;
+    holds(kept === rows, 'P2', () => `node ${node.no}: ${rows} rows spooled, ${kept} in mind`);
+  }
+
+  durable(node: SimNode, ops: readonly Op[]): void {
+    const life = this.#lives.get(node.nodeId);
+    for (const op of ops)
+      if (op.table === 'spool' && op.type === 'del')
+        holds(
+          life?.receipted.has(op.key),
+          'P2',
+          () => `node ${node.no} drops ${op.key} without a receipt`,
+        );
+  }
+
+  took(node: SimNode, event: NodeEvent, effects: readonly NodeEffect[], now: Now): void {
+    const life = this.#lives.get(node.nodeId);
+    if (!life) return;
+    if (event.type === 'message' && event.message.type === 'receipt')
+      this.#onReceipt(node, event.message, life);
+    if (event.type === 'command') this.#onCommand(event);
+    for (const effect of effects) {
+      if (effect.type === 'joinGroup') life.warm = true;
+      if (effect.type !== 'fire') continue;
+      holds(event.type === 'command', 'P5', () => `node ${node.no} fires on a ${event.type}`);
+      if (event.type === 'command') this.#onFire(node, event, effect, life, now);
+    }
+  }
+
+  /** One number, one command: also across lives of the master. */
+  #onCommand({epoch, seq, command}: CommandEvent): void {
+    const name = `${epoch}/${seq}`;
+    const {kind} = command.what;
+    const text = `${kind} of ${toHex(command.instanceId)} at ${command.issuedWallMs}`;
+    const before = this.#issued.get(name);
+    holds(before === undefined || before === text, 'P5', () => `${name}: ${before}, then ${text}`);
+    this.#issued.set(name, text);
+  }
+
+  #onReceipt(node: SimNode, receipt: Receipt, life: Life): void {
+    const key = hex32(receipt.nonce);
+    const row = node.store.disk.get('spool', key);
+    if (!row) return;
+    const reader = new ByteReader(row);
+    const kind = reader.varint();
+    reader.sized();
+    const body = reader.sized();
+    const {commandKey, clusterId} = this.#master;
+    if (!receiptIsGood(this.#crypto, commandKey.publicKey, clusterId, body, receipt)) return;
+    if (life.receipted.has(key)) return;
+    life.receipted.add(key);
+    if (kind === 0)
+      this.#acknowledged.results(node.nodeId, decodeResults(body) ?? [], receipt.journalNo);
+    const shot = kind === 1 ? decodeShot(body) : undefined;
+    if (shot) this.#acknowledged.shot(node.nodeId, shot.captureId, shot.shot);
+  }
+
+  #onFire(node: SimNode, event: CommandEvent, order: FireOrder, life: Life, now: Now): void {
+    const {epoch, seq, command} = event;
+    const name = `${node.nodeId}/${epoch}/${seq}`;
+    holds(!this.#taken.has(name), 'P5', () => `node ${node.no} takes command ${name} twice`);
+    this.#taken.set(name, shotName(node, order));
+    this.#floors.set(shotName(node, order), {epoch, seq});
+    holds(life.warm, 'P5', () => `node ${node.no} fires cold`);
+    const masterWall = this.#master.wallAtZero(epoch) + this.#now();
+    const lateMs = masterWall - command.issuedWallMs - command.ttlMs;
+    // The node judges by the master's clock as it knows it: half a round trip and its drift may be wrong.
+    const boundMs = Math.max(0, node.clockBoundMs(now.mono)) + 1;
+    holds(
+      lateMs <= boundMs,
+      'P5',
+      () => `node ${node.no} fires ${lateMs} ms after the time to live, its bound is ${boundMs}`,
+    );
+  }
+
+  /** The order to fire leaves the core's turn: its floor must be on the disk by now. */
+  ordered(node: SimNode, order: FireOrder, _now: MonoMs): void {
+    const command = this.#floors.get(shotName(node, order));
+    const row = node.store.disk.get('meta', FLOOR_KEY);
+    const floor = row && (decodeJson(row) as {epoch: number; seq: number});
+    const isKept =
+      command &&
+      floor &&
+      (floor.epoch > command.epoch || (floor.epoch === command.epoch && floor.seq >= command.seq));
+    holds(isKept, 'P5', () => `node ${node.no} fires before its floor is durable`);
+  }
+
+  fired(node: SimNode, order: FireOrder): void {
+    const name = shotName(node, order);
+    holds(!this.#fired.has(name), 'P5', () => `node ${node.no} fires shot ${name} twice`);
+    this.#fired.add(name);
+  }
+}
+
+const shotName = (node: SimNode, {captureId, shot}: FireOrder): string =>
+  `${node.nodeId}/${captureId}/${shot}`;

@@ -1,0 +1,194 @@
+// The master's machine: a disk, keys and blobs that outlive its processes, and at most one process.
+
+import {fromHex} from '../base/bytes.ts';
+import type {BlobId, PeerId} from '../base/types.ts';
+import type {OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
+import type {MasterCore} from '../master/master.ts';
+import {MasterRestore} from '../master/restore.ts';
+import {MasterRuntime} from '../runtime/master-runtime.ts';
+import type {KeyPair} from '../wire/crypto.ts';
+import {MasterLink} from '../wire/session-master.ts';
+import {fingerprintOf, signTrust} from '../wire/trust.ts';
+import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, WALL_AT_ZERO} from './fabric.ts';
+import {auditDisk, restoreMaster} from './sim-boot.ts';
+import {SimClock} from './sim-clock.ts';
+import {SimInputs} from './sim-inputs.ts';
+import type {SimNode} from './sim-node.ts';
+import {SimStore} from './sim-store.ts';
+import {WatchedStore} from './watched-store.ts';
+
+export const MASTER_NO = 0;
+
+type Process = {
+  readonly core: MasterCore;
+  readonly clock: SimClock;
+  readonly link: MasterLink;
+  readonly runtime: MasterRuntime;
+};
+
+export class SimMaster {
+  readonly store: WatchedStore;
+  /** Files of the blob folder, by hash: their sizes. */
+  readonly blobs = new Map<BlobId, number>();
+  readonly commandKey: KeyPair;
+  readonly clusterId: Uint8Array;
+  readonly rootFingerprint: Uint8Array;
+  readonly #fabric: Fabric;
+  readonly #beaconMs: number;
+  readonly #staticKey: KeyPair;
+  readonly #leaseSecret: Uint8Array;
+  readonly #signedTrust: Uint8Array;
+  #process: Process | undefined;
+  #wallAtZero = WALL_AT_ZERO;
+  readonly #wallOfEpoch = new Map<number, number>();
+  lives = 0;
+
+  constructor(fabric: Fabric, beaconMs: number) {
+    const {crypto, network, prng} = fabric;
+    this.#fabric = fabric;
+    this.#beaconMs = beaconMs;
+    const root = crypto.ed25519KeyPair();
+    this.commandKey = crypto.ed25519KeyPair();
+    this.#staticKey = crypto.x25519KeyPair();
+    this.#leaseSecret = crypto.random(32);
+    this.clusterId = crypto.random(16);
+    this.rootFingerprint = fingerprintOf(crypto, root.publicKey);
+    this.#signedTrust = signTrust(crypto, root.secretKey, {
+      rootKey: root.publicKey,
+      clusterId: this.clusterId,
+      version: 1,
+      commandKey: this.commandKey.publicKey,
+      masterStatic: this.#staticKey.publicKey,
+      appKeys: [],
+    });
+    const disk = new SimStore({
+      after: fabric.diskTimer(MASTER_NO),
+      latencyMs: () => fabric.diskMs(),
+      prng: prng.fork(),
+    });
+    this.store = new WatchedStore(disk, ops => fabric.watcher?.masterDurable(ops));
+    for (const address of [MASTER_ADDRESS, GROUP_ADDRESS])
+      network.attach(address, MASTER_NO, (bytes, from) => {
+        const process = this.#process;
+        process?.clock.run(() => process.runtime.datagram(bytes, from));
+      });
+  }
+
+  get core(): MasterCore | undefined {
+    return this.#process?.core;
+  }
+
+  get up(): boolean {
+    return this.#process !== undefined;
+  }
+
+  /** Wall clock at the start of the world, as the life with this epoch had it. */
+  wallAtZero(epoch: number): number {
+    return this.#wallOfEpoch.get(epoch) ?? this.#wallAtZero;
+  }
+
+  boot(): void {
+    const fabric = this.#fabric;
+    const {timeline, crypto, prng} = fabric;
+    this.lives += 1;
+    const clock = new SimClock({
+      timeline,
+      no: MASTER_NO,
+      monoAtStart: prng.fraction() * 1e6,
+      wallAtZero: this.#wallAtZero,
+      drift: 0,
+      turnMs: () => fabric.turnMs(),
+    });
+    const head = auditDisk(this.store.disk, crypto);
+    const config = {
+      clusterId: this.clusterId,
+      instanceId: crypto.random(8),
+      leaseSecret: this.#leaseSecret,
+      groupKey: crypto.random(32),
+      groupKeyId: crypto.random(1)[0] ?? 0,
+      blobPort: 6274,
+      signedTrust: this.#signedTrust,
+      version: 'sim',
+    };
+    const rows = new MasterRestore(config, crypto, prng.fork(), clock.now());
+    const core = restoreMaster(this.store.disk, rows);
+    this.#wallOfEpoch.set(core.context.epoch, this.#wallAtZero);
+    const link = this.#linkOf(core);
+    const runtime = new MasterRuntime({
+      core,
+      link,
+      ports: {
+        clock,
+        network: {
+          send: (to, bytes) => fabric.network.send(MASTER_ADDRESS, to, bytes),
+          multicast: bytes => fabric.network.multicast(MASTER_ADDRESS, bytes),
+        },
+        store: this.store,
+        journal: fabric.journalOf('master'),
+        inputs: new SimInputs(clock, () => fabric.uploadMs()),
+        crypto,
+        fatal: error => fabric.fatal(this, MASTER_NO, error),
+      },
+      commandSecretKey: this.commandKey.secretKey,
+      head,
+      beaconMs: this.#beaconMs,
+      afterTurn: () => fabric.watcher?.masterTurn(core),
+    });
+    this.#process = {core, clock, link, runtime};
+    fabric.trace?.(`master boots, life ${this.lives}, epoch ${core.context.epoch}`);
+    fabric.watcher?.masterBooted(core);
+    runtime.start();
+  }
+
+  #linkOf(core: MasterCore): MasterLink {
+    return new MasterLink({
+      crypto: this.#fabric.crypto,
+      staticKey: this.#staticKey,
+      signedTrust: this.#signedTrust,
+      port: 6273,
+      knows: (peer: PeerId) => core.context.roster.byPeer(peer) !== undefined,
+      pskOf: tokenId => {
+        const psk = core.context.roster.pskOf(tokenId);
+        return psk === undefined ? undefined : fromHex(psk);
+      },
+    });
+  }
+
+  /** kill -9. @param wallJumpMs how much the wall clock is off in the next life */
+  crash(wallJumpMs: number): void {
+    if (!this.#process) return;
+    this.#fabric.trace?.('master dies');
+    this.#process.clock.kill();
+    this.#process = undefined;
+    this.#wallAtZero += wallJumpMs;
+    this.store.crash();
+  }
+
+  pause(ms: number): void {
+    this.#process?.clock.pause(ms);
+  }
+
+  /** The answer never comes when the master dies before. */
+  operator(request: OperatorRequest, answer: (answer: OperatorAnswer) => void): void {
+    const process = this.#process;
+    process?.clock.run(() => process.runtime.operator(request, answer));
+  }
+
+  /** What the blob server says to a PUT; undefined = stored. */
+  storeBlob(
+    node: SimNode,
+    blobId: BlobId,
+    size: number,
+    purpose: UploadPurpose,
+  ): string | undefined {
+    const process = this.#process;
+    if (!process) return 'connection refused';
+    const {core, runtime} = process;
+    if (!core.context.roster.node(node.nodeId)?.welcomed) return 'not welcomed';
+    const isWanted = core.mayUpload(node.nodeId, purpose, size);
+    if (!isWanted && !this.blobs.has(blobId)) return 'not wanted';
+    this.blobs.set(blobId, size);
+    if (isWanted) runtime.post({type: 'blobStored', blobId, size});
+    return undefined;
+  }
+}

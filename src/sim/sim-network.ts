@@ -1,0 +1,121 @@
+// A network that loses, doubles, delays, reorders, flips and replays. Multicast reaches each receiver or not
+// on its own. What is larger than the MTU is gone: Volley never fragments.
+
+import {viewOf} from '../base/bytes.ts';
+import type {Prng} from '../base/prng.ts';
+import type {Address} from '../base/types.ts';
+import {exponential} from './dice.ts';
+import {EVENT, type Timeline} from './timeline.ts';
+
+export type NetworkFaults = {
+  /** Chances, each for one datagram and one receiver. */
+  loss: number;
+  multicastLoss: number;
+  duplicate: number;
+  /** Comes again after up to ten minutes. */
+  replay: number;
+  flip: number;
+  /** Delayed by two seconds on average instead. */
+  slow: number;
+  delayMsMin: number;
+  delayMsMean: number;
+  mtu: number;
+};
+
+export const CALM: Readonly<NetworkFaults> = {
+  loss: 0,
+  multicastLoss: 0,
+  duplicate: 0,
+  replay: 0,
+  flip: 0,
+  slow: 0,
+  delayMsMin: 0.1,
+  delayMsMean: 0.2,
+  mtu: 1_472,
+};
+
+const SLOW_MS = 2_000;
+const REPLAY_MS = 600_000;
+
+type Deliver = (bytes: Uint8Array, from: Address) => void;
+type Host = {readonly no: number; readonly deliver: Deliver; cut: boolean};
+
+export class SimNetwork {
+  readonly #timeline: Timeline;
+  readonly #prng: Prng;
+  readonly #hosts = new Map<Address, Host>();
+  faults: NetworkFaults;
+  /** Datagrams sent, one for each receiver. */
+  sent = 0;
+  oversize = 0;
+
+  constructor(timeline: Timeline, prng: Prng, faults: NetworkFaults) {
+    this.#timeline = timeline;
+    this.#prng = prng;
+    this.faults = faults;
+  }
+
+  /** @param deliver does nothing while its process is dead */
+  attach(address: Address, no: number, deliver: Deliver): void {
+    this.#hosts.set(address, {no, deliver, cut: false});
+  }
+
+  /** Pulls the plug of a host, or puts it back. */
+  cut(address: Address, isCut: boolean): void {
+    const host = this.#hosts.get(address);
+    if (host) host.cut = isCut;
+  }
+
+  send(from: Address, to: Address, bytes: Uint8Array): void {
+    const host = this.#hosts.get(to);
+    if (host) this.#carry(from, host, bytes, this.faults.loss);
+  }
+
+  multicast(from: Address, bytes: Uint8Array): void {
+    const loss = Math.max(this.faults.loss, this.faults.multicastLoss);
+    const sender = this.#hosts.get(from)?.no;
+    for (const host of this.#hosts.values())
+      if (host.no !== sender) this.#carry(from, host, bytes, loss);
+  }
+
+  #carry(from: Address, host: Host, bytes: Uint8Array, loss: number): void {
+    const {faults} = this;
+    this.sent += 1;
+    if (bytes.length > faults.mtu) {
+      this.oversize += 1;
+      return;
+    }
+    if (host.cut || this.#hosts.get(from)?.cut) return;
+    if (!this.#happens(loss)) this.#deliver(from, host, this.#flipped(bytes), this.#delay());
+    if (this.#happens(faults.duplicate)) this.#deliver(from, host, bytes, this.#delay());
+    if (this.#happens(faults.replay))
+      this.#deliver(from, host, bytes, this.#prng.fraction() * REPLAY_MS);
+  }
+
+  /** Spends no dice on what cannot happen. */
+  #happens(chance: number): boolean {
+    return chance > 0 && this.#prng.chance(chance);
+  }
+
+  #delay(): number {
+    const {delayMsMin, delayMsMean, slow} = this.faults;
+    const mean = this.#happens(slow) ? SLOW_MS : delayMsMean;
+    return delayMsMin + mean * exponential(this.#prng);
+  }
+
+  #flipped(bytes: Uint8Array): Uint8Array {
+    if (!this.#happens(this.faults.flip) || bytes.length === 0) return bytes;
+    const copy = bytes.slice();
+    const bit = this.#prng.below(bytes.length * 8);
+    copy[bit >> 3] = (copy[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    return copy;
+  }
+
+  #deliver(from: Address, host: Host, bytes: Uint8Array, ms: number): void {
+    // The last bytes are a seal's tag: they stand for the whole content in the digest.
+    const tail = bytes.length >= 4 ? viewOf(bytes).getUint32(bytes.length - 4) : 0;
+    this.#timeline.after(ms, EVENT.datagram, tail ^ (host.no << 8), () => {
+      if (!host.cut) host.deliver(bytes, from);
+    });
+  }
+}

@@ -1,0 +1,238 @@
+// One node's machine: disk, keys and files that outlive its processes, and at most one process.
+
+import type {Address, BlobId, MonoMs, NodeId} from '../base/types.ts';
+import {nodeIdOf} from '../node/command-desk.ts';
+import type {NodeConfig} from '../node/memory.ts';
+import type {NodeCore} from '../node/node.ts';
+import {NodeRestore} from '../node/restore.ts';
+import {NodeRuntime} from '../runtime/node-runtime.ts';
+import type {JoinSecret} from '../wire/attempt.ts';
+import {CommandReceiver} from '../wire/command.ts';
+import type {KeyPair} from '../wire/crypto.ts';
+import {NodeLink} from '../wire/session-node.ts';
+import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, nodeAddress, WALL_AT_ZERO} from './fabric.ts';
+import {SimActions} from './sim-actions.ts';
+import {SimBlobs} from './sim-blobs.ts';
+import {auditDisk, restoreNode} from './sim-boot.ts';
+import {SimClock} from './sim-clock.ts';
+import type {SimMaster} from './sim-master.ts';
+import {type Profile, SimRunner} from './sim-runner.ts';
+import {SimStore} from './sim-store.ts';
+import {WatchedStore} from './watched-store.ts';
+
+export type NodePlan = {
+  readonly profile: Profile;
+  readonly slots: number;
+  readonly labels: readonly string[];
+  readonly actions: readonly string[];
+  /** Parts in one. */
+  readonly drift: number;
+  readonly wallOffsetMs: number;
+};
+
+type Process = {
+  readonly core: NodeCore;
+  readonly clock: SimClock;
+  readonly link: NodeLink;
+  readonly runtime: NodeRuntime;
+};
+
+export class SimNode {
+  /** 1, 2, 3 … */
+  readonly no: number;
+  readonly plan: NodePlan;
+  readonly nodeId: NodeId;
+  readonly address: Address;
+  readonly store: WatchedStore;
+  readonly files = new Map<BlobId, number>();
+  readonly #fabric: Fabric;
+  readonly #master: SimMaster;
+  readonly #identity: KeyPair;
+  readonly #staticKey: KeyPair;
+  /** The membership file: the join token goes when the first Welcome is there. */
+  #join: JoinSecret | undefined;
+  #masterAddress: Address = MASTER_ADDRESS;
+  #process: Process | undefined;
+  lives = 0;
+
+  constructor(fabric: Fabric, master: SimMaster, no: number, plan: NodePlan, join: JoinSecret) {
+    const {crypto} = fabric;
+    this.no = no;
+    this.plan = plan;
+    this.address = nodeAddress(no);
+    this.#fabric = fabric;
+    this.#master = master;
+    this.#join = join;
+    this.#identity = crypto.ed25519KeyPair();
+    this.#staticKey = crypto.x25519KeyPair();
+    this.nodeId = nodeIdOf(crypto.sha256(this.#identity.publicKey));
+    const disk = new SimStore({
+      after: fabric.diskTimer(no),
+      latencyMs: () => fabric.diskMs(),
+      prng: fabric.prng.fork(),
+    });
+    this.store = new WatchedStore(disk, ops => fabric.watcher?.nodeDurable(this, ops));
+    fabric.network.attach(this.address, no, (bytes, from) => {
+      const process = this.#process;
+      process?.clock.run(() => process.runtime.datagram(bytes, from));
+    });
+  }
+
+  get core(): NodeCore | undefined {
+    return this.#process?.core;
+  }
+
+  get clock(): SimClock | undefined {
+    return this.#process?.clock;
+  }
+
+  get up(): boolean {
+    return this.#process !== undefined;
+  }
+
+  get runtime(): NodeRuntime | undefined {
+    return this.#process?.runtime;
+  }
+
+  get linkState(): string {
+    return this.#process?.link.state ?? 'dead';
+  }
+
+  boot(): void {
+    const fabric = this.#fabric;
+    const {crypto, prng} = fabric;
+    this.lives += 1;
+    const clock = this.#makeClock();
+    const config = this.#configOf(crypto.random(8));
+    const dice = prng.fork();
+    const head = auditDisk(this.store.disk, crypto);
+    const rows = new NodeRestore(config, crypto, dice, clock.now().mono);
+    const core = restoreNode(this.store.disk, rows);
+    this.#watch(core);
+    const link = new NodeLink({
+      crypto,
+      prng: dice.fork(),
+      staticKey: this.#staticKey,
+      bootId: config.bootId,
+      rootFingerprint: this.#master.rootFingerprint,
+      group: GROUP_ADDRESS,
+      address: this.#masterAddress,
+      ...(this.#join ? {token: this.#join} : {}),
+    });
+    const runtime = new NodeRuntime({
+      core,
+      link,
+      commands: new CommandReceiver(crypto),
+      ports: {
+        clock,
+        network: {
+          send: (to, bytes) => fabric.network.send(this.address, to, bytes),
+          multicast: bytes => fabric.network.multicast(this.address, bytes),
+        },
+        store: this.store,
+        journal: fabric.journalOf(`node ${this.no}`),
+        crypto,
+        fatal: error => fabric.fatal(this, this.no, error),
+        ...this.#hands(clock, event => runtime.post(event)),
+      },
+      head,
+      onJoined: (_trust, master) => {
+        this.#join = undefined;
+        this.#masterAddress = master ?? this.#masterAddress;
+      },
+      afterTurn: () => core.check(),
+    });
+    this.#process = {core, clock, link, runtime};
+    fabric.trace?.(`node ${this.no} boots, life ${this.lives}`);
+    fabric.watcher?.nodeBooted(this);
+    runtime.start();
+  }
+
+  #makeClock(): SimClock {
+    const {timeline, prng} = this.#fabric;
+    return new SimClock({
+      timeline,
+      no: this.no,
+      monoAtStart: prng.fraction() * 1e6,
+      wallAtZero: WALL_AT_ZERO + this.plan.wallOffsetMs,
+      drift: this.plan.drift,
+      turnMs: () => this.#fabric.turnMs(),
+    });
+  }
+
+  #configOf(bootId: Uint8Array): NodeConfig {
+    const {slots, labels, actions} = this.plan;
+    return {
+      name: `node-${this.no}`,
+      labels,
+      arch: 'arm64',
+      engine: 'sim',
+      cores: slots,
+      slots,
+      memoryMib: 512,
+      runtimes: ['wasm', 'exec'],
+      actions,
+      version: 'sim',
+      identity: this.#identity,
+      staticKey: this.#staticKey.publicKey,
+      rootFingerprint: this.#master.rootFingerprint,
+      bootId,
+    };
+  }
+
+  #hands(clock: SimClock, tell: (event: Parameters<NodeRuntime['post']>[0]) => void) {
+    const fabric = this.#fabric;
+    const {files, plan} = this;
+    const prng = fabric.prng.fork();
+    return {
+      runner: new SimRunner(clock, prng, plan.profile, tell, output => {
+        if (output.kind === 'blob') files.set(output.blobId, output.size);
+      }),
+      blobs: new SimBlobs({
+        clock,
+        tell,
+        files,
+        uploadMs: () => fabric.uploadMs(),
+        breaks: () => fabric.uploadBreaks(),
+        store: (blobId, size, purpose) => this.#master.storeBlob(this, blobId, size, purpose),
+      }),
+      actions: new SimActions({
+        clock,
+        prng,
+        tell,
+        files,
+        no: this.no,
+        onOrder: order => fabric.watcher?.ordered(this, order, clock.now().mono),
+        onFired: order => fabric.watcher?.fired(this, order),
+      }),
+    };
+  }
+
+  /** The checkers hear each event and what the core makes of it. */
+  #watch(core: NodeCore): void {
+    const handle = core.handle.bind(core);
+    core.handle = (event, now) => {
+      const effects = handle(event, now);
+      this.#fabric.watcher?.nodeTook(this, event, effects, now);
+      return effects;
+    };
+  }
+
+  /** The master's wall clock as this node knows it, and how wrong that may be. */
+  clockBoundMs(now: MonoMs): number {
+    return this.core?.clock.boundMs(now) ?? -1;
+  }
+
+  /** SIGKILL. */
+  crash(): void {
+    if (!this.#process) return;
+    this.#fabric.trace?.(`node ${this.no} dies`);
+    this.#process.clock.kill();
+    this.#process = undefined;
+    this.store.crash();
+  }
+
+  pause(ms: number): void {
+    this.#process?.clock.pause(ms);
+  }
+}

@@ -1,0 +1,168 @@
+// The person at the CLI: asks, and asks again after a crash when the master knows nothing of it.
+
+import {fromHex} from '../base/bytes.ts';
+import {asBlobId, asWallMs, type BatchId} from '../base/types.ts';
+import type {OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import {type BatchRow, batchKey, decodeJson, type TableName} from '../core/tables.ts';
+import type {MasterCore} from '../master/master.ts';
+import {type Fabric, holds, WALL_AT_ZERO} from './fabric.ts';
+import type {BatchPlan, Plan} from './plan.ts';
+import type {SimMaster} from './sim-master.ts';
+import {EVENT} from './timeline.ts';
+
+export const APP = 'truth';
+export const TOKEN_ID = 7;
+export const TOKEN_PSK = '42'.repeat(32);
+
+type Task = {
+  readonly at: number;
+  readonly request: (core: MasterCore) => OperatorRequest | undefined;
+  /** Whether the master has it already. */
+  readonly isDone: (core: MasterCore) => boolean;
+  /** A person who asks for a picture asks once. */
+  readonly once: boolean;
+  askedAt: number;
+  done: boolean;
+};
+
+const TEND_MS = 250;
+const ASK_AGAIN_MS = 5_000;
+
+export class SimOperator {
+  readonly #fabric: Fabric;
+  readonly #master: SimMaster;
+  readonly #tasks: Task[] = [];
+  /** What was answered: batches that the master must know for ever. */
+  readonly #promised = new Map<string, BatchId>();
+
+  constructor(fabric: Fabric, master: SimMaster, plan: Plan) {
+    this.#fabric = fabric;
+    this.#master = master;
+    this.#add(0, tokenRequest(plan.nodes.length), () => this.#has('token', String(TOKEN_ID)));
+    this.#add(0, APP_REQUEST, () => this.#has('app', APP));
+    for (const batch of plan.batches) this.#addBatch(batch);
+    for (const {at, request} of plan.captures)
+      this.#add(at, {kind: 'capture', capture: request}, () => false, true);
+  }
+
+  #add(
+    at: number,
+    request: OperatorRequest,
+    isDone: (core: MasterCore) => boolean,
+    once = false,
+  ): void {
+    this.#tasks.push({at, request: () => request, isDone, once, askedAt: -1, done: false});
+  }
+
+  #addBatch({at, request, cancelAt}: BatchPlan): void {
+    const {name} = request;
+    this.#add(at, {kind: 'submitBatch', batch: request}, core => {
+      const batch = find(core, name);
+      return batch !== undefined && this.#has('batch', batchKey(batch.row.id));
+    });
+    if (cancelAt === undefined) return;
+    this.#tasks.push({
+      at: cancelAt,
+      request: core => {
+        const batchId = find(core, name)?.row.id;
+        return batchId === undefined ? undefined : {kind: 'cancelBatch', batchId};
+      },
+      isDone: core => this.#isEnded(find(core, name)?.row.id),
+      once: false,
+      askedAt: -1,
+      done: false,
+    });
+  }
+
+  /** On the disk: what is only in the master's memory goes with its process. */
+  #has(table: TableName, key: string): boolean {
+    return this.#master.store.disk.get(table, key) !== undefined;
+  }
+
+  #isEnded(batchId: BatchId | undefined): boolean {
+    const row = batchId && this.#master.store.disk.get('batch', batchKey(batchId));
+    return row ? (decodeJson(row) as BatchRow).state !== 'running' : false;
+  }
+
+  get done(): boolean {
+    return this.#tasks.every(task => task.done);
+  }
+
+  start(): void {
+    this.#fabric.timeline.after(TEND_MS, EVENT.operator, 0, () => {
+      this.tend();
+      this.start();
+    });
+  }
+
+  tend(): void {
+    const {core} = this.#master;
+    if (!core) return;
+    const [token, app, ...others] = this.#tasks;
+    for (const task of [token, app]) if (task && !task.done) this.#tendOne(task, core);
+    if (!token?.done || !app?.done) return; // nothing can be submitted before
+    for (const task of others) if (!task.done) this.#tendOne(task, core);
+  }
+
+  #tendOne(task: Task, core: MasterCore): void {
+    const {now} = this.#fabric.timeline;
+    if (now < task.at) return;
+    if (task.isDone(core)) {
+      task.done = true;
+      return;
+    }
+    if (task.askedAt >= 0 && now < task.askedAt + ASK_AGAIN_MS) return;
+    const request = task.request(core);
+    if (!request) return;
+    task.askedAt = now;
+    if (task.once) task.done = true;
+    this.#master.operator(request, answer => this.#onAnswer(request, answer));
+  }
+
+  #onAnswer(request: OperatorRequest, answer: OperatorAnswer): void {
+    if (!answer.ok) {
+      const mayFail = request.kind === 'capture' || request.kind === 'cancelBatch';
+      holds(mayFail, 'operator', () => `${request.kind}: ${answer.code}`);
+      return;
+    }
+    if (request.kind === 'submitBatch' && answer.batchId !== undefined)
+      this.#promised.set(request.batch.name, answer.batchId);
+  }
+
+  /** P1 for the operator: what was answered is there after each start. */
+  checkPromised(core: MasterCore): void {
+    for (const [name, batchId] of this.#promised) {
+      const batch = core.context.batches.get(batchId);
+      holds(batch?.row.name === name, 'P1', () => `batch ${batchId} was answered and is gone`);
+    }
+  }
+}
+
+const find = (core: MasterCore, name: string) => {
+  for (const batch of core.context.batches.values()) if (batch.row.name === name) return batch;
+  return undefined;
+};
+
+/** Exactly one use for each node: a node that is not told of its Welcome must not need a second one. */
+const tokenRequest = (uses: number): OperatorRequest => ({
+  kind: 'addToken',
+  tokenId: TOKEN_ID,
+  psk: fromHex(TOKEN_PSK) ?? new Uint8Array(32),
+  uses,
+  expiresAt: asWallMs(WALL_AT_ZERO * 2),
+});
+
+const APP_REQUEST: OperatorRequest = {
+  kind: 'addApp',
+  app: {
+    appId: asBlobId('ab'.repeat(32)),
+    name: APP,
+    version: '1',
+    runtime: 'wasm',
+    action: '',
+    publishedAt: WALL_AT_ZERO,
+    timeLimitSeconds: 60,
+    memoryLimitMib: 64,
+    outputLimitBytes: 1_000_000,
+  },
+};

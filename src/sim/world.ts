@@ -1,0 +1,266 @@
+// A whole cluster in one heap of plain functions: a master, nodes, an operator, a network, and disasters.
+//
+//   safety phase, with faults ──▶ heal ──▶ liveness phase: everything ends ──▶ audit of all rows
+
+import {assert} from '../base/assert.ts';
+import {fromHex} from '../base/bytes.ts';
+import {Prng} from '../base/prng.ts';
+import type {NodeId} from '../base/types.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import {Checkers} from './checkers.ts';
+import {exponential} from './dice.ts';
+import {CALM_HOST, DiskFailure, Fabric, holds, MASTER_ADDRESS, SimFailure} from './fabric.ts';
+import type {Plan} from './plan.ts';
+import {SimCrypto} from './sim-crypto.ts';
+import {MASTER_NO, SimMaster} from './sim-master.ts';
+import {CALM, SimNetwork} from './sim-network.ts';
+import {SimNode} from './sim-node.ts';
+import {SimOperator, TOKEN_ID, TOKEN_PSK} from './sim-operator.ts';
+import {EVENT, Timeline} from './timeline.ts';
+
+/** After the last workunit has ended: spools empty, captures close, silent nodes come back. */
+const DRAIN_MS = 90_000;
+/** More events than this at one instant are a loop. */
+const EVENTS_AT_ONCE_MAX = 1_000_000;
+
+export class World {
+  readonly plan: Plan;
+  readonly timeline = new Timeline();
+  readonly network: SimNetwork;
+  readonly fabric: Fabric;
+  readonly master: SimMaster;
+  readonly nodes: readonly SimNode[];
+  readonly operator: SimOperator;
+  readonly checkers: Checkers;
+  readonly #dice: Prng;
+  #calm = false;
+
+  /** @param crypto another one than the ideal one; runs are then not equal bit for bit */
+  constructor(plan: Plan, crypto?: Crypto) {
+    const prng = new Prng(plan.seed);
+    this.plan = plan;
+    this.#dice = prng.fork();
+    this.network = new SimNetwork(this.timeline, prng.fork(), {...plan.network});
+    this.fabric = new Fabric({
+      timeline: this.timeline,
+      network: this.network,
+      crypto: crypto ?? new SimCrypto(prng.fork()),
+      prng: prng.fork(),
+      host: plan.host,
+    });
+    this.master = new SimMaster(this.fabric, plan.beaconMs);
+    const psk = fromHex(TOKEN_PSK);
+    assert(psk, 'the psk is hex');
+    const join = {id: TOKEN_ID, psk};
+    this.nodes = plan.nodes.map(
+      (node, i) => new SimNode(this.fabric, this.master, i + 1, node, join),
+    );
+    this.operator = new SimOperator(this.fabric, this.master, plan);
+    this.checkers = new Checkers({
+      crypto: this.fabric.crypto,
+      master: this.master,
+      nodes: new Map<NodeId, SimNode>(this.nodes.map(node => [node.nodeId, node])),
+      plans: new Map(plan.batches.map(batch => [batch.request.name, batch])),
+      now: () => this.timeline.now,
+      turnsPerCheck: plan.turnsPerCheck,
+    });
+    this.fabric.watcher = this.checkers;
+  }
+
+  /** The whole run. Throws what went wrong. */
+  run(): void {
+    this.start();
+    this.runUntil(this.plan.safetyMs);
+    this.heal();
+    this.liveness();
+    this.audit();
+  }
+
+  start(): void {
+    this.#bootMaster();
+    this.operator.start();
+    for (const node of this.nodes)
+      this.timeline.after(this.#dice.fraction() * this.plan.startMs, EVENT.fault, node.no, () =>
+        this.#bootNode(node),
+      );
+    this.#scheduleDisasters();
+  }
+
+  /** Runs to this instant, or until `done`; false = the instant came first. */
+  runUntil(until: number, done?: () => boolean): boolean {
+    let atOnce = 0;
+    let last = this.timeline.now;
+    for (;;) {
+      if (done?.()) return true;
+      if (!this.timeline.step(until)) return false;
+      if (this.fabric.failure !== undefined) throw this.fabric.failure;
+      atOnce = this.timeline.now === last ? atOnce + 1 : 0;
+      last = this.timeline.now;
+      holds(atOnce < EVENTS_AT_ONCE_MAX, 'P10', () => `time stands still at ${last}`);
+    }
+  }
+
+  #bootMaster(): void {
+    if (this.master.up) return;
+    this.master.boot();
+    if (this.master.core) this.operator.checkPromised(this.master.core);
+  }
+
+  #bootNode(node: SimNode): void {
+    if (!node.up) node.boot();
+  }
+
+  #scheduleDisasters(): void {
+    const {disasters} = this.plan;
+    const {downMs, pausedMs, cutForMs, wallJumpMs} = disasters;
+    this.#every(disasters.nodeCrashMs, () => {
+      const node = this.#dice.pick(this.nodes);
+      if (!node.up) return;
+      node.crash();
+      this.#later(downMs, node.no, () => this.#bootNode(node));
+    });
+    this.#every(disasters.masterCrashMs, () => {
+      if (!this.master.up) return;
+      this.master.crash((this.#dice.fraction() - 0.5) * 2 * wallJumpMs);
+      this.#later(downMs, MASTER_NO, () => this.#bootMaster());
+    });
+    this.fabric.onDead = (machine, no) => this.#onDead(machine.store === this.master.store, no);
+    this.#every(disasters.diskFailMs, () => {
+      const machine = this.#dice.chance(0.3) ? this.master : this.#dice.pick(this.nodes);
+      if (machine.up) machine.store.disk.fail(new DiskFailure('EIO'));
+    });
+    this.#every(disasters.nodePauseMs, () =>
+      this.#dice.pick(this.nodes).pause(pausedMs * exponential(this.#dice)),
+    );
+    this.#every(disasters.masterPauseMs, () =>
+      this.master.pause(pausedMs * exponential(this.#dice)),
+    );
+    this.#every(disasters.cutMs, () => {
+      const victim = this.#dice.chance(0.2) ? undefined : this.#dice.pick(this.nodes);
+      const address = victim?.address ?? MASTER_ADDRESS;
+      this.network.cut(address, true);
+      this.#later(cutForMs, victim?.no ?? MASTER_NO, () => this.network.cut(address, false));
+    });
+  }
+
+  /** A process whose disk failed ends, and its machine starts anew: also after the heal. */
+  #onDead(isMaster: boolean, no: number): void {
+    const node = this.nodes[no - 1];
+    if (isMaster) this.master.crash(0);
+    else node?.crash();
+    const ms = this.plan.disasters.downMs * exponential(this.#dice);
+    this.timeline.after(ms, EVENT.fault, no, () => {
+      if (isMaster) this.#bootMaster();
+      else if (node) this.#bootNode(node);
+    });
+  }
+
+  #later(meanMs: number, no: number, act: () => void): void {
+    this.timeline.after(meanMs * exponential(this.#dice), EVENT.fault, no, () => {
+      if (!this.#calm) act();
+    });
+  }
+
+  #every(meanMs: number, act: () => void): void {
+    if (meanMs <= 0) return;
+    this.#later(meanMs, 0, () => {
+      act();
+      this.#every(meanMs, act);
+    });
+  }
+
+  /** Faults end; everybody is up and connected. Liars stay liars. */
+  heal(): void {
+    this.#calm = true;
+    Object.assign(this.network.faults, CALM);
+    Object.assign(this.fabric.host, CALM_HOST);
+    this.network.cut(MASTER_ADDRESS, false);
+    this.#bootMaster();
+    for (const node of this.nodes) {
+      this.network.cut(node.address, false);
+      this.#bootNode(node);
+    }
+    this.fabric.trace?.('healed');
+  }
+
+  /** P10: every batch ends in bounded time, and then all that waits is gone. */
+  liveness(): void {
+    const until = this.timeline.now + this.plan.livenessMs;
+    const ended = this.runUntil(until, () => this.operator.done && this.#allEnded());
+    if (!ended) throw new SimFailure('P10', `not over after the heal: ${this.hanging()}`);
+    const drained = this.runUntil(this.timeline.now + DRAIN_MS, () => this.#isQuiet());
+    if (!drained) throw new SimFailure('P10', `does not come to rest: ${this.hanging()}`);
+  }
+
+  #allEnded(): boolean {
+    return this.master.core?.context.running.size === 0;
+  }
+
+  #isQuiet(): boolean {
+    const {core} = this.master;
+    if (!core) return false;
+    for (const node of this.nodes) {
+      if (node.core?.spool.size !== 0 || node.core.slots.size !== 0) return false;
+      if (!core.context.roster.node(node.nodeId)?.up) return false;
+    }
+    return true;
+  }
+
+  /** What is not over, for people. */
+  hanging(): string {
+    const {core} = this.master;
+    if (!core) return 'the master is down';
+    const parts: string[] = [];
+    if (!this.operator.done) parts.push('the operator still asks');
+    for (const batch of core.context.running) {
+      const open = [...batch.open.values()].slice(0, 3).map(({index, wanted, votes, replicas}) => {
+        const holders = replicas.map(({nodeId}) => this.#noOf(nodeId)).join('+');
+        const voters = votes.map(({nodeId, status}) => `${this.#noOf(nodeId)} ${status}`).join('+');
+        return `${index} wants ${wanted}, at ${holders}, votes ${voters}`;
+      });
+      parts.push(
+        `batch ${batch.row.id} (${batch.row.input.kind}) ${batch.decided}/${batch.row.count}, ` +
+          `${batch.open.size} open (${open.join('; ')}), ${batch.feeder.remaining} not taken up`,
+      );
+    }
+    for (const node of this.nodes) {
+      const state = core.context.roster.node(node.nodeId);
+      const spooled = node.core?.spool.size ?? 0;
+      const held = node.core?.slots.size ?? 0;
+      if (spooled > 0 || held > 0 || !state?.up)
+        parts.push(
+          `node ${node.no} (${node.plan.profile}, ${node.linkState}, ` +
+            `${state?.up ? 'up' : 'not up'}) spooled ${spooled}, holds ${held}`,
+        );
+    }
+    return parts.slice(0, 8).join(' | ');
+  }
+
+  #noOf(nodeId: NodeId): number {
+    return this.nodes.find(node => node.nodeId === nodeId)?.no ?? -1;
+  }
+
+  /** All rows once more, as a new life of the master reads them. */
+  audit(): void {
+    const idle = (): boolean => this.master.core !== undefined;
+    holds(idle(), 'P10', () => 'the master is down at the end');
+    this.checkers.masterChecker.booted();
+    this.master.crash(0);
+    this.#bootMaster();
+    for (const node of this.nodes) node.core?.check();
+    this.#nothingFailed();
+  }
+
+  /** Where no node ever fails a run and policies are patient, no workunit fails either. */
+  #nothingFailed(): void {
+    const failing = this.nodes.some(
+      ({plan}) => plan.profile === 'failing' || plan.profile === 'hung',
+    );
+    if (failing) return;
+    for (const row of this.checkers.masterChecker.model.batches.values()) {
+      const isPatient = row.policy.maxTotalReplicas >= 200;
+      const story = `${row.failed} workunits of batch ${row.id} failed, and no node does: ${row.reason}`;
+      holds(!isPatient || row.failed === 0, 'P10', () => story);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import {mkdir, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import test from 'ava';
+import {PNG} from 'pngjs';
+import {duration, grouped, percent, safe, safeText} from '../../src/cli/output.ts';
+import {expandPattern} from '../../src/cli/pattern.ts';
+import {Picture, tileCountOf} from '../../src/cli/picture.ts';
+import {ProgressLine} from '../../src/cli/progress.ts';
+import {tableLines} from '../../src/cli/table.ts';
+import {temporaryFolder} from './rig.ts';
+
+test('numbers, parts and times are written for people', t => {
+  t.is(grouped(5761455), '5,761,455');
+  t.is(percent(999, 1_000), '99 %');
+  t.is(percent(0, 0), '100 %');
+  const times: [number, string][] = [
+    [12, '12 ms'],
+    [1_234, '1.2 s'],
+    [59_600, '1 min 0 s'],
+    [75_000, '1 min 15 s'],
+    [3_700_000, '1 h 1 min'],
+    [200_000_000, '2 d 7 h'],
+  ];
+  for (const [ms, text] of times) t.is(duration(ms), text);
+});
+
+test('what a peer chose cannot steer the terminal', t => {
+  t.is(safe('a\u001b[2Jb\n'), 'a\\u001b[2Jb\\u000a');
+  t.is(safe('x'.repeat(99), 10), `${'x'.repeat(9)}…`);
+  t.is(safeText('a\tb\n\u0007c'), 'a\tb\n\\u0007c');
+});
+
+test('a table is as wide as it must be', t => {
+  const columns = [{title: 'name'}, {title: 'n', right: true}];
+  t.deepEqual(
+    tableLines(columns, [
+      ['longer', '1'],
+      ['b', '100'],
+    ]),
+    ['name      n', 'longer    1', 'b       100'],
+  );
+});
+
+test('progress is one line on a terminal and now and then a line in a pipe', t => {
+  const written: string[] = [];
+  const write = (text: string) => written.push(text);
+  const terminal = new ProgressLine({isTTY: true, columns: 6, write});
+  terminal.show('123456789');
+  terminal.end('done');
+  t.deepEqual(written.splice(0), ['\r\u001b[2K12345', '\r\u001b[2K', 'done\n']);
+  const pipe = new ProgressLine({write}, 1_000_000);
+  pipe.show('a');
+  pipe.show('b');
+  pipe.say('c');
+  pipe.end('d');
+  t.deepEqual(written, ['a\n', 'c\n', 'd\n']);
+});
+
+test('patterns name files as a shell does', async t => {
+  const dir = await temporaryFolder(t);
+  for (const name of [
+    'b.txt',
+    'a.txt',
+    '.c.txt',
+    'x.md',
+    'sub/d.txt',
+    'sub/deep/e.txt',
+    'a[1].c',
+  ]) {
+    await mkdir(join(dir, name, '..'), {recursive: true});
+    await writeFile(join(dir, name), name);
+  }
+  const found = async (pattern: string) =>
+    (await expandPattern(join(dir, pattern))).map(path => path.slice(dir.length + 1));
+  t.deepEqual(await found('*.txt'), ['a.txt', 'b.txt']);
+  t.deepEqual(await found('?.md'), ['x.md']);
+  t.deepEqual(await found('s*/*.txt'), ['sub/d.txt']);
+  t.deepEqual(await found('**/*.txt'), ['a.txt', 'b.txt', 'sub/d.txt', 'sub/deep/e.txt']);
+  t.deepEqual(await found('sub/**'), ['sub/d.txt', 'sub/deep/e.txt']);
+  t.deepEqual(await found('a[1].c'), ['a[1].c']);
+  await t.throwsAsync(found('*.pdf'), {code: 'VOLLEY_INPUT_MISSING'});
+});
+
+test('tiles become a picture, those at the edges cut', t => {
+  const size = {width: 5, height: 3, tileSize: 2};
+  t.is(tileCountOf(size), 6);
+  const picture = new Picture(size);
+  const tile = (no: number, pixels: number) => new Uint8Array(pixels * 3).fill(no);
+  const tiles = [tile(1, 4), tile(2, 4), tile(3, 2), tile(4, 2), tile(5, 2), tile(6, 1)];
+  // Two workunits of three tiles each, the second first.
+  picture.put(3, Buffer.concat(tiles.slice(3)));
+  picture.put(0, Buffer.concat(tiles.slice(0, 3)));
+  const {data} = PNG.sync.read(Buffer.from(picture.encode()));
+  const reds = Array.from({length: 15}, (_, i) => data[i * 4]);
+  t.deepEqual(reds, [1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6]);
+});

@@ -1,0 +1,30 @@
+// Files that may do what a rule forbids to others, each with its reason. An exception that is needed no
+// longer fails the test: the list only shrinks or is argued for.
+
+/** Who may read the clock beside io/system-clock.ts. Nothing here decides what a core does. */
+export const CLOCK_EXCEPTIONS: Readonly<Record<string, string>> = {
+  'src/io/system-clock.ts': 'it is the clock',
+  'src/io/cluster-files.ts': 'the day a cluster was made, for people',
+  'src/io/runner-exec.ts': 'measures a program it started',
+  'src/io/runner-slot.ts': 'measures a runner process, which is killed at its limit',
+  'src/io/runner-worker.ts': 'a program of its own: measures the work it does',
+  'src/io/testcard.ts': 'a program of its own: writes down when it drew',
+  'src/http/server.ts': 'the default of an argument that tests give',
+  'src/sim/main.ts': 'tells how long a run took; nothing in the run sees it',
+};
+
+/** Who may set timers beside io/system-clock.ts: they hold processes and connections to their time. */
+export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
+  'src/io/system-clock.ts': 'it is the clock',
+  'src/io/action-process.ts': 'ends a program that does not answer',
+  'src/io/actions.ts': 'the coarse timer before the spin to the instant of a shot',
+  'src/io/program.ts': 'waits a moment for the last output of a program that ended',
+  'src/io/runner-exec.ts': 'ends a program at its time limit',
+  'src/io/runner-slot.ts': 'ends a runner at its time limit',
+  'src/io/runner-worker.ts': 'gives its own event loop a turn',
+  'src/http/blob-client.ts': 'back-off between two tries of a transfer',
+  'src/http/client-transport.ts': 'ends a request that is not answered',
+  'src/http/coalescer.ts': 'one telling for each window',
+  'src/http/events.ts': 'the heartbeat of an event stream',
+  'src/http/server.ts': 'ends a request that takes too long',
+};
