@@ -11,6 +11,9 @@ import type {NodeState} from './roster.ts';
 import {decide} from './validator.ts';
 import {type Replica, removeReplica, type Workunit} from './workunit.ts';
 
+/** One run of a workunit, and one before it in the same slot; its result counts later too. */
+const RUNS_PER_LEASE_MAX = 2;
+
 /**
  * First 32 bits of SHA-256(lease secret ‖ node ‖ batch ‖ index ‖ replica number), all of fixed length. A
  * node cannot make one up for a workunit it was not given, so it cannot choose what it votes on.
@@ -33,12 +36,14 @@ export function grant(
   const replicaNo = workunit.issued;
   workunit.issued += 1;
   const ref = {batchId: batch.row.id, index: workunit.index, replicaNo};
+  const {leaseSeconds, timeLimitSeconds} = batch.row.policy;
   const replica: Replica = {
     workunit,
     nodeId: node.row.nodeId,
     replicaNo,
     proof: leaseProof(context, node.row.nodeId, ref),
-    deadlineAt: addMono(now, batch.row.policy.leaseSeconds * SECOND_MS),
+    deadlineAt: addMono(now, leaseSeconds * SECOND_MS),
+    lastAt: addMono(now, (leaseSeconds + RUNS_PER_LEASE_MAX * timeLimitSeconds) * SECOND_MS),
   };
   workunit.replicas.push(replica);
   node.out.add(replica);

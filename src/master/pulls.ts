@@ -1,6 +1,6 @@
 // A node asks for work: renew what it holds, pick what it may have, pack it into datagrams.
 
-import type {BatchId, Now} from '../base/types.ts';
+import type {BatchId, MonoMs, Now} from '../base/types.ts';
 import {addMono} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import {ASSIGN_OVERHEAD_BYTES, assignedBatchBytesMax, leaseBytesMax} from '../wire/codec-sizes.ts';
@@ -11,7 +11,7 @@ import type {MasterContext} from './context.ts';
 import {grant} from './leases.ts';
 import {type NodeState, peerOf} from './roster.ts';
 import {batchesFor, canRun, pick, shareOf} from './scheduler.ts';
-import type {Workunit} from './workunit.ts';
+import type {Replica, Workunit} from './workunit.ts';
 
 /** Datagrams that answer one pull. */
 const PARTS_MAX = 8;
@@ -53,7 +53,10 @@ export class Pulls {
         .get(renewal.index)
         ?.replicas.find(({nodeId}) => nodeId === node.row.nodeId);
       if (replica?.replicaNo === renewal.replicaNo)
-        replica.deadlineAt = addMono(now.mono, batch.row.policy.leaseSeconds * SECOND_MS);
+        replica.deadlineAt = renewedTo(
+          replica,
+          addMono(now.mono, batch.row.policy.leaseSeconds * SECOND_MS),
+        );
     }
     return [...closed];
   }
@@ -117,6 +120,8 @@ export class Pulls {
     return {index: workunit.index, replicaNo, proof, input: workunit.input};
   }
 }
+
+const renewedTo = ({lastAt}: Replica, at: MonoMs): MonoMs => (at < lastAt ? at : lastAt);
 
 function countUp(context: MasterContext): number {
   let up = 0;

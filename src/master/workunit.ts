@@ -26,6 +26,8 @@ export type Replica = {
   readonly replicaNo: number;
   readonly proof: number;
   deadlineAt: MonoMs;
+  /** No renewal goes beyond this: a node that only renews must not hold a workunit up for ever. */
+  readonly lastAt: MonoMs;
 };
 
 export type Workunit = {

@@ -355,8 +355,7 @@ export class NodeLink implements Link {
       heard: false,
       rekey: undefined,
     };
-    const {handshakeHash} = session;
-    return [{kind: 'linked', peer, handshakeHash, tokenId, from}];
+    return [{kind: 'linked', peer, handshakeHash: session.handshakeHash, tokenId, from}];
   }
 
   #onData(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
@@ -375,6 +374,7 @@ export class NodeLink implements Link {
     const message = decodeMessage(plaintext);
     if (typeof message === 'string') return drop(message);
     if (message.type === 'welcome') {
+      if (session !== current) return drop('unknownSession'); // of a Hello that was said anew
       this.#trust.learn(message.trust);
       this.#silenceMs = Math.max(SILENCE_MS_MIN, SILENT_HEARTBEATS * message.heartbeatMs);
     }
