@@ -86,6 +86,27 @@ export class Feeder {
   }
 
   /**
+   * Takes up this index of a range out of turn: a result of it is here, of a lease that a restart forgot.
+   * undefined when it is not pending, or its input has to be read.
+   */
+  take(index: number): Workunit | undefined {
+    if (this.#source.kind !== 'range' || !this.isPending(index)) return undefined;
+    if (index >= this.#cursor) {
+      if (index > this.#cursor) this.#reopened.push([this.#cursor, index]);
+      this.#cursor = index + 1;
+    } else {
+      const at = this.#reopened.findIndex(([from, to]) => index >= from && index < to);
+      const [from, to] = this.#reopened[at] ?? [index, index + 1];
+      const rest: [number, number][] = [
+        [from, index],
+        [index + 1, to],
+      ];
+      this.#reopened.splice(at, 1, ...rest.filter(([start, end]) => start < end));
+    }
+    return openWorkunit(this.#batchId, index, rangeInput(this.#source, index));
+  }
+
+  /**
    * What to read so that pulls find inputs; undefined when enough is there or being read.
    * @param waiting open workunits that want a replica
    */

@@ -3,7 +3,7 @@
 // comes again, and taking it twice changes nothing.
 
 import {fromHex} from '../base/bytes.ts';
-import {type BatchId, type BlobId, type Now, workunitId} from '../base/types.ts';
+import {type BatchId, type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {
   type Decision,
   encodeReportRow,
@@ -100,28 +100,40 @@ export class Results {
   }
 
   #fateOf(node: NodeState, item: ResultItem): Fate {
-    const context = this.#context;
-    const batch = context.batches.get(item.batchId);
+    const batch = this.#context.batches.get(item.batchId);
     if (!batch?.running) return STALE;
-    const workunit = batch.open.get(item.index);
-    if (!workunit) return batch.feeder.isPending(item.index) ? LATER : STALE;
+    const open = batch.open.get(item.index);
+    if (!open && !batch.feeder.isPending(item.index)) return STALE;
     const {nodeId} = node.row;
-    if (workunit.votes.some(vote => vote.nodeId === nodeId && sameReplica(vote, item)))
-      return STALE;
-    const lease = workunit.replicas.find(replica => replica.nodeId === nodeId);
-    const known = lease?.replicaNo === item.replicaNo ? lease.proof : undefined;
-    if ((known ?? leaseProof(context, nodeId, item)) !== item.proof) {
-      context.note('warn', 'result without a lease', {
-        node: nodeId,
-        workunit: workunitId(item.batchId, item.index),
-      });
-      return STALE;
-    }
+    if (open?.votes.some(vote => vote.nodeId === nodeId && sameReplica(vote, item))) return STALE;
+    if (!this.#isLeased(nodeId, item, open)) return STALE;
+    const workunit = open ?? this.#takeUp(batch, item.index);
+    if (!workunit) return LATER;
     if (item.status === 'done' && item.output.kind === 'blob') {
       const size = this.#blobs.get(item.output.blobId);
       if (size !== item.output.size) return LATER;
     }
     return {kind: 'take', batch, workunit};
+  }
+
+  #isLeased(nodeId: NodeId, item: ResultItem, open: Workunit | undefined): boolean {
+    const lease = open?.replicas.find(replica => replica.nodeId === nodeId);
+    const known = lease?.replicaNo === item.replicaNo ? lease.proof : undefined;
+    if ((known ?? leaseProof(this.#context, nodeId, item)) === item.proof) return true;
+    this.#context.note('warn', 'result without a lease', {
+      node: nodeId,
+      workunit: workunitId(item.batchId, item.index),
+    });
+    return false;
+  }
+
+  /** A restart forgot the lease and the workunit has not come up again: its result brings it up. */
+  #takeUp(batch: Batch, index: number): Workunit | undefined {
+    const workunit = batch.feeder.take(index);
+    if (!workunit) return undefined;
+    batch.adopt(workunit);
+    batch.want(workunit, batch.row.policy.targetReplicas);
+    return workunit;
   }
 
   #take(batch: Batch, workunit: Workunit, vote: Vote, now: Now): void {

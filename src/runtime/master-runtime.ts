@@ -187,7 +187,11 @@ export class MasterRuntime {
   }
 
   #send(to: Parameters<MasterLink['seal']>[0], message: Parameters<MasterLink['seal']>[1]): void {
-    const sealed = this.#link.seal(to, message, this.#ports.clock.now().mono);
+    const {mono, wall} = this.#ports.clock.now();
+    // A node takes its first sample of our clock from Welcome: it must not be older than the Hello of the
+    // session that it goes out in, which may be newer than the Hello that it answers.
+    const timed = message.type === 'welcome' ? {...message, wallMs: wall} : message;
+    const sealed = this.#link.seal(to, timed, mono);
     if (sealed) this.#ports.network.send(sealed.to, sealed.datagram);
     else this.#ports.journal.count('unsent.noSession');
   }

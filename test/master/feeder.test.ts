@@ -156,3 +156,19 @@ test('a workunit moves from open to each end, and from an end nowhere', t => {
         });
     }
 });
+
+test('an index taken out of turn is given out once, and its neighbours still come', t => {
+  const source = {kind: 'range', start: 0, end: 100, chunk: 10} as const;
+  const feeder = new Feeder(asBatchId(1), source, 4, [[1, 3]]);
+  t.is(feeder.take(7)?.index, 7); // above the cursor: 4 to 6 are left behind
+  t.is(feeder.take(2)?.index, 2); // out of the middle of a run
+  t.is(feeder.take(2), undefined);
+  t.is(feeder.take(0), undefined); // decided before the restart
+  const rest: (number | undefined)[] = [];
+  while (feeder.hasNext) rest.push(feeder.next()?.index);
+  t.deepEqual(
+    [...rest].sort((a, b) => (a ?? 0) - (b ?? 0)),
+    [1, 4, 5, 6, 8, 9],
+  );
+  t.is(feeder.remaining, 0);
+});
