@@ -149,7 +149,7 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
   return {crypto, clock, journal: log, log, store, blobs, head, core};
 }
 
-const linkOf = ({core, crypto, clock}: Base, cluster: Cluster, port: number): MasterLink =>
+const linkOf = ({core, crypto}: Base, cluster: Cluster, port: number): MasterLink =>
   new MasterLink({
     crypto,
     staticKey: cluster.staticKey,
@@ -157,8 +157,8 @@ const linkOf = ({core, crypto, clock}: Base, cluster: Cluster, port: number): Ma
     port,
     knows: (peer: PeerId) => core.context.roster.byPeer(peer) !== undefined,
     pskOf: tokenId => {
-      const token = core.context.roster.token(tokenId, clock.now().wall);
-      return token && fromHex(token.psk);
+      const psk = core.context.roster.pskOf(tokenId);
+      return psk === undefined ? undefined : fromHex(psk);
     },
   });
 

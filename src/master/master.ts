@@ -16,7 +16,9 @@ import type {
   UploadPurpose,
 } from '../core/core.ts';
 import type {BatchRow} from '../core/tables.ts';
+import {COMMANDS_PER_SECOND} from '../wire/limits.ts';
 import type {Message} from '../wire/message.ts';
+import {TokenBucket} from '../wire/token-bucket.ts';
 import type {Batch} from './batch.ts';
 import {Captures} from './capture.ts';
 import type {Capture} from './capture-row.ts';
@@ -35,6 +37,10 @@ import {wantedAfterRestart} from './validator.ts';
  * with a pull, and 10,000 pulls a second are what the master is given.
  */
 const WAKE_MS_PER_NODE = 0.1;
+/** Nodes verify so many commands a second; calls for work leave room for those that fire. */
+const WAKES_PER_SECOND = COMMANDS_PER_SECOND * 0.8;
+/** When the calls of a second are used up. */
+const WAKE_AGAIN_MS = 5;
 /** First pulls are spread over this for each idle node. */
 const SPREAD_MS_PER_NODE = 0.05;
 
@@ -50,6 +56,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #captures: Captures;
   readonly #operator: Operator;
   #wakeNextAt = Number.NEGATIVE_INFINITY;
+  readonly #wakes = new TokenBucket(WAKES_PER_SECOND);
   #wakeDue = false;
   /** Value of the work counter that idle nodes were told of. */
   #wokenFor = 0;
@@ -232,6 +239,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     if (idle.length === 0) return;
     const batch = [...running].find(candidate => candidate.hasWork);
     if (!batch) return;
+    if (now.mono >= this.#wakeNextAt && !this.#wakes.take(now.mono))
+      this.#wakeNextAt = now.mono + WAKE_AGAIN_MS;
     if (now.mono < this.#wakeNextAt) {
       this.#wakeDue = true;
       return;

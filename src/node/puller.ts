@@ -29,6 +29,7 @@ export class Puller {
   #asked: Asked | undefined;
   #heartbeatMs = 1_000;
   #nextAt: MonoMs = NEVER;
+  #renewAt = Number.NEGATIVE_INFINITY as MonoMs;
   /** Told that there is nothing: wait for a heartbeat or for work to become available. */
   #idle = false;
   /** Work became available after the question that is under way was asked. */
@@ -100,12 +101,19 @@ export class Puller {
       nonce: this.#nonce++ >>> 0,
       wanted,
       wantedMs: BUFFER_MS * slotCount,
-      running: beat ? renewals(slots, now) : [],
+      running: this.#renewals(slots, beat, now),
       load,
     };
     this.#woken = false;
     this.#asked = {pull, tries: 0, retryAt: now, parts: new Set()};
     return this.#repeat(this.#asked, now);
+  }
+
+  /** A node that asks often puts its heartbeat off with each answer, but not its renewals. */
+  #renewals(slots: Slots, beat: boolean, now: MonoMs): Renewal[] {
+    if (!beat && now < this.#renewAt) return [];
+    this.#renewAt = addMono(now, this.#heartbeatMs * 0.7);
+    return renewals(slots, now);
   }
 
   #repeat(asked: Asked, now: MonoMs): Pull {

@@ -1,4 +1,4 @@
-// All checkers of a world behind one ear; see reliability.md section 6.4 for the names.
+// All checkers of a world behind one ear, by the promise or invariant they watch:
 //
 //   P1 acknowledged results survive        P2 nodes forget only what is acknowledged
 //   P3 canonical is true, or ≥ quorum lied P4 one decision, one credit grant for each
