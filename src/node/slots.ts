@@ -50,6 +50,11 @@ export class Slots {
     return this.#busy.filter(orders => orders === 0).length;
   }
 
+  /** Orders given to slots and not ended. */
+  get ordered(): number {
+    return this.#held.size - this.#waiting.size;
+  }
+
   get waiting(): number {
     return this.#waiting.size;
   }

@@ -7,6 +7,7 @@
 // The store takes one commit at a time; how far turns may run ahead is bounded by PENDING_OPS_MAX.
 // A failed commit or a broken invariant is fatal: the store is the truth, memory only a cache.
 
+import type {MonoMs} from '../base/types.ts';
 import type {Core} from '../core/core.ts';
 import {type Head, journalOps} from '../core/journal.ts';
 import type {Op} from '../core/tables.ts';
@@ -37,6 +38,7 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
   #inbox: E[] = [];
   #taken = 0;
   #turnDue = false;
+  #isPatient = false;
   #turnSkipped = false;
   #committing = false;
   #stopped = false;
@@ -73,12 +75,24 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
   /**
    * Queues an event of this process, which nobody repeats: the core waits for its answers (inputs, results,
    * uploads), and what it asked for bounds them. false = stopped.
+   *
+   * @param patienceMs the turn may wait so long for more events
    */
-  postOwn(event: E): boolean {
+  postOwn(event: E, patienceMs = 0): boolean {
     if (this.#stopped) return false;
     this.#inbox.push(event);
-    this.#scheduleTurn();
+    if (patienceMs > 0) this.#waitForMore(patienceMs);
+    else this.#scheduleTurn();
     return true;
+  }
+
+  /** A turn in so many milliseconds, if nothing brings one before: more of the same is on its way. */
+  #waitForMore(ms: number): void {
+    if (this.#turnDue || this.#isPatient) return;
+    this.#isPatient = true;
+    const {clock, core} = this.#options;
+    const at = Math.min(core.wakeAt(), clock.now().mono + ms) as MonoMs;
+    clock.alarmAt(at, () => this.#scheduleTurn());
   }
 
   /** First turn: lets the core save and say what it has from its start. */
@@ -99,6 +113,7 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
 
   #turn(): void {
     this.#turnDue = false;
+    this.#isPatient = false;
     this.#turnSkipped = this.#ops.length > PENDING_OPS_MAX;
     if (this.#stopped || this.#turnSkipped) return; // the commit's end goes on
     try {
