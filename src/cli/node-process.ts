@@ -25,13 +25,13 @@ import {ProcessRunner} from '../io/runner.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {every, SystemClock} from '../io/system-clock.ts';
 import {GROUP, MASTER_PORT, openUdp} from '../io/udp.ts';
-import {nodeIdOf} from '../node/command-desk.ts';
 import type {NodeConfig} from '../node/memory.ts';
 import type {NodeCore} from '../node/node.ts';
 import {NODE_TABLES, NodeRestore} from '../node/restore.ts';
 import {NodeRuntime} from '../runtime/node-runtime.ts';
 import type {Tell} from '../runtime/ports.ts';
 import {CommandReceiver} from '../wire/command.ts';
+import {nodeIdOf} from '../wire/identity.ts';
 import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
 import type {Input} from '../wire/message.ts';
 import {NodeLink} from '../wire/session-node.ts';
@@ -151,7 +151,7 @@ function describe(options: NodeOptions) {
   const settings = readNodeConfig(options.data);
   const membership = membershipOf(options, crypto);
   const facts = systemFacts();
-  const nodeId = nodeIdOf(crypto.sha256(files.identity.publicKey));
+  const nodeId = nodeIdOf(crypto, files.identity.publicKey);
   const name = options.name ?? settings.name ?? facts.hostname;
   const actions = allowedActions(settings.actions, {name, id: nodeId});
   const config: NodeConfig = {

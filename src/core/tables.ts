@@ -62,6 +62,13 @@ export function decodeJson(bytes: Uint8Array): unknown {
   }
 }
 
+/** A JSON row that a core wrote. Throws RangeError when it is not an object. */
+export function jsonRow<T>(bytes: Uint8Array): T {
+  const row = decodeJson(bytes);
+  if (typeof row !== 'object' || row === null) throw new RangeError('row is not JSON');
+  return row as T;
+}
+
 export const batchKey = (batchId: BatchId): string => hex32(batchId);
 export const captureKey = (captureId: CaptureId): string => hex32(captureId);
 export const reportKey = (reportNo: number): string => hex53(reportNo);

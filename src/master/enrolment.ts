@@ -2,9 +2,10 @@
 // use once → Welcome, which ends the node's cold start. A repeat of Hello gets a repeat of Welcome.
 
 import {concat, fromHex, toHex} from '../base/bytes.ts';
-import {asNodeId, type NodeId, type Now, type PeerId} from '../base/types.ts';
+import type {NodeId, Now, PeerId} from '../base/types.ts';
 import type {MasterEvent} from '../core/core.ts';
 import type {NodeRow} from '../core/tables.ts';
+import {nodeIdOf} from '../wire/identity.ts';
 import {SESSIONS_MAX} from '../wire/limits.ts';
 import type {Hello} from '../wire/message.ts';
 import type {Commands} from './commands.ts';
@@ -60,7 +61,7 @@ export class Enrolment {
       hello.binding,
       concat(link.handshakeHash, staticKey),
     );
-    const nodeId = nodeIdOf(crypto.sha256(hello.identityKey));
+    const nodeId = nodeIdOf(crypto, hello.identityKey);
     const known = roster.byPeer(peer);
     let fault: string | undefined;
     if (!bound) fault = 'binding';
@@ -169,10 +170,6 @@ export class Enrolment {
     this.#context.note('warn', 'node refused', {peer, reason});
   }
 }
-
-/** The first 16 bytes of SHA-256 of the identity key, in hex. */
-export const nodeIdOf = (identityHash: Uint8Array): NodeId =>
-  asNodeId(toHex(identityHash.subarray(0, 16)));
 
 const rowOf = (nodeId: NodeId, peer: PeerId, hello: Hello, enrolledAt: number): NodeRow => ({
   nodeId,

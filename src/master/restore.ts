@@ -12,11 +12,11 @@ import {
   type BatchRow,
   type Decision,
   decodeCredit,
-  decodeJson,
   decodePage,
   decodePageKey,
   decodeVote,
   decodeVoteKey,
+  jsonRow,
   type NodeRow,
   PAGE_WORKUNITS,
   type TableName,
@@ -100,31 +100,31 @@ export class MasterRestore {
   #take(table: TableName, key: string, value: Uint8Array): void {
     switch (table) {
       case 'meta':
-        if (key === EPOCH_KEY) this.#epoch = json<{epoch: number}>(value).epoch;
+        if (key === EPOCH_KEY) this.#epoch = jsonRow<{epoch: number}>(value).epoch;
         return;
       case 'app':
-        this.#apps.set(key, json<AppRow>(value));
+        this.#apps.set(key, jsonRow<AppRow>(value));
         return;
       case 'token':
-        return this.#roster.placeToken(json<TokenRow>(value));
+        return this.#roster.placeToken(jsonRow<TokenRow>(value));
       case 'node':
-        return this.#takeNode(json<NodeRow>(value));
+        return this.#takeNode(jsonRow<NodeRow>(value));
       case 'credit':
         return this.#roster.setCredit(asNodeId(key), decodeCredit(value));
       case 'batch':
-        return this.#takeBatch(json<BatchRow>(value));
+        return this.#takeBatch(jsonRow<BatchRow>(value));
       case 'page':
         return this.#takePage(key, decodePage(value));
       case 'vote':
         return this.#takeVote(key, value);
       case 'capture': {
-        const row = json<CaptureRow>(value);
+        const row = jsonRow<CaptureRow>(value);
         const deadlineAt = addMono(this.#now.mono, MINUTE_MS);
         this.#captures.set(hex32(row.id), captureOf(row, deadlineAt));
         return;
       }
       case 'shot':
-        return this.#takeShot(key, json<ShotRow>(value));
+        return this.#takeShot(key, jsonRow<ShotRow>(value));
       default:
         return;
     }
@@ -233,12 +233,6 @@ export class MasterRestore {
     }
     return batch;
   }
-}
-
-function json<T>(value: Uint8Array): T {
-  const row = decodeJson(value);
-  if (typeof row !== 'object' || row === null) throw new RangeError('not JSON');
-  return row as T;
 }
 
 /** Adds `index` to the runs of missing ones. */

@@ -1,16 +1,8 @@
 // What a node does with a command that is authentic and inside its window: is it meant, is it in time,
 // what is answered. Keeps the files of shots until they are collected.
 
-import {toHex} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
-import {
-  asNodeId,
-  type BlobId,
-  type MonoMs,
-  type NodeId,
-  type Now,
-  type WallMs,
-} from '../base/types.ts';
+import type {BlobId, MonoMs, NodeId, Now, WallMs} from '../base/types.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import {del, encodeJson, type Op, put} from '../core/tables.ts';
@@ -163,7 +155,3 @@ export class CommandDesk {
     return this.#acks.wakeAt();
   }
 }
-
-/** The first 16 bytes of SHA-256 of the identity key, in hex. */
-export const nodeIdOf = (identityHash: Uint8Array): NodeId =>
-  asNodeId(toHex(identityHash.subarray(0, 16)));

@@ -3,9 +3,10 @@
 import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
 import type {MonoMs} from '../base/types.ts';
-import {decodeJson, type TableName} from '../core/tables.ts';
+import {jsonRow, type TableName} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
-import {CommandDesk, FILE_KEY, nodeIdOf} from './command-desk.ts';
+import {nodeIdOf} from '../wire/identity.ts';
+import {CommandDesk, FILE_KEY} from './command-desk.ts';
 import type {KeptFile} from './firing.ts';
 import {ENROLLED_KEY, FLOOR_KEY, type NodeConfig, type NodeMemory, RECEIPT_KEY} from './memory.ts';
 import {NodeCore} from './node.ts';
@@ -29,7 +30,7 @@ export class NodeRestore {
     this.#prng = prng;
     this.#now = now;
     this.#spool = new Spool(prng.fork());
-    const nodeId = nodeIdOf(crypto.sha256(config.identity.publicKey));
+    const nodeId = nodeIdOf(crypto, config.identity.publicKey);
     this.#desk = new CommandDesk(nodeId, config.labels, config.actions, prng.fork());
   }
 
@@ -49,11 +50,12 @@ export class NodeRestore {
   }
 
   #takeMeta(key: string, value: Uint8Array): void {
-    if (key === FLOOR_KEY) Object.assign(this.#memory, json<{epoch: number; seq: number}>(value));
+    if (key === FLOOR_KEY)
+      Object.assign(this.#memory, jsonRow<{epoch: number; seq: number}>(value));
     else if (key === RECEIPT_KEY)
-      this.#memory.receiptHead = json<{journalNo: number}>(value).journalNo;
+      this.#memory.receiptHead = jsonRow<{journalNo: number}>(value).journalNo;
     else if (key === ENROLLED_KEY) this.#enrolled = true;
-    else if (key.startsWith(FILE_KEY)) this.#desk.restoreFile(json<KeptFile>(value));
+    else if (key.startsWith(FILE_KEY)) this.#desk.restoreFile(jsonRow<KeptFile>(value));
   }
 
   finish(): NodeCore {
@@ -66,10 +68,4 @@ export class NodeRestore {
       desk: this.#desk,
     });
   }
-}
-
-function json<T>(value: Uint8Array): T {
-  const row = decodeJson(value);
-  if (typeof row !== 'object' || row === null) throw new RangeError('not JSON');
-  return row as T;
 }

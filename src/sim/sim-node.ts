@@ -1,7 +1,6 @@
 // One node's machine: disk, keys and files that outlive its processes, and at most one process.
 
 import type {Address, BlobId, MonoMs, NodeId} from '../base/types.ts';
-import {nodeIdOf} from '../node/command-desk.ts';
 import type {NodeConfig} from '../node/memory.ts';
 import type {NodeCore} from '../node/node.ts';
 import {NodeRestore} from '../node/restore.ts';
@@ -9,6 +8,7 @@ import {NodeRuntime} from '../runtime/node-runtime.ts';
 import type {JoinSecret} from '../wire/attempt.ts';
 import {CommandReceiver} from '../wire/command.ts';
 import type {KeyPair} from '../wire/crypto.ts';
+import {nodeIdOf} from '../wire/identity.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, nodeAddress, WALL_AT_ZERO} from './fabric.ts';
 import {SimActions} from './sim-actions.ts';
@@ -65,7 +65,7 @@ export class SimNode {
     this.#join = join;
     this.#identity = crypto.ed25519KeyPair();
     this.#staticKey = crypto.x25519KeyPair();
-    this.nodeId = nodeIdOf(crypto.sha256(this.#identity.publicKey));
+    this.nodeId = nodeIdOf(crypto, this.#identity.publicKey);
     const disk = new SimStore({
       after: fabric.diskTimer(no),
       latencyMs: () => fabric.diskMs(),

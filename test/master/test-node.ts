@@ -11,7 +11,7 @@ import {
 } from '../../src/base/types.ts';
 import type {AppRow} from '../../src/core/tables.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
-import {nodeIdOf} from '../../src/master/enrolment.ts';
+import {nodeIdOf} from '../../src/wire/identity.ts';
 import type {Hello, Lease, OutputRef} from '../../src/wire/message.ts';
 
 export const crypto = new NodeCrypto();
@@ -59,7 +59,7 @@ export class TestNode {
   }
 
   get id(): NodeId {
-    return nodeIdOf(crypto.sha256(this.identity.publicKey));
+    return nodeIdOf(crypto, this.identity.publicKey);
   }
 
   hello(changes: Partial<Hello> = {}): Hello {

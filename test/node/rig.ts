@@ -20,11 +20,11 @@ import {
 import type {NodeEffect, NodeEvent} from '../../src/core/core.ts';
 import type {Op} from '../../src/core/tables.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
-import {nodeIdOf} from '../../src/node/command-desk.ts';
 import type {NodeConfig} from '../../src/node/memory.ts';
 import type {NodeCore} from '../../src/node/node.ts';
 import {NODE_TABLES, NodeRestore} from '../../src/node/restore.ts';
 import {decodeAck, decodeResults, decodeShot} from '../../src/wire/codec.ts';
+import {nodeIdOf} from '../../src/wire/identity.ts';
 import type {
   Assign,
   Command,
@@ -54,7 +54,7 @@ const masterStatic = crypto.x25519KeyPair();
 const clusterId = crypto.random(16);
 export const PEER = asPeerId(toHex(masterStatic.publicKey));
 export const identity = crypto.ed25519KeyPair();
-export const NODE_ID = nodeIdOf(crypto.sha256(identity.publicKey));
+export const NODE_ID = nodeIdOf(crypto, identity.publicKey);
 
 const trustOf = (id: Uint8Array, keys = root) =>
   signTrust(crypto, keys.secretKey, {
