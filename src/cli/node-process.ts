@@ -30,7 +30,7 @@ import type {NodeCore} from '../node/node.ts';
 import {NODE_TABLES, NodeRestore} from '../node/restore.ts';
 import {NodeRuntime} from '../runtime/node-runtime.ts';
 import type {Tell} from '../runtime/ports.ts';
-import {CommandReceiver} from '../wire/command.ts';
+import {CommandReceiver, targets} from '../wire/command.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
 import type {Input} from '../wire/message.ts';
@@ -127,7 +127,7 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   runtime = new NodeRuntime({
     core,
     link: linkOf(self, options),
-    commands: new CommandReceiver(crypto),
+    commands: new CommandReceiver(crypto, target => targets(target, self.nodeId, config.labels)),
     ports: {clock, network: udp, store, journal: log, crypto, fatal: options.fatal, ...hands},
     head,
     onJoined: (_trust, master) => {

@@ -20,6 +20,7 @@ import {COMMANDS_PER_SECOND} from '../wire/limits.ts';
 import type {Message} from '../wire/message.ts';
 import {TokenBucket} from '../wire/token-bucket.ts';
 import type {Batch} from './batch.ts';
+import {callFor, TARGETED_NODES_MAX} from './call.ts';
 import {Captures} from './capture.ts';
 import type {Capture} from './capture-row.ts';
 import {Commands} from './commands.ts';
@@ -247,10 +248,14 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     }
     this.#wakeNextAt = now.mono + idle.length * WAKE_MS_PER_NODE;
     this.#wokenFor = workNo;
-    for (const node of idle) node.idleSince = workNo;
-    const spreadMs = Math.floor(idle.length * SPREAD_MS_PER_NODE);
+    const called = callFor(this.#context.running, idle, this.#context.prng);
+    for (const node of called) node.idleSince = workNo;
+    const spreadMs = Math.floor(called.length * SPREAD_MS_PER_NODE);
     const what = {kind: 'workAvailable', batchId: batch.row.id, spreadMs} as const;
-    this.#commands.issue(what, now, {awaited: idle.map(node => node.row.nodeId)});
+    const awaited = called.map(node => node.row.nodeId);
+    const few = called.length < idle.length && called.length <= TARGETED_NODES_MAX;
+    const target = few ? {target: {labels: [], nodes: awaited}} : {};
+    this.#commands.issue(what, now, {awaited, ...target});
   }
 
   wakeAt(): MonoMs {
