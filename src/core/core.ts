@@ -64,7 +64,13 @@ export type SharedEvent =
 export type SharedEffect =
   /** Durable before anything of the same or a later turn leaves. */
   | {readonly type: 'save'; readonly op: Op}
-  | {readonly type: 'send'; readonly to: PeerId; readonly message: Message}
+  /** `early`: promises nothing that the disk must hold first, and need not wait for it. */
+  | {
+      readonly type: 'send';
+      readonly to: PeerId;
+      readonly message: Message;
+      readonly early?: true;
+    }
   | {readonly type: 'note'; readonly note: Note}
   /** End the session; at the node this begins a new search for the master. */
   | {readonly type: 'forget'; readonly peer: PeerId};
@@ -135,6 +141,7 @@ export type MasterEffect =
       readonly epoch: number;
       readonly seq: number;
       readonly command: Command;
+      readonly early?: true;
     }
   /** The same datagram once more, inside the session with one node. */
   | {

@@ -29,7 +29,7 @@ export function callFor(
       if (replicas >= idle.length) return idle;
     }
   }
-  const enough = Math.ceil(replicas * SPARE_CALLS) + 1;
+  const enough = Math.ceil(replicas * SPARE_CALLS);
   if (enough >= idle.length || enough > TARGETED_NODES_MAX) return idle;
   const able = idle.filter(node => batches.some(batch => couldTake(batch, node)));
   const from = prng.below(Math.max(1, able.length));

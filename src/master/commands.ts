@@ -70,7 +70,9 @@ export class Commands {
     const silent = new Set<NodeId>(options.awaited);
     if (ackWindowMs > 0)
       for (const node of roster.targeted(target)) if (node.up) silent.add(node.row.nodeId);
-    this.#context.emit({type: 'multicast', epoch, seq, command});
+    // A call for work is early: nodes ask while the batch becomes durable. What they are given is not.
+    const early = what.kind === 'workAvailable' ? {early: true as const} : {};
+    this.#context.emit({type: 'multicast', epoch, seq, command, ...early});
     this.#sent.push({
       seq,
       epoch,

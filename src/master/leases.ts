@@ -50,7 +50,7 @@ export function grant(
   batch.out += 1;
   batch.counters.replicas += 1;
   batch.want(workunit, workunit.wanted - 1);
-  context.dirtyBatches.add(batch);
+  // The count of replicas is saved with the next result: a lease is never worth a synced write.
   return replica;
 }
 

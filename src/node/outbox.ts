@@ -99,7 +99,9 @@ function say(to: PeerId, entry: Spooled): NodeEffect[] {
   if (isReady(entry)) {
     // Said and not acknowledged by the next time: the master may have forgotten the uploads.
     entry.uploaded.clear();
-    return [{type: 'send', to, message: {type: 'report', nonce, body, signature}}];
+    // Early: it promises nothing. A crash before its row is durable loses no more than the row: either
+    // the master has the results, or they are computed again.
+    return [{type: 'send', to, message: {type: 'report', nonce, body, signature}, early: true}];
   }
   return entry.blobs
     .filter(({blobId}) => !entry.uploaded.has(blobId))

@@ -2,7 +2,8 @@
 //
 //   event → inbox → turn (≤ 256 events) → effects → ONE synced commit → everything else, in order
 //
-// Nothing leaves before the commit of its own turn and of every turn before it (rule "save before send").
+// Nothing leaves before the commit of its own turn and of every turn before it (rule "save before send"),
+// but for effects marked `early`: they promise nothing, and whoever marks one says why.
 // While a commit is under way further turns run and gather into the next one: that is the group commit.
 // The store takes one commit at a time; how far turns may run ahead is bounded by PENDING_OPS_MAX.
 // A failed commit or a broken invariant is fatal: the store is the truth, memory only a cache.
@@ -44,6 +45,7 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
   #stopped = false;
   #ops: Op[] = [];
   #effects: F[] = [];
+  #early: F[] = [];
 
   constructor(options: DriverOptions<E, F>) {
     this.#options = options;
@@ -119,6 +121,7 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
     try {
       this.#runCore();
       this.#options.afterTurn?.();
+      this.#performAll(this.#early.splice(0));
       this.#flush();
     } catch (error) {
       this.#fail(error);
@@ -145,6 +148,7 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
   #take(effects: readonly (F | Save)[]): void {
     for (const effect of effects) {
       if (effect.type === 'save') this.#ops.push((effect as Save).op);
+      else if ('early' in effect && effect.early) this.#early.push(effect as F);
       else this.#effects.push(effect as F);
     }
   }

@@ -10,6 +10,7 @@ import type {CaptureId, MonoMs, NodeId, Now} from '../base/types.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {Op} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
+import type {Spooled} from '../node/spool.ts';
 import type {FireOrder} from '../runtime/ports.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {holds, type Watcher} from './fabric.ts';
@@ -75,8 +76,14 @@ export class Checkers implements Watcher {
     this.nodeChecker.durable(node, ops);
   }
 
-  nodeTook(node: SimNode, event: NodeEvent, effects: readonly NodeEffect[], now: Now): void {
-    this.nodeChecker.took(node, event, effects, now);
+  nodeTook(
+    node: SimNode,
+    event: NodeEvent,
+    effects: readonly NodeEffect[],
+    now: Now,
+    spooled?: Spooled,
+  ): void {
+    this.nodeChecker.took(node, event, effects, now, spooled);
   }
 
   ordered(node: SimNode, order: FireOrder, now: MonoMs): void {

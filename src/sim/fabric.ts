@@ -6,6 +6,7 @@ import {asAddress} from '../base/types.ts';
 import type {NodeEffect, NodeEvent, Note} from '../core/core.ts';
 import type {Op} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
+import type {Spooled} from '../node/spool.ts';
 import type {FireOrder, Journal} from '../runtime/ports.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {exponential} from './dice.ts';
@@ -73,7 +74,14 @@ export interface Watcher {
   masterTurn(core: MasterCore): void;
   nodeBooted(node: SimNode): void;
   nodeDurable(node: SimNode, ops: readonly Op[]): void;
-  nodeTook(node: SimNode, event: NodeEvent, effects: readonly NodeEffect[], now: Now): void;
+  /** @param spooled of a receipt: what the node kept under its nonce before it took the event */
+  nodeTook(
+    node: SimNode,
+    event: NodeEvent,
+    effects: readonly NodeEffect[],
+    now: Now,
+    spooled?: Spooled,
+  ): void;
   ordered(node: SimNode, order: FireOrder, now: MonoMs): void;
   fired(node: SimNode, order: FireOrder): void;
 }

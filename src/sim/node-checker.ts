@@ -1,10 +1,11 @@
 // P2 and P5 at the nodes: what is acknowledged goes, nothing else; what fires, fires once, in time and warm.
 
-import {ByteReader, hex32, toHex} from '../base/bytes.ts';
+import {ByteReader, equalBytes, hex32, toHex} from '../base/bytes.ts';
 import type {CaptureId, MonoMs, NodeId, Now} from '../base/types.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import {decodeJson, type Op} from '../core/tables.ts';
 import {FLOOR_KEY} from '../node/memory.ts';
+import type {Spooled} from '../node/spool.ts';
 import type {FireOrder} from '../runtime/ports.ts';
 import {decodeResults, decodeShot} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
@@ -64,11 +65,18 @@ export class NodeChecker {
         );
   }
 
-  took(node: SimNode, event: NodeEvent, effects: readonly NodeEffect[], now: Now): void {
+  /** @param spooled of a receipt: what the node kept under its nonce before it took the event */
+  took(
+    node: SimNode,
+    event: NodeEvent,
+    effects: readonly NodeEffect[],
+    now: Now,
+    spooled?: Spooled,
+  ): void {
     const life = this.#lives.get(node.nodeId);
     if (!life) return;
     if (event.type === 'message' && event.message.type === 'receipt')
-      this.#onReceipt(node, event.message, life);
+      this.#onReceipt(node, event.message, life, spooled);
     if (event.type === 'command') this.#onCommand(event);
     for (const effect of effects) {
       if (effect.type === 'joinGroup') life.warm = true;
@@ -88,22 +96,30 @@ export class NodeChecker {
     this.#issued.set(name, text);
   }
 
-  #onReceipt(node: SimNode, receipt: Receipt, life: Life): void {
+  #onReceipt(node: SimNode, receipt: Receipt, life: Life, spooled: Spooled | undefined): void {
+    if (!spooled) return;
     const key = hex32(receipt.nonce);
-    const row = node.store.disk.get('spool', key);
-    if (!row) return;
-    const reader = new ByteReader(row);
-    const kind = reader.varint();
-    reader.sized();
-    const body = reader.sized();
+    const {kind, body} = spooled;
+    this.#sameOnDisk(node, key, body);
     const {commandKey, clusterId} = this.#master;
     if (!receiptIsGood(this.#crypto, commandKey.publicKey, clusterId, body, receipt)) return;
     if (life.receipted.has(key)) return;
     life.receipted.add(key);
-    if (kind === 0)
+    if (kind === 'report')
       this.#acknowledged.results(node.nodeId, decodeResults(body) ?? [], receipt.journalNo);
-    const shot = kind === 1 ? decodeShot(body) : undefined;
+    const shot = kind === 'shot' ? decodeShot(body) : undefined;
     if (shot) this.#acknowledged.shot(node.nodeId, shot.captureId, shot.shot);
+  }
+
+  /** A report may be said before its row is durable; once it is there, it is the same. */
+  #sameOnDisk(node: SimNode, key: string, body: Uint8Array): void {
+    const row = node.store.disk.get('spool', key);
+    if (!row) return;
+    const reader = new ByteReader(row);
+    reader.varint();
+    reader.sized();
+    const same = equalBytes(reader.sized(), body);
+    holds(same, 'P2', () => `node ${node.no} keeps another ${key} than its disk`);
   }
 
   #onFire(node: SimNode, event: CommandEvent, order: FireOrder, life: Life, now: Now): void {

@@ -214,8 +214,11 @@ export class SimNode {
   #watch(core: NodeCore): void {
     const handle = core.handle.bind(core);
     core.handle = (event, now) => {
+      const nonce =
+        event.type === 'message' && event.message.type === 'receipt' ? event.message.nonce : -1;
+      const spooled = core.spool.entry(nonce);
       const effects = handle(event, now);
-      this.#fabric.watcher?.nodeTook(this, event, effects, now);
+      this.#fabric.watcher?.nodeTook(this, event, effects, now, spooled);
       return effects;
     };
   }
