@@ -43,7 +43,8 @@ function planRange(text: string, chunk: number | undefined): InputPlan {
     end: end ?? 0,
     chunk: chunk ?? Math.max(1, Math.ceil(((end ?? 0) - (start ?? 0)) / PIECES)),
   };
-  if (input.start < 0 || input.end <= input.start)
+  if (input.start < 0) throw usage(`--range cannot begin below 0: "${text}"`);
+  if (input.end <= input.start)
     throw new VolleyError('VOLLEY_BAD_INPUT', {
       reason: `the range ${text} is empty: its end must be above its start`,
     });

@@ -1,12 +1,13 @@
 // `volley batch submit`: checks everything that can be checked here before anything is stored there.
 
 import {VolleyError} from '../base/errors.ts';
+import type {BatchId} from '../base/types.ts';
 import type {Policy} from '../core/tables.ts';
 import type {OperatorClient} from '../http/client.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {defined} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {grouped, print, printJson} from './output.ts';
+import {grouped, print, printJson, tell} from './output.ts';
 
 export const batchSubmitCommand: CommandSpec = {
   name: 'batch submit',
@@ -54,6 +55,7 @@ async function submit(given: Given): Promise<number | undefined> {
       input,
       policy: policyIn(given),
     });
+    await warnOfTooFewNodes(client, batchId);
     if (!given.flag('wait')) {
       if (given.flag('json')) printJson(await client.batch(batchId));
       else {
@@ -95,4 +97,15 @@ async function checkAgainstApp(
   const {policyOf} = await import('../master/operator.ts');
   const reason = policyOf(policy, app);
   if (typeof reason === 'string') throw new VolleyError('VOLLEY_BAD_POLICY', {reason});
+}
+
+/** A quorum is of distinct nodes: with fewer of them the batch waits, and should not do so silently. */
+async function warnOfTooFewNodes(client: OperatorClient, batchId: BatchId): Promise<void> {
+  const {policy} = await client.batch(batchId);
+  const {up} = (await client.status()).nodes;
+  if (up < policy.minQuorum)
+    tell(
+      `volley: batch ${batchId} needs ${policy.minQuorum} nodes (--quorum) and ${up} are up: ` +
+        'it waits for more',
+    );
 }

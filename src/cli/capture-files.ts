@@ -1,11 +1,13 @@
 // The files of a capture on our disk: `<out>/<shot>/<label or name>.<ext>`, verified by their hashes, and
 // manifest.json with what the nodes signed and everything that is needed to check it.
 
-import {mkdir, writeFile} from 'node:fs/promises';
+import {stat, writeFile} from 'node:fs/promises';
 import {extname, join} from 'node:path';
 import type {NodeId} from '../base/types.ts';
 import type {CaptureView, ShotRow} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {usage} from './command.ts';
+import {makeFolder} from './folder.ts';
 import {shortId} from './output.ts';
 import {cannotWrite} from './result-bytes.ts';
 
@@ -18,6 +20,20 @@ export type SavedFile = {
   readonly size: number;
 };
 
+/**
+ * Looks at the folder before anything is fired: a shot cannot be taken again because it had no place.
+ * Throws VOLLEY_USAGE for a folder that holds a capture, VOLLEY_NO_PERMISSION for one that cannot be made.
+ */
+export async function prepareFolder(out: string): Promise<void> {
+  try {
+    await makeFolder(out);
+  } catch (error) {
+    throw cannotWrite(out, error);
+  }
+  const taken = await stat(join(out, 'manifest.json')).catch(() => undefined);
+  if (taken) throw usage(`${out} holds a capture already; name another folder with --out`);
+}
+
 /** Blobs that are fetched at the same time. */
 const PARALLEL = 4;
 
@@ -29,7 +45,7 @@ export async function saveCapture(
   const saved = new Set<SavedFile>();
   const wanted = plan(view);
   try {
-    await mkdir(out, {recursive: true});
+    await makeFolder(out);
     const fetchNext = async (): Promise<void> => {
       for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
         await client.getBlob(file.blobId, join(out, file.path));

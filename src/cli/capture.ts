@@ -26,17 +26,22 @@ export const captureCommand: CommandSpec = {
     {flag: '--interval <time>', text: 'time between shots (default 1s)'},
     {flag: '--arg <text>', text: 'argument for the action', repeatable: true},
     {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
+    {flag: '--again <number>', text: 'fire nothing: bring the files of an earlier capture'},
     ...OPERATOR_OPTIONS,
   ],
   examples: [
     'volley capture --action testcard',
     'volley capture --action camera --at +500ms --select label=ring1 --out ./scan-42',
+    'volley capture --again 42 --out ./scan-42   # bring its files, without firing',
     'volley capture --action camera --shots 10 --interval 500ms --select cam-07 --select cam-08',
   ],
   run: capture,
 };
 
 async function capture(given: Given): Promise<number> {
+  const again = given.whole('again', 1, 2 ** 32 - 1);
+  if (again !== undefined)
+    return withClient(given, client => bring(given, client, asCaptureId(again)));
   const action = given.text('action');
   if (action === undefined) throw usage('--action is missing: what shall the nodes do?');
   const shots = given.whole('shots', 1, 1_000) ?? 1;
@@ -45,21 +50,30 @@ async function capture(given: Given): Promise<number> {
   return withClient(given, async client => {
     const target = targetOf(given.texts('select'), await client.nodes());
     const args = given.texts('arg');
+    const {prepareFolder} = await import('./capture-files.ts');
+    const out = given.text('out');
+    if (out !== undefined) await prepareFolder(out);
     const {captureId} = await client.capture({action, args, target, leadMs, shots, intervalMs});
-    const out = given.text('out') ?? `capture-${captureId}`;
-    const line = new ProgressLine();
-    const view = await followCapture(client, captureId, now => line.show(progressOf(now)));
-    line.end();
-    const {saveCapture} = await import('./capture-files.ts');
-    const saved = await saveCapture(client, view, out);
-    if (given.flag('json')) printJson({...view, out, saved});
-    else {
-      const {captureLines} = await import('./capture-table.ts');
-      for (const text of captureLines(view, saved)) print(text);
-      print(`${grouped(saved.size)} files and manifest.json are in ${out}`);
-    }
-    return view.rows.every(row => row.verdict === 'fired') ? EXIT.ok : EXIT.failed;
+    return bring(given, client, captureId);
   });
+}
+
+/** Follows a capture to its end, brings its files and tells about it. */
+async function bring(given: Given, client: OperatorClient, captureId: CaptureId): Promise<number> {
+  const out = given.text('out') ?? `capture-${captureId}`;
+  const line = new ProgressLine();
+  const view = await followCapture(client, captureId, now => line.show(progressOf(now)));
+  line.end();
+  const {prepareFolder, saveCapture} = await import('./capture-files.ts');
+  await prepareFolder(out);
+  const saved = await saveCapture(client, view, out);
+  if (given.flag('json')) printJson({...view, out, saved});
+  else {
+    const {captureLines} = await import('./capture-table.ts');
+    for (const text of captureLines(view, saved)) print(text);
+    print(`${grouped(saved.size)} files and manifest.json are in ${out}`);
+  }
+  return view.rows.every(row => row.verdict === 'fired') ? EXIT.ok : EXIT.failed;
 }
 
 function leadOf(given: Given): number {

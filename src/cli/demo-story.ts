@@ -1,6 +1,6 @@
 // What the demo shows, one act after the other. Every act answers numbers for the end.
 
-import {mkdir, writeFile} from 'node:fs/promises';
+import {writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
 import type {BatchView, CaptureView} from '../core/views.ts';
@@ -9,6 +9,7 @@ import {followCapture} from './capture.ts';
 import {saveCapture} from './capture-files.ts';
 import {captureLines} from './capture-table.ts';
 import type {DemoCluster} from './demo-cluster.ts';
+import {makeFolder} from './folder.ts';
 import {grouped} from './output.ts';
 import {Picture, tileCountOf} from './picture.ts';
 import type {ProgressLine} from './progress.ts';
@@ -137,7 +138,7 @@ export async function showRender(stage: Stage): Promise<{path: string; batch: Ba
     for await (const part of outputOf(client, result)) parts.push(part);
     picture.put(result.index * TILES, Buffer.concat(parts));
   }
-  await mkdir(out, {recursive: true});
+  await makeFolder(out);
   const path = join(out, 'render.png');
   await writeFile(path, picture.encode());
   for (const text of endOf(last)) say(text);

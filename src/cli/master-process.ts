@@ -2,7 +2,8 @@
 
 import {randomBytes} from 'node:crypto';
 import {join} from 'node:path';
-import {fromHex} from '../base/bytes.ts';
+import {equalBytes, fromHex} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
 import {Prng} from '../base/prng.ts';
 import type {Address, BatchId, BlobId, CaptureId, PeerId} from '../base/types.ts';
 import type {Announcement, OperatorAnswer, OperatorRequest} from '../core/core.ts';
@@ -80,6 +81,7 @@ export async function openMaster(options: MasterOptions): Promise<Master> {
 
 async function buildMaster(options: MasterOptions, closers: Closers): Promise<Master> {
   const cluster = openCluster(options.data);
+  checkTrust(cluster, options.data);
   const {address} = chooseInterface(options.interface);
   const base = await openBase(options, cluster, closers);
   const udp = await openUdp({
@@ -116,6 +118,21 @@ async function buildMaster(options: MasterOptions, closers: Closers): Promise<Ma
     operator: request => handle.operator(request),
     close: () => closers.closeAll(),
   };
+}
+
+/** A master whose trust document is not that of its keys would be listened to by nobody, and not know it. */
+function checkTrust(cluster: Cluster, data: string): void {
+  const trust = openTrust(new NodeCrypto(), cluster.signedTrust, cluster.rootFingerprint);
+  const isOurs =
+    trust &&
+    equalBytes(trust.commandKey, cluster.commandKey.publicKey) &&
+    equalBytes(trust.masterStatic, cluster.staticKey.publicKey) &&
+    equalBytes(trust.clusterId, cluster.clusterId);
+  if (!isOurs)
+    throw new VolleyError('VOLLEY_KEY_DAMAGED', {
+      path: join(data, 'trust'),
+      reason: 'it is not what the root signed for these keys; bring it back from a backup',
+    });
 }
 
 type Base = Awaited<ReturnType<typeof openBase>>;

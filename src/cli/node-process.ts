@@ -1,7 +1,7 @@
 // Builds a real node: files, store, sockets, runner, actions, core, runtime. `openNode` gives a ready thing.
 
 import {randomBytes} from 'node:crypto';
-import {createReadStream} from 'node:fs';
+import {createReadStream, existsSync} from 'node:fs';
 import {loadavg} from 'node:os';
 import {join} from 'node:path';
 import {setFlagsFromString} from 'node:v8';
@@ -24,7 +24,7 @@ import {type Membership, openNodeFiles, readMembership, writeMembership} from '.
 import {ProcessRunner} from '../io/runner.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {every, SystemClock} from '../io/system-clock.ts';
-import {GROUP, MASTER_PORT, openUdp} from '../io/udp.ts';
+import {GROUP, GROUP_PORT, MASTER_PORT, openUdp} from '../io/udp.ts';
 import type {NodeConfig} from '../node/memory.ts';
 import type {NodeCore} from '../node/node.ts';
 import {NODE_TABLES, NodeRestore} from '../node/restore.ts';
@@ -37,6 +37,7 @@ import type {Input} from '../wire/message.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {decodeToken, pskOf, tokenIdOf} from '../wire/token.ts';
 import {Closers} from './closers.ts';
+import {GroupEar} from './group-ear.ts';
 import {packageVersion} from './version.ts';
 
 const LOAD_MS = 10_000;
@@ -56,6 +57,8 @@ export type NodeOptions = {
   readonly logFormat?: 'human' | 'json';
   readonly logLevel?: LogLevel;
   readonly onJoined?: () => void;
+  /** The master answers, and does not want this node: `token`, `binding`, `identity`. */
+  readonly onRefused?: (reason: string) => void;
   readonly fatal: (error: unknown) => void;
 };
 
@@ -122,6 +125,8 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
     ...(options.masterPort === undefined ? {} : {masterPort: options.masterPort}),
   });
   closers.add(() => udp.close());
+  const ear = new GroupEar(log, options.groupPort ?? GROUP_PORT);
+  closers.add(() => ear.close());
   let runtime: NodeRuntime | undefined;
   const hands = await openHands(self, options, closers, event => runtime?.post(event));
   runtime = new NodeRuntime({
@@ -132,10 +137,15 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
     head,
     onJoined: (_trust, master) => {
       joined(options.data, membership, master);
+      ear.joined();
       options.onJoined?.();
     },
+    ...(options.onRefused ? {onRefused: options.onRefused} : {}),
   });
-  udp.onDatagram((bytes, from) => runtime.datagram(bytes, from));
+  udp.onDatagram((bytes, from, way) => {
+    if (way === 'group') ear.heard();
+    runtime.datagram(bytes, from);
+  });
   runtime.start();
   closers.add(() => runtime.stop());
   closers.add(every(LOAD_MS, () => core.setLoad(loadavg()[0] ?? 0)));
@@ -144,9 +154,21 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
 
 type Self = ReturnType<typeof describe>;
 
+/** New keys would make another node of a member, which no master knows. */
+function checkKeys(data: string): void {
+  const path = join(data, 'node.keys');
+  const member = readMembership(data);
+  if (member && !member.join && !existsSync(path))
+    throw new VolleyError('VOLLEY_KEY_DAMAGED', {
+      path,
+      reason: `it is missing; bring it back, or remove ${join(data, 'membership.json')} and join again`,
+    });
+}
+
 /** Who this node is: keys, settings, what the machine can do. */
 function describe(options: NodeOptions) {
   const crypto = new NodeCrypto();
+  checkKeys(options.data);
   const files = openNodeFiles(options.data, crypto);
   const settings = readNodeConfig(options.data);
   const membership = membershipOf(options, crypto);

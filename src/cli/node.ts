@@ -68,6 +68,7 @@ async function runNode(given: Given): Promise<undefined> {
     data,
     fatal: daemon.fatal,
     onJoined: () => joining.done(),
+    onRefused: reason => joining.refused(reason),
   });
   joining.about(`${safe(node.name)} (${shortId(node.nodeId)})`);
   await serve(daemon, async () => {
@@ -91,12 +92,14 @@ async function needsToken(data: string, text: string): Promise<boolean> {
  * is said after a while, and with a token given by hand the node gives up.
  */
 class Joining {
+  readonly #fatal: (error: unknown) => void;
   readonly #notice: NodeJS.Timeout;
   readonly #giveUp: NodeJS.Timeout | undefined;
   #who = 'this node';
   #joined = 0;
 
   constructor(byToken: boolean, seconds: number, fatal: (error: unknown) => void) {
+    this.#fatal = fatal;
     const reason =
       'no master answers; it is out of reach, or the token is wrong, used up or expired ' +
       '(`volley nodes token` on the master makes a new one)';
@@ -119,6 +122,13 @@ class Joining {
     this.stop();
     this.#joined++;
     if (this.#who !== 'this node') this.#tell();
+  }
+
+  /** The master knows us to be wrong: waiting would not help. */
+  refused(why: string): void {
+    if (this.#joined > 0 || why !== 'token') return;
+    const reason = 'it is used up or expired (`volley nodes token` on the master makes a new one)';
+    this.#fatal(new VolleyError('VOLLEY_BAD_TOKEN', {reason}));
   }
 
   stop(): void {

@@ -1,12 +1,13 @@
 // Results as files: one each, named after its input where that was a file, else by its index.
 
-import {mkdir, writeFile} from 'node:fs/promises';
+import {writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
 import type {InputSource} from '../core/tables.ts';
 import type {BatchView, ResultView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {linesOf} from '../http/client-streams.ts';
+import {makeFolder} from './folder.ts';
 import {cannotWrite, outputOf} from './result-bytes.ts';
 
 /** Names of `files` inputs by index; empty for other inputs. */
@@ -55,7 +56,7 @@ async function writeOne(client: OperatorClient, view: ResultView, path: string):
     }
     const parts: Uint8Array[] = [];
     for await (const part of outputOf(client, view)) parts.push(part);
-    await mkdir(dirname(path), {recursive: true});
+    await makeFolder(dirname(path));
     await writeFile(path, Buffer.concat(parts));
   } catch (error) {
     throw error instanceof VolleyError ? error : cannotWrite(path, error);

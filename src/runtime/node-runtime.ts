@@ -34,6 +34,8 @@ export type NodeRuntimeOptions = {
   readonly head: Head;
   /** After the first Welcome: the shell stores the trust document and where the master was. */
   readonly onJoined?: (trust: Uint8Array | undefined, master: Address | undefined) => void;
+  /** The master answers, and does not want this node: `token`, `binding`, `identity`. */
+  readonly onRefused?: (reason: string) => void;
   readonly afterTurn?: () => void;
 };
 
@@ -105,6 +107,7 @@ export class NodeRuntime {
     switch (received.kind) {
       case 'message': {
         const {peer, message} = received;
+        if (message.type === 'refusal') this.#options.onRefused?.(message.reason);
         if (message.type === 'commandCopy') return this.#command(message.datagram, heardAt);
         return this.#postHeard({type: 'message', peer, message, heardAt});
       }

@@ -226,6 +226,17 @@ test.serial('a capture brings a verified picture of every node and what they sig
     const parts = [hex(manifest.clusterId), hex(row.statement)] as const;
     t.true(crypto.verify(key, 'shot', hex(row.signature), ...parts));
   }
+  // The folder is looked at before anything fires, and the files can be brought again.
+  const taken = await ask(['capture', '--action', 'testcard', '--out', out]);
+  t.is(taken.code, 2);
+  t.regex(taken.stderr, /holds a capture already/);
+  const other = join(cluster.dir, 'again');
+  const again = await ask(['capture', '--again', `${manifest.capture.id}`, '--out', other]);
+  t.is(again.code, 0);
+  t.deepEqual(
+    await readFile(join(other, manifest.files[0].path)),
+    await readFile(join(out, manifest.files[0].path)),
+  );
 });
 
 test.serial('a capture of selected nodes, on hearing, with two shots', async t => {

@@ -1,5 +1,5 @@
 import {once} from 'node:events';
-import {chmod, mkdir, writeFile} from 'node:fs/promises';
+import {chmod, mkdir, rm, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {join} from 'node:path';
 import test from 'ava';
@@ -185,4 +185,34 @@ test.serial('a token that has run out does not lock out a node that has joined',
     ...['--join', shownJoin(master), '--join-timeout', 2],
   ]);
   t.is(other.code, 2);
+});
+
+test.serial('a trust document that is not of these keys stops the master at its start', async t => {
+  const cluster = await newCluster(t);
+  for (const bytes of ['', 'not a trust document']) {
+    await writeFile(join(cluster.data, 'trust'), bytes);
+    const {code, stderr} = await volley(['master', ...masterFlags(cluster)]);
+    t.is(code, 2);
+    t.true(oneLine(stderr));
+    t.regex(stderr, /trust is not a valid key file: it is not what the root signed/);
+  }
+});
+
+test.serial('a token that is used up is refused at once, and a lost key file is named', async t => {
+  const cluster = await newCluster(t);
+  const master = start(t, ['master', ...masterFlags(cluster), '--token-uses', 1]);
+  await master.says('volley node --join');
+  const join_ = ['--join', shownJoin(master)];
+  const node = start(t, ['node', ...nodeFlags(cluster, 'n1'), ...join_]);
+  await node.says('joined');
+  const second = await volley(['node', ...nodeFlags(cluster, 'n2'), ...join_]);
+  t.is(second.code, 2);
+  t.regex(second.stderr, /join token refused: it is used up or expired/);
+  t.is((await node.stop()).code, 0);
+  const [, data = ''] = nodeFlags(cluster, 'n1').map(String);
+  await rm(join(data, 'node.keys'));
+  const {code, stderr} = await volley(['node', ...nodeFlags(cluster, 'n1')]);
+  t.is(code, 2);
+  t.regex(stderr, /node\.keys is not a valid key file: it is missing; .*membership\.json/);
+  t.is((await master.stop()).code, 0);
 });
