@@ -349,7 +349,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       const signature = this.#outbox.sign('ack', member, body);
       this.#emit({type: 'send', to, message: {type: 'commandAck', body, signature}});
     }
-    const probe = this.#prober.next(mono);
+    const probe = this.#prober.next(mono, this.#clock.boundMs(mono));
     if (probe) this.#emit({type: 'send', to, message: probe});
     const paused = this.#state.paused || this.#outbox.isFull;
     const pull = this.#puller.next(this.#slots, this.#config.slots, paused, this.#load, mono);

@@ -9,6 +9,9 @@ import type {TimeProbe, TimeReply} from '../wire/message.ts';
 const QUICK_PROBES = 8;
 const QUICK_MS = 25;
 const SLOW_MS = 15_000;
+/** While the clock is worse than this (a busy start, a lossy link) it is asked for more often. */
+const GOOD_MS = 2;
+const BETTER_MS = 500;
 
 export class Prober {
   readonly #prng: Prng;
@@ -26,10 +29,13 @@ export class Prober {
     this.#nextAt = now;
   }
 
-  next(now: MonoMs): TimeProbe | undefined {
+  /** @param boundMs how wrong the clock may be now; negative = not known */
+  next(now: MonoMs, boundMs: number): TimeProbe | undefined {
     if (this.#nextAt > now) return undefined;
     this.#left = Math.max(0, this.#left - 1);
-    this.#nextAt = addMono(now, this.#prng.jitter(this.#left > 0 ? QUICK_MS : SLOW_MS));
+    const isGood = boundMs >= 0 && boundMs <= GOOD_MS;
+    const restMs = isGood ? SLOW_MS : BETTER_MS;
+    this.#nextAt = addMono(now, this.#prng.jitter(this.#left > 0 ? QUICK_MS : restMs));
     this.#nonce = this.#prng.uint32();
     this.#sentAt = now;
     return {type: 'timeProbe', nonce: this.#nonce};

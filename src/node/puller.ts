@@ -130,22 +130,20 @@ export class Puller {
 
 /** Leases to ask for: a replica for each free slot, and a buffer of short ones. */
 export function wantedOf(slots: Slots): number {
+  if (slots.waiting >= WAITING_MAX / 2) return 0;
   const free = slots.freeSlots - slots.waiting;
   const waitingMs = slots.waitingMs(AHEAD_MS_MAX);
   if (free <= 0 && (waitingMs > BUFFER_MS / 2 || !onlyShort(slots))) return 0;
-  if (slots.waiting >= WAITING_MAX / 2) return 0;
   return onlyShort(slots) ? WAITING_MAX - slots.waiting : Math.max(0, free);
 }
 
 /** Whether all that is in hand is measured and short. */
 function onlyShort(slots: Slots): boolean {
-  let any = false;
-  for (const held of slots.held()) {
-    const runMs = slots.runMs(held.appId);
+  for (const appId of slots.apps()) {
+    const runMs = slots.runMs(appId);
     if (runMs === undefined || runMs > AHEAD_MS_MAX) return false;
-    any = true;
   }
-  return any || slots.size === 0;
+  return true;
 }
 
 function renewals(slots: Slots, now: MonoMs): Renewal[] {

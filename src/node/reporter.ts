@@ -11,6 +11,8 @@ const GATHER_MS = 12;
 
 export class Reporter {
   #items: ResultItem[] = [];
+  /** Upper bound of what the items take in a report. */
+  #bytes = 0;
   /** When the oldest one came. */
   #since: MonoMs = NEVER;
 
@@ -21,6 +23,7 @@ export class Reporter {
   add(item: ResultItem, now: MonoMs): void {
     if (this.#items.length === 0) this.#since = now;
     this.#items.push(item);
+    this.#bytes += resultBytesMax(item);
   }
 
   /** Whether a result that is not reported yet has this output. */
@@ -34,6 +37,7 @@ export class Reporter {
   /** Drops what has not been reported yet and matches. */
   drop(unwanted: (item: ResultItem) => boolean): void {
     this.#items = this.#items.filter(item => !unwanted(item));
+    this.#bytes = this.#items.reduce((sum, item) => sum + resultBytesMax(item), 0);
   }
 
   /**
@@ -44,6 +48,8 @@ export class Reporter {
     const lists: ResultItem[][] = [];
     if (this.#items.length === 0) return lists;
     const due = isLast || now >= this.#since + GATHER_MS;
+    const full = this.#items.length >= RESULTS_PER_REPORT_MAX || this.#bytes > RESULTS_BYTES_MAX;
+    if (!due && !full) return lists;
     let list: ResultItem[] = [];
     let bytes = 0;
     let at = 0;
@@ -64,6 +70,7 @@ export class Reporter {
     }
     if (at > 0) {
       this.#items = this.#items.slice(at);
+      this.#bytes = this.#items.reduce((sum, item) => sum + resultBytesMax(item), 0);
       this.#since = now;
     }
     return lists;

@@ -37,6 +37,9 @@ export class Slots {
   /** Orders in each slot. */
   readonly #busy: number[];
   readonly #runMs = new Map<BlobId, number>();
+  /** Replicas of each app in hand, and those of them that wait: a turn must not walk all of them. */
+  readonly #heldOf = new Map<BlobId, number>();
+  readonly #waitingOf = new Map<BlobId, number>();
 
   constructor(slots: number) {
     this.#busy = new Array<number>(slots).fill(0);
@@ -71,6 +74,8 @@ export class Slots {
     if (this.#held.has(held.id)) return;
     this.#held.set(held.id, held);
     this.#waiting.set(held.id, held);
+    count(this.#heldOf, held.appId, 1);
+    count(this.#waitingOf, held.appId, 1);
   }
 
   /** Measured run time of the app, ms; undefined before its first run here. */
@@ -81,8 +86,14 @@ export class Slots {
   /** Milliseconds of work that wait; a replica of an app never run here counts as `unknownMs`. */
   waitingMs(unknownMs: number): number {
     let ms = 0;
-    for (const held of this.#waiting.values()) ms += this.#runMs.get(held.appId) ?? unknownMs;
+    for (const [appId, replicas] of this.#waitingOf)
+      ms += replicas * (this.#runMs.get(appId) ?? unknownMs);
     return ms;
+  }
+
+  /** Apps of the replicas in hand. */
+  apps(): IterableIterator<BlobId> {
+    return this.#heldOf.keys();
   }
 
   /** Orders for slots that have room, the emptiest slot first. */
@@ -92,6 +103,7 @@ export class Slots {
       const slot = this.#emptiest();
       if ((this.#busy[slot] ?? 0) >= this.#depth(held.appId)) break;
       this.#waiting.delete(held.id);
+      count(this.#waitingOf, held.appId, -1);
       held.slot = slot;
       this.#busy[slot] = (this.#busy[slot] ?? 0) + 1;
       orders.push(orderOf(held));
@@ -117,7 +129,8 @@ export class Slots {
     const held = this.#held.get(id);
     if (!held) return undefined;
     this.#held.delete(id);
-    this.#waiting.delete(id);
+    count(this.#heldOf, held.appId, -1);
+    if (this.#waiting.delete(id)) count(this.#waitingOf, held.appId, -1);
     if (held.slot >= 0) this.#busy[held.slot] = (this.#busy[held.slot] ?? 1) - 1;
     return held;
   }
@@ -139,7 +152,17 @@ export class Slots {
       `${this.#held.size} replicas held, ${orders} in slots, ${this.#waiting.size} waiting`,
     );
     for (const count of this.#busy) assert(count >= 0, 'a slot ran less than nothing');
+    const sum = (counts: ReadonlyMap<BlobId, number>): number =>
+      [...counts.values()].reduce((total, replicas) => total + replicas, 0);
+    assert(sum(this.#heldOf) === this.#held.size, 'replicas in hand are counted wrongly');
+    assert(sum(this.#waitingOf) === this.#waiting.size, 'waiting replicas are counted wrongly');
   }
+}
+
+function count(counts: Map<BlobId, number>, appId: BlobId, more: number): void {
+  const replicas = (counts.get(appId) ?? 0) + more;
+  if (replicas === 0) counts.delete(appId);
+  else counts.set(appId, replicas);
 }
 
 const orderOf = (held: Held): RunOrder => ({

@@ -28,7 +28,7 @@ export async function fanout(nodes: number, commands: number): Promise<Fanout> {
   const bare = await bareMulticast(nodes, commands);
   const cluster = await openCluster(nodes);
   try {
-    await new Promise(resolve => setTimeout(resolve, 3_000)); // clocks are learnt, all is quiet
+    await new Promise(resolve => setTimeout(resolve, 5_000)); // clocks are learnt, all is quiet
     const last: number[] = [];
     let bound = 0;
     let silent = 0;
