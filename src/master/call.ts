@@ -1,5 +1,6 @@
 // Whom to call for work: a little work needs a few nodes. The others stay idle, sleep through the command
-// (they drop it before its signature), and are called for the next.
+// (they drop it before its signature), and are called for the next, or when one of those called has not come
+// by the time that the call is repeated.
 
 import type {Prng} from '../base/prng.ts';
 import type {Batch} from './batch.ts';
@@ -7,8 +8,6 @@ import type {NodeState} from './roster.ts';
 import {canRun} from './scheduler.ts';
 import {mayHold, type Workunit} from './workunit.ts';
 
-/** Nodes called for each replica that is wanted: one that does not come must not be waited for. */
-const SPARE_CALLS = 1.2;
 /** Node ids that fit a command beside the rest. */
 export const TARGETED_NODES_MAX = 32;
 /** Workunits looked at to see whether a node could take one. */
@@ -29,11 +28,10 @@ export function callFor(
       if (replicas >= idle.length) return idle;
     }
   }
-  const enough = Math.ceil(replicas * SPARE_CALLS);
-  if (enough >= idle.length || enough > TARGETED_NODES_MAX) return idle;
+  if (replicas > TARGETED_NODES_MAX) return idle;
   const able = idle.filter(node => batches.some(batch => couldTake(batch, node)));
   const from = prng.below(Math.max(1, able.length));
-  return [...able.slice(from), ...able.slice(0, from)].slice(0, enough);
+  return [...able.slice(from), ...able.slice(0, from)].slice(0, replicas);
 }
 
 function couldTake(batch: Batch, node: NodeState): boolean {

@@ -110,9 +110,16 @@ export class Commands {
     if (this.#sent.some(isOver)) this.#sent = this.#sent.filter(sent => !isOver(sent));
   }
 
+  /** A few were called, and not all of them came: everybody idle is called now. */
+  #callAll(): void {
+    this.#context.callAll = true;
+    this.#context.workNo += 1;
+  }
+
   #again(sent: Sent, now: Now): void {
     const {epoch, seq, command} = sent;
     if (sent.repeats < COMMAND_REPEATS_MS.length) {
+      if (sent.byPull && sent.repeats === 0 && command.target.nodes.length > 0) this.#callAll();
       this.#context.emit({type: 'multicast', epoch, seq, command});
       const at = COMMAND_REPEATS_MS[sent.repeats] ?? 0;
       sent.repeats += 1;

@@ -40,6 +40,8 @@ export class MasterContext {
   readonly dirtyBatches = new Set<Batch>();
   /** Grows when a workunit comes to want a replica: an idle node told of less is woken. */
   workNo = 0;
+  /** The next call for work is for every idle node, however little there is. */
+  callAll = false;
   epoch: number;
   /** Number of the last durable commit; the runtime keeps it. */
   journalNo = 0;

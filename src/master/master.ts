@@ -231,12 +231,10 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
 
   /** One multicast when there is work that an idle node was not told of. */
   #wakeNodes(now: Now): void {
-    const {roster, running, workNo, state} = this.#context;
+    const {running, workNo, state} = this.#context;
     if (state.paused || (workNo === this.#wokenFor && !this.#wakeDue)) return;
     this.#wakeDue = false;
-    const idle: NodeState[] = [];
-    for (const node of roster.all())
-      if (node.up && node.idleSince >= 0 && node.idleSince < workNo) idle.push(node);
+    const idle = this.#idleNodes();
     if (idle.length === 0) return;
     const batch = [...running].find(candidate => candidate.hasWork);
     if (!batch) return;
@@ -248,7 +246,10 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     }
     this.#wakeNextAt = now.mono + idle.length * WAKE_MS_PER_NODE;
     this.#wokenFor = workNo;
-    const called = callFor(this.#context.running, idle, this.#context.prng);
+    const called = this.#context.callAll
+      ? idle
+      : callFor(this.#context.running, idle, this.#context.prng);
+    this.#context.callAll = false;
     for (const node of called) node.idleSince = workNo;
     const spreadMs = Math.floor(called.length * SPREAD_MS_PER_NODE);
     const what = {kind: 'workAvailable', batchId: batch.row.id, spreadMs} as const;
@@ -256,6 +257,15 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     const few = called.length < idle.length && called.length <= TARGETED_NODES_MAX;
     const target = few ? {target: {labels: [], nodes: awaited}} : {};
     this.#commands.issue(what, now, {awaited, ...target});
+  }
+
+  /** Up, and told that there is nothing before there was what is there now. */
+  #idleNodes(): NodeState[] {
+    const {roster, workNo} = this.#context;
+    const idle: NodeState[] = [];
+    for (const node of roster.all())
+      if (node.up && node.idleSince >= 0 && node.idleSince < workNo) idle.push(node);
+    return idle;
   }
 
   wakeAt(): MonoMs {

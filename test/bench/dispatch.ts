@@ -10,7 +10,7 @@ import {number, percentile, type Row, table} from './report.ts';
 import {type Usage, usageOf} from './usage.ts';
 
 const INPUT_BYTES = 64;
-const SINGLES_WARM_UP = 50;
+const SINGLES_WARM_UP = 400;
 const NODES = 4;
 
 export type DispatchRound = {

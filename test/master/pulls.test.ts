@@ -303,3 +303,24 @@ test('inputs that come after their batch ended are dropped', t => {
   rig.feed();
   t.is(batchOf(rig, id).open.size, 0);
 });
+
+test('a little work calls a few nodes, and all of them when those do not come', t => {
+  const rig = MasterRig.ready();
+  for (const node of rig.nodes(4)) rig.pull(node);
+  const {effects} = rig.asked({
+    kind: 'submitBatch',
+    batch: {
+      name: 'one',
+      app: APP.name,
+      args: [],
+      input: {kind: 'range', start: 0, end: 1, chunk: 1},
+      policy: {minQuorum: 1},
+    },
+  });
+  const [first, ...more] = wakes(effects);
+  t.is(first?.command.target.nodes.length, 1);
+  t.is(more.length, 0);
+  const later = wakes(rig.pass(2_000)).filter(({seq}) => seq !== first?.seq);
+  t.deepEqual(new Set(later.map(({seq}) => seq)), new Set([(first?.seq ?? 0) + 1]));
+  t.is(later[0]?.command.target.nodes.length, 0);
+});
