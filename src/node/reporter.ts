@@ -8,6 +8,8 @@ import type {ResultItem} from '../wire/message.ts';
 
 /** One signature and one synced write for all results of this time, while more of them are to come. */
 const GATHER_MS = 12;
+/** Full reports that do not wait for that time: they share one synced write. */
+const TOGETHER = 3;
 
 export class Reporter {
   #items: ResultItem[] = [];
@@ -48,7 +50,9 @@ export class Reporter {
     const lists: ResultItem[][] = [];
     if (this.#items.length === 0) return lists;
     const due = isLast || now >= this.#since + GATHER_MS;
-    const full = this.#items.length >= RESULTS_PER_REPORT_MAX || this.#bytes > RESULTS_BYTES_MAX;
+    const full =
+      this.#items.length >= TOGETHER * RESULTS_PER_REPORT_MAX ||
+      this.#bytes > TOGETHER * RESULTS_BYTES_MAX;
     if (!due && !full) return lists;
     let list: ResultItem[] = [];
     let bytes = 0;
