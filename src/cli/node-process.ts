@@ -20,7 +20,13 @@ import {NodeCrypto} from '../io/crypto.ts';
 import {chooseInterface} from '../io/interfaces.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
 import {Log, type LogLevel} from '../io/log.ts';
-import {type Membership, openNodeFiles, readMembership, writeMembership} from '../io/node-files.ts';
+import {
+  type Membership,
+  openMembership,
+  openNodeFiles,
+  readMembership,
+  writeMembership,
+} from '../io/node-files.ts';
 import {ProcessRunner} from '../io/runner.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {every, SystemClock} from '../io/system-clock.ts';
@@ -70,11 +76,8 @@ export const isMember = (known: Membership | undefined, root: Uint8Array): known
 
 /** The membership on disk, renewed by a token if one is given that it needs. */
 function membershipOf(options: NodeOptions, crypto: NodeCrypto): Membership {
+  if (options.join === undefined) return openMembership(options.data);
   const known = readMembership(options.data);
-  if (options.join === undefined) {
-    if (!known) throw new VolleyError('VOLLEY_NOT_ENROLLED');
-    return known;
-  }
   const token = decodeToken(options.join);
   if (token.kind === 'bad') throw new VolleyError('VOLLEY_BAD_TOKEN', {reason: token.reason});
   // A token may stand in a unit file for ever: once it has run out it must not lock a member out.

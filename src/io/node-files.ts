@@ -124,13 +124,6 @@ export function writeMembership(dir: string, membership: Membership): void {
   writeDurably(join(dir, FILES.membership), toUtf8(text), SECRET_FILE_MODE);
 }
 
-/** The master knows this node now: the token's secret has no business on its disk any more. */
-export function forgetJoinSecret(dir: string): void {
-  const membership = readMembership(dir);
-  if (membership?.join === undefined) return;
-  writeMembership(dir, {...membership, join: undefined});
-}
-
 function hexField(path: string, name: string, text: unknown): Uint8Array {
   const bytes = typeof text === 'string' ? fromHex(text) : undefined;
   if (bytes === undefined || bytes.length === 0) throw damaged(path, `"${name}" is not hex`);

@@ -9,6 +9,7 @@ import type {Assign, AssignedBatch, Lease, Pull} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {grant} from './leases.ts';
+import {heartbeatMs} from './liveness.ts';
 import {type NodeState, peerOf} from './roster.ts';
 import {batchesFor, canRun, pick, shareOf} from './scheduler.ts';
 import type {Replica, Workunit} from './workunit.ts';
@@ -74,7 +75,7 @@ export class Pulls {
       type: 'assign',
       nonce: pull.nonce,
       batches: part,
-      waitMs: 0,
+      waitMs: heartbeatMs(this.#context.roster.size),
       state: this.#context.state,
       closed: no === 0 ? closed.slice(0, CLOSED_MAX) : [],
       wallMs: now.wall,

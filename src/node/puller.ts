@@ -67,6 +67,8 @@ export class Puller {
     const asked = this.#asked;
     if (asked?.pull.nonce !== assign.nonce || asked.parts.has(assign.part)) return false;
     asked.parts.add(assign.part);
+    // The cluster may have grown since Welcome, and with it the time between heartbeats.
+    if (assign.waitMs > 0) this.#heartbeatMs = assign.waitMs;
     if (asked.parts.size < assign.parts) return true;
     this.#asked = undefined;
     this.#idle = asked.pull.wanted > 0 && assign.parts === 1 && assign.batches.length === 0;

@@ -20,7 +20,12 @@ export type Acknowledged = {
   readonly shot: (nodeId: NodeId, captureId: CaptureId, shot: number) => void;
 };
 
-type Life = {warm: boolean; readonly receipted: Set<string>};
+/** `kept`: bodies of spool rows on the disk; `receipted`: bodies that a good receipt was seen for. */
+type Life = {
+  warm: boolean;
+  readonly receipted: Map<string, Uint8Array>;
+  readonly kept: Map<string, Uint8Array>;
+};
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
 
 export class NodeChecker {
@@ -48,21 +53,31 @@ export class NodeChecker {
   }
 
   booted(node: SimNode): void {
-    this.#lives.set(node.nodeId, {warm: false, receipted: new Set()});
-    const rows = node.store.disk.rows('spool').length;
+    const spooled = node.store.disk.rows('spool');
+    const bodies = new Map(spooled.map(([key, row]) => [key, spooledBody(row)]));
+    this.#lives.set(node.nodeId, {warm: false, receipted: new Map(), kept: bodies});
+    const rows = spooled.length;
     const kept = node.core?.spool.size;
     holds(kept === rows, 'P2', () => `node ${node.no}: ${rows} rows spooled, ${kept} in mind`);
   }
 
   durable(node: SimNode, ops: readonly Op[]): void {
     const life = this.#lives.get(node.nodeId);
-    for (const op of ops)
-      if (op.table === 'spool' && op.type === 'del')
-        holds(
-          life?.receipted.has(op.key),
-          'P2',
-          () => `node ${node.no} drops ${op.key} without a receipt`,
-        );
+    for (const op of ops) {
+      if (op.table !== 'spool' || !life) continue;
+      if (op.type === 'put') life.kept.set(op.key, spooledBody(op.value));
+      else this.#onDropped(node, op.key, life);
+    }
+  }
+
+  /** What goes from the disk is what a good receipt was for, byte for byte. */
+  #onDropped(node: SimNode, key: string, life: Life): void {
+    const receipted = life.receipted.get(key);
+    const kept = life.kept.get(key);
+    life.kept.delete(key);
+    holds(receipted, 'P2', () => `node ${node.no} drops ${key} without a receipt`);
+    const same = !receipted || !kept || equalBytes(kept, receipted);
+    holds(same, 'P2', () => `node ${node.no} drops ${key}, which is not what its receipt was for`);
   }
 
   /** @param spooled of a receipt: what the node kept under its nonce before it took the event */
@@ -104,7 +119,7 @@ export class NodeChecker {
     const {commandKey, clusterId} = this.#master;
     if (!receiptIsGood(this.#crypto, commandKey.publicKey, clusterId, body, receipt)) return;
     if (life.receipted.has(key)) return;
-    life.receipted.add(key);
+    life.receipted.set(key, body);
     if (kind === 'report')
       this.#acknowledged.results(node.nodeId, decodeResults(body) ?? [], receipt.journalNo);
     const shot = kind === 'shot' ? decodeShot(body) : undefined;
@@ -114,11 +129,7 @@ export class NodeChecker {
   /** A report may be said before its row is durable; once it is there, it is the same. */
   #sameOnDisk(node: SimNode, key: string, body: Uint8Array): void {
     const row = node.store.disk.get('spool', key);
-    if (!row) return;
-    const reader = new ByteReader(row);
-    reader.varint();
-    reader.sized();
-    const same = equalBytes(reader.sized(), body);
+    const same = !row || equalBytes(spooledBody(row), body);
     holds(same, 'P2', () => `node ${node.no} keeps another ${key} than its disk`);
   }
 
@@ -161,3 +172,11 @@ export class NodeChecker {
 
 const shotName = (node: SimNode, {captureId, shot}: FireOrder): string =>
   `${node.nodeId}/${captureId}/${shot}`;
+
+/** Body of a spool row: kind, signature, body. */
+function spooledBody(row: Uint8Array): Uint8Array {
+  const reader = new ByteReader(row);
+  reader.varint();
+  reader.sized();
+  return reader.sized();
+}

@@ -12,10 +12,10 @@ const crypto = new NodeCrypto();
 
 type Event =
   | {type: 'save'; key: string; count?: number}
-  | {type: 'say'; text: string}
+  | {type: 'say'; text: string; early?: true}
   | {type: 'both'; key: string; text: string}
   | {type: 'throw'};
-type Said = {type: 'said'; text: string};
+type Said = {type: 'said'; text: string; early?: true};
 type Saved = {type: 'save'; op: Op};
 type Tick = {type: 'tick'};
 
@@ -38,7 +38,7 @@ class FakeCore implements Core<Event | Tick, Said | Saved> {
       case 'save':
         return Array.from({length: event.count ?? 1}, (_, i) => saved(`${event.key}${i || ''}`));
       case 'say':
-        return [{type: 'said', text: event.text}];
+        return [{type: 'said', text: event.text, ...(event.early ? {early: true} : {})}];
       case 'both':
         return [{type: 'said', text: event.text}, saved(event.key)];
       case 'throw':
@@ -337,4 +337,17 @@ test('idle says whether anything waits', t => {
   t.false(rig.driver.idle);
   rig.commitEnds();
   t.true(rig.driver.idle);
+});
+
+test('an early effect leaves with its turn, and the rest of the turn waits for the disk', t => {
+  const {driver, clock, said, commitEnds} = rigOf();
+  driver.post({type: 'both', key: 'a', text: 'after the disk'});
+  driver.post({type: 'say', text: 'early', early: true});
+  clock.run();
+  t.deepEqual(said, ['early']);
+  driver.post({type: 'say', text: 'early too', early: true});
+  clock.run();
+  t.deepEqual(said, ['early', 'early too']);
+  commitEnds();
+  t.deepEqual(said, ['early', 'early too', 'after the disk']);
 });
