@@ -307,6 +307,8 @@ export type BatchRow = {
   readonly errors: number;
   /** Highest report row that this batch names: report numbers go on above the highest of all. */
   readonly lastReportNo: number;
+  /** 32 random bits in the proofs of its leases: results of a lost batch of the same number are not of this one. */
+  readonly salt: number;
 };
 
 export type NodeRow = {

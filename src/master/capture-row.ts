@@ -28,6 +28,8 @@ export type CaptureRow = {
   /** Asked instant of each shot on the master's clock; 0 = on hearing. */
   readonly at: readonly WallMs[];
   readonly createdAt: number;
+  /** 32 random bits: a node's word about a lost capture of the same number is not about this one. */
+  readonly salt: number;
 };
 
 /** One shot of one node. `heardAt` 0 = not acknowledged. */

@@ -93,6 +93,7 @@ export class Captures {
         fields: {reason: `labels, ids and arguments together exceed ${FIRE_BYTES_MAX} bytes`},
       };
     const {leadMs, intervalMs} = request;
+    const instant = this.#context.instant(now.mono);
     const row: CaptureRow = {
       id: asCaptureId(this.#nextId++),
       action: request.action,
@@ -102,9 +103,10 @@ export class Captures {
       shots: request.shots,
       leadMs,
       at: Array.from({length: request.shots}, (_, k) =>
-        leadMs > 0 ? addWall(now.wall, leadMs + k * intervalMs) : (0 as WallMs),
+        leadMs > 0 ? addWall(instant, leadMs + k * intervalMs) : (0 as WallMs),
       ),
       createdAt: now.wall,
+      salt: this.#context.prng.uint32(),
     };
     const lastMs = leadMs + (request.shots - 1) * intervalMs;
     const capture = captureOf(row, addMono(now.mono, lastMs + PATIENCE_MS));
@@ -122,7 +124,7 @@ export class Captures {
   #issue(capture: Capture, shot: number, now: Now): void {
     const {row} = capture;
     const atWallMs = row.at[shot - 1] ?? (0 as WallMs);
-    const leadMs = atWallMs === 0 ? 0 : Math.max(0, atWallMs - now.wall);
+    const leadMs = atWallMs === 0 ? 0 : Math.max(0, atWallMs - this.#context.instant(now.mono));
     const sent = this.#commands.issue(
       {
         kind: 'fire',
@@ -131,6 +133,7 @@ export class Captures {
         action: row.action,
         args: row.args,
         atWallMs,
+        salt: row.salt,
       },
       now,
       {
@@ -164,8 +167,9 @@ export class Captures {
     const bodyHash = this.#context.crypto.sha256(report.body);
     this.#context.emit({type: 'receipt', to: peerOf(node), nonce: report.nonce, bodyHash});
     const capture = this.#captures.get(statement.captureId);
-    const shot = capture && shotFor(capture, node.row.nodeId, statement.shot);
-    if (!capture || !shot || shot.statement) return;
+    if (!capture || capture.row.salt !== statement.salt) return;
+    const shot = shotFor(capture, node.row.nodeId, statement.shot);
+    if (!shot || shot.statement) return;
     const key = shotKey(capture.row.id, shot.shot, shot.nodeId);
     this.#commands.acknowledged(statement.epoch, statement.seq, node.row.nodeId);
     shot.statement = statement;

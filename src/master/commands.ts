@@ -59,7 +59,7 @@ export class Commands {
     const command: Command = {
       clusterId: config.clusterId,
       instanceId: config.instanceId,
-      issuedWallMs: now.wall,
+      issuedWallMs: this.#context.instant(now.mono),
       ttlMs,
       ackWindowMs,
       target,

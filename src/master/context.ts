@@ -1,7 +1,15 @@
 // What the parts of the master share: the tables in memory, the tools, and the effects of this turn.
 
 import type {Prng} from '../base/prng.ts';
-import type {BatchId, CaptureId, NodeId} from '../base/types.ts';
+import {
+  asWallMs,
+  type BatchId,
+  type CaptureId,
+  type MonoMs,
+  type NodeId,
+  type Now,
+  type WallMs,
+} from '../base/types.ts';
 import type {MasterEffect, Note} from '../core/core.ts';
 import {type AppRow, type BatchRow, del, encodeJson, type Op, put} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
@@ -46,6 +54,8 @@ export class MasterContext {
   /** Number of the last durable commit; the runtime keeps it. */
   journalNo = 0;
   state: DesiredState = {generation: 0, paused: false};
+  readonly #bootedAt: MonoMs;
+  readonly #wallAtBoot: WallMs;
   #effects: MasterEffect[] = [];
 
   constructor(parts: {
@@ -56,7 +66,10 @@ export class MasterContext {
     batches: Map<BatchId, Batch>;
     apps: Map<string, AppRow>;
     epoch: number;
+    bootedAt: Now;
   }) {
+    this.#bootedAt = parts.bootedAt.mono;
+    this.#wallAtBoot = parts.bootedAt.wall;
     this.config = parts.config;
     this.crypto = parts.crypto;
     this.prng = parts.prng;
@@ -99,6 +112,15 @@ export class MasterContext {
   raiseEpoch(epoch: number): void {
     this.epoch = epoch;
     this.save(put('meta', EPOCH_KEY, encodeJson({epoch})));
+  }
+
+  /**
+   * The cluster's clock: the master's wall clock at its start, and from there the monotonic one. Nodes learn
+   * it and commands are timed by it, so that a master whose wall clock is set (NTP after a boot without a
+   * battery, an operator) neither fires an hour late nor lets commands expire.
+   */
+  instant(mono: MonoMs): WallMs {
+    return asWallMs(this.#wallAtBoot + (mono - this.#bootedAt));
   }
 
   takeEffects(): MasterEffect[] {

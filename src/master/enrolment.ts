@@ -159,7 +159,7 @@ export class Enrolment {
         blobPort: config.blobPort,
         blobKey: node.blobKey,
         state,
-        wallMs: now.wall,
+        wallMs: this.#context.instant(now.mono),
         trust: config.signedTrust,
       },
     });

@@ -166,10 +166,11 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
 
   /** The runtime answers probes itself, closer to the socket; this serves a world without one. */
   #onTimeProbe(peer: PeerId, {nonce}: From<'timeProbe'>, now: Now): void {
+    const instant = this.#context.instant(now.mono);
     this.#context.emit({
       type: 'send',
       to: peer,
-      message: {type: 'timeReply', nonce, receivedWallMs: now.wall, sentWallMs: now.wall},
+      message: {type: 'timeReply', nonce, receivedWallMs: instant, sentWallMs: instant},
     });
   }
 

@@ -144,7 +144,7 @@ export class Operator {
     if (toUtf8(batch.name).length > NAME_BYTES_MAX)
       return refusal('VOLLEY_USAGE', {reason: `a name has at most ${NAME_BYTES_MAX} bytes`});
     const id = asBatchId(this.#nextBatchId++);
-    const added = new Batch(rowOf(id, batch, app, policy, now));
+    const added = new Batch(rowOf(id, batch, app, policy, now, this.#context.prng.uint32()));
     context.batches.set(id, added);
     context.running.add(added);
     context.dirtyBatches.add(added);
@@ -181,6 +181,7 @@ const rowOf = (
   app: AppRow,
   policy: Policy,
   now: Now,
+  salt: number,
 ): BatchRow => ({
   id,
   name: batch.name === '' ? app.name : batch.name,
@@ -203,4 +204,5 @@ const rowOf = (
   disagreements: 0,
   errors: 0,
   lastReportNo: 0,
+  salt,
 });

@@ -78,7 +78,7 @@ export class Pulls {
       waitMs: heartbeatMs(this.#context.roster.size),
       state: this.#context.state,
       closed: no === 0 ? closed.slice(0, CLOSED_MAX) : [],
-      wallMs: now.wall,
+      wallMs: this.#context.instant(now.mono),
       part: no,
       parts: parts.length,
     }));

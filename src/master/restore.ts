@@ -197,6 +197,7 @@ export class MasterRestore {
       batches,
       apps: this.#apps,
       epoch: this.#epoch + 1,
+      bootedAt: this.#now,
     });
     return new MasterCore({
       context,

@@ -63,6 +63,7 @@ export class CommandDesk {
       shot: what.shot,
       epoch: event.epoch,
       seq: event.seq,
+      salt: what.salt,
       heardAt: event.heardAt,
     };
     if (!this.#actions.includes(what.action)) {

@@ -20,7 +20,8 @@ export type FirePlan =
 /** When to fire on our clock. `atWall` 0 = at once. */
 export function planFire(clock: ClockSync, atWall: WallMs, now: MonoMs): FirePlan {
   const wallNow = clock.toWall(now);
-  if (atWall === 0) return {kind: 'fire', fireAt: now, fireAtWall: wallNow ?? (0 as WallMs)};
+  if (wallNow === undefined) return {kind: 'unknownClock'}; // who knows how old the command is
+  if (atWall === 0) return {kind: 'fire', fireAt: now, fireAtWall: wallNow};
   const fireAt = clock.toMono(atWall, now);
   if (fireAt === undefined || clock.boundMs(now) > CLOCK_BOUND_MS_MAX)
     return {kind: 'unknownClock'};
@@ -33,6 +34,7 @@ export type Heard = {
   readonly shot: number;
   readonly epoch: number;
   readonly seq: number;
+  readonly salt: number;
   readonly heardAt: MonoMs;
 };
 
@@ -97,6 +99,7 @@ const base = (heard: Heard, clock: ClockSync, now: MonoMs) => ({
   shot: heard.shot,
   epoch: heard.epoch,
   seq: heard.seq,
+  salt: heard.salt,
   heardWallMs: clock.toWall(heard.heardAt) ?? NOT,
   clockBoundMs: clock.boundMs(now),
 });

@@ -49,6 +49,11 @@ export class Greeting {
     return this.#greeted?.sentAt;
   }
 
+  /** The clock stood still: a sample from before would be wrong. */
+  forgetSent(): void {
+    if (this.#greeted) this.#greeted.sentAt = undefined;
+  }
+
   /** Asked again later: a token may be renewed, a revocation may be a mistake. */
   refused(now: MonoMs): void {
     if (!this.#greeted) return;

@@ -24,15 +24,11 @@ import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState, Message, Welcome} from '../wire/message.ts';
 import {openTrust} from '../wire/trust.ts';
+import {ClockWatch} from './clock-watch.ts';
 import type {CommandDesk} from './command-desk.ts';
+import {Floor} from './floor.ts';
 import {Greeting} from './greeting.ts';
-import {
-  ENROLLED_KEY,
-  FLOOR_KEY,
-  type Membership,
-  type NodeConfig,
-  type NodeMemory,
-} from './memory.ts';
+import {ENROLLED_KEY, type Membership, type NodeConfig, type NodeMemory} from './memory.ts';
 import {Outbox} from './outbox.ts';
 import {Prober} from './prober.ts';
 import {Puller} from './puller.ts';
@@ -52,10 +48,12 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #clock = new ClockSync();
   readonly #reporter = new Reporter();
   readonly #desk: CommandDesk;
+  readonly #floor: Floor;
   #member: Membership | undefined;
   #welcomed = false;
   #state: DesiredState = {generation: 0, paused: false};
   #load = 0;
+  readonly #watch = new ClockWatch();
   #effects: NodeEffect[] = [];
 
   constructor(parts: {
@@ -75,6 +73,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
     this.#prober = new Prober(parts.prng);
     this.#desk = parts.desk;
+    this.#floor = new Floor(parts.memory, this.#outbox, effect => this.#emit(effect));
   }
 
   get welcomed(): boolean {
@@ -99,8 +98,23 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   handle(event: NodeEvent, now: Now): NodeEffect[] {
+    this.#watchClock(now);
     this.#dispatch(event, now);
     return this.#take();
+  }
+
+  #watchClock(now: Now): void {
+    const ms = this.#watch.jumpOf(now);
+    if (ms === 0) return;
+    this.#note('info', 'this machine slept, or its clock was set', {ms: Math.round(ms)});
+    this.#learnClock(now.mono);
+  }
+
+  #learnClock(mono: MonoMs): void {
+    this.#clock.reset();
+    this.#greeting.forgetSent();
+    this.#prober.forget();
+    if (this.#welcomed) this.#prober.begin(mono);
   }
 
   #dispatch(event: NodeEvent, now: Now): void {
@@ -191,8 +205,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const isNew = !this.#welcomed;
     this.#welcomed = true;
     this.#member = {peer, clusterId: welcome.clusterId, commandKey: trust.commandKey};
-    const seen = this.#memory.epoch === welcome.epoch ? this.#memory.seq : 0;
-    this.#floor(welcome.epoch, Math.max(seen, welcome.seqFloor));
+    this.#floor.welcome(welcome.epoch, welcome.seqFloor);
     this.#adopt(welcome.state);
     this.#emit({
       type: 'joinGroup',
@@ -215,34 +228,6 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#outbox.spool.size});
   }
 
-  /** Durable before anything of a command is done: at most once, also across a crash. */
-  #floor(epoch: number, seq: number): void {
-    if (epoch === this.#memory.epoch && seq === this.#memory.seq) return;
-    this.#memory.epoch = epoch;
-    this.#memory.seq = seq;
-    this.#saveFloor();
-  }
-
-  #saveFloor(): void {
-    const {epoch, seq} = this.#memory;
-    this.#outbox.supersede('meta', FLOOR_KEY);
-    this.#save(FLOOR_KEY, {epoch, seq});
-  }
-
-  /**
-   * Only what must not be done twice needs the floor on disk first. For the rest it is a second line of
-   * defence (the first is Welcome's floor), and waits for another save.
-   */
-  #raiseFloor(epoch: number, seq: number, once: boolean, now: MonoMs): void {
-    const memory = this.#memory;
-    if (epoch > memory.epoch) memory.seq = 0;
-    memory.epoch = Math.max(epoch, memory.epoch);
-    memory.seq = Math.max(seq, memory.seq);
-    if (once) return this.#saveFloor();
-    const highest = {epoch: memory.epoch, seq: memory.seq};
-    this.#outbox.addLate(put('meta', FLOOR_KEY, encodeJson(highest)), now);
-  }
-
   /** The higher generation wins: a late packet cannot undo a newer state. */
   #adopt(state: DesiredState): void {
     if (state.generation > this.#state.generation) this.#state = state;
@@ -250,6 +235,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #onAssign(assign: Extract<Message, {type: 'assign'}>, now: Now): void {
     this.#adopt(assign.state);
+    if (this.#watch.contradicts(this.#clock, assign.wallMs, now.mono)) this.#learnClock(now.mono);
     if (!this.#puller.onAssign(assign, now.mono)) return;
     for (const batchId of assign.closed) this.#dropBatch(batchId);
     for (const batch of assign.batches)
@@ -293,7 +279,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #onCommand(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     const {command, epoch, seq} = event;
     this.#adopt(command.state);
-    this.#raiseFloor(epoch, seq, command.what.kind === 'fire', now.mono);
+    this.#floor.raise(epoch, seq, command.what.kind === 'fire', now.mono);
     const what = this.#desk.judge(event, this.#clock, now);
     if (!what) return;
     switch (what.kind) {

@@ -24,7 +24,13 @@ export class Prober {
     this.#prng = prng;
   }
 
+  /** The answer to what was asked is no longer listened to. */
+  forget(): void {
+    this.#sentAt = undefined;
+  }
+
   begin(now: MonoMs): void {
+    this.forget();
     this.#left = QUICK_PROBES;
     this.#nextAt = now;
   }

@@ -123,10 +123,11 @@ export class MasterRuntime {
   /** As close to the socket as can be: a turn's wait would be taken for the way of the packet. */
   #answerProbe({peer, message}: Extract<Received, {kind: 'message'}>): void {
     if (message.type !== 'timeProbe' || !this.core.context.roster.byPeer(peer)?.welcomed) return;
-    const {wall, mono} = this.#ports.clock.now();
+    const {mono} = this.#ports.clock.now();
+    const instant = this.core.context.instant(mono);
     const reply = this.#link.seal(
       peer,
-      {type: 'timeReply', nonce: message.nonce, receivedWallMs: wall, sentWallMs: wall},
+      {type: 'timeReply', nonce: message.nonce, receivedWallMs: instant, sentWallMs: instant},
       mono,
     );
     if (reply) this.#ports.network.send(reply.to, reply.datagram);
@@ -187,10 +188,11 @@ export class MasterRuntime {
   }
 
   #send(to: Parameters<MasterLink['seal']>[0], message: Parameters<MasterLink['seal']>[1]): void {
-    const {mono, wall} = this.#ports.clock.now();
+    const {mono} = this.#ports.clock.now();
     // A node takes its first sample of our clock from Welcome: it must not be older than the Hello of the
     // session that it goes out in, which may be newer than the Hello that it answers.
-    const timed = message.type === 'welcome' ? {...message, wallMs: wall} : message;
+    const wallMs = this.core.context.instant(mono);
+    const timed = message.type === 'welcome' ? {...message, wallMs} : message;
     const sealed = this.#link.seal(to, timed, mono);
     if (sealed) this.#ports.network.send(sealed.to, sealed.datagram);
     else this.#ports.journal.count('unsent.noSession');

@@ -69,6 +69,7 @@ function whatProperties(what: CommandWhat): volley.Command.$Properties {
           action: wellFormed(what.action),
           args: what.args.map(wellFormed),
           atWallMs: what.atWallMs,
+          salt: what.salt,
         },
       };
     case 'cancelBatch':
@@ -114,6 +115,7 @@ function readWhat(command: volley.Command.$Properties): CommandWhat {
         action: text(fire.action ?? '', NAME_BYTES_MAX),
         args: args(fire.args ?? []),
         atWallMs: asWallMs(finite(fire.atWallMs ?? 0)),
+        salt: fire.salt ?? 0,
       };
     }
     case 'cancelBatch':
@@ -163,6 +165,7 @@ export function shotProperties(shot: ShotStatement): volley.ShotStatement.$Prope
       blob: idBytes(file.blobId, 32),
       size: file.size,
     })),
+    salt: shot.salt,
   };
 }
 
@@ -186,6 +189,7 @@ export function readShot(shot: volley.ShotStatement.$Properties): ShotStatement 
       blobId: blobIdOf(file.blob),
       size: whole(file.size ?? 0),
     })),
+    salt: shot.salt ?? 0,
   };
 }
 

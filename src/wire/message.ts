@@ -178,6 +178,8 @@ export type ShotStatement = {
   readonly verdict: ShotVerdict;
   readonly reason: string;
   readonly files: readonly ShotFile[];
+  /** Of the Fire command. */
+  readonly salt: number;
 };
 /** `body` is an encoded ShotStatement. */
 export type ShotReport = {
@@ -217,6 +219,8 @@ export type CommandWhat =
       readonly args: readonly string[];
       /** Instant on the master's clock; 0 = on hearing. */
       readonly atWallMs: WallMs;
+      /** Tells this capture from one that had its number before an old backup. */
+      readonly salt: number;
     }
   | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
   | {readonly kind: 'state'};

@@ -65,6 +65,7 @@ export const batchView = (id: number, changes: Partial<BatchView> = {}): BatchVi
   disagreements: 0,
   errors: 0,
   lastReportNo: 0,
+  salt: 1,
   open: 0,
   out: 0,
   perSecond: 0,

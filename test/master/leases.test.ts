@@ -34,6 +34,19 @@ test('the proof of a lease differs by node, workunit and replica', t => {
   t.is(leaseProof(context, a.id, ref), proofs[0] ?? -1);
 });
 
+test('the proof of a lease differs for another batch that has the number of a lost one', t => {
+  const proofs = [1, 2].map(seed => {
+    const rig = new MasterRig(new Map(), 1_000, seed);
+    rig.begin();
+    const batchId = rig.submit();
+    const [node] = rig.nodes(1);
+    const ref = {batchId, index: 0, replicaNo: 0};
+    return {batchId, text: `${leaseProof(rig.core.context, node?.id as never, ref)}`};
+  });
+  t.is(proofs[0]?.batchId, proofs[1]?.batchId);
+  t.not(proofs[0]?.text, proofs[1]?.text);
+});
+
 test('a lease that runs out gives the work to others', t => {
   const rig = MasterRig.ready();
   const id = rig.submit({minQuorum: 1, leaseSeconds: 5}, one);

@@ -63,12 +63,17 @@ export class MasterRig {
   readonly rows = new Map<string, Uint8Array>();
   core: MasterCore;
   mono = 1_000;
+  /** By how much somebody set the wall clock. */
+  wallStepMs = 0;
   /** Runs of readInputs that nobody has answered yet. */
   reads: Effect<'readInputs'>[] = [];
   #requestId = 0;
   readonly config: MasterConfig;
 
-  constructor(rows: ReadonlyMap<string, Uint8Array> = new Map(), mono = 1_000) {
+  readonly #seed: number;
+
+  constructor(rows: ReadonlyMap<string, Uint8Array> = new Map(), mono = 1_000, seed = 1) {
+    this.#seed = seed;
     for (const [key, value] of rows) this.rows.set(key, value);
     this.mono = mono;
     this.config = {...CONFIG, instanceId: crypto.random(8), groupKey: crypto.random(32)};
@@ -77,18 +82,23 @@ export class MasterRig {
 
   static ready(): MasterRig {
     const rig = new MasterRig();
-    rig.turn();
-    for (const app of [APP, EXEC_APP]) rig.ask({kind: 'addApp', app});
-    rig.addToken(TOKEN_ID, 1_000);
+    rig.begin();
     return rig;
   }
 
+  /** The first turn, apps and a join token. */
+  begin(): void {
+    this.turn();
+    for (const app of [APP, EXEC_APP]) this.ask({kind: 'addApp', app});
+    this.addToken(TOKEN_ID, 1_000);
+  }
+
   get now(): Now {
-    return {mono: asMonoMs(this.mono), wall: asWallMs(EPOCH_WALL + this.mono)};
+    return {mono: asMonoMs(this.mono), wall: asWallMs(EPOCH_WALL + this.mono + this.wallStepMs)};
   }
 
   #restore(): MasterCore {
-    const restore = new MasterRestore(this.config, crypto, new Prng(1), this.now);
+    const restore = new MasterRestore(this.config, crypto, new Prng(this.#seed), this.now);
     for (const table of FIRST_TABLES)
       for (const [key, value] of this.scan(table)) restore.row(table, key, value);
     for (const {table, from, to} of restore.ranges())
@@ -296,6 +306,7 @@ export class MasterRig {
       verdict: 'fired',
       reason: '',
       files: [],
+      salt: this.core.captures.capture((statement.captureId ?? 1) as CaptureId)?.row.salt ?? 0,
       ...statement,
     });
     const signature = crypto.sign(key.secretKey, 'shot', this.config.clusterId, body);

@@ -77,6 +77,8 @@ export class NodeRig {
   readonly rows = new Map<string, Uint8Array>();
   core: NodeCore;
   mono = 1_000;
+  /** By how much the wall clock was set, or went on while the machine slept. */
+  wallStepMs = 0;
   epoch = 5;
   readonly config: NodeConfig;
   #seq = 0;
@@ -112,7 +114,7 @@ export class NodeRig {
   }
 
   get now(): Now {
-    return {mono: asMonoMs(this.mono), wall: asWallMs(5_000 + this.mono)};
+    return {mono: asMonoMs(this.mono), wall: asWallMs(5_000 + this.mono + this.wallStepMs)};
   }
 
   /** The master's wall clock now (or `ms` from now). */
@@ -322,6 +324,7 @@ export class NodeRig {
         action: 'camera',
         args: [],
         atWallMs: this.masterWall(inMs),
+        salt: 9,
         ...what,
       },
       changes,

@@ -199,6 +199,7 @@ const what: Arbitrary<CommandWhat> = fc.oneof(
     action: text(64),
     args,
     atWallMs: wall,
+    salt: uint32,
   }),
   fc.record({kind: fc.constant('cancelBatch' as const), batchId}),
   fc.record({kind: fc.constant('state' as const)}),
@@ -240,6 +241,7 @@ export const shot: Arbitrary<ShotStatement> = fc.record({
   ),
   reason: text(256),
   files: fc.array(fc.record({name: text(64), blobId, size: whole}), {maxLength: 8}),
+  salt: uint32,
 });
 
 export const trust: Arbitrary<TrustDocument> = fc.record({

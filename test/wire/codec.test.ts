@@ -22,7 +22,7 @@ import {
 } from '../../src/wire/codec.ts';
 import {volley} from '../../src/wire/generated/volley.js';
 import type {Assign, Hello, Message, ResultItem} from '../../src/wire/message.ts';
-import {ACK, bytes, COMMANDS, hex, MESSAGES, RESULTS, SHOT, TRUST} from './samples.ts';
+import {ACK, bytes, COMMANDS, hex, MESSAGES, RESULTS, SHOT, SHOT_SALTED, TRUST} from './samples.ts';
 
 type Case = {
   readonly value: unknown;
@@ -49,6 +49,7 @@ const CASES: Readonly<Record<string, Case>> = {
   results: {value: RESULTS, encoded: encodeResults(RESULTS), decode: decodeResults},
   ack: {value: ACK, encoded: encodeAck(ACK), decode: decodeAck},
   shot: {value: SHOT, encoded: encodeShot(SHOT), decode: decodeShot},
+  shotSalted: {value: SHOT_SALTED, encoded: encodeShot(SHOT_SALTED), decode: decodeShot},
   trust: {value: TRUST, encoded: encodeTrust(TRUST), decode: decodeTrust},
   signedTrust: {
     value: SIGNED_TRUST,

@@ -165,6 +165,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     action: 'camera',
     args: ['--iso', '100'],
     atWallMs: asWallMs(wall + 500),
+    salt: 0,
+  }),
+  fireSalted: commandWith({
+    kind: 'fire',
+    captureId: asCaptureId(2),
+    shot: 3,
+    action: 'camera',
+    args: [],
+    atWallMs: asWallMs(wall + 500),
+    salt: 0x89abcdef,
   }),
   cancelBatch: commandWith({kind: 'cancelBatch', batchId: asBatchId(7)}),
   state: {...commandWith({kind: 'state'}), target: {labels: [], nodes: []}},
@@ -190,7 +200,10 @@ export const SHOT: ShotStatement = {
   verdict: 'failed',
   reason: 'no camera',
   files: [{name: 'shot.jpg', blobId: blob(6), size: 2_000_000}],
+  salt: 0,
 };
+
+export const SHOT_SALTED: ShotStatement = {...SHOT, salt: 0x89abcdef};
 
 export const TRUST: TrustDocument = {
   rootKey: bytes(32, 20),

@@ -1,0 +1,54 @@
+// The highest command this node has taken up, as (epoch, seq): durable before anything is done that must not
+// be done twice, also across a crash.
+
+import type {MonoMs} from '../base/types.ts';
+import type {NodeEffect} from '../core/core.ts';
+import {encodeJson, type Op, put} from '../core/tables.ts';
+import {FLOOR_KEY, type NodeMemory} from './memory.ts';
+import type {Outbox} from './outbox.ts';
+
+export class Floor {
+  readonly #memory: NodeMemory;
+  readonly #outbox: Outbox;
+  readonly #emit: (effect: NodeEffect) => void;
+
+  constructor(memory: NodeMemory, outbox: Outbox, emit: (effect: NodeEffect) => void) {
+    this.#memory = memory;
+    this.#outbox = outbox;
+    this.#emit = emit;
+  }
+
+  /** What a Welcome says is history. */
+  welcome(epoch: number, seqFloor: number): void {
+    const memory = this.#memory;
+    const seen = memory.epoch === epoch ? memory.seq : 0;
+    const seq = Math.max(seen, seqFloor);
+    if (epoch === memory.epoch && seq === memory.seq) return;
+    memory.epoch = epoch;
+    memory.seq = seq;
+    this.#save();
+  }
+
+  /**
+   * Only what must not be done twice needs the floor on disk first. For the rest it is a second line of
+   * defence (the first is Welcome's floor), and waits for another save.
+   */
+  raise(epoch: number, seq: number, once: boolean, now: MonoMs): void {
+    const memory = this.#memory;
+    if (epoch > memory.epoch) memory.seq = 0;
+    memory.epoch = Math.max(epoch, memory.epoch);
+    memory.seq = Math.max(seq, memory.seq);
+    if (once) this.#save();
+    else this.#outbox.addLate(this.#row(), now);
+  }
+
+  #save(): void {
+    this.#outbox.supersede('meta', FLOOR_KEY);
+    this.#emit({type: 'save', op: this.#row()});
+  }
+
+  #row(): Op {
+    const {epoch, seq} = this.#memory;
+    return put('meta', FLOOR_KEY, encodeJson({epoch, seq}));
+  }
+}
