@@ -6,15 +6,16 @@
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
-import type {CaptureId, MonoMs, NodeId, Now} from '../base/types.ts';
+import type {MonoMs, NodeId, Now} from '../base/types.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
-import type {Op} from '../core/tables.ts';
+import {captureKey, decodeJson, type Op} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import type {Spooled} from '../node/spool.ts';
 import type {FireOrder} from '../runtime/ports.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import type {ShotStatement} from '../wire/message.ts';
 import {holds, type Watcher} from './fabric.ts';
-import {MasterChecker} from './master-checker.ts';
+import {type MasterBelief, MasterChecker} from './master-checker.ts';
 import {NodeChecker} from './node-checker.ts';
 import type {BatchPlan} from './plan.ts';
 import type {SimMaster} from './sim-master.ts';
@@ -26,6 +27,8 @@ export type CheckersOptions = {
   readonly nodes: ReadonlyMap<NodeId, SimNode>;
   readonly plans: ReadonlyMap<string, BatchPlan>;
   readonly now: () => number;
+  /** Whether the master's disk was ever replaced by an older one. */
+  readonly wasLost: () => boolean;
   /** The master's invariants are looked at after every so many turns: they cost its whole state. */
   readonly turnsPerCheck: number;
 };
@@ -44,14 +47,25 @@ export class Checkers implements Watcher {
     this.nodeChecker = new NodeChecker(crypto, master, now, {
       results: (nodeId, items, journalNo) =>
         this.masterChecker.acknowledged(nodeId, items, journalNo),
-      shot: (nodeId, captureId, shot) => this.#shotKept(nodeId, captureId, shot),
+      shot: (nodeId, statement) => this.#shotKept(nodeId, statement),
     });
   }
 
-  #shotKept(nodeId: NodeId, captureId: CaptureId, shot: number): void {
+  #shotKept(nodeId: NodeId, {captureId, shot, salt}: ShotStatement): void {
+    const {disk} = this.#options.master.store;
+    const capture = disk.get('capture', captureKey(captureId));
+    // A capture that an old backup does not have, or another one under its number: of no use any more.
+    const isLost = !capture || (decodeJson(capture) as {salt: number}).salt !== salt;
+    if (isLost && this.#options.wasLost()) return;
     const key = `${hex32(captureId)}${hex32(shot)}${nodeId}`;
-    const row = this.#options.master.store.disk.get('shot', key);
+    const row = disk.get('shot', key);
     holds(row, 'P1', () => `shot ${key} was acknowledged and is not in the store`);
+  }
+
+  /** The master's folder is an old backup. */
+  rolledBack(belief: MasterBelief): void {
+    this.masterChecker.rolledBack(belief);
+    this.nodeChecker.rolledBack();
   }
 
   masterBooted(core: MasterCore): void {

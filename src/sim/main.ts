@@ -5,7 +5,8 @@ import {execFileSync} from 'node:child_process';
 import process from 'node:process';
 import {cac} from 'cac';
 import {NodeCrypto} from '../io/crypto.ts';
-import {type Outcome, type Overrides, runSeed} from './swarm.ts';
+import type {Overrides} from './draw.ts';
+import {type Outcome, runSeed} from './swarm.ts';
 
 const SEEDS = 20;
 

@@ -3,6 +3,7 @@
 import type {NodeId} from '../base/types.ts';
 import {decodeHead, HEAD_KEY} from '../core/journal.ts';
 import {decodeCredit, decodePage, decodePageKey, type Op, PAGE_WORKUNITS} from '../core/tables.ts';
+import {leaseProof} from '../master/leases.ts';
 import type {ResultItem} from '../wire/message.ts';
 import {holds} from './fabric.ts';
 import {
@@ -21,8 +22,15 @@ import {truthOf} from './truth.ts';
 
 type Acked = {readonly nodeId: NodeId; readonly key: WorkunitKey};
 
+/** What is held to be true of the master's disk at one moment. */
+export type MasterBelief = {
+  readonly model: Model;
+  readonly credit: number;
+  readonly journalNo: number;
+};
+
 export class MasterChecker {
-  readonly model = new Model();
+  model = new Model();
   readonly #master: SimMaster;
   readonly #plans: ReadonlyMap<string, BatchPlan>;
   readonly #profileOf: (nodeId: NodeId) => Profile | undefined;
@@ -30,6 +38,7 @@ export class MasterChecker {
   /** Acknowledged results of workunits that were open when last looked at. */
   #acked: Acked[] = [];
   #journalNoSeen = 0;
+  #wasLost = false;
   /** Canonical outputs that are wrong: only ever with a quorum of liars. */
   wrongCanonical = 0;
 
@@ -41,6 +50,25 @@ export class MasterChecker {
     this.#master = master;
     this.#plans = plans;
     this.#profileOf = profileOf;
+  }
+
+  belief(): MasterBelief {
+    const journalNo = this.#journalNo();
+    return {model: this.model.copy(), credit: this.#credit, journalNo};
+  }
+
+  /** The disk is an older one: what was acknowledged since is lost, all before must still be there. */
+  rolledBack(belief: MasterBelief): void {
+    this.#wasLost = true;
+    this.model = belief.model.copy();
+    this.#credit = belief.credit;
+    this.#journalNoSeen = belief.journalNo;
+    this.#acked = this.#acked.filter(({key, nodeId}) => this.model.votedBy(key, nodeId));
+  }
+
+  #journalNo(): number {
+    const head = this.#master.store.disk.get('meta', HEAD_KEY);
+    return head ? decodeHead(head).journalNo : 0;
   }
 
   durable(ops: readonly Op[]): void {
@@ -118,15 +146,22 @@ export class MasterChecker {
 
   /** A node holds the master's signed word for these results. */
   acknowledged(nodeId: NodeId, items: readonly ResultItem[], journalNo: number): void {
-    const head = this.#master.store.disk.get('meta', HEAD_KEY);
-    const durable = head ? decodeHead(head).journalNo : 0;
+    const durable = this.#journalNo();
     holds(journalNo <= durable, 'P1', () => `receipt ${journalNo} above the head ${durable}`);
     this.#journalNoSeen = Math.max(this.#journalNoSeen, journalNo);
-    for (const {batchId, index} of items) {
+    for (const item of items) {
+      const {batchId, index} = item;
+      // Of a lost batch whose number another one has now: of no use to anybody.
+      if (this.#wasLost && !this.#isOurs(nodeId, item)) continue;
       const acked = {nodeId, key: workunitKey(batchId, index)};
       this.#checkAcked(acked);
       if (this.#isOpen(acked)) this.#acked.push(acked);
     }
+  }
+
+  #isOurs(nodeId: NodeId, item: ResultItem): boolean {
+    const context = this.#master.core?.context;
+    return context !== undefined && leaseProof(context, nodeId, item) === item.proof;
   }
 
   #isOpen({key}: Acked): boolean {
@@ -141,9 +176,7 @@ export class MasterChecker {
 
   /** After each start: what is on the disk is what was made durable, and all that was acknowledged. */
   booted(): void {
-    const {disk} = this.#master.store;
-    const head = disk.get('meta', HEAD_KEY);
-    const journalNo = head ? decodeHead(head).journalNo : 0;
+    const journalNo = this.#journalNo();
     holds(
       journalNo >= this.#journalNoSeen,
       'P1',

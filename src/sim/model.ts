@@ -56,6 +56,20 @@ export class Model {
   /** Who is on record with which output of an undecided workunit. */
   readonly evidence = new Map<WorkunitKey, Map<string, Set<NodeId>>>();
 
+  /** Rows are shared: nobody changes them. */
+  copy(): Model {
+    const copy = new Model();
+    for (const [id, row] of this.batches) copy.batches.set(id, row);
+    for (const [key, decided] of this.decisions) copy.decisions.set(key, decided);
+    for (const [id, count] of this.decidedOf) copy.decidedOf.set(id, count);
+    for (const [key, votes] of this.votes) copy.votes.set(key, new Map(votes));
+    for (const [reportNo, report] of this.reports) copy.reports.set(reportNo, report);
+    for (const [nodeId, row] of this.credits) copy.credits.set(nodeId, row);
+    for (const [key, outputs] of this.evidence)
+      copy.evidence.set(key, new Map([...outputs].map(([name, set]) => [name, new Set(set)])));
+    return copy;
+  }
+
   apply(ops: readonly Op[]): Change {
     const change: Change = {decided: new Map(), removed: new Map(), credited: new Set()};
     for (const op of ops) {

@@ -1,7 +1,7 @@
 // P2 and P5 at the nodes: what is acknowledged goes, nothing else; what fires, fires once, in time and warm.
 
 import {ByteReader, equalBytes, hex32, toHex} from '../base/bytes.ts';
-import type {CaptureId, MonoMs, NodeId, Now} from '../base/types.ts';
+import type {MonoMs, NodeId, Now} from '../base/types.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import {decodeJson, type Op} from '../core/tables.ts';
 import {FLOOR_KEY} from '../node/memory.ts';
@@ -9,7 +9,7 @@ import type {Spooled} from '../node/spool.ts';
 import type {FireOrder} from '../runtime/ports.ts';
 import {decodeResults, decodeShot} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
-import type {Receipt, ResultItem} from '../wire/message.ts';
+import type {Receipt, ResultItem, ShotStatement} from '../wire/message.ts';
 import {receiptIsGood} from '../wire/receipt.ts';
 import {holds} from './fabric.ts';
 import type {SimMaster} from './sim-master.ts';
@@ -17,7 +17,7 @@ import type {SimNode} from './sim-node.ts';
 
 export type Acknowledged = {
   readonly results: (nodeId: NodeId, items: readonly ResultItem[], journalNo: number) => void;
-  readonly shot: (nodeId: NodeId, captureId: CaptureId, shot: number) => void;
+  readonly shot: (nodeId: NodeId, statement: ShotStatement) => void;
 };
 
 /** `kept`: bodies of spool rows on the disk; `receipted`: bodies that a good receipt was seen for. */
@@ -39,6 +39,9 @@ export class NodeChecker {
   readonly #floors = new Map<string, {readonly epoch: number; readonly seq: number}>();
   readonly #fired = new Set<string>();
   readonly #issued = new Map<string, string>();
+  firedCount = 0;
+  /** Receipts of these lives of the master are promises that its disk did not keep. */
+  #lostLives = 0;
 
   /** @param now time of the world */
   constructor(crypto: Crypto, master: SimMaster, now: () => number, acknowledged: Acknowledged) {
@@ -48,8 +51,11 @@ export class NodeChecker {
     this.#acknowledged = acknowledged;
   }
 
-  get firedCount(): number {
-    return this.#fired.size;
+  /** The master forgot what it issued: numbers of captures and commands may come again with others. */
+  rolledBack(): void {
+    this.#lostLives = this.#master.lives;
+    this.#issued.clear();
+    this.#fired.clear();
   }
 
   booted(node: SimNode): void {
@@ -120,10 +126,11 @@ export class NodeChecker {
     if (!receiptIsGood(this.#crypto, commandKey.publicKey, clusterId, body, receipt)) return;
     if (life.receipted.has(key)) return;
     life.receipted.set(key, body);
+    if ((this.#master.lifeOf(receipt) ?? 0) <= this.#lostLives) return;
     if (kind === 'report')
       this.#acknowledged.results(node.nodeId, decodeResults(body) ?? [], receipt.journalNo);
     const shot = kind === 'shot' ? decodeShot(body) : undefined;
-    if (shot) this.#acknowledged.shot(node.nodeId, shot.captureId, shot.shot);
+    if (shot) this.#acknowledged.shot(node.nodeId, shot);
   }
 
   /** A report may be said before its row is durable; once it is there, it is the same. */
@@ -135,7 +142,7 @@ export class NodeChecker {
 
   #onFire(node: SimNode, event: CommandEvent, order: FireOrder, life: Life, now: Now): void {
     const {epoch, seq, command} = event;
-    const name = `${node.nodeId}/${epoch}/${seq}`;
+    const name = `${node.nodeId}/${epoch}/${seq} of ${toHex(command.instanceId)}`;
     holds(!this.#taken.has(name), 'P5', () => `node ${node.no} takes command ${name} twice`);
     this.#taken.set(name, shotName(node, order));
     this.#floors.set(shotName(node, order), {epoch, seq});
@@ -167,6 +174,7 @@ export class NodeChecker {
     const name = shotName(node, order);
     holds(!this.#fired.has(name), 'P5', () => `node ${node.no} fires shot ${name} twice`);
     this.#fired.add(name);
+    this.firedCount += 1;
   }
 }
 

@@ -1,8 +1,8 @@
-// All that a run is made of. The same plan and seed give the same run; swarm.ts draws plans from seeds.
+// All that a run is made of. The same plan gives the same run; draw.ts draws plans from seeds.
 
 import type {BatchRequest, CaptureRequest} from '../core/core.ts';
-import type {HostFaults} from './fabric.ts';
-import type {NetworkFaults} from './sim-network.ts';
+import {CALM_HOST, type HostFaults} from './fabric.ts';
+import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
 
 export type BatchPlan = {
@@ -25,13 +25,29 @@ export type Disasters = {
   readonly masterPauseMs: number;
   /** A process stands still for so long, on average. */
   readonly pausedMs: number;
+  /** Machines sleep, on average for `pausedMs`: their monotonic clocks stand still, wall clocks do not. */
+  readonly suspendMs: number;
   readonly cutMs: number;
-  /** A plug stays out for so long, on average. */
+  /** A plug stays out for so long, on average; so do the other ills of cables. */
   readonly cutForMs: number;
+  /** The network falls apart, goes one way only, or carries no multicast. */
+  readonly partitionMs: number;
+  /** Datagrams to a host wait, and then come all at once. */
+  readonly clogMs: number;
+  /** A host loses nearly all of what it sends and hears. */
+  readonly burstMs: number;
   /** A disk that fails stops its process with the next commit; after the restart it is well again. */
   readonly diskFailMs: number;
+  /** A node's disk is emptied; its keys stay (a network-booted board, a new card with the old keys). */
+  readonly wipeMs: number;
+  /** A node's disk is that of an earlier moment. */
+  readonly rollbackMs: number;
+  /** The master's folder is that of an earlier moment: an old backup, or a disk that lied about fsync. */
+  readonly restoreMs: number;
   /** A dead master's wall clock jumps by up to so much. */
   readonly wallJumpMs: number;
+  /** Wall clocks of living processes are set, by up to `wallJumpMs`. */
+  readonly wallStepMs: number;
 };
 
 export const NO_DISASTERS: Disasters = {
@@ -41,11 +57,35 @@ export const NO_DISASTERS: Disasters = {
   nodePauseMs: 0,
   masterPauseMs: 0,
   pausedMs: 1_000,
+  suspendMs: 0,
   cutMs: 0,
   cutForMs: 1_000,
+  partitionMs: 0,
+  clogMs: 0,
+  burstMs: 0,
   diskFailMs: 0,
+  wipeMs: 0,
+  rollbackMs: 0,
+  restoreMs: 0,
   wallJumpMs: 0,
+  wallStepMs: 0,
 };
+
+/** A plan as it was stored once: kinds of faults that came later are off in it. */
+export type StoredPlan = Omit<Plan, 'disasters' | 'network' | 'host'> & {
+  readonly disasters: Partial<Disasters>;
+  readonly network: Partial<NetworkFaults>;
+  readonly host: Partial<HostFaults>;
+};
+
+export const completePlan = (stored: StoredPlan): Plan => ({
+  ...stored,
+  reflashAt: stored.reflashAt ?? [],
+  deadAfterHeal: stored.deadAfterHeal ?? 0,
+  disasters: {...NO_DISASTERS, ...stored.disasters},
+  network: {...CALM, ...stored.network},
+  host: {...CALM_HOST, ...stored.host},
+});
 
 export type Plan = {
   readonly seed: number;
@@ -57,6 +97,10 @@ export type Plan = {
   readonly captures: readonly CapturePlan[];
   /** 0 = no beacons. */
   readonly beaconMs: number;
+  /** When nodes get a new card, with new keys and a use of the join token for each. */
+  readonly reflashAt: readonly number[];
+  /** So many nodes, the last ones, are never seen again after the heal; all honest, and enough are left. */
+  readonly deadAfterHeal: number;
   /** Nodes start within this. */
   readonly startMs: number;
   /** Length of the phase with faults. */

@@ -27,6 +27,9 @@ export class SimClock implements Clock {
   readonly #startedAt: number;
   #dead = false;
   #stoppedUntil = 0;
+  /** How long the machine slept: its monotonic clock stood still, its wall clock did not. */
+  #sleptMs = 0;
+  #wallStepMs = 0;
   #ring: () => void = () => undefined;
   /** In time of the world. */
   #alarmAt = Number.POSITIVE_INFINITY;
@@ -44,8 +47,8 @@ export class SimClock implements Clock {
 
   now(): Now {
     const {timeline, drift, monoAtStart, wallAtZero} = this.#options;
-    const mono = monoAtStart + (timeline.now - this.#startedAt) * (1 + drift);
-    return {mono: asMonoMs(mono), wall: asWallMs(wallAtZero + timeline.now)};
+    const mono = monoAtStart + (timeline.now - this.#startedAt - this.#sleptMs) * (1 + drift);
+    return {mono: asMonoMs(mono), wall: asWallMs(wallAtZero + timeline.now + this.#wallStepMs)};
   }
 
   /** The process dies: nothing it waited for happens any more. */
@@ -56,6 +59,17 @@ export class SimClock implements Clock {
   /** The process stands still for so long. */
   pause(ms: number): void {
     this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#options.timeline.now + ms);
+  }
+
+  /** The machine is suspended for so long (CLOCK_MONOTONIC of Linux does not count it). */
+  suspend(ms: number): void {
+    this.pause(ms);
+    this.#sleptMs += ms;
+  }
+
+  /** Somebody sets the wall clock. */
+  stepWall(ms: number): void {
+    this.#wallStepMs += ms;
   }
 
   /** Runs `act` in this process: never when it is dead, later when it stands still. */
@@ -83,7 +97,7 @@ export class SimClock implements Clock {
       return;
     }
     const {drift, monoAtStart, timeline} = this.#options;
-    const wanted = this.#startedAt + (at - monoAtStart) / (1 + drift) + SLACK_MS;
+    const wanted = this.#startedAt + this.#sleptMs + (at - monoAtStart) / (1 + drift) + SLACK_MS;
     this.#alarmAt = Math.max(wanted, timeline.now);
     // An event that is due before is left there and sets the next: most alarms are put off, not rung.
     if (this.#alarmAt < this.#setAt) this.#set();

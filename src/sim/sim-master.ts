@@ -1,12 +1,13 @@
 // The master's machine: a disk, keys and blobs that outlive its processes, and at most one process.
 
-import {fromHex} from '../base/bytes.ts';
+import {fromHex, toHex} from '../base/bytes.ts';
 import type {BlobId, PeerId} from '../base/types.ts';
 import type {OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
 import type {MasterCore} from '../master/master.ts';
 import {MasterRestore} from '../master/restore.ts';
 import {MasterRuntime} from '../runtime/master-runtime.ts';
-import type {KeyPair} from '../wire/crypto.ts';
+import type {Crypto, KeyPair} from '../wire/crypto.ts';
+import type {Receipt} from '../wire/message.ts';
 import {MasterLink} from '../wire/session-master.ts';
 import {fingerprintOf, signTrust} from '../wire/trust.ts';
 import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, WALL_AT_ZERO} from './fabric.ts';
@@ -40,6 +41,8 @@ export class SimMaster {
   readonly #signedTrust: Uint8Array;
   #process: Process | undefined;
   #wallAtZero = WALL_AT_ZERO;
+  /** By signature: which life of the master signed a receipt. */
+  readonly #receipts = new Map<string, number>();
   readonly #wallOfEpoch = new Map<number, number>();
   lives = 0;
 
@@ -76,6 +79,10 @@ export class SimMaster {
 
   get core(): MasterCore | undefined {
     return this.#process?.core;
+  }
+
+  get clock(): SimClock | undefined {
+    return this.#process?.clock;
   }
 
   get up(): boolean {
@@ -126,7 +133,7 @@ export class SimMaster {
         store: this.store,
         journal: fabric.journalOf('master'),
         inputs: new SimInputs(clock, () => fabric.uploadMs()),
-        crypto,
+        crypto: this.#signing(crypto),
         fatal: error => fabric.fatal(this, MASTER_NO, error),
       },
       commandSecretKey: this.commandKey.secretKey,
@@ -138,6 +145,34 @@ export class SimMaster {
     fabric.trace?.(`master boots, life ${this.lives}, epoch ${core.context.epoch}`);
     fabric.watcher?.masterBooted(core);
     runtime.start();
+  }
+
+  /** Remembers who signed which receipt: a word of a life whose disk is lost is no promise of this one. */
+  #signing(crypto: Crypto): Crypto {
+    const life = this.lives;
+    const signing: Crypto = {
+      random: length => crypto.random(length),
+      sha256: (...parts) => crypto.sha256(...parts),
+      hmacSha256: (key, ...parts) => crypto.hmacSha256(key, ...parts),
+      x25519: (secretKey, publicKey) => crypto.x25519(secretKey, publicKey),
+      x25519KeyPair: () => crypto.x25519KeyPair(),
+      ed25519KeyPair: () => crypto.ed25519KeyPair(),
+      seal: (key, nonce, aad, plaintext) => crypto.seal(key, nonce, aad, plaintext),
+      open: (key, nonce, aad, ciphertext) => crypto.open(key, nonce, aad, ciphertext),
+      verify: (key, purpose, signature, ...parts) =>
+        crypto.verify(key, purpose, signature, ...parts),
+      sign: (secretKey, purpose, ...parts) => {
+        const signature = crypto.sign(secretKey, purpose, ...parts);
+        if (purpose === 'receipt') this.#receipts.set(toHex(signature.subarray(0, 16)), life);
+        return signature;
+      },
+    };
+    return signing;
+  }
+
+  /** The life that signed this receipt. */
+  lifeOf(receipt: Receipt): number | undefined {
+    return this.#receipts.get(toHex(receipt.signature.subarray(0, 16)));
   }
 
   #linkOf(core: MasterCore): MasterLink {
@@ -166,6 +201,18 @@ export class SimMaster {
 
   pause(ms: number): void {
     this.#process?.clock.pause(ms);
+  }
+
+  /** The machine sleeps, and the cluster's clock with it. */
+  suspend(ms: number): void {
+    if (!this.#process) return;
+    this.#process.clock.suspend(ms);
+    const {epoch} = this.#process.core.context;
+    this.#wallOfEpoch.set(epoch, this.wallAtZero(epoch) - ms);
+  }
+
+  stepWall(ms: number): void {
+    this.#process?.clock.stepWall(ms);
   }
 
   /** The answer never comes when the master dies before. */

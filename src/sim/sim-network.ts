@@ -1,5 +1,6 @@
-// A network that loses, doubles, delays, reorders, flips and replays. Multicast reaches each receiver or not
-// on its own. What is larger than the MTU is gone: Volley never fragments.
+// A network that loses, doubles, delays, reorders, flips, truncates and replays. Multicast reaches each
+// receiver or not on its own. What is larger than the MTU is gone: Volley never fragments. Cables come out,
+// switches fall apart, eat multicast or carry one way only, queues stand still and then come all at once.
 
 import {viewOf} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
@@ -15,6 +16,8 @@ export type NetworkFaults = {
   /** Comes again after up to ten minutes. */
   replay: number;
   flip: number;
+  /** Loses its end. */
+  truncate: number;
   /** Delayed by two seconds on average instead. */
   slow: number;
   delayMsMin: number;
@@ -28,6 +31,7 @@ export const CALM: Readonly<NetworkFaults> = {
   duplicate: 0,
   replay: 0,
   flip: 0,
+  truncate: 0,
   slow: 0,
   delayMsMin: 0.1,
   delayMsMean: 0.2,
@@ -38,7 +42,35 @@ const SLOW_MS = 2_000;
 const REPLAY_MS = 600_000;
 
 type Deliver = (bytes: Uint8Array, from: Address) => void;
-type Host = {readonly no: number; readonly deliver: Deliver; cut: boolean};
+
+/** What is wrong with one host's cable; every field goes back to its first value when the network is mended. */
+type Cable = {
+  /** The plug is out. */
+  cut: boolean;
+  /** Nothing comes in, or nothing goes out. */
+  noIn: boolean;
+  noOut: boolean;
+  /** No multicast comes in: a switch that eats it. */
+  deaf: boolean;
+  /** Hosts of different sides do not hear each other. */
+  side: number;
+  /** What would arrive before waits until then. */
+  cloggedUntil: number;
+  /** Nine of ten datagrams are lost until then. */
+  lossyUntil: number;
+};
+type Host = {readonly no: number; readonly deliver: Deliver} & Cable;
+
+const SOUND: Readonly<Cable> = {
+  cut: false,
+  noIn: false,
+  noOut: false,
+  deaf: false,
+  side: 0,
+  cloggedUntil: 0,
+  lossyUntil: 0,
+};
+const BURST_LOSS = 0.9;
 
 export class SimNetwork {
   readonly #timeline: Timeline;
@@ -57,36 +89,51 @@ export class SimNetwork {
 
   /** @param deliver does nothing while its process is dead */
   attach(address: Address, no: number, deliver: Deliver): void {
-    this.#hosts.set(address, {no, deliver, cut: false});
+    this.#hosts.set(address, {no, deliver, ...SOUND});
   }
 
-  /** Pulls the plug of a host, or puts it back. */
-  cut(address: Address, isCut: boolean): void {
+  /** The process at this address is gone for ever. */
+  detach(address: Address): void {
+    this.#hosts.delete(address);
+  }
+
+  /** Breaks the cable of a host in some way, or mends it. */
+  set(address: Address, cable: Partial<Cable>): void {
     const host = this.#hosts.get(address);
-    if (host) host.cut = isCut;
+    if (host) Object.assign(host, cable);
+  }
+
+  /** All cables are sound again. */
+  mend(): void {
+    for (const host of this.#hosts.values()) Object.assign(host, SOUND);
   }
 
   send(from: Address, to: Address, bytes: Uint8Array): void {
     const host = this.#hosts.get(to);
-    if (host) this.#carry(from, host, bytes, this.faults.loss);
+    if (host) this.#carry(from, host, bytes, this.faults.loss, false);
   }
 
   multicast(from: Address, bytes: Uint8Array): void {
     const loss = Math.max(this.faults.loss, this.faults.multicastLoss);
     const sender = this.#hosts.get(from)?.no;
     for (const host of this.#hosts.values())
-      if (host.no !== sender) this.#carry(from, host, bytes, loss);
+      if (host.no !== sender) this.#carry(from, host, bytes, loss, true);
   }
 
-  #carry(from: Address, host: Host, bytes: Uint8Array, loss: number): void {
+  #carry(from: Address, host: Host, bytes: Uint8Array, loss: number, isGroup: boolean): void {
     const {faults} = this;
     this.sent += 1;
     if (bytes.length > faults.mtu) {
       this.oversize += 1;
       return;
     }
-    if (host.cut || this.#hosts.get(from)?.cut) return;
-    if (!this.#happens(loss)) this.#deliver(from, host, this.#flipped(bytes), this.#delay());
+    const sender = this.#hosts.get(from);
+    if (host.cut || host.noIn || (isGroup && host.deaf)) return;
+    if (sender && (sender.cut || sender.noOut || sender.side !== host.side)) return;
+    const {now} = this.#timeline;
+    const isBurst = host.lossyUntil > now || (sender?.lossyUntil ?? 0) > now;
+    if (!this.#happens(isBurst ? Math.max(loss, BURST_LOSS) : loss))
+      this.#deliver(from, host, this.#damaged(bytes), this.#delay());
     if (this.#happens(faults.duplicate)) this.#deliver(from, host, bytes, this.#delay());
     if (this.#happens(faults.replay))
       this.#deliver(from, host, bytes, this.#prng.fraction() * REPLAY_MS);
@@ -103,8 +150,10 @@ export class SimNetwork {
     return delayMsMin + mean * exponential(this.#prng);
   }
 
-  #flipped(bytes: Uint8Array): Uint8Array {
-    if (!this.#happens(this.faults.flip) || bytes.length === 0) return bytes;
+  #damaged(bytes: Uint8Array): Uint8Array {
+    if (bytes.length === 0) return bytes;
+    if (this.#happens(this.faults.truncate)) return bytes.slice(0, this.#prng.below(bytes.length));
+    if (!this.#happens(this.faults.flip)) return bytes;
     const copy = bytes.slice();
     const bit = this.#prng.below(bytes.length * 8);
     copy[bit >> 3] = (copy[bit >> 3] ?? 0) ^ (1 << (bit & 7));
@@ -114,7 +163,8 @@ export class SimNetwork {
   #deliver(from: Address, host: Host, bytes: Uint8Array, ms: number): void {
     // The last bytes are a seal's tag: they stand for the whole content in the digest.
     const tail = bytes.length >= 4 ? viewOf(bytes).getUint32(bytes.length - 4) : 0;
-    this.#timeline.after(ms, EVENT.datagram, tail ^ (host.no << 8), () => {
+    const clogMs = Math.max(0, host.cloggedUntil - this.#timeline.now);
+    this.#timeline.after(ms + clogMs, EVENT.datagram, tail ^ (host.no << 8), () => {
       if (!host.cut) host.deliver(bytes, from);
     });
   }

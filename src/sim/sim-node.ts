@@ -17,7 +17,7 @@ import {auditDisk, restoreNode} from './sim-boot.ts';
 import {SimClock} from './sim-clock.ts';
 import type {SimMaster} from './sim-master.ts';
 import {type Profile, SimRunner} from './sim-runner.ts';
-import {SimStore} from './sim-store.ts';
+import {SimStore, type Snapshot} from './sim-store.ts';
 import {WatchedStore} from './watched-store.ts';
 
 export type NodePlan = {
@@ -41,41 +41,66 @@ export class SimNode {
   /** 1, 2, 3 … */
   readonly no: number;
   readonly plan: NodePlan;
-  readonly nodeId: NodeId;
   readonly address: Address;
   readonly store: WatchedStore;
   readonly files = new Map<BlobId, number>();
   readonly #fabric: Fabric;
   readonly #master: SimMaster;
-  readonly #identity: KeyPair;
-  readonly #staticKey: KeyPair;
+  #identity: KeyPair;
+  #staticKey: KeyPair;
+  #nodeId: NodeId;
+  readonly #token: JoinSecret;
+  readonly #keepsSnapshots: boolean;
   /** The membership file: the join token goes when the first Welcome is there. */
   #join: JoinSecret | undefined;
   #masterAddress: Address = MASTER_ADDRESS;
   #process: Process | undefined;
+  /** The disk as it was at the last start but one. */
+  #before: Snapshot = new Map();
+  #atBoot: Snapshot = new Map();
+  #buried = false;
   lives = 0;
 
-  constructor(fabric: Fabric, master: SimMaster, no: number, plan: NodePlan, join: JoinSecret) {
+  /** @param keepsSnapshots whether it will ever be rolled back */
+  constructor(
+    fabric: Fabric,
+    master: SimMaster,
+    no: number,
+    plan: NodePlan,
+    join: JoinSecret,
+    keepsSnapshots: boolean,
+  ) {
     const {crypto} = fabric;
     this.no = no;
     this.plan = plan;
     this.address = nodeAddress(no);
     this.#fabric = fabric;
     this.#master = master;
+    this.#token = join;
     this.#join = join;
     this.#identity = crypto.ed25519KeyPair();
     this.#staticKey = crypto.x25519KeyPair();
-    this.nodeId = nodeIdOf(crypto, this.#identity.publicKey);
+    this.#nodeId = nodeIdOf(crypto, this.#identity.publicKey);
     const disk = new SimStore({
       after: fabric.diskTimer(no),
       latencyMs: () => fabric.diskMs(),
       prng: fabric.prng.fork(),
     });
     this.store = new WatchedStore(disk, ops => fabric.watcher?.nodeDurable(this, ops));
+    this.#keepsSnapshots = keepsSnapshots;
     fabric.network.attach(this.address, no, (bytes, from) => {
       const process = this.#process;
       process?.clock.run(() => process.runtime.datagram(bytes, from));
     });
+  }
+
+  get nodeId(): NodeId {
+    return this.#nodeId;
+  }
+
+  /** It never comes back. */
+  get buried(): boolean {
+    return this.#buried;
   }
 
   get core(): NodeCore | undefined {
@@ -99,7 +124,12 @@ export class SimNode {
   }
 
   boot(): void {
+    if (this.#process || this.#buried) return;
     const fabric = this.#fabric;
+    if (this.#keepsSnapshots) {
+      this.#before = this.#atBoot;
+      this.#atBoot = this.store.disk.snapshot();
+    }
     const {crypto, prng} = fabric;
     this.lives += 1;
     const clock = this.#makeClock();
@@ -239,5 +269,53 @@ export class SimNode {
 
   pause(ms: number): void {
     this.#process?.clock.pause(ms);
+  }
+
+  suspend(ms: number): void {
+    this.#process?.clock.suspend(ms);
+  }
+
+  stepWall(ms: number): void {
+    this.#process?.clock.stepWall(ms);
+  }
+
+  /** The disk is empty; keys and membership are where they were. */
+  wipe(): void {
+    this.#fabric.trace?.(`node ${this.no} loses its disk`);
+    this.store.disk.restore();
+    this.files.clear();
+  }
+
+  /** The disk is as it was at the start before this one. */
+  rollBack(): void {
+    this.crash();
+    this.#fabric.trace?.(`the disk of node ${this.no} is an older one`);
+    this.store.disk.restore(this.#before);
+  }
+
+  /** A new card: new keys, and the join token once more. */
+  reflash(): void {
+    this.wipe();
+    const {crypto} = this.#fabric;
+    this.#identity = crypto.ed25519KeyPair();
+    this.#staticKey = crypto.x25519KeyPair();
+    this.#nodeId = nodeIdOf(crypto, this.#identity.publicKey);
+    this.#join = this.#token;
+    this.#masterAddress = MASTER_ADDRESS;
+    this.#before = new Map();
+    this.#atBoot = new Map();
+  }
+
+  /** `volley node --join` with a token, on a machine that is or was a member. */
+  joinAgain(): void {
+    const wasUp = this.up;
+    this.crash();
+    this.#join = this.#token;
+    if (wasUp) this.boot();
+  }
+
+  bury(): void {
+    this.crash();
+    this.#buried = true;
   }
 }

@@ -38,7 +38,7 @@ export class SimOperator {
   constructor(fabric: Fabric, master: SimMaster, plan: Plan) {
     this.#fabric = fabric;
     this.#master = master;
-    this.#add(0, tokenRequest(plan.nodes.length), () => this.#has('token', String(TOKEN_ID)));
+    this.#add(0, tokenRequest(usesOf(plan)), () => this.#has('token', String(TOKEN_ID)));
     this.#add(0, APP_REQUEST, () => this.#has('app', APP));
     for (const batch of plan.batches) this.#addBatch(batch);
     for (const {at, request} of plan.captures)
@@ -129,6 +129,15 @@ export class SimOperator {
       this.#promised.set(request.batch.name, answer.batchId);
   }
 
+  /** An old backup: what it does not know is asked for again, but no picture is taken twice. */
+  rolledBack(): void {
+    for (const task of this.#tasks) if (!task.once) Object.assign(task, {done: false, askedAt: -1});
+    for (const [name, batchId] of this.#promised) {
+      const row = this.#master.store.disk.get('batch', batchKey(batchId));
+      if (!row || (decodeJson(row) as BatchRow).name !== name) this.#promised.delete(name);
+    }
+  }
+
   /** P1 for the operator: what was answered is there after each start. */
   checkPromised(core: MasterCore): void {
     for (const [name, batchId] of this.#promised) {
@@ -143,7 +152,13 @@ const find = (core: MasterCore, name: string) => {
   return undefined;
 };
 
-/** Exactly one use for each node: a node that is not told of its Welcome must not need a second one. */
+/**
+ * Exactly one use for each node and each new card: a node that is not told of its Welcome must not need a second
+ * one. An old backup may have the token as it was, or not at all.
+ */
+const usesOf = ({nodes, reflashAt, disasters}: Plan): number =>
+  (nodes.length + reflashAt.length) * (disasters.restoreMs > 0 ? 8 : 1);
+
 const tokenRequest = (uses: number): OperatorRequest => ({
   kind: 'addToken',
   tokenId: TOKEN_ID,

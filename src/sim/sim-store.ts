@@ -16,6 +16,8 @@ export type SimStoreOptions = {
   readonly prng: Prng;
 };
 
+export type Snapshot = ReadonlyMap<TableName, ReadonlyMap<string, Uint8Array>>;
+
 type Commit = {readonly ops: readonly Op[]; readonly done: (error?: Error) => void};
 
 export class SimStore implements Store {
@@ -67,6 +69,18 @@ export class SimStore implements Store {
   /** The disk fails: the commit that ends next and all after it, until a crash. */
   fail(error: Error): void {
     this.#failure = error;
+  }
+
+  /** All rows as they are now, for `restore`: a backup, or a card that somebody copied. */
+  snapshot(): Snapshot {
+    return new Map([...this.#tables].map(([table, rows]) => [table, new Map(rows)]));
+  }
+
+  /** The disk of an earlier day. @param rows none: a new, empty one */
+  restore(rows: Snapshot = new Map()): void {
+    assert(this.#commit === undefined, 'nobody writes to a disk that is replaced');
+    this.#tables.clear();
+    for (const [table, before] of rows) this.#tables.set(table, new Map(before));
   }
 
   /** Damage, for tests: removes a row behind everybody's back. */

@@ -7,19 +7,22 @@ import {fromHex} from '../base/bytes.ts';
 import {Prng} from '../base/prng.ts';
 import type {NodeId} from '../base/types.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import {Backups} from './backups.ts';
 import {Checkers} from './checkers.ts';
-import {exponential} from './dice.ts';
-import {CALM_HOST, DiskFailure, Fabric, holds, MASTER_ADDRESS, SimFailure} from './fabric.ts';
+import {Calamity} from './disasters.ts';
+import {Fabric, holds, SimFailure} from './fabric.ts';
 import type {Plan} from './plan.ts';
 import {SimCrypto} from './sim-crypto.ts';
-import {MASTER_NO, SimMaster} from './sim-master.ts';
-import {CALM, SimNetwork} from './sim-network.ts';
+import {SimMaster} from './sim-master.ts';
+import {SimNetwork} from './sim-network.ts';
 import {SimNode} from './sim-node.ts';
 import {SimOperator, TOKEN_ID, TOKEN_PSK} from './sim-operator.ts';
 import {EVENT, Timeline} from './timeline.ts';
 
 /** After the last workunit has ended: spools empty, captures close, silent nodes come back. */
 const DRAIN_MS = 90_000;
+/** Everybody is back after the heal within this. */
+const REJOIN_MS = 30_000;
 /** More events than this at one instant are a loop. */
 const EVENTS_AT_ONCE_MAX = 1_000_000;
 
@@ -33,7 +36,7 @@ export class World {
   readonly operator: SimOperator;
   readonly checkers: Checkers;
   readonly #dice: Prng;
-  #calm = false;
+  readonly #calamity: Calamity;
 
   /** @param crypto another one than the ideal one; runs are then not equal bit for bit */
   constructor(plan: Plan, crypto?: Crypto) {
@@ -53,18 +56,29 @@ export class World {
     assert(psk, 'the psk is hex');
     const join = {id: TOKEN_ID, psk};
     this.nodes = plan.nodes.map(
-      (node, i) => new SimNode(this.fabric, this.master, i + 1, node, join),
+      (node, i) =>
+        new SimNode(this.fabric, this.master, i + 1, node, join, plan.disasters.rollbackMs > 0),
     );
     this.operator = new SimOperator(this.fabric, this.master, plan);
+    const nodesById = new Map<NodeId, SimNode>(this.nodes.map(node => [node.nodeId, node]));
     this.checkers = new Checkers({
       crypto: this.fabric.crypto,
       master: this.master,
-      nodes: new Map<NodeId, SimNode>(this.nodes.map(node => [node.nodeId, node])),
+      nodes: nodesById,
       plans: new Map(plan.batches.map(batch => [batch.request.name, batch])),
       now: () => this.timeline.now,
+      wasLost: () => this.fabric.stateWasLost,
       turnsPerCheck: plan.turnsPerCheck,
     });
     this.fabric.watcher = this.checkers;
+    this.#calamity = new Calamity(plan, this.#dice, {
+      fabric: this.fabric,
+      master: this.master,
+      nodes: this.nodes,
+      bootMaster: () => this.#bootMaster(),
+      backups: new Backups(this.fabric, this.master, this.nodes, this.checkers, this.operator),
+      onReflash: node => nodesById.set(node.nodeId, node),
+    });
   }
 
   /** The whole run. Throws what went wrong. */
@@ -72,6 +86,7 @@ export class World {
     this.start();
     this.runUntil(this.plan.safetyMs);
     this.heal();
+    this.rejoin();
     this.liveness();
     this.audit();
   }
@@ -81,9 +96,9 @@ export class World {
     this.operator.start();
     for (const node of this.nodes)
       this.timeline.after(this.#dice.fraction() * this.plan.startMs, EVENT.fault, node.no, () =>
-        this.#bootNode(node),
+        node.boot(),
       );
-    this.#scheduleDisasters();
+    this.#calamity.start();
   }
 
   /** Runs to this instant, or until `done`; false = the instant came first. */
@@ -106,81 +121,24 @@ export class World {
     if (this.master.core) this.operator.checkPromised(this.master.core);
   }
 
-  #bootNode(node: SimNode): void {
-    if (!node.up) node.boot();
-  }
-
-  #scheduleDisasters(): void {
-    const {disasters} = this.plan;
-    const {downMs, pausedMs, cutForMs, wallJumpMs} = disasters;
-    this.#every(disasters.nodeCrashMs, () => {
-      const node = this.#dice.pick(this.nodes);
-      if (!node.up) return;
-      node.crash();
-      this.#later(downMs, node.no, () => this.#bootNode(node));
-    });
-    this.#every(disasters.masterCrashMs, () => {
-      if (!this.master.up) return;
-      this.master.crash((this.#dice.fraction() - 0.5) * 2 * wallJumpMs);
-      this.#later(downMs, MASTER_NO, () => this.#bootMaster());
-    });
-    this.fabric.onDead = (machine, no) => this.#onDead(machine.store === this.master.store, no);
-    this.#every(disasters.diskFailMs, () => {
-      const machine = this.#dice.chance(0.3) ? this.master : this.#dice.pick(this.nodes);
-      if (machine.up) machine.store.disk.fail(new DiskFailure('EIO'));
-    });
-    this.#every(disasters.nodePauseMs, () =>
-      this.#dice.pick(this.nodes).pause(pausedMs * exponential(this.#dice)),
-    );
-    this.#every(disasters.masterPauseMs, () =>
-      this.master.pause(pausedMs * exponential(this.#dice)),
-    );
-    this.#every(disasters.cutMs, () => {
-      const victim = this.#dice.chance(0.2) ? undefined : this.#dice.pick(this.nodes);
-      const address = victim?.address ?? MASTER_ADDRESS;
-      this.network.cut(address, true);
-      this.#later(cutForMs, victim?.no ?? MASTER_NO, () => this.network.cut(address, false));
-    });
-  }
-
-  /** A process whose disk failed ends, and its machine starts anew: also after the heal. */
-  #onDead(isMaster: boolean, no: number): void {
-    const node = this.nodes[no - 1];
-    if (isMaster) this.master.crash(0);
-    else node?.crash();
-    const ms = this.plan.disasters.downMs * exponential(this.#dice);
-    this.timeline.after(ms, EVENT.fault, no, () => {
-      if (isMaster) this.#bootMaster();
-      else if (node) this.#bootNode(node);
-    });
-  }
-
-  #later(meanMs: number, no: number, act: () => void): void {
-    this.timeline.after(meanMs * exponential(this.#dice), EVENT.fault, no, () => {
-      if (!this.#calm) act();
-    });
-  }
-
-  #every(meanMs: number, act: () => void): void {
-    if (meanMs <= 0) return;
-    this.#later(meanMs, 0, () => {
-      act();
-      this.#every(meanMs, act);
-    });
-  }
-
-  /** Faults end; everybody is up and connected. Liars stay liars. */
   heal(): void {
-    this.#calm = true;
-    Object.assign(this.network.faults, CALM);
-    Object.assign(this.fabric.host, CALM_HOST);
-    this.network.cut(MASTER_ADDRESS, false);
-    this.#bootMaster();
-    for (const node of this.nodes) {
-      this.network.cut(node.address, false);
-      this.#bootNode(node);
-    }
-    this.fabric.trace?.('healed');
+    this.#calamity.heal();
+  }
+
+  /** L2: soon after the heal every living node is in the present epoch of the master. */
+  rejoin(): void {
+    const joined = this.runUntil(this.timeline.now + REJOIN_MS, () => this.#allJoined());
+    if (!joined) throw new SimFailure('L2', `not all are back after the heal: ${this.hanging()}`);
+  }
+
+  #allJoined(): boolean {
+    const context = this.master.core?.context;
+    if (!context) return false;
+    return this.nodes.every(node => {
+      if (node.buried) return true;
+      const state = context.roster.node(node.nodeId);
+      return node.core?.welcomed === true && state?.up && state.epochTold === context.epoch;
+    });
   }
 
   /** P10: every batch ends in bounded time, and then all that waits is gone. */
@@ -200,6 +158,7 @@ export class World {
     const {core} = this.master;
     if (!core) return false;
     for (const node of this.nodes) {
+      if (node.buried) continue;
       if (node.core?.spool.size !== 0 || node.core.slots.size !== 0) return false;
       if (!core.context.roster.node(node.nodeId)?.up) return false;
     }
@@ -227,6 +186,7 @@ export class World {
       const state = core.context.roster.node(node.nodeId);
       const spooled = node.core?.spool.size ?? 0;
       const held = node.core?.slots.size ?? 0;
+      if (node.buried) continue;
       if (spooled > 0 || held > 0 || !state?.up)
         parts.push(
           `node ${node.no} (${node.plan.profile}, ${node.linkState}, ` +

@@ -63,6 +63,8 @@ function planOf({profiles, policy, fires, meanMs}: Wishes): Plan {
     disasters: NO_DISASTERS,
     batches: [{at: 0, request, cancelAt: undefined}],
     captures: fires ? [{at: 3_000, request: capture}] : [],
+    reflashAt: [],
+    deadAfterHeal: 0,
     beaconMs: 1_000,
     startMs: 100,
     safetyMs: 5_000,
@@ -308,7 +310,7 @@ test('P10: work that never ends is named', t => {
   world.start();
   world.runUntil(2_000);
   world.heal();
-  for (const node of world.nodes) world.network.cut(node.address, true);
+  for (const node of world.nodes) world.network.set(node.address, {cut: true});
   breaks(t, 'P10', /batch 1 .*open/, () => world.liveness());
 });
 
@@ -317,7 +319,7 @@ test('P10: a spool that never empties is named', t => {
   world.start();
   const [node] = world.nodes;
   t.true(world.runUntil(60_000, () => node?.core?.spool.size !== 0));
-  if (node) world.network.cut(node.address, true);
+  if (node) world.network.set(node.address, {cut: true});
   breaks(t, 'P10', /does not come to rest: node 1/, () => world.liveness());
 });
 

@@ -2,7 +2,8 @@
 
 import {execFileSync} from 'node:child_process';
 import type {ExecutionContext} from 'ava';
-import {type Outcome, type Overrides, type RunOptions, runSeed} from '../../src/sim/swarm.ts';
+import type {Overrides} from '../../src/sim/draw.ts';
+import {type Outcome, type RunOptions, runSeed} from '../../src/sim/swarm.ts';
 
 export function storyOf({seed, failure, events, virtualMs}: Outcome, flags = ''): string {
   const what = `invariant=${failure?.invariant} event#=${events} t=${virtualMs.toFixed(3)}ms`;

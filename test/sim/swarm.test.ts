@@ -1,19 +1,22 @@
-import {readFileSync} from 'node:fs';
+import {readdirSync, readFileSync} from 'node:fs';
 import test from 'ava';
 import {NodeCrypto} from '../../src/io/crypto.ts';
-import {runSeed} from '../../src/sim/swarm.ts';
+import {completePlan, type StoredPlan} from '../../src/sim/plan.ts';
+import {runPlan, runSeed} from '../../src/sim/swarm.ts';
 import {holdsFor} from './seeds.ts';
 
-type Regression = {readonly seed: number; readonly was: string};
+type Regression = {readonly was: string; readonly plan: StoredPlan};
 
-const REGRESSIONS = JSON.parse(
-  readFileSync(new URL('regressions.json', import.meta.url), 'utf8'),
-) as readonly Regression[];
+const FOLDER = new URL('regressions/', import.meta.url);
 
-test('seeds that once failed hold', t => {
-  for (const {seed} of REGRESSIONS) holdsFor(t, seed);
-  t.pass();
-});
+for (const name of readdirSync(FOLDER).sort()) {
+  const text = readFileSync(new URL(name, FOLDER), 'utf8');
+  const {was, plan} = JSON.parse(text) as Regression;
+  test(`a run that once failed holds: ${name}: ${was}`, t => {
+    const outcome = runPlan(completePlan(plan));
+    t.is(outcome.failure, undefined, `npm run sim -- --plan test/sim/regressions/${name}`);
+  });
+}
 
 test('the same seed gives the same run, event for event', t => {
   for (const seed of [3, 4, 11]) {

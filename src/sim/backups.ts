@@ -1,0 +1,78 @@
+// Backups of the master's folder, and the day when one is put back: what was acknowledged after it is lost,
+// and everybody who listens must see that the master knows it.
+
+import type {BlobId} from '../base/types.ts';
+import {decodeHead, HEAD_KEY} from '../core/journal.ts';
+import type {Checkers} from './checkers.ts';
+import type {Fabric} from './fabric.ts';
+import type {MasterBelief} from './master-checker.ts';
+import type {SimMaster} from './sim-master.ts';
+import type {SimNode} from './sim-node.ts';
+import type {SimOperator} from './sim-operator.ts';
+import type {Snapshot} from './sim-store.ts';
+
+type Backup = {
+  readonly rows: Snapshot;
+  readonly blobs: ReadonlyMap<BlobId, number>;
+  readonly belief: MasterBelief;
+};
+
+/** Two are kept: the last one, and one that is older still. */
+const KEPT = 2;
+
+export class Backups {
+  readonly #fabric: Fabric;
+  readonly #master: SimMaster;
+  readonly #nodes: readonly SimNode[];
+  readonly #checkers: Checkers;
+  readonly #operator: SimOperator;
+  readonly #kept: Backup[] = [];
+  restored = 0;
+
+  constructor(
+    fabric: Fabric,
+    master: SimMaster,
+    nodes: readonly SimNode[],
+    checkers: Checkers,
+    operator: SimOperator,
+  ) {
+    this.#nodes = nodes;
+    this.#fabric = fabric;
+    this.#master = master;
+    this.#checkers = checkers;
+    this.#operator = operator;
+  }
+
+  take(): void {
+    const {store, blobs} = this.#master;
+    this.#kept.push({
+      rows: store.disk.snapshot(),
+      blobs: new Map(blobs),
+      belief: this.#checkers.masterChecker.belief(),
+    });
+    if (this.#kept.length > KEPT) this.#kept.shift();
+  }
+
+  /** The master dies, and its folder is the oldest backup that is kept; false = there is none. */
+  restore(): boolean {
+    const backup = this.#kept.shift();
+    if (!backup) return false;
+    const {disk} = this.#master.store;
+    this.#master.crash(0);
+    const lostAt = headOf(disk.get('meta', HEAD_KEY));
+    disk.restore(backup.rows);
+    this.#master.blobs.clear();
+    for (const [blobId, size] of backup.blobs) this.#master.blobs.set(blobId, size);
+    this.#checkers.rolledBack(backup.belief);
+    this.#operator.rolledBack();
+    this.#fabric.stateWasLost = true;
+    // Who joined after the backup is a stranger to it, and is given a join token again.
+    for (const node of this.#nodes) if (!disk.get('node', node.nodeId)) node.joinAgain();
+    this.restored += 1;
+    const head = headOf(disk.get('meta', HEAD_KEY));
+    this.#fabric.trace?.(`the master's folder is an old backup: head ${head}, was ${lostAt}`);
+    return true;
+  }
+}
+
+const headOf = (row: Uint8Array | undefined): number => (row ? decodeHead(row).journalNo : 0);
