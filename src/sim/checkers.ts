@@ -79,7 +79,10 @@ export class Checkers implements Watcher {
 
   masterTurn(core: MasterCore): void {
     this.#turns += 1;
-    if (this.#turns % this.#options.turnsPerCheck === 0) core.check();
+    if (this.#turns % this.#options.turnsPerCheck !== 0) return;
+    core.check();
+    for (const {up, out, row} of core.context.roster.all())
+      holds(up || out.size === 0, 'S5', () => `${row.name} is silent and holds ${out.size} leases`);
   }
 
   nodeBooted(node: SimNode): void {

@@ -46,7 +46,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     host: drawHost(prng, on),
     disasters: isLarge ? NO_DISASTERS : drawDisasters(prng, on),
     batches,
-    captures: on() ? drawCaptures(prng, safetyMs) : [],
+    captures: prng.chance(0.7) ? drawCaptures(prng, safetyMs) : [],
     reflashAt: Array.from({length: reflashes}, () => prng.fraction() * safetyMs),
     deadAfterHeal: !isLarge && on() ? prng.below(1 + dispensable(profiles, quorum)) : 0,
     beaconMs: on() ? 1_000 : 0,
@@ -198,7 +198,7 @@ function drawPolicy(prng: Prng, {quorum}: Around, meanMs: number): Partial<Polic
 }
 
 const drawCaptures = (prng: Prng, safetyMs: number): CapturePlan[] =>
-  Array.from({length: between(prng, 1, 8)}, () => ({
+  Array.from({length: between(prng, 1, prng.chance(0.3) ? 30 : 8)}, () => ({
     at: 3 * SECOND + prng.fraction() * safetyMs,
     request: {
       action: 'camera',

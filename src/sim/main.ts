@@ -2,13 +2,21 @@
 // replays it. The only file of the simulator that knows of the process it runs in.
 
 import {execFileSync} from 'node:child_process';
+import {readFileSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import process from 'node:process';
 import {cac} from 'cac';
 import {NodeCrypto} from '../io/crypto.ts';
 import type {Overrides} from './draw.ts';
-import {type Outcome, runSeed} from './swarm.ts';
+import {planOf} from './draw.ts';
+import {completePlan, type Plan, type StoredPlan} from './plan.ts';
+import {failureLines, planLine} from './report.ts';
+import {shrink} from './shrink.ts';
+import {type Outcome, runPlan} from './swarm.ts';
 
 const SEEDS = 20;
+const SHRINK_SECONDS = 60;
 
 type Flags = {
   readonly seed: number | undefined;
@@ -17,6 +25,11 @@ type Flags = {
   readonly realCrypto: boolean;
   readonly trace: boolean;
   readonly until: number | undefined;
+  /** A stored plan in place of seeds. */
+  readonly plan: Plan | undefined;
+  readonly file: string;
+  /** Seconds to look for a smaller plan of the first failure; 0 = not at all. */
+  readonly shrinkSeconds: number;
 };
 
 /** What the user asked for is not possible: the hint, and exit 2. */
@@ -39,10 +52,16 @@ cli
     '--real-crypto',
     'node:crypto in place of the ideal one; digests then differ from run to run',
   )
+  .option('--plan <file>', 'A stored plan in place of a seed')
+  .option(
+    '--shrink <seconds>',
+    `How long to look for a smaller plan of the first failure (default ${SHRINK_SECONDS}; 0 = not)`,
+  )
   .option('--trace', 'Print every event')
   .option('--until <event>', 'Stop at this event and say what is not over')
   .example('npm run sim -- --seeds 200')
   .example('npm run sim -- --seed 4711 --trace --until 1200')
+  .example('npm run sim -- --plan test/sim/regressions/seed-6.json --trace')
   .example('npm run sim -- --seed 1 --nodes 1000 --workunits 5000 --loss 0.05')
   .action(() => undefined);
 cli.help();
@@ -86,7 +105,24 @@ function flagsOf(options: Readonly<Record<string, unknown>>): Flags {
     realCrypto: options['realCrypto'] === true,
     trace: options['trace'] === true,
     until: numberOf(options, 'until', 1, Number.MAX_SAFE_INTEGER),
+    ...storedPlan(options),
+    shrinkSeconds: numberOf(options, 'shrink', 0, 86_400) ?? SHRINK_SECONDS,
   };
+}
+
+function storedPlan(options: Readonly<Record<string, unknown>>): Pick<Flags, 'plan' | 'file'> {
+  const file = options['plan'];
+  if (file === undefined) return {plan: undefined, file: ''};
+  if (typeof file !== 'string') throw new UsageError('--plan names one file');
+  for (const other of ['seed', 'seeds', 'nodes', 'workunits', 'quorum', 'loss'])
+    if (options[other] !== undefined) throw new UsageError(`--plan goes without --${other}`);
+  try {
+    const {plan} = JSON.parse(readFileSync(file, 'utf8')) as {readonly plan?: StoredPlan};
+    if (!plan?.nodes || !plan.batches) throw new TypeError('it holds no plan');
+    return {plan: completePlan(plan), file};
+  } catch (error) {
+    throw new UsageError(`--plan ${file}: ${(error as Error).message}`);
+  }
 }
 
 function commitName(): string {
@@ -100,13 +136,14 @@ function commitName(): string {
   }
 }
 
-function replayCommand(seed: number, {overrides, realCrypto}: Flags): string {
+function replayCommand(seed: number, {overrides, realCrypto, file}: Flags): string {
+  if (file !== '') return `npm run sim -- --plan ${file}`;
   const given = Object.entries(overrides).map(([name, value]) => ` --${name} ${value}`);
   return `npm run sim -- --seed ${seed}${given.join('')}${realCrypto ? ' --real-crypto' : ''}`;
 }
 
-function runOne(seed: number, flags: Flags): Outcome {
-  return runSeed(seed, flags.overrides, {
+function runOne(plan: Plan, flags: Flags): Outcome {
+  return runPlan(plan, {
     ...(flags.realCrypto ? {crypto: new NodeCrypto()} : {}),
     ...(flags.trace ? {trace: print} : {}),
     ...(flags.until === undefined ? {} : {untilEvent: flags.until}),
@@ -118,16 +155,12 @@ function report(flags: Flags, outcome: Outcome, ms: number): boolean {
   const {seed, events, virtualMs, digest, failure, world} = outcome;
   const {model} = world.checkers.masterChecker;
   const rate = Math.round((events / Math.max(ms, 1)) * 1_000);
-  const at = `event#=${events} t=${virtualMs.toFixed(3)}ms`;
   if (failure?.invariant === 'stopped') {
-    print(`stopped seed=${seed} ${at} ${failure.story}`);
+    print(`stopped seed=${seed} event#=${events} t=${virtualMs.toFixed(3)}ms ${failure.story}`);
     return true;
   }
   if (failure !== undefined) {
-    const commit = commitName();
-    print(`SIM FAIL seed=${seed} commit=${commit} invariant=${failure.invariant} ${at}`);
-    print(`  ${failure.story}`);
-    print(`  ${replayCommand(seed, flags)}`);
+    for (const line of failureLines(outcome, commitName(), replayCommand(seed, flags))) print(line);
     return false;
   }
   print(
@@ -138,6 +171,27 @@ function report(flags: Flags, outcome: Outcome, ms: number): boolean {
   return true;
 }
 
+/** Looks for a smaller plan that fails in the same way, and writes it down to be replayed and kept. */
+function shrinkAndKeep(plan: Plan, {failure}: Outcome, flags: Flags): void {
+  print(`  plan: ${planLine(plan)}`);
+  if (!failure || flags.shrinkSeconds === 0) return;
+  const endAt = performance.now() + flags.shrinkSeconds * 1_000;
+  const quiet = {...flags, trace: false, until: undefined};
+  const found = shrink(
+    plan,
+    failure,
+    smaller => runOne(smaller, quiet).failure,
+    () => performance.now() < endAt,
+  );
+  const file = join(tmpdir(), `volley-sim-${plan.seed}.json`);
+  writeFileSync(file, `${JSON.stringify({was: found.failure.story, plan: found.plan})}\n`);
+  const {events} = runOne(found.plan, quiet);
+  print(`  smaller, after ${found.runs} runs: ${planLine(found.plan)}`);
+  print(`  ${found.failure.story}`);
+  print(`  npm run sim -- --plan ${file} --trace --until ${events}`);
+  print('  mended? Say in it what it was, and move it to test/sim/regressions.');
+}
+
 function run(flags: Flags): number {
   const first = flags.seed ?? 1;
   const startedAt = performance.now();
@@ -145,9 +199,12 @@ function run(flags: Flags): number {
   let failed = 0;
   for (let seed = first; seed < first + flags.seeds; seed++) {
     const before = performance.now();
-    const outcome = runOne(seed, flags);
+    const plan = flags.plan ?? planOf(seed, flags.overrides);
+    const outcome = runOne(plan, flags);
     events += outcome.events;
-    if (!report(flags, outcome, performance.now() - before)) failed += 1;
+    if (report(flags, outcome, performance.now() - before)) continue;
+    failed += 1;
+    if (failed === 1) shrinkAndKeep(plan, outcome, flags);
   }
   const seconds = (performance.now() - startedAt) / 1_000;
   const mib = Math.round(process.memoryUsage().rss / 2 ** 20);

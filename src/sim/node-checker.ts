@@ -38,6 +38,8 @@ export class NodeChecker {
   readonly #taken = new Map<string, string>();
   readonly #floors = new Map<string, {readonly epoch: number; readonly seq: number}>();
   readonly #fired = new Set<string>();
+  /** Of the captures that orders are for: the number of a lost one comes again. */
+  readonly #salts = new WeakMap<FireOrder, number>();
   readonly #issued = new Map<string, string>();
   firedCount = 0;
   /** Receipts of these lives of the master are promises that its disk did not keep. */
@@ -51,11 +53,10 @@ export class NodeChecker {
     this.#acknowledged = acknowledged;
   }
 
-  /** The master forgot what it issued: numbers of captures and commands may come again with others. */
+  /** The master forgot what it issued: numbers of commands may come again with others. */
   rolledBack(): void {
     this.#lostLives = this.#master.lives;
     this.#issued.clear();
-    this.#fired.clear();
   }
 
   booted(node: SimNode): void {
@@ -144,8 +145,10 @@ export class NodeChecker {
     const {epoch, seq, command} = event;
     const name = `${node.nodeId}/${epoch}/${seq} of ${toHex(command.instanceId)}`;
     holds(!this.#taken.has(name), 'P5', () => `node ${node.no} takes command ${name} twice`);
-    this.#taken.set(name, shotName(node, order));
-    this.#floors.set(shotName(node, order), {epoch, seq});
+    if (command.what.kind === 'fire') this.#salts.set(order, command.what.salt);
+    const shot = this.#shotName(node, order);
+    this.#taken.set(name, shot);
+    this.#floors.set(shot, {epoch, seq});
     holds(life.warm, 'P5', () => `node ${node.no} fires cold`);
     const masterWall = this.#master.wallAtZero(epoch) + this.#now();
     const lateMs = masterWall - command.issuedWallMs - command.ttlMs;
@@ -160,7 +163,7 @@ export class NodeChecker {
 
   /** The order to fire leaves the core's turn: its floor must be on the disk by now. */
   ordered(node: SimNode, order: FireOrder, _now: MonoMs): void {
-    const command = this.#floors.get(shotName(node, order));
+    const command = this.#floors.get(this.#shotName(node, order));
     const row = node.store.disk.get('meta', FLOOR_KEY);
     const floor = row && (decodeJson(row) as {epoch: number; seq: number});
     const isKept =
@@ -170,16 +173,18 @@ export class NodeChecker {
     holds(isKept, 'P5', () => `node ${node.no} fires before its floor is durable`);
   }
 
+  #shotName(node: SimNode, order: FireOrder): string {
+    const {captureId, shot} = order;
+    return `${node.nodeId}/${captureId}/${this.#salts.get(order)}/${shot}`;
+  }
+
   fired(node: SimNode, order: FireOrder): void {
-    const name = shotName(node, order);
+    const name = this.#shotName(node, order);
     holds(!this.#fired.has(name), 'P5', () => `node ${node.no} fires shot ${name} twice`);
     this.#fired.add(name);
     this.firedCount += 1;
   }
 }
-
-const shotName = (node: SimNode, {captureId, shot}: FireOrder): string =>
-  `${node.nodeId}/${captureId}/${shot}`;
 
 /** Body of a spool row: kind, signature, body. */
 function spooledBody(row: Uint8Array): Uint8Array {

@@ -8,6 +8,7 @@ import {assert} from '../base/assert.ts';
 import {equalBytes, viewOf} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import type {Crypto, KeyPair, SignPurpose} from '../wire/crypto.ts';
+import {getOr} from './model.ts';
 
 const TAG_BYTES = 16;
 const PURPOSES: Readonly<Record<SignPurpose, number>> = {
@@ -115,6 +116,7 @@ export class SimCrypto implements Crypto {
   readonly #signers = new Map<number, KeyPair>();
   readonly #publics = new WeakMap<Uint8Array, Uint8Array>();
   readonly #sealed = new WeakMap<Uint8Array, Sealed>();
+  readonly #opened = new WeakMap<Uint8Array, Set<number>>();
 
   constructor(prng: Prng) {
     this.#prng = prng;
@@ -193,6 +195,16 @@ export class SimCrypto implements Crypto {
     if (number > sealed.highest) sealed.highest = number;
   }
 
+  /** A datagram of a session is taken once; commands are opened again to be told from forged repeats. */
+  #watchOpened(key: Uint8Array, nonce: Uint8Array): void {
+    const view = viewOf(nonce);
+    if (view.getUint32(8) > 0) return;
+    const opened = getOr(this.#opened, key, () => new Set<number>());
+    const number = view.getUint32(4, true);
+    assert(!opened.has(number), `S6: datagram ${number} of a session is taken twice`);
+    opened.add(number);
+  }
+
   open(
     key: Uint8Array,
     nonce: Uint8Array,
@@ -203,7 +215,9 @@ export class SimCrypto implements Crypto {
     if (length < 0) return undefined;
     const plaintext = ciphertext.slice(0, length);
     const tag = tagOf(key, nonce, aad, plaintext);
-    return equalBytes(tag, ciphertext.subarray(length)) ? plaintext : undefined;
+    if (!equalBytes(tag, ciphertext.subarray(length))) return undefined;
+    this.#watchOpened(key, nonce);
+    return plaintext;
   }
 
   sign(secretKey: Uint8Array, purpose: SignPurpose, ...parts: readonly Uint8Array[]): Uint8Array {

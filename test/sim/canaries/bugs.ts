@@ -1,0 +1,252 @@
+// Planted bugs: each is a change of one place of the source, made in memory while the simulator is bundled for
+// a hunt (bundle.ts). So no option of the product can reach them, and nothing of them is in what is installed. A text that
+// is not found exactly once is an error: the list follows the code.
+
+export type Change = {
+  /** Below src/. */
+  readonly file: string;
+  readonly find: string;
+  readonly put: string;
+};
+
+export type Bug = Change & {
+  readonly name: string;
+  /** What goes wrong, in words of a user. */
+  readonly what: string;
+  /** A second change that the first one needs. */
+  readonly and?: Change;
+};
+
+export const BUGS: readonly Bug[] = [
+  {
+    name: 'ack-before-commit',
+    what: 'the master acknowledges before the commit is on disk',
+    file: 'runtime/driver.ts',
+    find: 'this.#options.store.commit(ops, error => {',
+    put: 'this.#performAll(effects.splice(0)); this.#options.store.commit(ops, error => {',
+  },
+  {
+    name: 'disk-error-ignored',
+    what: 'a commit that failed is taken for one that is on disk',
+    file: 'runtime/driver.ts',
+    find: `      if (error) {
+        this.#fail(error);
+        return;
+      }
+      this.#head = head;`,
+    put: '      this.#head = head;',
+  },
+  {
+    name: 'epoch-not-raised',
+    what: 'a restarted master uses the epoch of its life before',
+    file: 'master/restore.ts',
+    find: 'epoch: this.#epoch + 1,',
+    put: 'epoch: Math.max(1, this.#epoch),',
+  },
+  {
+    name: 'epoch-not-saved',
+    what: 'the new epoch of a start is never written',
+    file: 'master/context.ts',
+    find: "this.save(put('meta', EPOCH_KEY, encodeJson({epoch})));",
+    put: '',
+  },
+  {
+    name: 'node-counted-twice',
+    what: 'two results of one node count as two votes',
+    file: 'master/results.ts',
+    find: 'open?.votes.some(vote => vote.nodeId === nodeId && sameReplica(vote, item))',
+    put: 'open?.votes.some(vote => vote.replicaNo === item.replicaNo && vote.nodeId === nodeId && sameReplica(vote, item))',
+  },
+  {
+    name: 'no-majority',
+    what: 'a quorum decides although as many nodes say something else',
+    file: 'master/validator.ts',
+    find: 'best.length >= policy.minQuorum && majority',
+    put: 'best.length >= policy.minQuorum',
+  },
+  {
+    name: 'majority-instead-of-quorum',
+    what: 'a majority decides before the quorum is there',
+    file: 'master/validator.ts',
+    find: 'best.length >= policy.minQuorum && majority',
+    put: 'majority',
+  },
+  {
+    name: 'vote-not-saved',
+    what: 'a result of an open workunit is acknowledged and not stored',
+    file: 'master/results.ts',
+    find: "context.save(put('vote', key, encodeVote(vote)));",
+    put: 'void key;',
+  },
+  {
+    name: 'window-off-by-one',
+    what: 'the newest datagram of a session may come twice',
+    file: 'wire/replay-window.ts',
+    find: 'if (number > this.#highest) return true;',
+    put: 'if (number >= this.#highest) return true;',
+  },
+  {
+    name: 'executed-before-saved',
+    what: 'a node fires before its floor is on disk',
+    file: 'node/floor.ts',
+    find: 'if (once) this.#save();',
+    put: 'if (once && now < 0) this.#save();',
+  },
+  {
+    name: 'ttl-ignored',
+    what: 'a command past its time to live is executed',
+    file: 'node/command-desk.ts',
+    find: 'wall !== undefined && commandExpired(command, wall)',
+    put: 'false',
+  },
+  {
+    name: 'ttl-by-own-wall-clock',
+    what: "times to live are judged by the node's wall clock",
+    file: 'node/command-desk.ts',
+    find: 'wall !== undefined && commandExpired(command, wall)',
+    put: 'commandExpired(command, now.wall)',
+  },
+  {
+    name: 'issued-by-wall-clock',
+    what: 'setting the clock of the master moves the age of its commands',
+    file: 'master/commands.ts',
+    find: 'issuedWallMs: this.#context.instant(now.mono),',
+    put: 'issuedWallMs: now.wall,',
+  },
+  {
+    name: 'fires-without-a-clock',
+    what: 'a node that does not know the time fires at once',
+    file: 'node/firing.ts',
+    find: "if (wallNow === undefined) return {kind: 'unknownClock'};",
+    put: "if (wallNow === undefined) return {kind: 'fire', fireAt: now, fireAtWall: atWall};",
+  },
+  {
+    name: 'sleep-unnoticed',
+    what: 'a machine that slept goes on as if no time had passed',
+    file: 'node/clock-watch.ts',
+    find: 'return Math.abs(offset - before) < WALL_STEP_MS ? 0 : offset - before;',
+    put: 'return 0;',
+  },
+  {
+    name: 'floor-of-welcome-zero',
+    what: 'a node that joins is not told which commands are history',
+    file: 'master/enrolment.ts',
+    find: 'seqFloor: this.#commands.seq,',
+    put: 'seqFloor: 0,',
+  },
+  {
+    name: 'stale-welcome',
+    what: 'a node follows a Welcome of an earlier life of the master',
+    file: 'node/node.ts',
+    find: 'if (welcome.epoch < this.#memory.epoch) {',
+    put: 'if (welcome.epoch < 0) {',
+  },
+  {
+    name: 'lease-unchecked',
+    what: 'a result counts although its node was never given that replica',
+    file: 'master/results.ts',
+    find: 'if ((known ?? leaseProof(this.#context, nodeId, item)) === item.proof) return true;',
+    put: 'return true;',
+  },
+  {
+    name: 'number-of-a-lost-batch',
+    what: 'after an old backup, results of a lost batch count for the one with its number',
+    file: 'master/leases.ts',
+    find: 'hex32(salt) + ',
+    put: '',
+  },
+  {
+    name: 'credit-for-late',
+    what: 'a result that comes after the decision is paid',
+    file: 'master/results.ts',
+    find: 'if (!open && !batch.feeder.isPending(item.index)) return STALE;',
+    put: `if (!open && !batch.feeder.isPending(item.index)) {
+      this.#context.roster.addCredit(node.row.nodeId, {validated: 1, credit: CREDIT});
+      return STALE;
+    }`,
+  },
+  {
+    name: 'credit-for-wrong',
+    what: 'nodes that disagree with the canonical result are paid too',
+    file: 'master/results.ts',
+    find: 'roster.addCredit(vote.nodeId, {disagreed: 1});',
+    put: 'roster.addCredit(vote.nodeId, {disagreed: 1, validated: 1, credit: CREDIT});',
+  },
+  {
+    name: 'credit-again-on-recovery',
+    what: 'a restart pays again what it reads',
+    file: 'master/restore.ts',
+    find: 'return this.#roster.setCredit(asNodeId(key), decodeCredit(value));',
+    put: `{
+        const row = decodeCredit(value);
+        const more = {...row, credit: row.credit + 1, validated: row.validated + 1};
+        return this.#roster.setCredit(asNodeId(key), more);
+      }`,
+  },
+  {
+    name: 'spool-dropped-early',
+    what: 'a node forgets a result when it has sent it',
+    file: 'node/outbox.ts',
+    find: 'return this.spool.takeDue(now).flatMap(entry => say(to, entry));',
+    put: `return this.spool.takeDue(now).flatMap(entry => {
+      if (isReady(entry)) this.#late.add(this.spool.remove(entry.nonce), now);
+      return say(to, entry);
+    });`,
+  },
+  {
+    name: 'receipt-unchecked',
+    what: 'a node forgets a result on a receipt that nobody signed for it',
+    file: 'node/outbox.ts',
+    find: 'if (!receiptIsGood(this.#crypto, commandKey, clusterId, entry.body, receipt)) return false;',
+    put: 'void [receiptIsGood, commandKey, clusterId];',
+  },
+  {
+    name: 'nonce-again',
+    what: 'a session counts its datagrams from 0 again',
+    file: 'wire/session.ts',
+    find: 'const counter = this.#counter++;',
+    put: 'const counter = this.#counter++ % 100;',
+  },
+  {
+    name: 'canonical-overwritten',
+    what: 'a decided workunit is decided again by late results',
+    file: 'master/results.ts',
+    find: `    if (!open && !batch.feeder.isPending(item.index)) return STALE;`,
+    put: '',
+    and: {
+      file: 'master/feeder.ts',
+      find: `if (this.#source.kind !== 'range' || !this.isPending(index)) return undefined;`,
+      put: `if (this.#source.kind !== 'range') return undefined;
+    if (!this.isPending(index)) return openWorkunit(this.#batchId, index, rangeInput(this.#source, index));`,
+    },
+  },
+  {
+    name: 'report-sent-once',
+    what: 'a report that was lost is never repeated',
+    file: 'node/spool.ts',
+    find: 'entry.dueAt = addMono(now, this.#prng.jitter(entry.retryMs));',
+    put: 'entry.dueAt = NEVER;',
+  },
+  {
+    name: 'lease-for-ever',
+    what: 'the leases of a node that is gone are never given to others',
+    file: 'master/liveness.ts',
+    find: `    for (const replica of [...node.out])
+      if (replica.deadlineAt <= now.mono) this.#take(replica, now);`,
+    put: '    void [node, now];',
+  },
+  {
+    name: 'silent-keeps-leases',
+    what: 'a node that died and came back keeps leases it has forgotten',
+    file: 'master/liveness.ts',
+    find: '    for (const replica of [...node.out]) this.#take(replica, now);',
+    put: '    void [node, now];',
+  },
+  {
+    name: 'cursor-off-by-one',
+    what: 'a restart skips a workunit',
+    file: 'master/restore.ts',
+    find: 'const cursor = pages?.next ?? 0;',
+    put: 'const cursor = (pages?.next ?? 0) + 1;',
+  },
+];
