@@ -26,6 +26,17 @@ export const ERRORS = {
     exit: 2,
     http: 404,
   },
+  VOLLEY_UNKNOWN_TOKEN: {
+    text: 'there is no join token {token}; `volley nodes token ls` lists them',
+    exit: 2,
+    http: 404,
+  },
+  VOLLEY_NOT_PENDING: {
+    text: 'no node with the fingerprint {fingerprint} asks to be let in; `volley nodes pending` lists those that do',
+    exit: 2,
+    http: 404,
+  },
+  VOLLEY_REFUSED: {text: 'the master refuses this node: {reason}', exit: 2, http: 403},
   VOLLEY_UNKNOWN_CAPTURE: {text: 'there is no capture {capture}', exit: 2, http: 404},
   VOLLEY_UNKNOWN_BLOB: {text: 'there is no blob {blob}', exit: 2, http: 404},
   VOLLEY_NO_NODES: {text: 'no node matches: {reason}', exit: 2, http: 409},
@@ -87,7 +98,7 @@ export const ERRORS = {
     http: 502,
   },
   VOLLEY_NOT_ENROLLED: {
-    text: 'this node has not joined a cluster yet; run `volley node --join TOKEN`',
+    text: 'this node has not joined a cluster yet; run `volley node --join TOKEN`, or `volley node --root FINGERPRINT` and approve it on the master',
     exit: 2,
     http: 500,
   },

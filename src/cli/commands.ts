@@ -15,6 +15,8 @@ import {initCommand} from './init.ts';
 import {masterCommand} from './master.ts';
 import {nodeCommand} from './node.ts';
 import {nodesCommand} from './nodes.ts';
+import {nodesApproveCommand, nodesDenyCommand, nodesPendingCommand} from './nodes-pending.ts';
+import {nodesRevokeCommand} from './nodes-revoke.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -24,6 +26,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   nodeCommand,
   nodesCommand,
   nodesTokenCommand,
+  nodesPendingCommand,
+  nodesApproveCommand,
+  nodesDenyCommand,
+  nodesRevokeCommand,
   batchSubmitCommand,
   batchLsCommand,
   batchShowCommand,

@@ -41,6 +41,7 @@ async function init(given: Given): Promise<undefined> {
     throw error;
   });
   const {toHex} = await import('../base/bytes.ts');
+  const {fingerprintText} = await import('../wire/identity.ts');
   if (given.flag('json')) {
     printJson({
       clusterId: toHex(made.clusterId),
@@ -54,7 +55,7 @@ async function init(given: Given): Promise<undefined> {
     return undefined;
   }
   print(`Cluster "${safe(made.name)}" is made in ${data}.`);
-  print(`  root fingerprint  ${toHex(made.rootFingerprint)}`);
+  print(`  root fingerprint  ${fingerprintText(toHex(made.rootFingerprint))}`);
   print(`  apps              ${apps.join(', ')}`);
   print();
   print(`The root key and the app key are in ${made.vaultPath}.`);

@@ -18,6 +18,7 @@ import {BlobInputs} from '../io/inputs.ts';
 import {chooseInterface} from '../io/interfaces.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
 import {Log, type LogLevel} from '../io/log.ts';
+import {StoredSingles} from '../io/singles.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {SystemClock} from '../io/system-clock.ts';
 import {openUdp} from '../io/udp.ts';
@@ -92,10 +93,12 @@ async function buildMaster(options: MasterOptions, closers: Closers): Promise<Ma
   });
   closers.add(() => udp.close());
   const watchers = new Set<(about: Announcement) => void>();
+  const singles = new StoredSingles(base.store, options.fatal);
+  const inputs = new BlobInputs(base.blobs);
   const runtime = new MasterRuntime({
     core: base.core,
     link: linkOf(base, cluster, Number(udp.address.split(':')[1])),
-    ports: {...base, network: udp, inputs: new BlobInputs(base.blobs), fatal: options.fatal},
+    ports: {...base, network: udp, inputs, singles, fatal: options.fatal},
     commandSecretKey: cluster.commandKey.secretKey,
     head: base.head,
     beaconMs: BEACON_MS,
@@ -105,6 +108,7 @@ async function buildMaster(options: MasterOptions, closers: Closers): Promise<Ma
   });
   udp.onDatagram((bytes, from) => runtime.datagram(bytes, from));
   runtime.start();
+  closers.add(() => singles.close());
   closers.add(() => runtime.stop());
   const handle = handleOf({...base, runtime, watchers});
   const httpUrl = await openDoors({options, cluster, address, base, handle, closers});
@@ -155,6 +159,7 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
     clusterId: cluster.clusterId,
     instanceId: crypto.random(8),
     leaseSecret: cluster.leaseSecret,
+    blobSecret: crypto.random(32),
     groupKey: crypto.random(32),
     groupKeyId: crypto.random(1)[0] ?? 0,
     blobPort: options.blobPort ?? BLOB_PORT,
@@ -172,9 +177,10 @@ const linkOf = ({core, crypto}: Base, cluster: Cluster, port: number): MasterLin
     staticKey: cluster.staticKey,
     signedTrust: cluster.signedTrust,
     port,
+    strangersMayAsk: true,
     knows: (peer: PeerId) => core.context.roster.byPeer(peer) !== undefined,
     pskOf: tokenId => {
-      const psk = core.context.roster.pskOf(tokenId);
+      const psk = core.context.roster.tokens.pskOf(tokenId);
       return psk === undefined ? undefined : fromHex(psk);
     },
   });
@@ -245,6 +251,8 @@ function handleOf(parts: {
       viewStatus(core, {journalNo: runtime.journalNo, startedAt, counters: log.snapshot()}),
     apps: () => viewApps(core),
     nodes: () => viewNodes(core),
+    pending: () => core.pending.view(clock.now()),
+    tokens: () => core.context.roster.tokens.view(clock.now().wall),
     batches: () => viewBatches(core, clock.now()),
     batch: (id: BatchId) => viewBatch(core, id, clock.now()),
     captures: () => viewCaptures(core),

@@ -58,6 +58,8 @@ async function runMaster(given: Given): Promise<undefined> {
   const daemon = openDaemon(given.flag('until-stdin-ends'));
   const {openMaster} = await import('./master-process.ts');
   const {removeMasterPlace, writeMasterPlace} = await import('./master-place.ts');
+  const {fingerprintText} = await import('../wire/identity.ts');
+  const {toHex} = await import('../base/bytes.ts');
   const master = await openMaster({...options, data, fatal: daemon.fatal});
   const {address} = master;
   // Who listens everywhere is reached on this machine at its loopback.
@@ -74,6 +76,7 @@ async function runMaster(given: Given): Promise<undefined> {
     print(`Cluster "${safe(master.clusterName)}" is up.`);
     print(`  nodes reach it at  ${address}`);
     print(`  operator           ${httpUrl}`);
+    print(`  root fingerprint   ${fingerprintText(toHex(master.rootFingerprint))}`);
     print();
     print(`To add a node, run on it (${uses} times, until ${instant(token.expiresAt)} UTC):`);
     print(`  volley node --join ${token.text}${nodeFlags}`);

@@ -54,6 +54,8 @@ export type NodeOptions = {
   readonly data: string;
   /** Join token; needed once. */
   readonly join?: string;
+  /** Fingerprint of the root to trust, 16 bytes: the node asks to be approved. */
+  readonly root?: Uint8Array;
   readonly interface?: string;
   readonly groupPort?: number;
   readonly masterPort?: number;
@@ -63,7 +65,7 @@ export type NodeOptions = {
   readonly logFormat?: 'human' | 'json';
   readonly logLevel?: LogLevel;
   readonly onJoined?: () => void;
-  /** The master answers, and does not want this node: `token`, `binding`, `identity`. */
+  /** The master answers, and does not want this node, or not yet; volley.proto lists the reasons. */
   readonly onRefused?: (reason: string) => void;
   readonly fatal: (error: unknown) => void;
 };
@@ -72,11 +74,14 @@ export type Node = {readonly nodeId: NodeId; readonly name: string; close(): Pro
 
 /** Taken in by the cluster with this root: it needs no token any more. */
 export const isMember = (known: Membership | undefined, root: Uint8Array): known is Membership =>
-  known !== undefined && known.join === undefined && equalBytes(known.rootFingerprint, root);
+  known !== undefined &&
+  known.join === undefined &&
+  known.asking !== true &&
+  equalBytes(known.rootFingerprint, root);
 
 /** The membership on disk, renewed by a token if one is given that it needs. */
 function membershipOf(options: NodeOptions, crypto: NodeCrypto): Membership {
-  if (options.join === undefined) return openMembership(options.data);
+  if (options.join === undefined) return membershipByRoot(options);
   const known = readMembership(options.data);
   const token = decodeToken(options.join);
   if (token.kind === 'bad') throw new VolleyError('VOLLEY_BAD_TOKEN', {reason: token.reason});
@@ -88,6 +93,16 @@ function membershipOf(options: NodeOptions, crypto: NodeCrypto): Membership {
     join: {tokenId: tokenIdOf(crypto, token.secret), secret: pskOf(crypto, token.secret)},
   };
   writeMembership(options.data, membership);
+  return membership;
+}
+
+/** As on disk; with the fingerprint of another root the node asks that one to be let in. */
+function membershipByRoot({root, data}: NodeOptions): Membership {
+  const known = readMembership(data);
+  if (root === undefined || (known && equalBytes(known.rootFingerprint, root)))
+    return openMembership(data);
+  const membership = {rootFingerprint: root, address: undefined, join: undefined, asking: true};
+  writeMembership(data, membership);
   return membership;
 }
 
@@ -161,7 +176,7 @@ type Self = ReturnType<typeof describe>;
 function checkKeys(data: string): void {
   const path = join(data, 'node.keys');
   const member = readMembership(data);
-  if (member && !member.join && !existsSync(path))
+  if (member && !member.join && !member.asking && !existsSync(path))
     throw new VolleyError('VOLLEY_KEY_DAMAGED', {
       path,
       reason: `it is missing; bring it back, or remove ${join(data, 'membership.json')} and join again`,
@@ -276,7 +291,7 @@ async function restore(store: LevelStore, rows: NodeRestore): Promise<NodeCore> 
 function joined(data: string, before: Membership, master: Address | undefined): void {
   const known = readMembership(data);
   const address = master ?? before.address;
-  if (known?.join === undefined && known?.address === address) return;
+  if (known?.join === undefined && !known?.asking && known?.address === address) return;
   writeMembership(data, {rootFingerprint: before.rootFingerprint, address, join: undefined});
 }
 

@@ -1,13 +1,11 @@
 // `volley node`: one node, in the foreground.
 
-import {VolleyError} from '../base/errors.ts';
-import {SECOND_MS} from '../base/units.ts';
 import type {CommandSpec, Given} from './command.ts';
-import {defined} from './command.ts';
+import {defined, usage} from './command.ts';
 import {openDaemon, serve, UNTIL_STDIN_ENDS} from './daemon.ts';
-import {print, safe, shortId, tell} from './output.ts';
+import {Joining} from './joining.ts';
+import {safe, tell} from './output.ts';
 
-const NOTICE_MS = 10 * SECOND_MS;
 const JOIN_SECONDS = 30;
 
 export const nodeCommand: CommandSpec = {
@@ -15,6 +13,11 @@ export const nodeCommand: CommandSpec = {
   summary: 'Run a node: it hears commands and computes',
   options: [
     {flag: '--join <token>', text: 'token that the master showed; needed once'},
+    {
+      flag: '--root <fingerprint>',
+      text: 'without a token: the root that `volley init` showed; then be approved on the master',
+    },
+    {flag: '--tofu', text: 'without either: trust the first master that is heard, for ever'},
     {
       flag: '--join-timeout <seconds>',
       text: `give up joining (default ${JOIN_SECONDS}; 0 = never)`,
@@ -33,6 +36,7 @@ export const nodeCommand: CommandSpec = {
   examples: [
     'volley node --join volley1…               # the first time',
     'volley node                               # afterwards',
+    'volley node --root "0123 4567 89ab …"     # no token: `volley nodes approve` on the master',
     'volley node --name cam-07 --label ring1 --slots 2',
   ],
   run: runNode,
@@ -43,11 +47,16 @@ async function runNode(given: Given): Promise<undefined> {
   const data = given.text('data') ?? defaultDataDirectory('node');
   const joinSeconds = given.number('join-timeout', 0, 86_400) ?? JOIN_SECONDS;
   const join = given.text('join');
-  const options = defined({
-    join,
+  const network = defined({
     interface: given.text('interface'),
     groupPort: given.port('group-port'),
     masterPort: given.port('master-port'),
+  });
+  const root = await rootOf(given);
+  const options = defined({
+    ...network,
+    join,
+    root,
     name: given.text('name'),
     labels: given.texts('label'),
     slots: given.whole('slots', 1, 256),
@@ -56,8 +65,12 @@ async function runNode(given: Given): Promise<undefined> {
   });
   const daemon = openDaemon(given.flag('until-stdin-ends'));
   const {openNode} = await import('./node-process.ts');
+  if (given.flag('tofu')) {
+    const {pinFirstMaster} = await import('./first-master.ts');
+    await pinFirstMaster({...network, data, seconds: joinSeconds, ended: daemon.ended});
+  }
   const needed = join !== undefined && (await needsToken(data, join));
-  const joining = new Joining(needed, joinSeconds, daemon.fatal);
+  const joining = new Joining({byToken: needed, seconds: joinSeconds, data, fatal: daemon.fatal});
   if (join !== undefined && !needed)
     tell(
       `volley: this node is a member already, so the token is not used; should the master not know ` +
@@ -70,12 +83,27 @@ async function runNode(given: Given): Promise<undefined> {
     onJoined: () => joining.done(),
     onRefused: reason => joining.refused(reason),
   });
-  joining.about(`${safe(node.name)} (${shortId(node.nodeId)})`);
+  joining.about(safe(node.name), node.nodeId);
   await serve(daemon, async () => {
     joining.stop();
     await node.close();
   });
   return undefined;
+}
+
+/** Which root to trust, when no token says it. */
+async function rootOf(given: Given): Promise<Uint8Array | undefined> {
+  const text = given.text('root');
+  const ways = [given.text('join'), text, given.flag('tofu') || undefined];
+  if (ways.filter(way => way !== undefined).length > 1)
+    throw usage('--join, --root and --tofu each say whom to trust; give one of them');
+  if (text === undefined) return undefined;
+  const {parseFingerprint} = await import('../wire/identity.ts');
+  const {fromHex} = await import('../base/bytes.ts');
+  const hex = parseFingerprint(text);
+  if (hex === undefined)
+    throw usage(`--root must be the 32 hex digits that \`volley init\` showed, not "${text}"`);
+  return fromHex(hex);
 }
 
 /** false for a node that the cluster of this token has taken in. */
@@ -85,58 +113,4 @@ async function needsToken(data: string, text: string): Promise<boolean> {
   const {isMember} = await import('./node-process.ts');
   const token = decodeToken(text);
   return token.kind === 'bad' || !isMember(readMembership(data), token.fingerprint);
-}
-
-/**
- * A master does not answer a wrong token (it answers no stranger), so silence is all that a node sees. It
- * is said after a while, and with a token given by hand the node gives up.
- */
-class Joining {
-  readonly #fatal: (error: unknown) => void;
-  readonly #notice: NodeJS.Timeout;
-  readonly #giveUp: NodeJS.Timeout | undefined;
-  #who = 'this node';
-  #joined = 0;
-
-  constructor(byToken: boolean, seconds: number, fatal: (error: unknown) => void) {
-    this.#fatal = fatal;
-    const reason =
-      'no master answers; it is out of reach, or the token is wrong, used up or expired ' +
-      '(`volley nodes token` on the master makes a new one)';
-    this.#notice = setTimeout(() => {
-      tell(`volley: ${byToken ? reason : 'no master answers yet'}; still trying`);
-    }, NOTICE_MS);
-    if (byToken && seconds > 0)
-      this.#giveUp = setTimeout(
-        () => fatal(new VolleyError('VOLLEY_BAD_TOKEN', {reason})),
-        seconds * SECOND_MS,
-      );
-  }
-
-  about(who: string): void {
-    this.#who = who;
-    if (this.#joined > 0) this.#tell();
-  }
-
-  done(): void {
-    this.stop();
-    this.#joined++;
-    if (this.#who !== 'this node') this.#tell();
-  }
-
-  /** The master knows us to be wrong: waiting would not help. */
-  refused(why: string): void {
-    if (this.#joined > 0 || why !== 'token') return;
-    const reason = 'it is used up or expired (`volley nodes token` on the master makes a new one)';
-    this.#fatal(new VolleyError('VOLLEY_BAD_TOKEN', {reason}));
-  }
-
-  stop(): void {
-    clearTimeout(this.#notice);
-    clearTimeout(this.#giveUp);
-  }
-
-  #tell(): void {
-    print(`${this.#who} has ${this.#joined > 1 ? 're' : ''}joined the cluster.`);
-  }
 }

@@ -33,12 +33,21 @@ async function runNodes(given: Given): Promise<undefined> {
   if (given.flag('json')) printJson({nodes});
   else if (nodes.length === 0)
     print('No node has joined yet. `volley nodes token` makes a token for `volley node --join`.');
-  else for (const line of tableLines(COLUMNS, sorted(nodes).map(rowOf))) print(line);
+  else {
+    for (const line of tableLines(COLUMNS, sorted(nodes).map(rowOf))) print(line);
+    for (const {name, clone} of nodes) if (clone) print(cloneLine(name, clone));
+  }
   return undefined;
 }
 
 const sorted = (nodes: readonly NodeView[]): NodeView[] =>
   [...nodes].sort((a, b) => a.name.localeCompare(b.name, 'en', {numeric: true}));
+
+/** Two machines with one key. */
+const cloneLine = (name: string, clone: NonNullable<NodeView['clone']>): string =>
+  `${safe(name, 24)}: clone suspected, two machines have its key (a copied SD card?): ` +
+  `${clone.addresses.map(address => safe(address)).join(' and ')}, ${ago(clone.at)}. ` +
+  'Remove node.keys and membership.json on one of them and join it again.';
 
 const rowOf = (node: NodeView): string[] => [
   safe(node.name, 24),

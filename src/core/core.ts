@@ -107,10 +107,23 @@ export type OperatorRequest =
       readonly uses: number;
       readonly expiresAt: WallMs;
     }
+  | {readonly kind: 'revokeToken'; readonly tokenId: number}
+  /** No `nodeId` = all that ask now. */
+  | {readonly kind: 'approveNode'; readonly nodeId?: NodeId}
+  | {readonly kind: 'denyNode'; readonly nodeId: NodeId}
+  | {readonly kind: 'revokeNode'; readonly nodeId: NodeId}
   | {readonly kind: 'capture'; readonly capture: CaptureRequest};
 
 export type OperatorAnswer =
-  | {readonly ok: true; readonly batchId?: BatchId; readonly captureId?: CaptureId}
+  | {
+      readonly ok: true;
+      readonly batchId?: BatchId;
+      readonly captureId?: CaptureId;
+      /** Who was approved. */
+      readonly nodes?: readonly NodeId[];
+      /** Canonical results that rest on the revoked node alone; -1 = they are being listed. */
+      readonly doubts?: number;
+    }
   | {readonly ok: false; readonly code: ErrorCode; readonly fields: ErrorFields};
 
 /** Tells watchers (server-sent events) that something they may show has changed. */
@@ -118,6 +131,13 @@ export type Announcement =
   | {readonly kind: 'batch'; readonly batchId: BatchId}
   | {readonly kind: 'node'; readonly nodeId: NodeId}
   | {readonly kind: 'capture'; readonly captureId: CaptureId};
+
+/** Workunits of one page whose canonical result is one node's; `offsets` rise. */
+export type SinglesPage = {
+  readonly batchId: BatchId;
+  readonly pageNo: number;
+  readonly offsets: readonly number[];
+};
 
 export type MasterEvent =
   | SharedEvent
@@ -130,6 +150,13 @@ export type MasterEvent =
       readonly inputs: readonly Input[];
     }
   | {readonly type: 'inputsFailed'; readonly batchId: BatchId; readonly reason: string}
+  /** Answers `listSingles`, in parts; `total` comes with the last one. */
+  | {
+      readonly type: 'singlesListed';
+      readonly nodeId: NodeId;
+      readonly pages: readonly SinglesPage[];
+      readonly total?: number;
+    }
   /** A node's upload is complete, hashed and on disk. */
   | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number};
 
@@ -165,6 +192,12 @@ export type MasterEffect =
       readonly source: InputSource;
       readonly from: number;
       readonly count: number;
+    }
+  /** Which canonical results of these batches are this node's? */
+  | {
+      readonly type: 'listSingles';
+      readonly nodeId: NodeId;
+      readonly batchIds: readonly BatchId[];
     }
   /** `row`: the batch as this turn saved it, which faces may show from now on. */
   | {readonly type: 'announce'; readonly about: Announcement; readonly row?: BatchRow};
@@ -235,6 +268,8 @@ export type NodeEffect =
       readonly epoch: number;
       readonly seqFloor: number;
     }
+  /** A new group key of the same epoch; the one before is good for a minute more. */
+  | {readonly type: 'rotateGroup'; readonly groupKey: Uint8Array; readonly groupKeyId: number}
   /** Where blobs are and the keys that may sign apps. */
   | {
       readonly type: 'blobAccess';

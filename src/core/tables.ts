@@ -21,6 +21,7 @@ export const TABLES = {
   report: 1,
   node: 1,
   credit: 1,
+  doubt: 1,
   token: 1,
   app: 1,
   capture: 1,
@@ -210,6 +211,30 @@ export function decodeReportRow(bytes: Uint8Array): ReportRow {
   return {nodeId: asNodeId(reader.text()), signature: reader.sized(), body: reader.sized()};
 }
 
+// ---- doubt: canonical results that rest on a revoked node alone ---------------------------------
+
+export const doubtKey = (nodeId: NodeId, batchId: BatchId, pageNo: number): string =>
+  `${nodeId}${pageKey(batchId, pageNo)}`;
+
+/** The page of a doubt key. */
+export const decodeDoubtKey = (key: string): ReturnType<typeof decodePageKey> =>
+  decodePageKey(key.slice(32));
+
+/** Offsets in the page, rising. */
+export function encodeDoubt(offsets: readonly number[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const offset of offsets) writer.varint(offset);
+  return writer.bytes();
+}
+
+/** Throws RangeError for a row that is cut short. */
+export function decodeDoubt(bytes: Uint8Array): number[] {
+  const reader = new ByteReader(bytes);
+  const offsets: number[] = [];
+  while (!reader.done) offsets.push(reader.varint());
+  return offsets;
+}
+
 // ---- credit: what a node earned ---------------------------------------------------------------
 
 /** `credit` = sum over canonical workunits this node agreed on of the batch's credit for each. */
@@ -326,14 +351,26 @@ export type NodeRow = {
   readonly actions: readonly string[];
   readonly version: string;
   readonly enrolledAt: number;
+  /** Wall clock, ms; 0 = it is a member. Never taken back. */
+  readonly revokedAt: number;
+  /** Canonical results that rest on this revoked node alone; -1 = they are being listed. */
+  readonly doubts: number;
 };
 
-/** Only what is derived from the secret by a one-way function is stored. `psk` is hex. */
+/**
+ * The secret is not stored, only the `psk` (hex) that a one-way function makes of it: both ends need it for
+ * the handshake. So who reads the store cannot print the token, but can let nodes in with the psk for as long
+ * as the token has uses left and has not expired; a used, expired or revoked one is worth nothing to him.
+ */
 export type TokenRow = {
   readonly tokenId: number;
   readonly psk: string;
+  readonly uses: number;
   readonly usesLeft: number;
+  readonly createdAt: number;
   readonly expiresAt: number;
+  /** 0 = not revoked. */
+  readonly revokedAt: number;
 };
 
 export type AppRow = {

@@ -33,7 +33,7 @@ export type NodeView = {
   readonly identityKey: string;
   readonly name: string;
   readonly labels: readonly string[];
-  readonly state: 'up' | 'silent';
+  readonly state: 'up' | 'silent' | 'revoked';
   readonly address: string;
   readonly heardAt: number;
   readonly arch: string;
@@ -50,6 +50,42 @@ export type NodeView = {
   readonly errors: number;
   readonly credit: number;
   readonly load: number;
+  /** Wall clock, ms; 0 = it is a member. */
+  readonly revokedAt: number;
+  /** Of a revoked node: canonical results that rest on it alone; -1 = they are being listed. */
+  readonly doubts: number;
+  /** Two machines seem to have this node's key: where they are, and when the second one was last heard. */
+  readonly clone?: {readonly addresses: readonly string[]; readonly at: number};
+};
+
+/** A node that asks to be let in, and is not a member. */
+export type PendingView = {
+  /** Its fingerprint. */
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly labels: readonly string[];
+  readonly arch: string;
+  readonly cores: number;
+  readonly version: string;
+  readonly address: string;
+  readonly askedAt: number;
+};
+
+/** Workunits whose canonical result rests on one revoked node. */
+export type DoubtsView = {
+  readonly nodeId: NodeId;
+  /** false = more may come. */
+  readonly listed: boolean;
+  readonly batches: readonly {readonly batch: BatchId; readonly indexes: readonly number[]}[];
+};
+
+export type TokenView = {
+  readonly tokenId: number;
+  readonly state: 'live' | 'used' | 'expired' | 'revoked';
+  readonly uses: number;
+  readonly usesLeft: number;
+  readonly createdAt: number;
+  readonly expiresAt: number;
 };
 
 export type ShotRow = {

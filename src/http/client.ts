@@ -10,10 +10,19 @@
 // lost in the middle, is VOLLEY_MASTER_UNREACHABLE.
 
 import {VolleyError} from '../base/errors.ts';
-import type {BatchId, BlobId, CaptureId} from '../base/types.ts';
+import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {BatchRequest, CaptureRequest} from '../core/core.ts';
 import type {AppRow} from '../core/tables.ts';
-import type {BatchView, CaptureView, NodeView, ResultView, StatusView} from '../core/views.ts';
+import type {
+  BatchView,
+  CaptureView,
+  DoubtsView,
+  NodeView,
+  PendingView,
+  ResultView,
+  StatusView,
+  TokenView,
+} from '../core/views.ts';
 import {saveBlob} from './blob-file.ts';
 import type {StoredBlob} from './blobs.ts';
 import {eventsOf, linesOf} from './client-streams.ts';
@@ -73,6 +82,38 @@ export class OperatorClient {
 
   token(uses: number, hours: number): Promise<JoinToken> {
     return this.#post('/v1/tokens', {uses, hours});
+  }
+
+  async tokens(): Promise<readonly TokenView[]> {
+    return (await this.#get<{tokens: TokenView[]}>('/v1/tokens')).tokens;
+  }
+
+  revokeToken(tokenId: number): Promise<TokenView> {
+    return this.#post(`/v1/tokens/${tokenId}/revoke`);
+  }
+
+  /** Nodes that ask to be let in. */
+  async pending(): Promise<readonly PendingView[]> {
+    return (await this.#get<{nodes: PendingView[]}>('/v1/pending')).nodes;
+  }
+
+  /** Who was let in; without a fingerprint all that ask. */
+  async approve(fingerprint?: string): Promise<readonly NodeId[]> {
+    const body = fingerprint === undefined ? {} : {fingerprint};
+    return (await this.#post<{nodes: NodeId[]}>('/v1/pending/approve', body)).nodes;
+  }
+
+  async deny(fingerprint: string): Promise<void> {
+    await this.#post('/v1/pending/deny', {fingerprint});
+  }
+
+  /** `doubts`: canonical results that rest on it alone; -1 = they are being listed. */
+  revoke(nodeId: NodeId): Promise<{readonly nodeId: NodeId; readonly doubts: number}> {
+    return this.#post(`/v1/nodes/${nodeId}/revoke`);
+  }
+
+  doubts(nodeId: NodeId): Promise<DoubtsView> {
+    return this.#get(`/v1/nodes/${nodeId}/doubts`);
   }
 
   submit(batch: BatchRequest): Promise<{readonly batchId: BatchId}> {

@@ -4,7 +4,14 @@
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {Announcement, OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
 import type {AppRow, TableName} from '../core/tables.ts';
-import type {BatchView, CaptureView, NodeView, StatusView} from '../core/views.ts';
+import type {
+  BatchView,
+  CaptureView,
+  NodeView,
+  PendingView,
+  StatusView,
+  TokenView,
+} from '../core/views.ts';
 
 export interface MasterHandle {
   /** Answered once the change is durable. */
@@ -12,6 +19,10 @@ export interface MasterHandle {
   status(): StatusView;
   apps(): readonly AppRow[];
   nodes(): readonly NodeView[];
+  /** Nodes that ask to be let in. */
+  pending(): readonly PendingView[];
+  /** Join tokens, without their secrets. */
+  tokens(): readonly TokenView[];
   batches(): readonly BatchView[];
   batch(batchId: BatchId): BatchView | undefined;
   captures(): readonly CaptureView[];

@@ -119,6 +119,11 @@ export const TOKEN_BODY = object({
   uses: whole(1, 100_000),
   hours: {type: 'number', exclusiveMinimum: 0, maximum: 8_784},
 });
+const NODE_ID: Schema = {type: 'string', pattern: '^[0-9a-f]{32}$'};
+/** No fingerprint = all that ask. */
+export const APPROVE_BODY = object({fingerprint: NODE_ID}, 'fingerprint');
+export const DENY_BODY = object({fingerprint: NODE_ID});
+export const NODE_PARAMS = object({id: NODE_ID});
 export const FILES_BODY = object({
   files: {
     type: 'array',

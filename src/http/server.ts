@@ -32,6 +32,7 @@ import {addBlobRoutes, addStreamRoutes} from './routes/blobs.ts';
 import {addCaptureRoutes} from './routes/captures.ts';
 import {addClusterRoutes} from './routes/cluster.ts';
 import {addEventRoutes} from './routes/events.ts';
+import {addMembershipRoutes} from './routes/membership.ts';
 
 export const OPERATOR_PORT = 6271;
 const CONNECTIONS_MAX = 128;
@@ -171,6 +172,7 @@ function addRoutes(app: FastifyInstance, context: RouteContext): void {
     return description;
   });
   addClusterRoutes(app, context);
+  addMembershipRoutes(app, context);
   addAppRoutes(app, context);
   addBatchRoutes(app, context);
   addBlobRoutes(app, context);

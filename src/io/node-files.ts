@@ -1,6 +1,6 @@
 // A node's own folder: who it is (node.keys, made at first use and never changed: the NodeId comes
 // from it) and which cluster it belongs to (membership.json, written by `volley node --join
-// TOKEN`).
+// TOKEN`, or --root or --tofu).
 
 import {join} from 'node:path';
 import {fromHex, toHex, toUtf8} from '../base/bytes.ts';
@@ -50,6 +50,8 @@ export type Membership = {
   readonly address: Address | undefined;
   /** Until the master has taken this node in; then forgotten. */
   readonly join: JoinSecret | undefined;
+  /** It knows whom to trust, and waits to be approved. */
+  readonly asking?: boolean;
 };
 
 /** Opens a node's folder; makes it and its keys when they are not there. */
@@ -101,6 +103,7 @@ export function readMembership(dir: string): Membership | undefined {
     address: address === undefined ? undefined : asAddress(address),
     join:
       typeof tokenId === 'number' ? {tokenId, secret: hexField(path, 'secret', secret)} : undefined,
+    asking: file['asking'] === true,
   };
 }
 
@@ -113,12 +116,13 @@ export function openMembership(dir: string): Membership {
 
 /** Durable when it returns. */
 export function writeMembership(dir: string, membership: Membership): void {
-  const {rootFingerprint, address, join: token} = membership;
+  const {rootFingerprint, address, join: token, asking} = membership;
   const file = {
     format: FORMAT,
     rootFingerprint: toHex(rootFingerprint),
     ...(address === undefined ? {} : {address}),
     ...(token === undefined ? {} : {tokenId: token.tokenId, secret: toHex(token.secret)}),
+    ...(asking === true ? {asking} : {}),
   };
   const text = `${JSON.stringify(file, undefined, 2)}\n`;
   writeDurably(join(dir, FILES.membership), toUtf8(text), SECRET_FILE_MODE);

@@ -1,7 +1,7 @@
 // One batch in memory: its counters, its open workunits, the pages that are not complete yet.
 
 import {assert} from '../base/assert.ts';
-import type {MonoMs} from '../base/types.ts';
+import type {MonoMs, NodeId} from '../base/types.ts';
 import {
   type BatchRow,
   batchKey,
@@ -114,6 +114,20 @@ export class Batch {
     this.#savedVotes.delete(workunit.index);
     workunit.votes.push(...votes);
     for (const vote of votes) workunit.issued = Math.max(workunit.issued, vote.replicaNo + 1);
+  }
+
+  /** Takes a node's votes out of those that wait for their workunits to be opened. */
+  dropSavedVotes(nodeId: NodeId): {readonly index: number; readonly replicaNo: number}[] {
+    const dropped: {index: number; replicaNo: number}[] = [];
+    for (const [index, votes] of this.#savedVotes) {
+      const kept = votes.filter(vote => vote.nodeId !== nodeId);
+      if (kept.length === votes.length) continue;
+      for (const vote of votes)
+        if (vote.nodeId === nodeId) dropped.push({index, replicaNo: vote.replicaNo});
+      if (kept.length > 0) this.#savedVotes.set(index, kept);
+      else this.#savedVotes.delete(index);
+    }
+    return dropped;
   }
 
   /** Takes the workunit out of memory with what became of it. */

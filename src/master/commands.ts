@@ -130,8 +130,9 @@ export class Commands {
     }
     for (const nodeId of sent.silent) {
       const node = this.#context.roster.node(nodeId);
-      if (node?.welcomed)
-        this.#context.emit({type: 'repair', to: peerOf(node), epoch, seq, command});
+      if (!node?.welcomed) continue;
+      this.#context.groupKeys.tellIfLacking(node);
+      this.#context.emit({type: 'repair', to: peerOf(node), epoch, seq, command});
     }
     sent.repairMs = Math.min(sent.repairMs * 2, REPAIR_MS_MAX);
     sent.nextAt = now.mono >= sent.expiresAt ? NEVER : plus(now, sent.repairMs);

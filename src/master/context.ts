@@ -15,6 +15,7 @@ import {type AppRow, type BatchRow, del, encodeJson, type Op, put} from '../core
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
+import {GroupKeys} from './group-keys.ts';
 import type {Roster} from './roster.ts';
 
 /** Row of `meta` that holds the highest epoch this master has used. */
@@ -27,7 +28,9 @@ export type MasterConfig = {
   readonly instanceId: Uint8Array;
   /** 32 bytes that never change: proofs of leases are made with it. */
   readonly leaseSecret: Uint8Array;
-  /** 32 random bytes of this start; nodes' blob keys are derived from it. */
+  /** 32 random bytes of this start; nodes' blob keys are derived from it. It never leaves the master. */
+  readonly blobSecret: Uint8Array;
+  /** 32 random bytes of this start: the first group key. */
   readonly groupKey: Uint8Array;
   readonly groupKeyId: number;
   readonly blobPort: number;
@@ -41,6 +44,7 @@ export class MasterContext {
   readonly crypto: Crypto;
   readonly prng: Prng;
   readonly roster: Roster;
+  readonly groupKeys: GroupKeys;
   readonly batches: Map<BatchId, Batch>;
   /** Batches that are not ended, in the order of their ids. */
   readonly running = new Set<Batch>();
@@ -74,6 +78,8 @@ export class MasterContext {
     this.crypto = parts.crypto;
     this.prng = parts.prng;
     this.roster = parts.roster;
+    const {groupKeyId: id, groupKey: key} = parts.config;
+    this.groupKeys = new GroupKeys(this, {id, key});
     this.batches = parts.batches;
     this.apps = parts.apps;
     this.epoch = parts.epoch;

@@ -1,16 +1,20 @@
 // How a node comes in: a session (wire) → Hello, which proves the identity key and shows a join token's
-// use once → Welcome, which ends the node's cold start. A repeat of Hello gets a repeat of Welcome.
+// use once → Welcome, which ends the node's cold start. A repeat of Hello gets a repeat of Welcome. Without a
+// token it asks (pending.ts) until the operator approves it; a revoked one gets nothing but a Refusal.
 
 import {concat, fromHex, toHex} from '../base/bytes.ts';
-import type {NodeId, Now, PeerId} from '../base/types.ts';
+import {type Address, asPeerId, type NodeId, type Now, type PeerId} from '../base/types.ts';
+import {MINUTE_MS} from '../base/units.ts';
 import type {MasterEvent} from '../core/core.ts';
 import type {NodeRow} from '../core/tables.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {SESSIONS_MAX} from '../wire/limits.ts';
-import type {Hello} from '../wire/message.ts';
+import type {Hello, RefusalReason} from '../wire/message.ts';
+import {judgeBoot} from './boots.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {heartbeatMs} from './liveness.ts';
+import {Pending} from './pending.ts';
 import {type NodeState, peerOf, saveNode} from './roster.ts';
 
 /**
@@ -19,9 +23,14 @@ import {type NodeState, peerOf, saveNode} from './roster.ts';
  */
 const EPOCH_LEAP_MAX = 65_536;
 
-type Linked = Extract<MasterEvent, {type: 'linked'}>;
+/** `refused`: the reason that was noted last. */
+type Linked = Extract<MasterEvent, {type: 'linked'}> & {refused?: RefusalReason};
+
+/** Two machines with one key may go on for days. */
+const CLONE_NOTE_MS = 10 * MINUTE_MS;
 
 export class Enrolment {
+  readonly pending = new Pending();
   readonly #context: MasterContext;
   readonly #commands: Commands;
   readonly #release: (node: NodeState, now: Now) => void;
@@ -40,7 +49,7 @@ export class Enrolment {
 
   onLinked(event: Linked): void {
     this.#links.delete(event.peer);
-    this.#links.set(event.peer, event);
+    this.#links.set(event.peer, {...event});
     if (this.#links.size > SESSIONS_MAX)
       for (const oldest of this.#links.keys()) {
         this.#links.delete(oldest);
@@ -54,7 +63,7 @@ export class Enrolment {
     const link = this.#links.get(peer);
     const staticKey = fromHex(peer);
     if (!link || !staticKey) return; // a Hello of a session that another has replaced
-    const {crypto, roster} = this.#context;
+    const {crypto} = this.#context;
     const bound = crypto.verify(
       hello.identityKey,
       'bind',
@@ -62,51 +71,98 @@ export class Enrolment {
       concat(link.handshakeHash, staticKey),
     );
     const nodeId = nodeIdOf(crypto, hello.identityKey);
-    const known = roster.byPeer(peer);
-    let fault: string | undefined;
-    if (!bound) fault = 'binding';
-    else if (known && known.row.nodeId !== nodeId) fault = 'identity';
-    else if (hello.epochSeen > this.#context.epoch + EPOCH_LEAP_MAX) fault = 'epoch';
-    else if (!known && !this.#admit(nodeId, link.tokenId, now)) fault = 'token';
+    const fault = bound ? this.#faultOf(nodeId, link, hello, now) : 'binding';
     if (fault !== undefined) {
-      this.#refuse(peer, fault);
+      this.#refuse(peer, nodeId, fault);
       return;
     }
-    const node = this.#place(nodeId, peer, hello, now);
-    node.address = link.from;
-    this.#notice(node, hello, now);
+    const node = this.#place(nodeId, link, hello, now);
+    this.#notice(node, hello);
     this.#welcome(node, peer, now);
   }
 
-  /** A new node, or a known one with a new static key, spends one use of its token. */
-  #admit(nodeId: NodeId, tokenId: number, now: Now): boolean {
+  /** Why this node is not welcomed; what it takes for being welcomed is spent and noted on the way. */
+  #faultOf(nodeId: NodeId, link: Linked, hello: Hello, now: Now): RefusalReason | undefined {
+    const {roster, epoch} = this.#context;
+    const known = roster.byPeer(link.peer);
+    const node = roster.node(nodeId);
+    if (isRevoked(known) || isRevoked(node)) return 'revoked';
+    if (known && known !== node) return 'identity';
+    if (hello.epochSeen > epoch + EPOCH_LEAP_MAX) return 'epoch';
+    if (known) return this.#judgeBoot(known, toHex(hello.bootId), link.from, now);
+    return this.#admit(nodeId, link, hello, now);
+  }
+
+  /** A new node, or a known one with a new static key, spends one use of its token, or asks without one. */
+  #admit(nodeId: NodeId, link: Linked, hello: Hello, now: Now): RefusalReason | undefined {
     const {roster} = this.#context;
-    const token = roster.token(tokenId, now.wall);
-    if (!token || (roster.full && !roster.node(nodeId))) return false;
-    this.#context.save(roster.spendToken(token));
-    this.#context.note('info', 'node enrolled', {node: nodeId, token: tokenId});
-    return true;
-  }
-
-  #place(nodeId: NodeId, peer: PeerId, hello: Hello, now: Now): NodeState {
-    const {roster, crypto, config} = this.#context;
+    const {tokenId, peer, from} = link;
     const before = roster.node(nodeId);
-    const row = rowOf(nodeId, peer, hello, before?.row.enrolledAt ?? now.wall);
-    const blobKey = crypto.hmacSha256(config.groupKey, hello.identityKey);
-    const changed = !before || JSON.stringify(before.row) !== JSON.stringify(row);
-    const node = roster.place(row, before?.blobKey ?? blobKey);
-    if (changed) this.#context.save(saveNode(row));
-    return node;
+    if (roster.full && !before) return 'full';
+    if (tokenId === 0) {
+      const row = rowOf(nodeId, peer, hello, before?.row.enrolledAt ?? now.wall);
+      return this.pending.ask(row, from, now);
+    }
+    const fault = roster.tokens.faultOf(tokenId, now.wall);
+    if (fault !== undefined) return fault;
+    for (const op of roster.tokens.spend(tokenId)) this.#context.save(op);
+    this.#context.note('info', 'node enrolled', {node: nodeId, token: tokenId});
+    return undefined;
   }
 
-  /** What a Hello tells beside who it is: a new start of the daemon, an epoch we do not know. */
-  #notice(node: NodeState, hello: Hello, now: Now): void {
-    const bootId = toHex(hello.bootId);
-    if (node.bootId !== bootId) {
-      node.bootId = bootId;
+  #judgeBoot(node: NodeState, bootId: string, from: Address, now: Now): RefusalReason | undefined {
+    const before = node.clone;
+    const verdict = judgeBoot(node, bootId, from, now);
+    if (verdict === 'new') {
       node.lastPull = undefined;
       this.#release(node, now);
     }
+    const isNews = node.clone !== before && node.clone !== undefined;
+    if (isNews && now.wall - (before?.at ?? 0) >= CLONE_NOTE_MS)
+      this.#context.note('alarm', 'clone suspected: two machines have the key of one node', {
+        node: node.row.nodeId,
+        name: node.row.name,
+        addresses: node.clone?.addresses.join(' and ') ?? '',
+      });
+    if (isNews) this.#context.announceNode(node.row.nodeId);
+    return verdict === 'clone' ? 'clone' : undefined;
+  }
+
+  #place(nodeId: NodeId, link: Linked, hello: Hello, now: Now): NodeState {
+    const before = this.#context.roster.node(nodeId);
+    const node = this.#enter(rowOf(nodeId, link.peer, hello, before?.row.enrolledAt ?? now.wall));
+    this.#judgeBoot(node, toHex(hello.bootId), link.from, now);
+    node.address = link.from;
+    return node;
+  }
+
+  /** Durable if anything changed. */
+  #enter(row: NodeRow): NodeState {
+    const {roster, crypto, config} = this.#context;
+    const before = roster.node(row.nodeId);
+    const identity = fromHex(row.identityKey) ?? new Uint8Array();
+    const blobKey = before?.blobKey ?? crypto.hmacSha256(config.blobSecret, identity);
+    const changed = !before || JSON.stringify(before.row) !== JSON.stringify(row);
+    if (changed) this.#context.save(saveNode(row));
+    return roster.place(row, blobKey);
+  }
+
+  /** The operator lets a node in that asks; its next Hello is welcomed. false = it does not ask. */
+  approve(nodeId: NodeId, now: Now): boolean {
+    const {roster} = this.#context;
+    const row = this.pending.take(nodeId, now);
+    if (!row) return false;
+    const other = roster.byPeer(asPeerId(row.peer));
+    if ((other && other.row.nodeId !== nodeId) || (roster.full && !roster.node(nodeId)))
+      return false;
+    this.#enter(row);
+    this.#context.note('info', 'node approved', {node: nodeId, name: row.name});
+    this.#context.announceNode(nodeId);
+    return true;
+  }
+
+  /** What a Hello tells beside who it is: a receipt or an epoch that we do not know. */
+  #notice(node: NodeState, hello: Hello): void {
     if (hello.receiptHead > this.#context.journalNo)
       this.#context.note(
         'alarm',
@@ -143,7 +199,8 @@ export class Enrolment {
   }
 
   #sayWelcome(node: NodeState, peer: PeerId, now: Now): void {
-    const {config, roster, epoch, state} = this.#context;
+    const {config, roster, epoch, state, groupKeys} = this.#context;
+    groupKeys.begin(now);
     node.epochTold = epoch;
     this.#context.emit({
       type: 'send',
@@ -153,8 +210,8 @@ export class Enrolment {
         clusterId: config.clusterId,
         epoch,
         seqFloor: this.#commands.seq,
-        groupKey: config.groupKey,
-        groupKeyId: config.groupKeyId,
+        groupKey: groupKeys.newest.key,
+        groupKeyId: groupKeys.newest.id,
         heartbeatMs: heartbeatMs(roster.size),
         blobPort: config.blobPort,
         blobKey: node.blobKey,
@@ -165,11 +222,19 @@ export class Enrolment {
     });
   }
 
-  #refuse(peer: PeerId, reason: string): void {
+  /** Said again and again to one that asks again and again, and noted when it is news. */
+  #refuse(peer: PeerId, nodeId: NodeId, reason: RefusalReason): void {
     this.#context.emit({type: 'send', to: peer, message: {type: 'refusal', reason}});
-    this.#context.note('warn', 'node refused', {peer, reason});
+    const link = this.#links.get(peer);
+    if (!link || link.refused === reason) return;
+    link.refused = reason;
+    if (reason === 'pending')
+      this.#context.note('info', 'a node asks to be let in', {node: nodeId, address: link.from});
+    else this.#context.note('warn', 'node refused', {node: nodeId, address: link.from, reason});
   }
 }
+
+const isRevoked = (node: NodeState | undefined): boolean => (node?.row.revokedAt ?? 0) > 0;
 
 const rowOf = (nodeId: NodeId, peer: PeerId, hello: Hello, enrolledAt: number): NodeRow => ({
   nodeId,
@@ -186,4 +251,6 @@ const rowOf = (nodeId: NodeId, peer: PeerId, hello: Hello, enrolledAt: number): 
   actions: hello.actions,
   version: hello.version,
   enrolledAt,
+  revokedAt: 0,
+  doubts: 0,
 });

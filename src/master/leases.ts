@@ -9,7 +9,7 @@ import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import type {NodeState} from './roster.ts';
 import {decide} from './validator.ts';
-import {type Replica, removeReplica, type Workunit} from './workunit.ts';
+import {countedOf, type Replica, removeReplica, type Workunit} from './workunit.ts';
 
 /** One run of a workunit, and one before it in the same slot; its result counts later too. */
 const RUNS_PER_LEASE_MAX = 2;
@@ -63,8 +63,8 @@ export function takeBack(context: MasterContext, batch: Batch, replica: Replica)
 
 /** After replicas or votes changed: how many replicas the open workunit wants now. */
 export function rewant(context: MasterContext, batch: Batch, workunit: Workunit): void {
-  const {votes, replicas, issued} = workunit;
-  const verdict = decide(batch.row.policy, votes, replicas.length, issued);
+  const {votes, replicas} = workunit;
+  const verdict = decide(batch.row.policy, votes, replicas.length, countedOf(workunit));
   const wanted = verdict.kind === 'open' ? verdict.wanted : 0;
   if (wanted > workunit.wanted) context.workNo += 1;
   batch.want(workunit, wanted);

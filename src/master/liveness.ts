@@ -51,6 +51,7 @@ export class Liveness {
   #silent(node: NodeState, now: Now): void {
     node.up = false;
     node.idleSince = -1;
+    this.#context.groupKeys.gone(node.row.nodeId);
     this.#context.note('warn', 'node is silent', {
       node: node.row.nodeId,
       name: node.row.name,

@@ -1,6 +1,6 @@
 // The master's core: all control flow of the master is here, the parts it calls decide.
 //
-//   operator ─▶ submit, cancel, capture, tokens, apps        ─▶ saves, commands, answer
+//   operator ─▶ submit, cancel, capture, apps, membership    ─▶ saves, commands, answer
 //   node     ─▶ Hello, Pull, Report, CommandAck, ShotReport  ─▶ Welcome, Assign, Receipt, Collect
 //   tick     ─▶ silent nodes, leases, repeats of commands, collection of files
 //
@@ -28,8 +28,10 @@ import type {MasterContext} from './context.ts';
 import {Enrolment} from './enrolment.ts';
 import {heartbeatMs, Liveness} from './liveness.ts';
 import {Operator} from './operator.ts';
+import type {Pending} from './pending.ts';
 import {Pulls} from './pulls.ts';
 import {Results} from './results.ts';
+import {Revocation} from './revocation.ts';
 import type {NodeState} from './roster.ts';
 import {wantedAfterRestart} from './validator.ts';
 
@@ -56,6 +58,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #pulls: Pulls;
   readonly #captures: Captures;
   readonly #operator: Operator;
+  readonly #revocation: Revocation;
   #wakeNextAt = Number.NEGATIVE_INFINITY;
   readonly #wakes = new TokenBucket(WAKES_PER_SECOND);
   #wakeDue = false;
@@ -78,12 +81,24 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     );
     this.#pulls = new Pulls(context);
     this.#captures = new Captures(context, this.#commands, parts.captures);
-    this.#operator = new Operator(context, this.#results, this.#captures, parts.nextBatchId);
+    this.#revocation = new Revocation(context, this.#results, this.#liveness);
+    this.#operator = new Operator(
+      context,
+      this.#results,
+      this.#captures,
+      this.#enrolment,
+      parts.nextBatchId,
+    );
     context.raiseEpoch(context.epoch); // durable before anything of this epoch leaves
   }
 
   get context(): MasterContext {
     return this.#context;
+  }
+
+  /** Nodes that ask to be let in. */
+  get pending(): Pending {
+    return this.#enrolment.pending;
   }
 
   get captures(): Captures {
@@ -111,6 +126,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#onInputs(event);
       case 'inputsFailed':
         return this.#onInputsFailed(event.batchId, event.reason, now);
+      case 'singlesListed':
+        return this.#revocation.onListed(event);
       case 'blobStored':
         this.#results.blobStored(event.blobId, event.size);
         return this.#captures.blobStored(event.blobId);
@@ -134,6 +151,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     switch (message.type) {
       case 'pull':
         this.#commands.pulled(node.row.nodeId);
+        this.#context.groupKeys.pulled(node, message.groupKeyId);
         return this.#pulls.onPull(node, message, now);
       case 'report':
         return this.#results.onReport(node, message, now);
@@ -146,6 +164,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'welcome':
       case 'refusal':
       case 'assign':
+      case 'groupKey':
       case 'receipt':
       case 'commandCopy':
       case 'timeReply':
@@ -175,7 +194,10 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   }
 
   #onOperator(requestId: number, request: OperatorRequest, now: Now): void {
-    const answer = this.#operator.handle(request, now);
+    const answer =
+      request.kind === 'revokeNode'
+        ? this.#revocation.revoke(request.nodeId, now)
+        : this.#operator.handle(request, now);
     this.#context.emit({type: 'answer', requestId, answer});
   }
 
@@ -200,6 +222,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#liveness.tick(now);
     this.#commands.tick(now);
     this.#captures.tick(now);
+    this.#context.groupKeys.tick(now);
   }
 
   #nowOf(): Now {
@@ -275,6 +298,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       this.#liveness.wakeAt(),
       this.#commands.wakeAt(),
       this.#captures.wakeAt(),
+      this.#context.groupKeys.wakeAt(),
       wakeNodesAt,
     ) as MonoMs;
   }
@@ -321,7 +345,11 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         assert(workunit.replicas.length <= maxTotalReplicas, 'too many replicas are out');
       }
     }
-    for (const node of roster.all()) out -= node.out.size;
+    for (const node of roster.all()) {
+      out -= node.out.size;
+      const isOut = node.row.revokedAt === 0 || (!node.up && !node.welcomed && node.out.size === 0);
+      assert(isOut, 'a revoked node takes part');
+    }
     assert(out === 0, 'leases at nodes and leases of workunits differ');
   }
 }

@@ -4,7 +4,7 @@
 import {assertNever} from '../base/assert.ts';
 import {toHex, toUtf8} from '../base/bytes.ts';
 import type {ErrorCode, ErrorFields} from '../base/errors.ts';
-import {asBatchId, type BatchId, type Now} from '../base/types.ts';
+import {asBatchId, type BatchId, type NodeId, type Now} from '../base/types.ts';
 import type {BatchRequest, OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import {
   type AppRow,
@@ -14,13 +14,20 @@ import {
   type Policy,
   put,
 } from '../core/tables.ts';
-import {ARGS_BYTES_MAX, ARGS_MAX, NAME_BYTES_MAX, WORKUNITS_PER_BATCH_MAX} from '../wire/limits.ts';
+import {fingerprintText} from '../wire/identity.ts';
+import {
+  ARGS_BYTES_MAX,
+  ARGS_MAX,
+  NAME_BYTES_MAX,
+  TOKENS_MAX,
+  WORKUNITS_PER_BATCH_MAX,
+} from '../wire/limits.ts';
 import {Batch} from './batch.ts';
 import type {Captures} from './capture.ts';
 import type {MasterContext} from './context.ts';
+import type {Enrolment} from './enrolment.ts';
 import {countOf} from './feeder.ts';
 import type {Results} from './results.ts';
-import {saveToken} from './roster.ts';
 
 const POLICY: Omit<Policy, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
   minQuorum: 2,
@@ -100,16 +107,24 @@ export class Operator {
   readonly #context: MasterContext;
   readonly #results: Results;
   readonly #captures: Captures;
+  readonly #enrolment: Enrolment;
   #nextBatchId: number;
 
-  constructor(context: MasterContext, results: Results, captures: Captures, nextBatchId: number) {
+  constructor(
+    context: MasterContext,
+    results: Results,
+    captures: Captures,
+    enrolment: Enrolment,
+    nextBatchId: number,
+  ) {
     this.#context = context;
     this.#results = results;
     this.#captures = captures;
+    this.#enrolment = enrolment;
     this.#nextBatchId = nextBatchId;
   }
 
-  handle(request: OperatorRequest, now: Now): OperatorAnswer {
+  handle(request: Exclude<OperatorRequest, {kind: 'revokeNode'}>, now: Now): OperatorAnswer {
     switch (request.kind) {
       case 'addApp':
         return this.#addApp(request.app);
@@ -118,7 +133,13 @@ export class Operator {
       case 'cancelBatch':
         return this.#cancel(request.batchId, now);
       case 'addToken':
-        return this.#addToken(request);
+        return this.#addToken(request, now);
+      case 'revokeToken':
+        return this.#revokeToken(request.tokenId, now);
+      case 'approveNode':
+        return this.#approve(request.nodeId, now);
+      case 'denyNode':
+        return this.#deny(request.nodeId, now);
       case 'capture':
         return this.#captures.start(request.capture, now);
       default:
@@ -162,15 +183,49 @@ export class Operator {
     return {ok: true, batchId};
   }
 
-  #addToken(request: Extract<OperatorRequest, {kind: 'addToken'}>): OperatorAnswer {
-    const token = {
-      tokenId: request.tokenId,
-      psk: toHex(request.psk),
-      usesLeft: request.uses,
-      expiresAt: request.expiresAt,
+  #addToken(
+    {tokenId, psk, uses, expiresAt}: Extract<OperatorRequest, {kind: 'addToken'}>,
+    now: Now,
+  ): OperatorAnswer {
+    const row = {
+      tokenId,
+      psk: toHex(psk),
+      uses,
+      usesLeft: uses,
+      createdAt: now.wall,
+      expiresAt,
+      revokedAt: 0,
     };
-    this.#context.roster.placeToken(token);
-    this.#context.save(saveToken(token));
+    const ops = this.#context.roster.tokens.add(row, now.wall);
+    if (!ops)
+      return refusal('VOLLEY_USAGE', {
+        reason: `there are ${TOKENS_MAX} join tokens that still let nodes in; end some of them with \`volley nodes token revoke\``,
+      });
+    for (const op of ops) this.#context.save(op);
+    return {ok: true};
+  }
+
+  #revokeToken(tokenId: number, now: Now): OperatorAnswer {
+    const ops = this.#context.roster.tokens.revoke(tokenId, now.wall);
+    if (!ops) return refusal('VOLLEY_UNKNOWN_TOKEN', {token: tokenId});
+    for (const op of ops) this.#context.save(op);
+    this.#context.note('info', 'join token revoked', {token: tokenId});
+    return {ok: true};
+  }
+
+  #approve(nodeId: NodeId | undefined, now: Now): OperatorAnswer {
+    const {pending} = this.#enrolment;
+    const wanted = nodeId === undefined ? pending.view(now).map(asking => asking.nodeId) : [nodeId];
+    const nodes = wanted.filter(each => this.#enrolment.approve(each, now));
+    if (nodeId !== undefined && nodes.length === 0)
+      return refusal('VOLLEY_NOT_PENDING', {fingerprint: fingerprintText(nodeId)});
+    return {ok: true, nodes};
+  }
+
+  #deny(nodeId: NodeId, now: Now): OperatorAnswer {
+    if (!this.#enrolment.pending.deny(nodeId, now))
+      return refusal('VOLLEY_NOT_PENDING', {fingerprint: fingerprintText(nodeId)});
+    this.#context.note('info', 'node denied', {node: nodeId});
     return {ok: true};
   }
 }

@@ -106,7 +106,7 @@ export class MasterRestore {
         this.#apps.set(key, jsonRow<AppRow>(value));
         return;
       case 'token':
-        return this.#roster.placeToken(jsonRow<TokenRow>(value));
+        return this.#roster.tokens.restore(jsonRow<TokenRow>(value));
       case 'node':
         return this.#takeNode(jsonRow<NodeRow>(value));
       case 'credit':
@@ -133,7 +133,9 @@ export class MasterRestore {
   #takeNode(row: NodeRow): void {
     const identity = fromHex(row.identityKey);
     if (!identity) throw new RangeError('identity key');
-    this.#roster.place(row, this.#crypto.hmacSha256(this.#config.groupKey, identity));
+    // Rows of earlier versions know nothing of revocation.
+    const whole = {...row, revokedAt: row.revokedAt ?? 0, doubts: row.doubts ?? 0};
+    this.#roster.place(whole, this.#crypto.hmacSha256(this.#config.blobSecret, identity));
   }
 
   #takeBatch(row: BatchRow): void {

@@ -20,7 +20,7 @@ import {leaseProof, rewant, takeBack} from './leases.ts';
 import type {NodeState} from './roster.ts';
 import {peerOf} from './roster.ts';
 import {decide, type Verdict, type Vote} from './validator.ts';
-import type {Workunit} from './workunit.ts';
+import {countedOf, type Workunit} from './workunit.ts';
 
 /**
  * Uploads that reports may name, several of them the same one (outputs may be equal); the oldest is
@@ -162,7 +162,7 @@ export class Results {
    */
   settle(batch: Batch, workunit: Workunit, now: Now, unsaved?: Vote): boolean {
     const {policy} = batch.row;
-    const verdict = decide(policy, workunit.votes, workunit.replicas.length, workunit.issued);
+    const verdict = decide(policy, workunit.votes, workunit.replicas.length, countedOf(workunit));
     if (verdict.kind === 'open') {
       rewant(this.#context, batch, workunit);
       return false;

@@ -1,5 +1,5 @@
-// The nodes the master knows: who they are, how to reach them, what they hold, what they earned; and the
-// join tokens that let new ones in.
+// The nodes the master knows: who they are, how to reach them, what they hold, what they earned. A revoked
+// one stays known, so that its key stays revoked.
 
 import type {MonoMs, NodeId, PeerId, WallMs} from '../base/types.ts';
 import {asPeerId} from '../base/types.ts';
@@ -10,11 +10,12 @@ import {
   type NodeRow,
   type Op,
   put,
-  type TokenRow,
 } from '../core/tables.ts';
 import type {NodeView} from '../core/views.ts';
 import {NODES_MAX} from '../wire/limits.ts';
 import type {Assign, Target} from '../wire/message.ts';
+import type {Boot} from './boots.ts';
+import {Tokens} from './tokens.ts';
 import type {Replica} from './workunit.ts';
 
 export type NodeState = {
@@ -26,12 +27,17 @@ export type NodeState = {
   welcomed: boolean;
   /** Epoch of its newest Welcome: commands of another one mean nothing to it. */
   epochTold: number;
-  bootId: string;
+  /** Starts of its daemon, the present one first. */
+  readonly boots: Boot[];
+  /** Two machines with its key, as last seen. */
+  clone: NodeView['clone'];
   address: string;
   heardAt: MonoMs;
   heardWall: WallMs;
   load: number;
   readonly blobKey: Uint8Array;
+  /** The newest group key that it has named; -1 = none. */
+  groupKeyId: number;
   readonly out: Set<Replica>;
   /** The answer to its newest pull, for repeats of it. */
   lastPull: {nonce: number; assigns: readonly Assign[]} | undefined;
@@ -42,7 +48,7 @@ export type NodeState = {
 export class Roster {
   readonly #nodes = new Map<NodeId, NodeState>();
   readonly #byPeer = new Map<PeerId, NodeState>();
-  readonly #tokens = new Map<number, TokenRow>();
+  readonly tokens = new Tokens();
   readonly #dirtyCredit = new Set<NodeState>();
 
   get size(): number {
@@ -80,12 +86,14 @@ export class Roster {
       up: false,
       welcomed: false,
       epochTold: 0,
-      bootId: '',
+      boots: [],
+      clone: undefined,
       address: '',
       heardAt: Number.NEGATIVE_INFINITY as MonoMs,
       heardWall: 0 as WallMs,
       load: 0,
       blobKey,
+      groupKeyId: -1,
       out: new Set(),
       lastPull: undefined,
       idleSince: -1,
@@ -110,40 +118,16 @@ export class Roster {
     this.#dirtyCredit.add(node);
   }
 
-  placeToken(token: TokenRow): void {
-    this.#tokens.set(token.tokenId, token);
-  }
-
-  /** The token while it may still be used. */
-  token(tokenId: number, wall: WallMs): TokenRow | undefined {
-    const token = this.#tokens.get(tokenId);
-    return token && token.usesLeft > 0 && token.expiresAt > wall ? token : undefined;
-  }
-
-  /**
-   * The psk (hex) of a token, also of one that is used up: the node whose Welcome was lost comes back with
-   * the token it has spent. Whether a token still lets a new node in is decided at its Hello.
-   */
-  pskOf(tokenId: number): string | undefined {
-    return this.#tokens.get(tokenId)?.psk;
-  }
-
-  /** Takes one use; the row to save. */
-  spendToken(token: TokenRow): Op {
-    const spent = {...token, usesLeft: token.usesLeft - 1};
-    this.#tokens.set(token.tokenId, spent);
-    return saveToken(spent);
-  }
-
   /** Nodes a command is meant for. */
   *targeted(target: Target): Generator<NodeState> {
     const {labels, nodes} = target;
     const all = labels.length === 0 && nodes.length === 0;
     for (const node of this.#nodes.values())
       if (
-        all ||
-        nodes.includes(node.row.nodeId) ||
-        labels.some(label => node.row.labels.includes(label))
+        node.row.revokedAt === 0 &&
+        (all ||
+          nodes.includes(node.row.nodeId) ||
+          labels.some(label => node.row.labels.includes(label)))
       )
         yield node;
   }
@@ -158,8 +142,6 @@ export class Roster {
 }
 
 export const saveNode = (row: NodeRow): Op => put('node', row.nodeId, encodeJson(row));
-export const saveToken = (token: TokenRow): Op =>
-  put('token', String(token.tokenId), encodeJson(token));
 
 export const peerOf = (node: NodeState): PeerId => asPeerId(node.row.peer);
 
@@ -170,7 +152,7 @@ export function viewNode(node: NodeState): NodeView {
     identityKey: row.identityKey,
     name: row.name,
     labels: row.labels,
-    state: node.up ? 'up' : 'silent',
+    state: row.revokedAt > 0 ? 'revoked' : node.up ? 'up' : 'silent',
     address: node.address,
     heardAt: node.heardWall,
     arch: row.arch,
@@ -183,5 +165,8 @@ export function viewNode(node: NodeState): NodeView {
     out: node.out.size,
     ...credit,
     load: node.load,
+    revokedAt: row.revokedAt,
+    doubts: row.doubts,
+    ...(node.clone ? {clone: node.clone} : {}),
   };
 }

@@ -40,6 +40,8 @@ export type Workunit = {
   readonly votes: Vote[];
   /** Replicas ever handed out; the next one's number. */
   issued: number;
+  /** Of those, replicas of revoked nodes: they do not count against the limits of the policy. */
+  forgiven: number;
   /** Replicas to hand out now. */
   wanted: number;
 };
@@ -52,8 +54,12 @@ export const openWorkunit = (batchId: BatchId, index: number, input: Input): Wor
   replicas: [],
   votes: [],
   issued: 0,
+  forgiven: 0,
   wanted: 0,
 });
+
+/** Replicas handed out that count against maxTotalReplicas. */
+export const countedOf = ({issued, forgiven}: Workunit): number => issued - forgiven;
 
 export function moveWorkunit(workunit: Workunit, to: WorkunitState): void {
   assert(

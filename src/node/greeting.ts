@@ -21,6 +21,7 @@ export class Greeting {
   readonly #crypto: Crypto;
   readonly #prng: Prng;
   #greeted: Greeted | undefined;
+  #refusedFor = '';
 
   constructor(config: NodeConfig, crypto: Crypto, prng: Prng) {
     this.#config = config;
@@ -45,6 +46,7 @@ export class Greeting {
    * whether a command is past its time to live.
    */
   welcomed(): MonoMs | undefined {
+    this.#refusedFor = '';
     if (this.#greeted) this.#greeted.nextAt = NEVER;
     return this.#greeted?.sentAt;
   }
@@ -54,11 +56,17 @@ export class Greeting {
     if (this.#greeted) this.#greeted.sentAt = undefined;
   }
 
-  /** Asked again later: a token may be renewed, a revocation may be a mistake. */
-  refused(now: MonoMs): void {
-    if (!this.#greeted) return;
+  /**
+   * Asked again later: the operator may approve it, a clone may end. For most reasons the shell ends the
+   * process. false = nothing new, the reason was given before.
+   */
+  refused(reason: string, now: MonoMs): boolean {
+    if (!this.#greeted) return false;
     this.#greeted.retryMs = RETRY_MS_MAX;
     this.#greeted.nextAt = addMono(now, this.#prng.jitter(RETRY_MS_MAX));
+    const isNew = reason !== this.#refusedFor;
+    this.#refusedFor = reason;
+    return isNew;
   }
 
   next(

@@ -22,6 +22,7 @@ import type {Core, NodeEffect, NodeEvent, Note} from '../core/core.ts';
 import {encodeJson, put} from '../core/tables.ts';
 import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import {fingerprintText, nodeIdOf} from '../wire/identity.ts';
 import type {DesiredState, Message, Welcome} from '../wire/message.ts';
 import {openTrust} from '../wire/trust.ts';
 import {ClockWatch} from './clock-watch.ts';
@@ -157,8 +158,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'welcome':
         return this.#onWelcome(peer, message, heardAt, now);
       case 'refusal':
-        this.#greeting.refused(now.mono);
-        return this.#note('warn', 'the master refuses this node', {reason: message.reason});
+        return this.#onRefusal(message.reason, now.mono);
+      case 'groupKey':
+        return this.#onGroupKey(message.groupKey, message.groupKeyId);
       case 'assign':
         return this.#onAssign(message, now);
       case 'receipt':
@@ -184,6 +186,21 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       default:
         return assertNever(message);
     }
+  }
+
+  #onRefusal(reason: string, now: MonoMs): void {
+    const fingerprint = fingerprintText(nodeIdOf(this.#crypto, this.#config.identity.publicKey));
+    if (!this.#greeting.refused(reason, now)) return; // said before
+    if (reason === 'pending')
+      this.#note('info', 'waiting to be approved on the master', {fingerprint});
+    else this.#note('warn', 'the master refuses this node', {reason});
+  }
+
+  /** The next Pull names it: until then the master says it again. */
+  #onGroupKey(groupKey: Uint8Array, groupKeyId: number): void {
+    if (!this.#welcomed) return;
+    this.#puller.groupKeyId = groupKeyId;
+    this.#emit({type: 'rotateGroup', groupKey, groupKeyId});
   }
 
   #onWelcome(peer: PeerId, welcome: Welcome, heardAt: MonoMs, now: Now): void {
@@ -216,6 +233,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       epoch: welcome.epoch,
       seqFloor: this.#memory.seq,
     });
+    this.#puller.groupKeyId = welcome.groupKeyId;
     const {blobPort: port, blobKey: key} = welcome;
     this.#emit({type: 'blobAccess', port, key, appKeys: trust.appKeys});
     this.#save(ENROLLED_KEY, {at: now.wall});

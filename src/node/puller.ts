@@ -24,6 +24,8 @@ const RENEWALS_PER_PULL = Math.floor(
 type Asked = {pull: Pull; tries: number; retryAt: MonoMs; readonly parts: Set<number>};
 
 export class Puller {
+  /** The newest group key that this node has. */
+  groupKeyId = 0;
   readonly #prng: Prng;
   #nonce = 0;
   #asked: Asked | undefined;
@@ -105,6 +107,7 @@ export class Puller {
       wantedMs: BUFFER_MS * slotCount,
       running: this.#renewals(slots, beat, now),
       load,
+      groupKeyId: this.groupKeyId,
     };
     this.#woken = false;
     this.#asked = {pull, tries: 0, retryAt: now, parts: new Set()};

@@ -11,6 +11,7 @@ import type {
   OperatorRequest,
 } from '../core/core.ts';
 import type {Head} from '../core/journal.ts';
+import type {HeldKey} from '../master/group-keys.ts';
 import type {MasterCore} from '../master/master.ts';
 import {sealCommand} from '../wire/command.ts';
 import type {Crypto} from '../wire/crypto.ts';
@@ -19,7 +20,7 @@ import {journalNoBytes} from '../wire/receipt.ts';
 import type {MasterLink} from '../wire/session-master.ts';
 import {Alarm} from './alarm.ts';
 import {Driver} from './driver.ts';
-import type {Clock, Inputs, Journal, Network, Store} from './ports.ts';
+import type {Clock, Inputs, Journal, Network, Singles, Store} from './ports.ts';
 
 export type MasterPorts = {
   readonly clock: Clock;
@@ -27,6 +28,7 @@ export type MasterPorts = {
   readonly store: Store;
   readonly journal: Journal;
   readonly inputs: Inputs;
+  readonly singles: Singles;
   readonly crypto: Crypto;
   readonly fatal: (error: unknown) => void;
 };
@@ -157,9 +159,12 @@ export class MasterRuntime {
       case 'send':
         return this.#send(effect.to, effect.message);
       case 'multicast':
-        return ports.network.multicast(this.#seal(effect));
+        return ports.network.multicast(this.#seal(effect, this.#keys.sending));
       case 'repair':
-        return this.#send(effect.to, {type: 'commandCopy', datagram: this.#seal(effect)});
+        return this.#send(effect.to, {
+          type: 'commandCopy',
+          datagram: this.#seal(effect, this.#keys.newest),
+        });
       case 'receipt': {
         const {to, nonce, bodyHash} = effect;
         const {clusterId} = this.core.context.config;
@@ -175,6 +180,8 @@ export class MasterRuntime {
       }
       case 'readInputs':
         return this.#readInputs(effect);
+      case 'listSingles':
+        return this.#listSingles(effect);
       case 'announce':
         if (effect.row) this.core.onDurable(effect.row);
         return this.#options.onAnnounce?.(effect.about);
@@ -198,8 +205,14 @@ export class MasterRuntime {
     else this.#ports.journal.count('unsent.noSession');
   }
 
-  #seal(effect: Extract<Performed, {type: 'multicast' | 'repair'}>): Uint8Array {
-    const {groupKey, groupKeyId: keyId} = this.core.context.config;
+  get #keys() {
+    return this.core.context.groupKeys;
+  }
+
+  #seal(
+    effect: Extract<Performed, {type: 'multicast' | 'repair'}>,
+    {id: keyId, key: groupKey}: HeldKey,
+  ): Uint8Array {
     const {epoch, seq, command} = effect;
     const {crypto} = this.#ports;
     const head = {keyId, groupKey, epoch, seq};
@@ -213,6 +226,17 @@ export class MasterRuntime {
         this.post({type: 'inputsRead', batchId, from, inputs: read.inputs});
       else this.post({type: 'inputsFailed', batchId, reason: read.reason});
     });
+  }
+
+  #listSingles({nodeId, batchIds}: Extract<Performed, {type: 'listSingles'}>): void {
+    this.#ports.singles.list(nodeId, batchIds, (pages, total) =>
+      this.post({
+        type: 'singlesListed',
+        nodeId,
+        pages,
+        ...(total === undefined ? {} : {total}),
+      }),
+    );
   }
 
   #sendOutgoing(): void {

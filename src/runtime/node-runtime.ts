@@ -34,7 +34,7 @@ export type NodeRuntimeOptions = {
   readonly head: Head;
   /** After the first Welcome: the shell stores the trust document and where the master was. */
   readonly onJoined?: (trust: Uint8Array | undefined, master: Address | undefined) => void;
-  /** The master answers, and does not want this node: `token`, `binding`, `identity`. */
+  /** The master answers, and does not want this node, or not yet; volley.proto lists the reasons. */
   readonly onRefused?: (reason: string) => void;
   readonly afterTurn?: () => void;
 };
@@ -166,6 +166,10 @@ export class NodeRuntime {
       }
       case 'joinGroup':
         return this.#joinGroup(effect);
+      case 'rotateGroup': {
+        const {groupKey, groupKeyId} = effect;
+        return commands.rotate(groupKey, groupKeyId, ports.clock.now().mono);
+      }
       case 'blobAccess': {
         const host = (this.#master ?? '').split(':')[0] ?? '';
         return ports.blobs.access(host, effect.port, effect.key, effect.appKeys);

@@ -2,8 +2,15 @@
 // simulated one; test/ports runs the same suite on both. All calls return at once: answers come back as
 // events or callbacks, so that the simulated world is one heap of plain functions in one total order.
 
-import type {Address, BlobId, MonoMs, Now, ReplicaId} from '../base/types.ts';
-import type {NodeEffect, NodeEvent, Note, RunOrder, UploadPurpose} from '../core/core.ts';
+import type {Address, BatchId, BlobId, MonoMs, NodeId, Now, ReplicaId} from '../base/types.ts';
+import type {
+  NodeEffect,
+  NodeEvent,
+  Note,
+  RunOrder,
+  SinglesPage,
+  UploadPurpose,
+} from '../core/core.ts';
 import type {InputSource, Op} from '../core/tables.ts';
 import type {Input} from '../wire/message.ts';
 
@@ -44,6 +51,18 @@ export type InputsRead =
 export interface Inputs {
   /** Inputs of workunits from … from+count-1 of a source; small ones whole, large ones as slices. */
   read(source: InputSource, from: number, count: number, done: (read: InputsRead) => void): void;
+}
+
+export interface Singles {
+  /**
+   * Looks for workunits whose canonical result is in a report of this node, in what is durable. `found` is
+   * called with each part, and with `total` exactly once, at the end.
+   */
+  list(
+    nodeId: NodeId,
+    batchIds: readonly BatchId[],
+    found: (pages: readonly SinglesPage[], total?: number) => void,
+  ): void;
 }
 
 // ---- node only --------------------------------------------------------------------------------

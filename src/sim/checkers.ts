@@ -3,6 +3,7 @@
 //   P1 acknowledged results survive        P2 nodes forget only what is acknowledged
 //   P3 canonical is true, or ≥ quorum lied P4 one decision, one credit grant for each
 //   P5 commands at most once, in time      S13 the disk is what was made durable
+//   S15 revoked nodes are out (revoke-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
@@ -18,6 +19,7 @@ import {holds, type Watcher} from './fabric.ts';
 import {type MasterBelief, MasterChecker} from './master-checker.ts';
 import {NodeChecker} from './node-checker.ts';
 import type {BatchPlan} from './plan.ts';
+import {RevokeChecker} from './revoke-checker.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 
@@ -36,6 +38,7 @@ export type CheckersOptions = {
 export class Checkers implements Watcher {
   readonly masterChecker: MasterChecker;
   readonly nodeChecker: NodeChecker;
+  readonly revokeChecker = new RevokeChecker();
   readonly #options: CheckersOptions;
   #turns = 0;
 
@@ -65,16 +68,19 @@ export class Checkers implements Watcher {
   /** The master's folder is an old backup. */
   rolledBack(belief: MasterBelief): void {
     this.masterChecker.rolledBack(belief);
+    this.revokeChecker.rolledBack(this.masterChecker.model);
     this.nodeChecker.rolledBack();
   }
 
   masterBooted(core: MasterCore): void {
     core.check();
+    this.revokeChecker.masterBooted(core);
     this.masterChecker.booted();
   }
 
   masterDurable(ops: readonly Op[]): void {
     this.masterChecker.durable(ops);
+    this.revokeChecker.masterDurable(ops);
   }
 
   masterTurn(core: MasterCore): void {
@@ -100,6 +106,7 @@ export class Checkers implements Watcher {
     now: Now,
     spooled?: Spooled,
   ): void {
+    this.revokeChecker.nodeTook(node.nodeId, effects);
     this.nodeChecker.took(node, event, effects, now, spooled);
   }
 

@@ -8,6 +8,7 @@ import type {InputSource, Policy} from '../core/tables.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import {type BatchPlan, type CapturePlan, type Disasters, NO_DISASTERS, type Plan} from './plan.ts';
+import {drawRevokes, isGood} from './revoke-plan.ts';
 import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
 import {APP} from './sim-operator.ts';
@@ -39,7 +40,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const profiles = drawProfiles(prng, on, nodeCount, quorum);
   const nodes = profiles.map(profile => drawNode(prng, profile));
   const batches = drawBatches(prng, on, {quorum, safetyMs, profiles, nodeCount}, overrides);
-  return {
+  const plan = {
     seed,
     nodes,
     network,
@@ -55,9 +56,9 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     livenessMs: 30 * MINUTE,
     turnsPerCheck: isLarge ? 256 : 1,
   };
+  const spare = dispensable(profiles, quorum) - plan.deadAfterHeal;
+  return {...plan, revokes: drawRevokes(seed, profiles, spare, safetyMs)};
 }
-
-const isGood = (profile: Profile): boolean => profile === 'honest' || profile === 'slow';
 
 /** How many honest nodes may be missing: a quorum and a majority over the bad ones must be left. */
 function dispensable(profiles: readonly Profile[], quorum: number): number {

@@ -75,8 +75,11 @@ export class MasterChecker {
     const change = this.model.apply(ops);
     this.model.checkCounters(ops);
     for (const [key, decision] of change.decided) this.#onDecided(key, decision, change);
-    for (const key of change.removed.keys()) {
-      const isOver = change.decided.has(key) || this.model.hasEnded(Math.floor(key / 2 ** 32));
+    for (const [key, votes] of change.removed) {
+      const isOver =
+        change.decided.has(key) ||
+        this.model.hasEnded(Math.floor(key / 2 ** 32)) ||
+        votes.every(({nodeId}) => this.model.revoked.has(nodeId));
       holds(isOver, 'P1', () => `votes on ${nameOf(key)} are gone, and no decision`);
     }
     if (change.credited.size > 0 || change.decided.size > 0) this.#checkCredit();
@@ -96,11 +99,30 @@ export class MasterChecker {
     if (item.status !== 'done') return;
     const name = outputName(item.output);
     this.#checkOutput(key, item, evidence?.get(name) ?? new Set());
-    // The vote that decided is never stored, and always one that agrees: one more than the stored ones.
-    let agreeing = 1;
-    for (const {row} of change.removed.get(key) ?? [])
-      if (row.status === 'done' && outputName(row.output) === name) agreeing += 1;
-    this.#credit += agreeing;
+    this.#credit += this.#agreeing(key, name, change);
+  }
+
+  /**
+   * The vote that decided is never stored, and always one that agrees: one more than the stored ones. But
+   * for a node that was revoked: then what is left of the votes may decide, all of them stored.
+   */
+  #agreeing(key: WorkunitKey, name: string, change: Change): number {
+    const {model} = this;
+    const voters = new Set<NodeId>();
+    for (const {nodeId, row} of change.removed.get(key) ?? [])
+      if (row.status === 'done' && outputName(row.output) === name && !model.revoked.has(nodeId))
+        voters.add(nodeId);
+    if (model.revoked.size === 0) return voters.size + 1;
+    for (const reportNo of change.reported) {
+      const report = model.reports.get(reportNo);
+      if (!report || voters.has(report.nodeId)) continue;
+      const isVote = (item: ResultItem): boolean =>
+        workunitKey(item.batchId, item.index) === key &&
+        item.status === 'done' &&
+        outputName(item.output) === name;
+      if (report.items.some(isVote)) return voters.size + 1;
+    }
+    return voters.size;
   }
 
   #checkOutput(
@@ -169,7 +191,10 @@ export class MasterChecker {
   }
 
   #checkAcked(acked: Acked): void {
-    const isKept = !this.#isOpen(acked) || this.model.votedBy(acked.key, acked.nodeId);
+    const isKept =
+      !this.#isOpen(acked) ||
+      this.model.votedBy(acked.key, acked.nodeId) ||
+      this.model.revoked.has(acked.nodeId);
     const story = `${nameOf(acked.key)} of ${acked.nodeId} was acknowledged and is not in the store`;
     holds(isKept, 'P1', () => story);
   }

@@ -13,6 +13,7 @@ import {
   decodeReportRow,
   decodeVote,
   decodeVoteKey,
+  type NodeRow,
   type Op,
   PAGE_WORKUNITS,
   type TableName,
@@ -43,6 +44,8 @@ export type Change = {
   /** Votes that were deleted, by workunit. */
   readonly removed: Map<WorkunitKey, ModelVote[]>;
   readonly credited: Set<NodeId>;
+  /** Rows of `report` that were added. */
+  readonly reported: Set<number>;
 };
 
 export class Model {
@@ -55,6 +58,8 @@ export class Model {
   readonly credits = new Map<NodeId, CreditRow>();
   /** Who is on record with which output of an undecided workunit. */
   readonly evidence = new Map<WorkunitKey, Map<string, Set<NodeId>>>();
+  /** Their word counts no more. */
+  readonly revoked = new Set<NodeId>();
 
   /** Rows are shared: nobody changes them. */
   copy(): Model {
@@ -65,13 +70,19 @@ export class Model {
     for (const [key, votes] of this.votes) copy.votes.set(key, new Map(votes));
     for (const [reportNo, report] of this.reports) copy.reports.set(reportNo, report);
     for (const [nodeId, row] of this.credits) copy.credits.set(nodeId, row);
+    for (const nodeId of this.revoked) copy.revoked.add(nodeId);
     for (const [key, outputs] of this.evidence)
       copy.evidence.set(key, new Map([...outputs].map(([name, set]) => [name, new Set(set)])));
     return copy;
   }
 
   apply(ops: readonly Op[]): Change {
-    const change: Change = {decided: new Map(), removed: new Map(), credited: new Set()};
+    const change: Change = {
+      decided: new Map(),
+      removed: new Map(),
+      credited: new Set(),
+      reported: new Set(),
+    };
     for (const op of ops) {
       if (op.type === 'put') this.#put(op.table, op.key, op.value, change);
       else this.#del(op.table, op.key, change);
@@ -82,6 +93,7 @@ export class Model {
   #put(table: TableName, key: string, value: Uint8Array, change: Change): void {
     switch (table) {
       case 'report':
+        change.reported.add(Number.parseInt(key, 16));
         return this.#putReport(key, value);
       case 'vote':
         return this.#putVote(key, value);
@@ -89,6 +101,8 @@ export class Model {
         return this.#putPage(key, value, change);
       case 'batch':
         return this.#putBatch(decodeJson(value) as BatchRow);
+      case 'node':
+        return this.#putNode(decodeJson(value) as NodeRow);
       case 'credit': {
         this.credits.set(key as NodeId, decodeCredit(value));
         change.credited.add(key as NodeId);
@@ -109,9 +123,18 @@ export class Model {
     for (const item of items) if (item.status === 'done') this.#witness(nodeId, item);
   }
 
+  #putNode({nodeId, revokedAt}: NodeRow): void {
+    const isRevoked = this.revoked.has(nodeId);
+    holds(!isRevoked || revokedAt > 0, 'S15', () => `node ${nodeId} is a member again`);
+    if (revokedAt === 0 || isRevoked) return;
+    this.revoked.add(nodeId);
+    for (const outputs of this.evidence.values())
+      for (const nodes of outputs.values()) nodes.delete(nodeId);
+  }
+
   #witness(nodeId: NodeId, item: ResultItem & {readonly status: 'done'}): void {
     const key = workunitKey(item.batchId, item.index);
-    if (this.decisions.has(key)) return;
+    if (this.decisions.has(key) || this.revoked.has(nodeId)) return;
     const outputs = getOr(this.evidence, key, () => new Map<string, Set<NodeId>>());
     getOr(outputs, outputName(item.output), () => new Set<NodeId>()).add(nodeId);
   }

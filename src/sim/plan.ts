@@ -13,6 +13,9 @@ export type BatchPlan = {
   readonly cancelAt: number | undefined;
 };
 
+/** The operator takes this node's membership away; `nodeNo` counts from 1. */
+export type RevokePlan = {readonly at: number; readonly nodeNo: number};
+
 export type CapturePlan = {readonly at: number; readonly request: CaptureRequest};
 
 /** Mean times between faults, over all machines; 0 = never. Milliseconds. */
@@ -95,6 +98,8 @@ export type Plan = {
   readonly disasters: Disasters;
   readonly batches: readonly BatchPlan[];
   readonly captures: readonly CapturePlan[];
+  /** Not there in plans that were written down before. */
+  readonly revokes?: readonly RevokePlan[];
   /** 0 = no beacons. */
   readonly beaconMs: number;
   /** When nodes get a new card, with new keys and a use of the join token for each. */

@@ -15,6 +15,7 @@ import {auditDisk, restoreMaster} from './sim-boot.ts';
 import {SimClock} from './sim-clock.ts';
 import {SimInputs} from './sim-inputs.ts';
 import type {SimNode} from './sim-node.ts';
+import {SimSingles} from './sim-singles.ts';
 import {SimStore} from './sim-store.ts';
 import {WatchedStore} from './watched-store.ts';
 
@@ -111,6 +112,7 @@ export class SimMaster {
       clusterId: this.clusterId,
       instanceId: crypto.random(8),
       leaseSecret: this.#leaseSecret,
+      blobSecret: crypto.random(32),
       groupKey: crypto.random(32),
       groupKeyId: crypto.random(1)[0] ?? 0,
       blobPort: 6274,
@@ -133,6 +135,7 @@ export class SimMaster {
         store: this.store,
         journal: fabric.journalOf('master'),
         inputs: new SimInputs(clock, () => fabric.uploadMs()),
+        singles: new SimSingles(clock, this.store.disk, () => fabric.uploadMs()),
         crypto: this.#signing(crypto),
         fatal: error => fabric.fatal(this, MASTER_NO, error),
       },
@@ -181,9 +184,10 @@ export class SimMaster {
       staticKey: this.#staticKey,
       signedTrust: this.#signedTrust,
       port: 6273,
+      strangersMayAsk: true,
       knows: (peer: PeerId) => core.context.roster.byPeer(peer) !== undefined,
       pskOf: tokenId => {
-        const psk = core.context.roster.pskOf(tokenId);
+        const psk = core.context.roster.tokens.pskOf(tokenId);
         return psk === undefined ? undefined : fromHex(psk);
       },
     });

@@ -1,9 +1,9 @@
 // The person at the CLI: asks, and asks again after a crash when the master knows nothing of it.
 
 import {fromHex} from '../base/bytes.ts';
-import {asBlobId, asWallMs, type BatchId} from '../base/types.ts';
+import {asBlobId, asWallMs, type BatchId, type NodeId} from '../base/types.ts';
 import type {OperatorAnswer, OperatorRequest} from '../core/core.ts';
-import {type BatchRow, batchKey, decodeJson, type TableName} from '../core/tables.ts';
+import {type BatchRow, batchKey, decodeJson, type NodeRow, type TableName} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import {type Fabric, holds, WALL_AT_ZERO} from './fabric.ts';
 import type {BatchPlan, Plan} from './plan.ts';
@@ -68,6 +68,22 @@ export class SimOperator {
         return batchId === undefined ? undefined : {kind: 'cancelBatch', batchId};
       },
       isDone: core => this.#isEnded(find(core, name)?.row.id),
+      once: false,
+      askedAt: -1,
+      done: false,
+    });
+  }
+
+  /** As soon as the master knows the node; asked again until that is on the disk. */
+  revoke(at: number, nodeId: NodeId): void {
+    this.#tasks.push({
+      at,
+      request: core =>
+        core.context.roster.node(nodeId) ? {kind: 'revokeNode', nodeId} : undefined,
+      isDone: () => {
+        const row = this.#master.store.disk.get('node', nodeId);
+        return row !== undefined && (decodeJson(row) as NodeRow).revokedAt > 0;
+      },
       once: false,
       askedAt: -1,
       done: false,

@@ -61,6 +61,10 @@ export class World {
     );
     this.operator = new SimOperator(this.fabric, this.master, plan);
     const nodesById = new Map<NodeId, SimNode>(this.nodes.map(node => [node.nodeId, node]));
+    for (const {at, nodeNo} of plan.revokes ?? []) {
+      const node = this.nodes[nodeNo - 1];
+      if (node) this.operator.revoke(at, node.nodeId);
+    }
     this.checkers = new Checkers({
       crypto: this.fabric.crypto,
       master: this.master,
@@ -159,6 +163,7 @@ export class World {
     if (!core) return false;
     for (const node of this.nodes) {
       if (node.buried) continue;
+      if (core.context.roster.node(node.nodeId)?.row.revokedAt) continue; // nobody waits for it
       if (node.core?.spool.size !== 0 || node.core.slots.size !== 0) return false;
       if (!core.context.roster.node(node.nodeId)?.up) return false;
     }

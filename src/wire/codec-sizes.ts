@@ -21,7 +21,7 @@ export const CLOSED_OVERHEAD_BYTES = LENGTH_DELIMITED;
 /** One id in the list of closed ones. */
 export const CLOSED_BATCH_BYTES_MAX = 5;
 /** A Pull, in its Envelope, without renewals. */
-export const PULL_OVERHEAD_BYTES = LENGTH_DELIMITED + 3 * UINT32_MAX + 5;
+export const PULL_OVERHEAD_BYTES = LENGTH_DELIMITED + 3 * UINT32_MAX + 5 + 3;
 export const RENEWAL_BYTES_MAX = 2 + 3 * UINT32_MAX + 3;
 /** A Report, in its Envelope, without its results: nonce, tag and length of the body, signature. */
 export const REPORT_OVERHEAD_BYTES = LENGTH_DELIMITED + UINT32_MAX + LENGTH_DELIMITED + 66;

@@ -67,6 +67,7 @@ export function pullProperties(message: Pull): volley.Pull.$Properties {
       permille,
     })),
     load: message.load,
+    groupKeyId: message.groupKeyId,
   };
 }
 
@@ -80,6 +81,7 @@ export function readPull(pull: volley.Pull.$Properties): Pull {
     wantedMs: pull.wantedMs ?? 0,
     running: running.map(readRenewal),
     load: finite(pull.load ?? 0),
+    groupKeyId: within(pull.groupKeyId ?? 0, 255),
   };
 }
 

@@ -93,6 +93,8 @@ function envelopeOf(message: Message): volley.Envelope.$Properties {
       return {assign: assignProperties(message)};
     case 'report':
       return {report: message};
+    case 'groupKey':
+      return {groupKey: message};
     case 'receipt':
       return {receipt: message};
     case 'commandCopy':
@@ -151,6 +153,7 @@ function readMessage(bytes: Uint8Array): Message {
       return {type: 'shotReport', ...readSigned(present(envelope.shotReport))};
     case 'commandCopy':
     case 'commandAck':
+    case 'groupKey':
     case 'timeProbe':
     case 'timeReply':
     case 'collect':
@@ -162,7 +165,7 @@ function readMessage(bytes: Uint8Array): Message {
   }
 }
 
-type Small = 'commandCopy' | 'commandAck' | 'timeProbe' | 'timeReply' | 'collect';
+type Small = 'commandCopy' | 'commandAck' | 'groupKey' | 'timeProbe' | 'timeReply' | 'collect';
 
 function readSmall(envelope: volley.Envelope.$Properties, body: Small): Message {
   switch (body) {
@@ -176,6 +179,14 @@ function readSmall(envelope: volley.Envelope.$Properties, body: Small): Message 
         type: 'commandAck',
         body: atMost(ack.body, PLAINTEXT_BYTES_MAX),
         signature: exactly(ack.signature, 64),
+      };
+    }
+    case 'groupKey': {
+      const {groupKey, groupKeyId} = present(envelope.groupKey);
+      return {
+        type: 'groupKey',
+        groupKey: exactly(groupKey, 32),
+        groupKeyId: within(groupKeyId ?? 0, 255),
       };
     }
     case 'timeProbe':

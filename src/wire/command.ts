@@ -155,11 +155,17 @@ export class CommandReceiver {
       return;
     }
     old.window.raiseFloor(seqFloor);
-    const rotated = !equalBytes(old.current.key, groupKey);
-    const previous = rotated
-      ? {...old.current, until: addMono(now, PREVIOUS_KEY_LIFE_MS)}
-      : old.previous;
-    this.#group = {...old, commandKey, current, previous};
+    this.#group = {...old, commandKey};
+    this.rotate(groupKey, groupKeyId, now);
+  }
+
+  /** A new group key of the same epoch; the one before stays good for a minute. */
+  rotate(groupKey: Uint8Array, groupKeyId: number, now: MonoMs): void {
+    const old = this.#group;
+    if (old === undefined || equalBytes(old.current.key, groupKey)) return;
+    const current = {id: groupKeyId, key: groupKey, until: undefined};
+    const previous = {...old.current, until: addMono(now, PREVIOUS_KEY_LIFE_MS)};
+    this.#group = {...old, current, previous};
   }
 
   /** Back to the cold start: revoked, or no longer of this cluster. */

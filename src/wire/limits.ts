@@ -1,6 +1,7 @@
 // Every limit of the wire and of what peers can make us keep, with its reason. Full means: drop the
 // newest, count it, stay alive.
 
+import type {Address} from '../base/types.ts';
 import {HOUR_MS, KIB, MIB, SECOND_MS} from '../base/units.ts';
 
 /** Fits the IPv6 minimum MTU (1,280) less IPv6 and UDP headers: never fragmented. */
@@ -28,6 +29,12 @@ export const RETRY_MS_MAX = 10 * SECOND_MS;
 /** New handshakes the master takes in a second, over all sources; the rest is dropped and comes again. */
 export const HANDSHAKES_PER_SECOND = 500;
 export const SESSIONS_MAX = 16_384;
+
+/** Nodes that ask to be let in without a token: sessions and rows kept for them, and those of one address. */
+export const STRANGERS_MAX = 256;
+export const STRANGERS_PER_HOST_MAX = 4;
+/** Join tokens that let nodes in. */
+export const TOKENS_MAX = 1_024;
 
 export const NODES_MAX = 16_384;
 export const LABELS_MAX = 16;
@@ -69,3 +76,6 @@ export const APP_MANIFEST_BYTES_MAX = 64 * KIB;
 export const WASM_BYTES_MAX = 16 * MIB;
 export const MEMORY_LIMIT_MIB_MAX = 1_024;
 export const OUTPUT_LIMIT_BYTES_MAX = 64 * MIB;
+
+/** The address without its port: what limits for each source go by. */
+export const hostOf = (address: Address): string => address.slice(0, address.lastIndexOf(':'));

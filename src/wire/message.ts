@@ -4,6 +4,20 @@
 
 import type {BatchId, BlobId, CaptureId, NodeId, WallMs} from '../base/types.ts';
 
+/** Why a master does not welcome a node; volley.proto says what the node does about each. */
+export type RefusalReason =
+  | 'pending'
+  | 'full'
+  | 'clone'
+  | 'epoch'
+  | 'denied'
+  | 'revoked'
+  | 'token-used'
+  | 'token-expired'
+  | 'token-revoked'
+  | 'binding'
+  | 'identity';
+
 export type DesiredState = {readonly generation: number; readonly paused: boolean};
 
 export type Hello = {
@@ -57,6 +71,8 @@ export type Pull = {
   readonly wantedMs: number;
   readonly running: readonly Renewal[];
   readonly load: number;
+  /** The newest group key that the node has. */
+  readonly groupKeyId: number;
 };
 
 export type Input =
@@ -130,6 +146,12 @@ export type Report = {
   readonly signature: Uint8Array;
 };
 
+export type GroupKey = {
+  readonly type: 'groupKey';
+  readonly groupKey: Uint8Array;
+  readonly groupKeyId: number;
+};
+
 export type Receipt = {
   readonly type: 'receipt';
   readonly nonce: number;
@@ -198,6 +220,7 @@ export type Message =
   | Pull
   | Assign
   | Report
+  | GroupKey
   | Receipt
   | CommandCopy
   | CommandAck

@@ -35,6 +35,7 @@ import {
   wrongDataFrame,
   wrongLength,
 } from './session.ts';
+import {Strangers} from './strangers.ts';
 import {TokenBucket} from './token-bucket.ts';
 
 export type MasterLinkOptions = {
@@ -44,8 +45,10 @@ export type MasterLinkOptions = {
   readonly signedTrust: Uint8Array;
   /** The unicast port that beacons name. */
   readonly port: number;
-  /** Is this an enrolled node's static key? Only these may come without a join token. */
+  /** Is this an enrolled node's static key? Others that come without a join token are strangers. */
   readonly knows: (peer: PeerId) => boolean;
+  /** Strangers get a session, to ask to be let in (strangers.ts); without it they are not answered. */
+  readonly strangersMayAsk?: boolean;
   /** The 32-byte psk of a join token that is live; wire/token.ts makes it from the secret. */
   readonly pskOf: (tokenId: number) => Uint8Array | undefined;
 };
@@ -78,12 +81,14 @@ export class MasterLink implements Link {
   readonly #byIndex = new Map<number, Session>();
   /** Peers by the initiations that made their present sessions. */
   readonly #byInitiation = new Map<string, PeerId>();
+  readonly #strangers: Strangers;
   #outgoing: Outgoing[] = [];
   #sweepAt: MonoMs = NEVER;
 
   constructor(options: MasterLinkOptions) {
     this.#options = options;
     this.#crypto = options.crypto;
+    this.#strangers = new Strangers(options.knows);
     this.#macKey = macKeyOf(options.crypto, options.staticKey.publicKey);
     const body = encodeBeacon({trust: options.signedTrust, port: options.port});
     this.#beacon = new Uint8Array(4 + body.length);
@@ -133,13 +138,16 @@ export class MasterLink implements Link {
 
   tick(now: MonoMs): void {
     if (now < this.#sweepAt) return;
+    for (const peer of this.#strangers.sweep(now)) this.forget(peer, now);
     for (const [peer, sessions] of this.#peers) {
       const {current, half} = sessions;
       if (half !== undefined && now - half.session.createdAt >= HALF_SESSION_LIFE_MS) {
         this.#endHalf(sessions);
       }
       if (current?.expired(now)) this.#endCurrent(sessions);
-      if (sessions.current === undefined && sessions.half === undefined) this.#peers.delete(peer);
+      if (sessions.current !== undefined || sessions.half !== undefined) continue;
+      this.#peers.delete(peer);
+      this.#strangers.forget(peer);
     }
     this.#sweepAt = this.#peers.size > 0 ? addMono(now, SWEEP_MS) : NEVER;
   }
@@ -162,6 +170,7 @@ export class MasterLink implements Link {
     this.#endHalf(sessions);
     this.#endCurrent(sessions);
     this.#peers.delete(peer);
+    this.#strangers.forget(peer);
   }
 
   #endHalf(sessions: Sessions): void {
@@ -222,12 +231,15 @@ export class MasterLink implements Link {
     const peer = asPeerId(toHex(first.remoteStatic));
     const tokenId = viewOf(first.payload).getUint32(BOOT_ID_BYTES);
     const psk = pattern === 'IKpsk2' && tokenId !== 0 ? this.#options.pskOf(tokenId) : undefined;
-    const allowed =
-      pattern === 'IK' ? tokenId === 0 && this.#options.knows(peer) : psk !== undefined;
+    const plain = pattern === 'IK' && tokenId === 0;
+    const asks = plain && !this.#options.knows(peer) && this.#options.strangersMayAsk === true;
+    const allowed = plain ? asks || this.#options.knows(peer) : psk !== undefined;
     if (!allowed) return drop('unknownPeer');
-    if (!this.#peers.has(peer) && this.#peers.size >= SESSIONS_MAX) return drop('tooManySessions');
+    const members = this.#peers.size - this.#strangers.size;
+    if (!this.#peers.has(peer) && members >= SESSIONS_MAX) return drop('tooManySessions');
     const second = noise.writeSecond(EMPTY, psk);
     if (second === undefined) return drop('badHandshake');
+    if (asks && !this.#strangers.admit(peer, from, now)) return drop('tooManySessions');
 
     const localIndex = this.#freeIndex();
     const session = new Session({

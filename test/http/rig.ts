@@ -17,7 +17,14 @@ import {
 } from '../../src/base/types.ts';
 import type {Announcement, OperatorAnswer, OperatorRequest} from '../../src/core/core.ts';
 import type {AppRow, TableName} from '../../src/core/tables.ts';
-import type {BatchView, CaptureView, NodeView, StatusView} from '../../src/core/views.ts';
+import type {
+  BatchView,
+  CaptureView,
+  NodeView,
+  PendingView,
+  StatusView,
+  TokenView,
+} from '../../src/core/views.ts';
 import {OperatorClient} from '../../src/http/client.ts';
 import {EventHub, type EventHubOptions} from '../../src/http/events.ts';
 import type {MasterHandle} from '../../src/http/handle.ts';
@@ -93,6 +100,8 @@ export const nodeView = (nodeId: NodeId): NodeView => ({
   errors: 0,
   credit: 0,
   load: 0,
+  revokedAt: 0,
+  doubts: 0,
 });
 
 export const captureView = (id: number): CaptureView => ({
@@ -111,6 +120,8 @@ export class FakeHandle implements MasterHandle {
   readonly batchViews = new Map<number, BatchView>();
   readonly captureViews = new Map<number, CaptureView>();
   readonly nodeViews: NodeView[] = [nodeView(NODE)];
+  readonly pendingViews: PendingView[] = [];
+  readonly tokenViews: TokenView[] = [];
   readonly appRows: AppRow[] = [];
   readonly blobKeys = new Map<NodeId, Uint8Array>([[NODE, crypto.random(32)]]);
   readonly stored: [BlobId, number][] = [];
@@ -124,6 +135,14 @@ export class FakeHandle implements MasterHandle {
   async operator(request: OperatorRequest): Promise<OperatorAnswer> {
     this.requests.push(request);
     return this.answer;
+  }
+
+  pending(): readonly PendingView[] {
+    return this.pendingViews;
+  }
+
+  tokens(): readonly TokenView[] {
+    return this.tokenViews;
   }
 
   status(): StatusView {

@@ -26,13 +26,14 @@ test('a node with a good token is welcomed and saved in the same turn', t => {
   t.true(stateOf(rig, node).up);
 });
 
-test('no token: refused, and nothing is known of the node', t => {
+test('no token: told to wait, given nothing, and nothing of it is stored', t => {
   const rig = MasterRig.ready();
   const node = new TestNode('a');
   rig.link(node, 0);
   const effects = rig.says(node, node.hello());
   t.deepEqual(sentTo(effects, node, 'welcome'), []);
-  t.deepEqual(sentTo(effects, node, 'refusal'), [{type: 'refusal', reason: 'token'}]);
+  t.deepEqual(sentTo(effects, node, 'refusal'), [{type: 'refusal', reason: 'pending'}]);
+  t.deepEqual(only(effects, 'send').length, 1);
   t.is(rig.core.context.roster.node(node.id), undefined);
   t.is(only(effects, 'save').length, 0);
 });
@@ -49,7 +50,8 @@ test('an expired token is refused', t => {
   const [early, late] = [new TestNode('early'), new TestNode('late')];
   t.is(sentTo(rig.join(early, {}, 8), early, 'welcome').length, 1);
   rig.mono += 1_000;
-  t.is(sentTo(rig.join(late, {}, 8), late, 'welcome').length, 0);
+  const refused = sentTo(rig.join(late, {}, 8), late, 'refusal');
+  t.deepEqual(refused, [{type: 'refusal', reason: 'token-expired'}]);
 });
 
 test('a token lets in as many nodes as it has uses, also over a restart', t => {
@@ -63,7 +65,7 @@ test('a token lets in as many nodes as it has uses, also over a restart', t => {
   t.is(sentTo(rig.join(a, {}, 8), a, 'welcome').length, 1);
   rig.kill();
   t.is(sentTo(rig.join(b, {}, 8), b, 'welcome').length, 1);
-  t.is(sentTo(rig.join(c, {}, 8), c, 'refusal').length, 1);
+  t.deepEqual(sentTo(rig.join(c, {}, 8), c, 'refusal'), [{type: 'refusal', reason: 'token-used'}]);
 });
 
 test('a repeated Hello gets a repeat of Welcome and spends one use', t => {
@@ -255,5 +257,6 @@ test("a node that speaks with a master's words is told nothing", t => {
 test('a refused node is noted', t => {
   const rig = MasterRig.ready();
   const node = new TestNode('a');
-  t.true(notesOf(rig.join(node, {}, 0)).includes('node refused'));
+  t.true(notesOf(rig.join(node, {}, 12_345)).includes('node refused'));
+  t.deepEqual(notesOf(rig.says(node, node.hello())), [], 'once, however often it asks');
 });

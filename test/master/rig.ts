@@ -48,7 +48,7 @@ import {
 
 type Effect<T extends MasterEffect['type']> = Extract<MasterEffect, {type: T}>;
 
-const CONFIG: Omit<MasterConfig, 'instanceId' | 'groupKey'> = {
+const CONFIG: Omit<MasterConfig, 'instanceId' | 'blobSecret' | 'groupKey'> = {
   clusterId: crypto.random(16),
   leaseSecret: crypto.random(32),
   groupKeyId: 1,
@@ -76,7 +76,12 @@ export class MasterRig {
     this.#seed = seed;
     for (const [key, value] of rows) this.rows.set(key, value);
     this.mono = mono;
-    this.config = {...CONFIG, instanceId: crypto.random(8), groupKey: crypto.random(32)};
+    this.config = {
+      ...CONFIG,
+      instanceId: crypto.random(8),
+      blobSecret: crypto.random(32),
+      groupKey: crypto.random(32),
+    };
     this.core = this.#restore();
   }
 
@@ -256,7 +261,7 @@ export class MasterRig {
 
   pullOf(node: TestNode, wanted = 4, running: readonly Renewal[] = []): Message {
     const nonce = ++node.nonce;
-    return {type: 'pull', nonce, wanted, wantedMs: 1_000, running, load: 0.5};
+    return {type: 'pull', nonce, wanted, wantedMs: 1_000, running, load: 0.5, groupKeyId: 1};
   }
 
   pull(node: TestNode, wanted = 4, running: readonly Renewal[] = []): Work[] {

@@ -140,6 +140,7 @@ const pull = fc.record({
   wantedMs: uint32,
   running: fc.array(fc.record({...replica, permille: upToPermille}), {maxLength: 256}),
   load: fc.float({noDefaultInfinity: true, noNaN: true}),
+  groupKeyId: fc.integer({min: 0, max: 255}),
 });
 
 export const assign = fc
@@ -163,6 +164,11 @@ export const message: Arbitrary<Message> = fc.oneof(
   fc.record({type: fc.constant('refusal' as const), reason: text(256)}),
   pull,
   assign,
+  fc.record({
+    type: fc.constant('groupKey' as const),
+    groupKey: exactly(32),
+    groupKeyId: fc.integer({min: 0, max: 255}),
+  }),
   fc.record({type: fc.constant('report' as const), ...signed}),
   fc.record({
     type: fc.constant('receipt' as const),

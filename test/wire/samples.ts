@@ -103,6 +103,7 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       {batchId: asBatchId(7), index: 70_000, replicaNo: 2, permille: 1_000},
     ],
     load: 0.5,
+    groupKeyId: 200,
   },
   assign: {
     type: 'assign',
@@ -135,6 +136,7 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     part: 1,
     parts: 2,
   },
+  groupKey: {type: 'groupKey', groupKey: bytes(32, 14), groupKeyId: 201},
   report: {type: 'report', nonce: 2, body: bytes(50), signature: bytes(64, 8)},
   receipt: {type: 'receipt', nonce: 2, journalNo: 12_345, signature: bytes(64, 9)},
   commandCopy: {type: 'commandCopy', datagram: bytes(150)},

@@ -1,0 +1,109 @@
+// Taking a node's membership away, for ever: durable first, then at once. Its session dies, everybody else
+// gets a new group key, its leases and its votes on open workunits are taken out and others compute again.
+//
+// Decided workunits stay decided (promise P4). Where the quorum was 1, a canonical result may rest on this
+// node alone: the shell looks those up (`listSingles`) and they are kept as `doubt` rows for the operator. A
+// master that dies meanwhile looks again.
+
+import type {NodeId, Now} from '../base/types.ts';
+import type {MasterEvent, OperatorAnswer} from '../core/core.ts';
+import {doubtKey, encodeDoubt, put, voteKey} from '../core/tables.ts';
+import type {Batch} from './batch.ts';
+import type {MasterContext} from './context.ts';
+import type {Liveness} from './liveness.ts';
+import type {Results} from './results.ts';
+import {type NodeState, peerOf, saveNode} from './roster.ts';
+
+type Listed = Extract<MasterEvent, {type: 'singlesListed'}>;
+
+export class Revocation {
+  readonly #context: MasterContext;
+  readonly #results: Results;
+  readonly #liveness: Liveness;
+
+  constructor(context: MasterContext, results: Results, liveness: Liveness) {
+    this.#context = context;
+    this.#results = results;
+    this.#liveness = liveness;
+    for (const node of context.roster.all()) if (isBeingListed(node)) this.#list(node);
+  }
+
+  /** `doubts` of the answer is -1 while they are being listed. */
+  revoke(nodeId: NodeId, now: Now): OperatorAnswer {
+    const node = this.#context.roster.node(nodeId);
+    if (!node) return {ok: false, code: 'VOLLEY_UNKNOWN_NODE', fields: {node: nodeId}};
+    if (node.row.revokedAt === 0) this.#revoke(node, now);
+    return {ok: true, doubts: node.row.doubts};
+  }
+
+  #revoke(node: NodeState, now: Now): void {
+    const context = this.#context;
+    const {nodeId, name} = node.row;
+    node.row = {...node.row, revokedAt: Math.max(1, now.wall), doubts: -1};
+    context.save(saveNode(node.row));
+    node.welcomed = false;
+    node.up = false;
+    node.idleSince = -1;
+    node.lastPull = undefined;
+    context.emit({type: 'forget', peer: peerOf(node)});
+    const leases = node.out.size;
+    for (const {workunit} of node.out) workunit.forgiven += 1;
+    this.#liveness.release(node, now);
+    let votes = 0;
+    for (const batch of [...context.running]) votes += this.#dropVotes(batch, nodeId, now);
+    context.groupKeys.rotate(now);
+    context.announceNode(nodeId);
+    context.note('warn', 'node revoked', {node: nodeId, name, leases, votes});
+    this.#list(node);
+  }
+
+  /** What is left decides the workunit, or another node votes in place of this one. */
+  #dropVotes(batch: Batch, nodeId: NodeId, now: Now): number {
+    let count = 0;
+    for (const {index, replicaNo} of batch.dropSavedVotes(nodeId)) {
+      this.#context.drop('vote', voteKey(batch.row.id, index, nodeId, replicaNo));
+      count += 1;
+    }
+    for (const workunit of [...batch.open.values()]) {
+      const dropped = workunit.votes.filter(vote => vote.nodeId === nodeId);
+      if (dropped.length === 0 || workunit.state !== 'open') continue;
+      count += dropped.length;
+      for (const vote of dropped) {
+        workunit.votes.splice(workunit.votes.indexOf(vote), 1);
+        workunit.forgiven += 1;
+        const key = voteKey(batch.row.id, workunit.index, nodeId, vote.replicaNo);
+        this.#context.drop('vote', key);
+      }
+      this.#results.settle(batch, workunit, now);
+    }
+    return count;
+  }
+
+  #list(node: NodeState): void {
+    const batchIds = [...this.#context.batches.values()]
+      .filter(batch => batch.row.policy.minQuorum === 1)
+      .map(batch => batch.row.id);
+    this.#context.emit({type: 'listSingles', nodeId: node.row.nodeId, batchIds});
+  }
+
+  /** A part of the list is here. */
+  onListed(event: Listed): void {
+    const context = this.#context;
+    const node = context.roster.node(event.nodeId);
+    if (!node || !isBeingListed(node)) return;
+    for (const {batchId, pageNo, offsets} of event.pages) {
+      const key = doubtKey(event.nodeId, batchId, pageNo);
+      context.save(put('doubt', key, encodeDoubt(offsets)));
+    }
+    if (event.total === undefined) return;
+    node.row = {...node.row, doubts: event.total};
+    context.save(saveNode(node.row));
+    if (event.total > 0)
+      context.note('warn', 'results rest on a revoked node alone', {
+        node: event.nodeId,
+        workunits: event.total,
+      });
+  }
+}
+
+const isBeingListed = ({row}: NodeState): boolean => row.revokedAt > 0 && row.doubts < 0;
