@@ -3,7 +3,9 @@
 import {concat} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import {addMono, type MonoMs, NEVER, type PeerId} from '../base/types.ts';
+import type {Note} from '../core/core.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import {fingerprintText, nodeIdOf} from '../wire/identity.ts';
 import {RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
 import type {Hello} from '../wire/message.ts';
 import type {NodeConfig, NodeMemory} from './memory.ts';
@@ -58,15 +60,19 @@ export class Greeting {
 
   /**
    * Asked again later: the operator may approve it, a clone may end. For most reasons the shell ends the
-   * process. false = nothing new, the reason was given before.
+   * process. What is to be noted, when the reason is news.
    */
-  refused(reason: string, now: MonoMs): boolean {
-    if (!this.#greeted) return false;
+  refused(reason: string, now: MonoMs): Note[] {
+    if (!this.#greeted) return [];
     this.#greeted.retryMs = RETRY_MS_MAX;
     this.#greeted.nextAt = addMono(now, this.#prng.jitter(RETRY_MS_MAX));
-    const isNew = reason !== this.#refusedFor;
+    if (reason === this.#refusedFor) return [];
     this.#refusedFor = reason;
-    return isNew;
+    if (reason !== 'pending')
+      return [{level: 'warn', what: 'the master refuses this node', fields: {reason}}];
+    const nodeId = nodeIdOf(this.#crypto, this.#config.identity.publicKey);
+    const fields = {fingerprint: fingerprintText(nodeId)};
+    return [{level: 'info', what: 'waiting to be approved on the master', fields}];
   }
 
   next(

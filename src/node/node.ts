@@ -22,7 +22,6 @@ import type {Core, NodeEffect, NodeEvent, Note} from '../core/core.ts';
 import {encodeJson, put} from '../core/tables.ts';
 import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
-import {fingerprintText, nodeIdOf} from '../wire/identity.ts';
 import type {DesiredState, Message, Welcome} from '../wire/message.ts';
 import {openTrust} from '../wire/trust.ts';
 import {ClockWatch} from './clock-watch.ts';
@@ -158,7 +157,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'welcome':
         return this.#onWelcome(peer, message, heardAt, now);
       case 'refusal':
-        return this.#onRefusal(message.reason, now.mono);
+        for (const note of this.#greeting.refused(message.reason, now.mono))
+          this.#emit({type: 'note', note});
+        return;
       case 'groupKey':
         return this.#onGroupKey(message.groupKey, message.groupKeyId);
       case 'assign':
@@ -186,14 +187,6 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       default:
         return assertNever(message);
     }
-  }
-
-  #onRefusal(reason: string, now: MonoMs): void {
-    const fingerprint = fingerprintText(nodeIdOf(this.#crypto, this.#config.identity.publicKey));
-    if (!this.#greeting.refused(reason, now)) return; // said before
-    if (reason === 'pending')
-      this.#note('info', 'waiting to be approved on the master', {fingerprint});
-    else this.#note('warn', 'the master refuses this node', {reason});
   }
 
   /** The next Pull names it: until then the master says it again. */

@@ -74,15 +74,21 @@ export class SimOperator {
     });
   }
 
-  /** As soon as the master knows the node; asked again until that is on the disk. */
-  revoke(at: number, nodeId: NodeId): void {
+  /**
+   * As soon as the master knows the node; asked again until that is on the disk.
+   *
+   * @param node its id may change (a new card); buried, it may never have been known
+   */
+  revoke(at: number, node: {readonly nodeId: NodeId; readonly buried: boolean}): void {
     this.#tasks.push({
       at,
       request: core =>
-        core.context.roster.node(nodeId) ? {kind: 'revokeNode', nodeId} : undefined,
+        core.context.roster.node(node.nodeId)
+          ? {kind: 'revokeNode', nodeId: node.nodeId}
+          : undefined,
       isDone: () => {
-        const row = this.#master.store.disk.get('node', nodeId);
-        return row !== undefined && (decodeJson(row) as NodeRow).revokedAt > 0;
+        const row = this.#master.store.disk.get('node', node.nodeId);
+        return row === undefined ? node.buried : (decodeJson(row) as NodeRow).revokedAt > 0;
       },
       once: false,
       askedAt: -1,

@@ -63,7 +63,7 @@ export class World {
     const nodesById = new Map<NodeId, SimNode>(this.nodes.map(node => [node.nodeId, node]));
     for (const {at, nodeNo} of plan.revokes ?? []) {
       const node = this.nodes[nodeNo - 1];
-      if (node) this.operator.revoke(at, node.nodeId);
+      if (node) this.operator.revoke(at, node);
     }
     this.checkers = new Checkers({
       crypto: this.fabric.crypto,
@@ -139,8 +139,8 @@ export class World {
     const context = this.master.core?.context;
     if (!context) return false;
     return this.nodes.every(node => {
-      if (node.buried) return true;
       const state = context.roster.node(node.nodeId);
+      if (node.buried || (state?.row.revokedAt ?? 0) > 0) return true;
       return node.core?.welcomed === true && state?.up && state.epochTold === context.epoch;
     });
   }
