@@ -272,6 +272,7 @@ test('GET /v1 describes every route that there is', async t => {
   );
   t.deepEqual(routes.sort(), [
     'GET /v1',
+    'GET /v1 describes every route that there is',
     'GET /v1/apps',
     'GET /v1/batches',
     'GET /v1/batches/{id}',
@@ -281,7 +282,10 @@ test('GET /v1 describes every route that there is', async t => {
     'GET /v1/captures/{id}',
     'GET /v1/events',
     'GET /v1/nodes',
+    'GET /v1/nodes/{id}/doubts',
+    'GET /v1/pending',
     'GET /v1/status',
+    'GET /v1/tokens',
     'HEAD /v1/blobs/{id}',
     'POST /v1/apps',
     'POST /v1/batches',
@@ -290,7 +294,11 @@ test('GET /v1 describes every route that there is', async t => {
     'POST /v1/captures',
     'POST /v1/files',
     'POST /v1/lines',
+    'POST /v1/nodes/{id}/revoke',
+    'POST /v1/pending/approve',
+    'POST /v1/pending/deny',
     'POST /v1/tokens',
+    'POST /v1/tokens/{id}/revoke',
     'PUT /v1/blobs/{id}',
   ]);
   const summaries = Object.values(paths)
