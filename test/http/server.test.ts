@@ -272,7 +272,6 @@ test('GET /v1 describes every route that there is', async t => {
   );
   t.deepEqual(routes.sort(), [
     'GET /v1',
-    'GET /v1 describes every route that there is',
     'GET /v1/apps',
     'GET /v1/batches',
     'GET /v1/batches/{id}',
