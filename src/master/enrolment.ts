@@ -2,7 +2,7 @@
 // use once → Welcome, which ends the node's cold start. A repeat of Hello gets a repeat of Welcome. Without a
 // token it asks (pending.ts) until the operator approves it; a revoked one gets nothing but a Refusal.
 
-import {concat, fromHex, toHex} from '../base/bytes.ts';
+import {concat, equalBytes, fromHex, toHex} from '../base/bytes.ts';
 import {type Address, asPeerId, type NodeId, type Now, type PeerId} from '../base/types.ts';
 import {MINUTE_MS} from '../base/units.ts';
 import type {MasterEvent} from '../core/core.ts';
@@ -173,14 +173,23 @@ export class Enrolment {
           journal: this.#context.journalNo,
         },
       );
-    if (hello.epochSeen > this.#context.epoch) {
-      this.#context.note('alarm', 'a node has seen a later epoch: old backup or second master', {
-        node: node.row.nodeId,
-        seen: hello.epochSeen,
-        epoch: this.#context.epoch,
-      });
-      this.#context.raiseEpoch(hello.epochSeen + 1);
-    }
+    this.#noticeOther(node, hello);
+  }
+
+  /**
+   * A master that does not know the epoch a node comes from, or that another instance was in it, runs on an old
+   * backup or is not the only one. A later epoch than all that were seen keeps their commands apart.
+   */
+  #noticeOther(node: NodeState, {epochSeen, instanceSeen}: Hello): void {
+    const {config, epoch} = this.#context;
+    const isOther = instanceSeen.length > 0 && !equalBytes(instanceSeen, config.instanceId);
+    if (epochSeen < epoch || (epochSeen === epoch && !isOther)) return;
+    const what =
+      epochSeen > epoch
+        ? 'a node has seen a later epoch: old backup or second master'
+        : 'another master was in our epoch: old backup or second master';
+    this.#context.note('alarm', what, {node: node.row.nodeId, seen: epochSeen, epoch});
+    this.#context.raiseEpoch(epochSeen + 1);
   }
 
   #welcome(node: NodeState, peer: PeerId, now: Now): void {
@@ -208,6 +217,7 @@ export class Enrolment {
       message: {
         type: 'welcome',
         clusterId: config.clusterId,
+        instanceId: config.instanceId,
         epoch,
         seqFloor: this.#commands.seq,
         groupKey: groupKeys.newest.key,

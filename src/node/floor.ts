@@ -1,9 +1,11 @@
 // The highest command this node has taken up, as (epoch, seq): durable before anything is done that must not
 // be done twice, also across a crash.
 
+import {toHex} from '../base/bytes.ts';
 import type {MonoMs} from '../base/types.ts';
 import type {NodeEffect} from '../core/core.ts';
 import {encodeJson, type Op, put} from '../core/tables.ts';
+import type {Welcome} from '../wire/message.ts';
 import {FLOOR_KEY, type NodeMemory} from './memory.ts';
 import type {Outbox} from './outbox.ts';
 
@@ -19,13 +21,13 @@ export class Floor {
   }
 
   /** What a Welcome says is history. */
-  welcome(epoch: number, seqFloor: number): void {
+  welcome({epoch, seqFloor, instanceId}: Welcome): void {
     const memory = this.#memory;
     const seen = memory.epoch === epoch ? memory.seq : 0;
     const seq = Math.max(seen, seqFloor);
-    if (epoch === memory.epoch && seq === memory.seq) return;
-    memory.epoch = epoch;
-    memory.seq = seq;
+    const instance = toHex(instanceId);
+    if (epoch === memory.epoch && seq === memory.seq && instance === memory.instance) return;
+    Object.assign(memory, {epoch, seq, instance});
     this.#save();
   }
 
@@ -48,7 +50,7 @@ export class Floor {
   }
 
   #row(): Op {
-    const {epoch, seq} = this.#memory;
-    return put('meta', FLOOR_KEY, encodeJson({epoch, seq}));
+    const {epoch, seq, instance} = this.#memory;
+    return put('meta', FLOOR_KEY, encodeJson({epoch, seq, instance}));
   }
 }

@@ -1,6 +1,6 @@
 // From a session to membership: Hello, repeated with back-off until Welcome or Refusal.
 
-import {concat} from '../base/bytes.ts';
+import {concat, fromHex} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import {addMono, type MonoMs, NEVER, type PeerId} from '../base/types.ts';
 import type {Note} from '../core/core.ts';
@@ -101,6 +101,7 @@ export class Greeting {
       version: config.version,
       receiptHead: memory.receiptHead,
       epochSeen: memory.epoch,
+      instanceSeen: fromHex(memory.instance) ?? new Uint8Array(0),
       bootId: config.bootId,
     };
     return {to: greeted.peer, message};

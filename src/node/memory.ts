@@ -28,6 +28,8 @@ export type NodeMemory = {
   epoch: number;
   seq: number;
   receiptHead: number;
+  /** Hex of the master's instance that welcomed this node into `epoch`; '' = none did. */
+  instance: string;
 };
 
 /** What a Welcome told: whose member this node is. */

@@ -215,7 +215,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const isNew = !this.#welcomed;
     this.#welcomed = true;
     this.#member = {peer, clusterId: welcome.clusterId, commandKey: trust.commandKey};
-    this.#floor.welcome(welcome.epoch, welcome.seqFloor);
+    this.#floor.welcome(welcome);
     this.#adopt(welcome.state);
     this.#emit({
       type: 'joinGroup',

@@ -29,6 +29,8 @@ export type CheckersOptions = {
   readonly nodes: ReadonlyMap<NodeId, SimNode>;
   readonly plans: ReadonlyMap<string, BatchPlan>;
   readonly now: () => number;
+  /** Whether a second master will run at the same time. */
+  readonly hasSecond: boolean;
   /** Whether the master's disk was ever replaced by an older one. */
   readonly wasLost: () => boolean;
   /** The master's invariants are looked at after every so many turns: they cost its whole state. */
@@ -47,11 +49,17 @@ export class Checkers implements Watcher {
     const {crypto, master, nodes, plans, now} = options;
     const profileOf = (nodeId: NodeId) => nodes.get(nodeId)?.plan.profile;
     this.masterChecker = new MasterChecker(master, plans, profileOf);
-    this.nodeChecker = new NodeChecker(crypto, master, now, {
-      results: (nodeId, items, journalNo) =>
-        this.masterChecker.acknowledged(nodeId, items, journalNo),
-      shot: (nodeId, statement) => this.#shotKept(nodeId, statement),
-    });
+    this.nodeChecker = new NodeChecker(
+      crypto,
+      master,
+      now,
+      {
+        results: (nodeId, items, journalNo) =>
+          this.masterChecker.acknowledged(nodeId, items, journalNo),
+        shot: (nodeId, statement) => this.#shotKept(nodeId, statement),
+      },
+      options.hasSecond,
+    );
   }
 
   #shotKept(nodeId: NodeId, {captureId, shot, salt}: ShotStatement): void {

@@ -7,10 +7,13 @@ import type {Backups} from './backups.ts';
 import {exponential} from './dice.ts';
 import {CALM_HOST, DiskFailure, type Fabric, MASTER_ADDRESS} from './fabric.ts';
 import type {Disasters, Plan} from './plan.ts';
-import {MASTER_NO, type SimMaster} from './sim-master.ts';
+import {MASTER_NO, SimMaster} from './sim-master.ts';
 import {CALM} from './sim-network.ts';
 import type {SimNode} from './sim-node.ts';
 import {EVENT} from './timeline.ts';
+
+/** A second master has the room for itself for so long, on average. */
+const SECOND_ALONE_MS = 8_000;
 
 export type Victims = {
   readonly fabric: Fabric;
@@ -27,6 +30,7 @@ export class Calamity {
   readonly #dice: Prng;
   readonly #on: Victims;
   #calm = false;
+  #second: SimMaster | undefined;
 
   constructor(plan: Plan, dice: Prng, victims: Victims) {
     this.#plan = plan;
@@ -117,6 +121,9 @@ export class Calamity {
       if (!backups.restore()) return;
       this.#later(this.#plan.disasters.downMs, MASTER_NO, () => this.#on.bootMaster());
     });
+    const {secondMasterAt} = this.#plan;
+    if (secondMasterAt > 0)
+      fabric.timeline.at(secondMasterAt, EVENT.fault, MASTER_NO, () => this.#startSecond());
     for (const at of this.#plan.reflashAt)
       fabric.timeline.at(at, EVENT.fault, 0, () => {
         const node = this.#anyHonest();
@@ -126,6 +133,25 @@ export class Calamity {
         onReflash(node);
         this.#bootLater(node);
       });
+  }
+
+  /** Somebody moves the disk's copy to another machine and starts it; the first master comes back later. */
+  #startSecond(): void {
+    if (this.#calm) return;
+    const {fabric, master, bootMaster} = this.#on;
+    fabric.stateWasLost = true; // what the second one acknowledges, the first one will never know
+    master.crash(0);
+    this.#second = new SimMaster(fabric, this.#plan.beaconMs, master);
+    this.#second.boot();
+    this.#later(SECOND_ALONE_MS, MASTER_NO, bootMaster);
+  }
+
+  /** Who joined the second master only is a stranger to the first, and is given a join token again. */
+  #retireSecond(): void {
+    if (!this.#second) return;
+    this.#second.retire();
+    const {disk} = this.#on.master.store;
+    for (const node of this.#on.nodes) if (!disk.get('node', node.nodeId)) node.joinAgain();
   }
 
   #killNode(): void {
@@ -199,6 +225,7 @@ export class Calamity {
     Object.assign(fabric.network.faults, CALM);
     Object.assign(fabric.host, CALM_HOST);
     fabric.network.mend();
+    this.#retireSecond();
     bootMaster();
     const living = nodes.length - this.#plan.deadAfterHeal;
     for (const node of nodes) {

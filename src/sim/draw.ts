@@ -50,6 +50,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     captures: prng.chance(0.7) ? drawCaptures(prng, safetyMs) : [],
     reflashAt: Array.from({length: reflashes}, () => prng.fraction() * safetyMs),
     deadAfterHeal: !isLarge && on() ? prng.below(1 + dispensable(profiles, quorum)) : 0,
+    secondMasterAt: 0,
     beaconMs: on() ? 1_000 : 0,
     startMs: 2 * SECOND,
     safetyMs,
@@ -57,7 +58,11 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     turnsPerCheck: isLarge ? 256 : 1,
   };
   const spare = dispensable(profiles, quorum) - plan.deadAfterHeal;
-  return {...plan, revokes: drawRevokes(seed, profiles, spare, safetyMs)};
+  const revokes = drawRevokes(seed, profiles, spare, safetyMs);
+  // What the copy does not know of, a revocation or a restored backup, is another story.
+  const isAlone = isLarge || plan.disasters.restoreMs > 0 || revokes.length > 0 || reflashes > 0;
+  if (isAlone || !prng.chance(0.15)) return {...plan, revokes};
+  return {...plan, revokes, beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
 }
 
 /** How many honest nodes may be missing: a quorum and a majority over the bad ones must be left. */

@@ -38,6 +38,8 @@ const UPLOAD_MS = 20;
 
 export const GROUP_ADDRESS = asAddress('239.86.79.76:6272');
 export const MASTER_ADDRESS = asAddress('10.0.0.1:6273');
+/** Of a master that somebody started from a copy of the first one's folder. */
+export const SECOND_ADDRESS = asAddress('10.0.0.2:6273');
 export const nodeAddress = (no: number): Address => asAddress(`10.1.${no >> 8}.${no & 255}:6273`);
 
 /** 2026, so that wall clocks look like wall clocks in traces. */
@@ -92,6 +94,7 @@ const ALARMING = new Set(['report refused', 'statement refused', 'result without
 export const LOSS_ALARMS: ReadonlySet<string> = new Set([
   'a node holds a receipt above our journal: acknowledged state is lost',
   'a node has seen a later epoch: old backup or second master',
+  'another master was in our epoch: old backup or second master',
   'the master is in an earlier epoch than we have seen',
   'result without a lease',
 ]);

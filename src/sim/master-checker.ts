@@ -75,6 +75,7 @@ export class MasterChecker {
     const change = this.model.apply(ops);
     this.model.checkCounters(ops);
     for (const [key, decision] of change.decided) this.#onDecided(key, decision, change);
+    this.model.forgetWitnesses(change.revoked);
     for (const [key, votes] of change.removed) {
       const isOver =
         change.decided.has(key) ||

@@ -46,6 +46,8 @@ export type Change = {
   readonly credited: Set<NodeId>;
   /** Rows of `report` that were added. */
   readonly reported: Set<number>;
+  /** Nodes that this commit revokes. */
+  readonly revoked: Set<NodeId>;
 };
 
 export class Model {
@@ -82,6 +84,7 @@ export class Model {
       removed: new Map(),
       credited: new Set(),
       reported: new Set(),
+      revoked: new Set(),
     };
     for (const op of ops) {
       if (op.type === 'put') this.#put(op.table, op.key, op.value, change);
@@ -102,7 +105,7 @@ export class Model {
       case 'batch':
         return this.#putBatch(decodeJson(value) as BatchRow);
       case 'node':
-        return this.#putNode(decodeJson(value) as NodeRow);
+        return this.#putNode(decodeJson(value) as NodeRow, change);
       case 'credit': {
         this.credits.set(key as NodeId, decodeCredit(value));
         change.credited.add(key as NodeId);
@@ -123,13 +126,19 @@ export class Model {
     for (const item of items) if (item.status === 'done') this.#witness(nodeId, item);
   }
 
-  #putNode({nodeId, revokedAt}: NodeRow): void {
+  #putNode({nodeId, revokedAt}: NodeRow, change: Change): void {
     const isRevoked = this.revoked.has(nodeId);
     holds(!isRevoked || revokedAt > 0, 'S15', () => `node ${nodeId} is a member again`);
     if (revokedAt === 0 || isRevoked) return;
     this.revoked.add(nodeId);
+    change.revoked.add(nodeId);
+  }
+
+  /** What a revoked node said counts no more. Decisions of the same commit, which pages only tell at its end, came before. */
+  forgetWitnesses(revoked: ReadonlySet<NodeId>): void {
+    if (revoked.size === 0) return;
     for (const outputs of this.evidence.values())
-      for (const nodes of outputs.values()) nodes.delete(nodeId);
+      for (const nodes of outputs.values()) for (const nodeId of revoked) nodes.delete(nodeId);
   }
 
   #witness(nodeId: NodeId, item: ResultItem & {readonly status: 'done'}): void {

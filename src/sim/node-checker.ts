@@ -33,6 +33,7 @@ export class NodeChecker {
   readonly #master: SimMaster;
   readonly #now: () => number;
   readonly #acknowledged: Acknowledged;
+  readonly #hasSecond: boolean;
   readonly #lives = new Map<NodeId, Life>();
   /** Commands that a node took up, by node, epoch and seq. */
   readonly #taken = new Map<string, string>();
@@ -46,7 +47,14 @@ export class NodeChecker {
   #lostLives = 0;
 
   /** @param now time of the world */
-  constructor(crypto: Crypto, master: SimMaster, now: () => number, acknowledged: Acknowledged) {
+  constructor(
+    crypto: Crypto,
+    master: SimMaster,
+    now: () => number,
+    acknowledged: Acknowledged,
+    hasSecond: boolean,
+  ) {
+    this.#hasSecond = hasSecond;
     this.#crypto = crypto;
     this.#master = master;
     this.#now = now;
@@ -63,6 +71,10 @@ export class NodeChecker {
     const spooled = node.store.disk.rows('spool');
     const bodies = new Map(spooled.map(([key, row]) => [key, spooledBody(row)]));
     this.#lives.set(node.nodeId, {warm: false, receipted: new Map(), kept: bodies});
+    // A wiped disk has forgotten whom it followed.
+    if (this.#hasSecond && !node.store.disk.get('meta', FLOOR_KEY))
+      for (const name of this.#issued.keys())
+        if (name.startsWith(node.nodeId)) this.#issued.delete(name);
     const rows = spooled.length;
     const kept = node.core?.spool.size;
     holds(kept === rows, 'P2', () => `node ${node.no}: ${rows} rows spooled, ${kept} in mind`);
@@ -99,7 +111,7 @@ export class NodeChecker {
     if (!life) return;
     if (event.type === 'message' && event.message.type === 'receipt')
       this.#onReceipt(node, event.message, life, spooled);
-    if (event.type === 'command') this.#onCommand(event);
+    if (event.type === 'command') this.#onCommand(node, event);
     for (const effect of effects) {
       if (effect.type === 'joinGroup') life.warm = true;
       if (effect.type !== 'fire') continue;
@@ -108,11 +120,15 @@ export class NodeChecker {
     }
   }
 
-  /** One number, one command: also across lives of the master. */
-  #onCommand({epoch, seq, command}: CommandEvent): void {
-    const name = `${epoch}/${seq}`;
+  /**
+   * One number, one command: also across lives of the master. Of two masters at once (S16) each node follows one in
+   * an epoch.
+   */
+  #onCommand(node: SimNode, {epoch, seq, command}: CommandEvent): void {
+    const instance = toHex(command.instanceId);
     const {kind} = command.what;
-    const text = `${kind} of ${toHex(command.instanceId)} at ${command.issuedWallMs}`;
+    const name = this.#hasSecond ? `${node.nodeId} in epoch ${epoch}` : `${epoch}/${seq}`;
+    const text = this.#hasSecond ? instance : `${kind} of ${instance} at ${command.issuedWallMs}`;
     const before = this.#issued.get(name);
     holds(before === undefined || before === text, 'P5', () => `${name}: ${before}, then ${text}`);
     this.#issued.set(name, text);
@@ -151,6 +167,7 @@ export class NodeChecker {
     this.#floors.set(shot, {epoch, seq});
     holds(life.warm, 'P5', () => `node ${node.no} fires cold`);
     const masterWall = this.#master.wallAtZero(epoch) + this.#now();
+    if (this.#hasSecond) return; // whose clock?
     const lateMs = masterWall - command.issuedWallMs - command.ttlMs;
     // The node judges by the master's clock as it knows it: half a round trip and its drift may be wrong.
     const boundMs = Math.max(0, node.clockBoundMs(now.mono)) + 1;

@@ -84,6 +84,7 @@ export type StoredPlan = Omit<Plan, 'disasters' | 'network' | 'host'> & {
 export const completePlan = (stored: StoredPlan): Plan => ({
   ...stored,
   reflashAt: stored.reflashAt ?? [],
+  secondMasterAt: stored.secondMasterAt ?? 0,
   deadAfterHeal: stored.deadAfterHeal ?? 0,
   disasters: {...NO_DISASTERS, ...stored.disasters},
   network: {...CALM, ...stored.network},
@@ -102,6 +103,8 @@ export type Plan = {
   readonly revokes?: readonly RevokePlan[];
   /** 0 = no beacons. */
   readonly beaconMs: number;
+  /** When somebody starts a second master on a copy of the first one's folder; 0 = never. */
+  readonly secondMasterAt: number;
   /** When nodes get a new card, with new keys and a use of the join token for each. */
   readonly reflashAt: readonly number[];
   /** So many nodes, the last ones, are never seen again after the heal; all honest, and enough are left. */

@@ -30,6 +30,8 @@ export function planLine(plan: Plan): string {
     ...differing(network, CALM),
     ...differing(host, CALM_HOST),
     ...(reflashAt.length > 0 ? ['reflash'] : []),
+    ...((plan.revokes ?? []).length > 0 ? ['revoke'] : []),
+    ...(plan.secondMasterAt > 0 ? ['secondMaster'] : []),
     ...(deadAfterHeal > 0 ? ['deadAfterHeal'] : []),
   ];
   return `${nodes.length} nodes (${who}), ${batches.length} batches, ${captures.length} captures; ${on.join(' ')}`;

@@ -1,7 +1,7 @@
 // The master's machine: a disk, keys and blobs that outlive its processes, and at most one process.
 
 import {fromHex, toHex} from '../base/bytes.ts';
-import type {BlobId, PeerId} from '../base/types.ts';
+import type {Address, BlobId, PeerId} from '../base/types.ts';
 import type {OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
 import type {MasterCore} from '../master/master.ts';
 import {MasterRestore} from '../master/restore.ts';
@@ -10,7 +10,14 @@ import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import type {Receipt} from '../wire/message.ts';
 import {MasterLink} from '../wire/session-master.ts';
 import {fingerprintOf, signTrust} from '../wire/trust.ts';
-import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, WALL_AT_ZERO} from './fabric.ts';
+import {
+  type Fabric,
+  GROUP_ADDRESS,
+  MASTER_ADDRESS,
+  SECOND_ADDRESS,
+  WALL_AT_ZERO,
+  type Watcher,
+} from './fabric.ts';
 import {auditDisk, restoreMaster} from './sim-boot.ts';
 import {SimClock} from './sim-clock.ts';
 import {SimInputs} from './sim-inputs.ts';
@@ -20,6 +27,36 @@ import {SimStore} from './sim-store.ts';
 import {WatchedStore} from './watched-store.ts';
 
 export const MASTER_NO = 0;
+/** Far from all numbers of nodes. */
+const SECOND_NO = 0xffff;
+
+/** Everything that a copy of the folder has too. */
+type Folder = {
+  readonly commandKey: KeyPair;
+  readonly clusterId: Uint8Array;
+  readonly rootFingerprint: Uint8Array;
+  readonly staticKey: KeyPair;
+  readonly leaseSecret: Uint8Array;
+  readonly signedTrust: Uint8Array;
+};
+
+function newFolder(crypto: Crypto): Folder {
+  const root = crypto.ed25519KeyPair();
+  const commandKey = crypto.ed25519KeyPair();
+  const staticKey = crypto.x25519KeyPair();
+  const leaseSecret = crypto.random(32);
+  const clusterId = crypto.random(16);
+  const signedTrust = signTrust(crypto, root.secretKey, {
+    rootKey: root.publicKey,
+    clusterId,
+    version: 1,
+    commandKey: commandKey.publicKey,
+    masterStatic: staticKey.publicKey,
+    appKeys: [],
+  });
+  const rootFingerprint = fingerprintOf(crypto, root.publicKey);
+  return {commandKey, clusterId, rootFingerprint, staticKey, leaseSecret, signedTrust};
+}
 
 type Process = {
   readonly core: MasterCore;
@@ -32,14 +69,12 @@ export class SimMaster {
   readonly store: WatchedStore;
   /** Files of the blob folder, by hash: their sizes. */
   readonly blobs = new Map<BlobId, number>();
-  readonly commandKey: KeyPair;
-  readonly clusterId: Uint8Array;
-  readonly rootFingerprint: Uint8Array;
+  readonly folder: Folder;
+  readonly address: Address;
+  readonly #no: number;
+  readonly #isFirst: boolean;
   readonly #fabric: Fabric;
   readonly #beaconMs: number;
-  readonly #staticKey: KeyPair;
-  readonly #leaseSecret: Uint8Array;
-  readonly #signedTrust: Uint8Array;
   #process: Process | undefined;
   #wallAtZero = WALL_AT_ZERO;
   /** By signature: which life of the master signed a receipt. */
@@ -47,35 +82,46 @@ export class SimMaster {
   readonly #wallOfEpoch = new Map<number, number>();
   lives = 0;
 
-  constructor(fabric: Fabric, beaconMs: number) {
+  /** @param first runs on a copy of its folder, at another address; nobody watches it */
+  constructor(fabric: Fabric, beaconMs: number, first?: SimMaster) {
     const {crypto, network, prng} = fabric;
     this.#fabric = fabric;
     this.#beaconMs = beaconMs;
-    const root = crypto.ed25519KeyPair();
-    this.commandKey = crypto.ed25519KeyPair();
-    this.#staticKey = crypto.x25519KeyPair();
-    this.#leaseSecret = crypto.random(32);
-    this.clusterId = crypto.random(16);
-    this.rootFingerprint = fingerprintOf(crypto, root.publicKey);
-    this.#signedTrust = signTrust(crypto, root.secretKey, {
-      rootKey: root.publicKey,
-      clusterId: this.clusterId,
-      version: 1,
-      commandKey: this.commandKey.publicKey,
-      masterStatic: this.#staticKey.publicKey,
-      appKeys: [],
-    });
+    this.#isFirst = first === undefined;
+    this.#no = first ? SECOND_NO : MASTER_NO;
+    this.address = first ? SECOND_ADDRESS : MASTER_ADDRESS;
+    this.folder = first?.folder ?? newFolder(crypto);
     const disk = new SimStore({
-      after: fabric.diskTimer(MASTER_NO),
+      after: fabric.diskTimer(this.#no),
       latencyMs: () => fabric.diskMs(),
       prng: prng.fork(),
     });
-    this.store = new WatchedStore(disk, ops => fabric.watcher?.masterDurable(ops));
-    for (const address of [MASTER_ADDRESS, GROUP_ADDRESS])
-      network.attach(address, MASTER_NO, (bytes, from) => {
+    if (first) {
+      disk.restore(first.store.disk.snapshot());
+      this.#wallAtZero = first.#wallAtZero;
+    }
+    this.store = new WatchedStore(disk, ops => this.#watcher?.masterDurable(ops));
+    for (const address of first ? [SECOND_ADDRESS] : [MASTER_ADDRESS, GROUP_ADDRESS])
+      network.attach(address, this.#no, (bytes, from) => {
         const process = this.#process;
         process?.clock.run(() => process.runtime.datagram(bytes, from));
       });
+  }
+
+  get commandKey(): KeyPair {
+    return this.folder.commandKey;
+  }
+
+  get clusterId(): Uint8Array {
+    return this.folder.clusterId;
+  }
+
+  get rootFingerprint(): Uint8Array {
+    return this.folder.rootFingerprint;
+  }
+
+  get #watcher(): Watcher | undefined {
+    return this.#isFirst ? this.#fabric.watcher : undefined;
   }
 
   get core(): MasterCore | undefined {
@@ -101,7 +147,7 @@ export class SimMaster {
     this.lives += 1;
     const clock = new SimClock({
       timeline,
-      no: MASTER_NO,
+      no: this.#no,
       monoAtStart: prng.fraction() * 1e6,
       wallAtZero: this.#wallAtZero,
       drift: 0,
@@ -111,12 +157,12 @@ export class SimMaster {
     const config = {
       clusterId: this.clusterId,
       instanceId: crypto.random(8),
-      leaseSecret: this.#leaseSecret,
+      leaseSecret: this.folder.leaseSecret,
       blobSecret: crypto.random(32),
       groupKey: crypto.random(32),
       groupKeyId: crypto.random(1)[0] ?? 0,
       blobPort: 6274,
-      signedTrust: this.#signedTrust,
+      signedTrust: this.folder.signedTrust,
       version: 'sim',
     };
     const rows = new MasterRestore(config, crypto, prng.fork(), clock.now());
@@ -129,24 +175,24 @@ export class SimMaster {
       ports: {
         clock,
         network: {
-          send: (to, bytes) => fabric.network.send(MASTER_ADDRESS, to, bytes),
-          multicast: bytes => fabric.network.multicast(MASTER_ADDRESS, bytes),
+          send: (to, bytes) => fabric.network.send(this.address, to, bytes),
+          multicast: bytes => fabric.network.multicast(this.address, bytes),
         },
         store: this.store,
-        journal: fabric.journalOf('master'),
+        journal: fabric.journalOf(this.#isFirst ? 'master' : 'second master'),
         inputs: new SimInputs(clock, () => fabric.uploadMs()),
         singles: new SimSingles(clock, this.store.disk, () => fabric.uploadMs()),
         crypto: this.#signing(crypto),
-        fatal: error => fabric.fatal(this, MASTER_NO, error),
+        fatal: error => fabric.fatal(this, this.#no, error),
       },
       commandSecretKey: this.commandKey.secretKey,
       head,
       beaconMs: this.#beaconMs,
-      afterTurn: () => fabric.watcher?.masterTurn(core),
+      afterTurn: () => this.#watcher?.masterTurn(core),
     });
     this.#process = {core, clock, link, runtime};
     fabric.trace?.(`master boots, life ${this.lives}, epoch ${core.context.epoch}`);
-    fabric.watcher?.masterBooted(core);
+    this.#watcher?.masterBooted(core);
     runtime.start();
   }
 
@@ -181,8 +227,8 @@ export class SimMaster {
   #linkOf(core: MasterCore): MasterLink {
     return new MasterLink({
       crypto: this.#fabric.crypto,
-      staticKey: this.#staticKey,
-      signedTrust: this.#signedTrust,
+      staticKey: this.folder.staticKey,
+      signedTrust: this.folder.signedTrust,
       port: 6273,
       strangersMayAsk: true,
       knows: (peer: PeerId) => core.context.roster.byPeer(peer) !== undefined,
@@ -196,11 +242,17 @@ export class SimMaster {
   /** kill -9. @param wallJumpMs how much the wall clock is off in the next life */
   crash(wallJumpMs: number): void {
     if (!this.#process) return;
-    this.#fabric.trace?.('master dies');
+    this.#fabric.trace?.(this.#isFirst ? 'master dies' : 'the second master dies');
     this.#process.clock.kill();
     this.#process = undefined;
     this.#wallAtZero += wallJumpMs;
     this.store.crash();
+  }
+
+  /** Switched off for ever. */
+  retire(): void {
+    this.crash(0);
+    this.#fabric.network.detach(this.address);
   }
 
   pause(ms: number): void {

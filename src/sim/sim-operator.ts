@@ -178,8 +178,8 @@ const find = (core: MasterCore, name: string) => {
  * Exactly one use for each node and each new card: a node that is not told of its Welcome must not need a second
  * one. An old backup may have the token as it was, or not at all.
  */
-const usesOf = ({nodes, reflashAt, disasters}: Plan): number =>
-  (nodes.length + reflashAt.length) * (disasters.restoreMs > 0 ? 8 : 1);
+const usesOf = ({nodes, reflashAt, secondMasterAt, disasters}: Plan): number =>
+  (nodes.length + reflashAt.length) * (disasters.restoreMs > 0 || secondMasterAt > 0 ? 8 : 1);
 
 const tokenRequest = (uses: number): OperatorRequest => ({
   kind: 'addToken',

@@ -71,6 +71,7 @@ export class World {
       nodes: nodesById,
       plans: new Map(plan.batches.map(batch => [batch.request.name, batch])),
       now: () => this.timeline.now,
+      hasSecond: plan.secondMasterAt > 0,
       wasLost: () => this.fabric.stateWasLost,
       turnsPerCheck: plan.turnsPerCheck,
     });

@@ -231,6 +231,8 @@ function readReceipt(receipt: volley.Receipt.$Properties): Message {
   };
 }
 
+const INSTANCE_BYTES = 8;
+
 function readHello(hello: volley.Hello.$Properties): Hello {
   return {
     type: 'hello',
@@ -248,6 +250,7 @@ function readHello(hello: volley.Hello.$Properties): Hello {
     version: text(hello.version ?? '', NAME_BYTES_MAX),
     receiptHead: whole(hello.receiptHead ?? 0),
     epochSeen: hello.epochSeen ?? 0,
+    instanceSeen: atMost(hello.instanceSeen, INSTANCE_BYTES),
     bootId: exactly(hello.bootId, 8),
   };
 }
@@ -255,6 +258,7 @@ function readHello(hello: volley.Hello.$Properties): Hello {
 function readWelcome(welcome: volley.Welcome.$Properties): Welcome {
   return {
     type: 'welcome',
+    instanceId: atMost(welcome.instanceId, INSTANCE_BYTES),
     clusterId: exactly(welcome.clusterId, 16),
     epoch: welcome.epoch ?? 0,
     seqFloor: welcome.seqFloor ?? 0,

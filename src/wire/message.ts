@@ -36,11 +36,15 @@ export type Hello = {
   readonly version: string;
   readonly receiptHead: number;
   readonly epochSeen: number;
+  /** Instance of the master that welcomed this node into that epoch; empty = none did. */
+  readonly instanceSeen: Uint8Array;
   readonly bootId: Uint8Array;
 };
 
 export type Welcome = {
   readonly type: 'welcome';
+  /** 8 random bytes of this start of the master; empty = it does not say. */
+  readonly instanceId: Uint8Array;
   readonly clusterId: Uint8Array;
   readonly epoch: number;
   readonly seqFloor: number;

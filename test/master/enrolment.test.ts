@@ -172,6 +172,20 @@ test('the present epoch, seen, is no alarm', t => {
   );
 });
 
+test('another master in our epoch raises it above both, with an alarm; our own name in it does not', t => {
+  const rig = MasterRig.ready();
+  const epochSeen = rig.core.context.epoch;
+  const node = rig.node('a');
+  rig.link(node);
+  const own = rig.says(node, node.hello({epochSeen, instanceSeen: rig.config.instanceId}));
+  t.false(only(own, 'note').some(({note}) => note.level === 'alarm'));
+  rig.link(node);
+  const other = rig.says(node, node.hello({epochSeen, instanceSeen: new Uint8Array(8).fill(7)}));
+  const [alarm] = only(other, 'note').filter(({note}) => note.level === 'alarm');
+  t.is(alarm?.note.what, 'another master was in our epoch: old backup or second master');
+  t.is(sentTo(other, node, 'welcome')[0]?.epoch, epochSeen + 1);
+});
+
 test('a node that holds a receipt above our journal is an alarm: acknowledged state is lost', t => {
   const rig = MasterRig.ready();
   rig.core.context.journalNo = 10;

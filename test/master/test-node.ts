@@ -80,6 +80,7 @@ export class TestNode {
       version: '0.1.0',
       receiptHead: 0,
       epochSeen: 0,
+      instanceSeen: new Uint8Array(0),
       bootId: this.bootId,
       ...changes,
     };

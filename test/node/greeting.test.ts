@@ -81,7 +81,11 @@ test('Hello tells the epoch and the receipt that were seen in earlier lives', t 
   const rig = NodeRig.joined();
   rig.rows.set('meta/receipt', encodeJson({journalNo: 321}));
   rig.kill();
-  t.like(sent(rig.link(), 'hello')[0], {epochSeen: 5, receiptHead: 321});
+  t.like(sent(rig.link(), 'hello')[0], {
+    epochSeen: 5,
+    receiptHead: 321,
+    instanceSeen: new Uint8Array(8).fill(1),
+  });
 });
 
 test('after a restart the floor is the higher of ours and the Welcome', t => {

@@ -64,6 +64,7 @@ function planOf({profiles, policy, fires, meanMs}: Wishes): Plan {
     batches: [{at: 0, request, cancelAt: undefined}],
     captures: fires ? [{at: 3_000, request: capture}] : [],
     reflashAt: [],
+    secondMasterAt: 0,
     deadAfterHeal: 0,
     beaconMs: 1_000,
     startMs: 100,

@@ -115,11 +115,13 @@ const hello = fc.record({
   version: text(64),
   receiptHead: whole,
   epochSeen: uint32,
+  instanceSeen: fc.constantFrom(0, 8).chain(exactly),
   bootId: exactly(8),
 });
 
 const welcome = fc.record({
   type: fc.constant('welcome' as const),
+  instanceId: fc.constantFrom(0, 8).chain(exactly),
   clusterId: exactly(16),
   epoch: uint32,
   seqFloor: uint32,

@@ -12,10 +12,12 @@ import {
 import type {
   AckStatement,
   Command,
+  Hello,
   Message,
   ResultItem,
   ShotStatement,
   TrustDocument,
+  Welcome,
 } from '../../src/wire/message.ts';
 
 /** `length` bytes that begin with `first` and count up. */
@@ -59,7 +61,7 @@ export const RESULTS: readonly ResultItem[] = [
   },
 ];
 
-export const MESSAGES: Readonly<Record<string, Message>> = {
+const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
   hello: {
     type: 'hello',
     identityKey: bytes(32, 1),
@@ -76,6 +78,7 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     version: '0.1.0',
     receiptHead: 2 ** 53 - 1,
     epochSeen: 12,
+    instanceSeen: bytes(0, 0),
     bootId: bytes(8, 3),
   },
   welcome: {
@@ -91,6 +94,7 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     state: {generation: 3, paused: true},
     wallMs: wall,
     trust: bytes(200, 7),
+    instanceId: bytes(0, 0),
   },
   refusal: {type: 'refusal', reason: 'revoked'},
   pull: {
@@ -145,6 +149,13 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
   timeReply: {type: 'timeReply', nonce: 77, receivedWallMs: wall, sentWallMs: asWallMs(wall + 1)},
   shotReport: {type: 'shotReport', nonce: 3, body: bytes(30), signature: bytes(64, 11)},
   collect: {type: 'collect', blobIds: [blob(4), blob(5)]},
+};
+
+/** With the fields that came later: what was written down before stays as it was. */
+export const MESSAGES: Readonly<Record<string, Message>> = {
+  ...MESSAGES_AT_FIRST,
+  helloInstance: {...(MESSAGES_AT_FIRST['hello'] as Hello), instanceSeen: bytes(8, 9)},
+  welcomeInstance: {...(MESSAGES_AT_FIRST['welcome'] as Welcome), instanceId: bytes(8, 10)},
 };
 
 const commandWith = (what: Command['what']): Command => ({
