@@ -44,6 +44,7 @@ import {NodeLink} from '../wire/session-node.ts';
 import {decodeToken, pskOf, tokenIdOf} from '../wire/token.ts';
 import {Closers} from './closers.ts';
 import {GroupEar} from './group-ear.ts';
+import {OtherRoot} from './other-root.ts';
 import {packageVersion} from './version.ts';
 
 const LOAD_MS = 10_000;
@@ -147,12 +148,20 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   closers.add(() => ear.close());
   let runtime: NodeRuntime | undefined;
   const hands = await openHands(self, options, closers, event => runtime?.post(event));
+  const otherRoot = new OtherRoot({
+    crypto,
+    ours: membership.rootFingerprint,
+    master: membership.address,
+    data: options.data,
+    tell: text => log.note({level: 'warn', what: text, fields: {}}),
+  });
   runtime = new NodeRuntime({
     core,
     link: linkOf(self, options),
     commands: new CommandReceiver(crypto, target => targets(target, self.nodeId, config.labels)),
     ports: {clock, network: udp, store, journal: log, crypto, fatal: options.fatal, ...hands},
     head,
+    onBadTrust: (frame, from) => otherRoot.heard(frame, from),
     onJoined: (_trust, master) => {
       joined(options.data, membership, master);
       ear.joined();

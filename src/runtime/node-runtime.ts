@@ -36,6 +36,8 @@ export type NodeRuntimeOptions = {
   readonly onJoined?: (trust: Uint8Array | undefined, master: Address | undefined) => void;
   /** The master answers, and does not want this node, or not yet; volley.proto lists the reasons. */
   readonly onRefused?: (reason: string) => void;
+  /** While a master is looked for: a beacon that our root did not sign. */
+  readonly onBadTrust?: (frame: Uint8Array, from: Address) => void;
   readonly afterTurn?: () => void;
 };
 
@@ -98,7 +100,11 @@ export class NodeRuntime {
   datagram(bytes: Uint8Array, from: Address): void {
     const {mono} = this.#ports.clock.now();
     if (bytes[0] === COMMAND_TYPE) return this.#command(bytes, mono);
-    for (const received of this.#link.receive(bytes, from, mono)) this.#receive(received, mono);
+    for (const received of this.#link.receive(bytes, from, mono)) {
+      if (received.kind === 'drop' && received.reason === 'badTrust')
+        this.#options.onBadTrust?.(bytes, from);
+      this.#receive(received, mono);
+    }
     this.#sendOutgoing();
     this.#watchLink();
   }

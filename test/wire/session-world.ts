@@ -69,8 +69,9 @@ export class World {
     return signTrust(this.crypto, this.root.secretKey, this.document(version));
   }
 
-  newMaster(): MasterLink {
+  newMaster(more: {strangersMayAsk?: boolean} = {}): MasterLink {
     return new MasterLink({
+      ...more,
       crypto: this.crypto,
       staticKey: this.masterKey,
       signedTrust: this.signedTrust(),
