@@ -111,6 +111,39 @@ test('a refusal is asked again later', t => {
   t.is(sent(rig.pass(6_000), 'hello').length, 1);
 });
 
+test('a node that waits to be approved says its fingerprint once, and is welcomed in the same session', t => {
+  const rig = new NodeRig();
+  rig.link();
+  const first = rig.hears({type: 'refusal', reason: 'pending'});
+  const [note] = only(first, 'note');
+  t.regex(String(note?.note.fields['fingerprint']), /^([0-9a-f]{4} ){7}[0-9a-f]{4}$/);
+  t.deepEqual(notesOf(rig.hears({type: 'refusal', reason: 'pending'})), []);
+  rig.hears(rig.welcome());
+  t.true(rig.core.welcomed);
+});
+
+test('a new group key is taken, and the next pull names it', t => {
+  const rig = NodeRig.joined();
+  const groupKey = new Uint8Array(32).fill(9);
+  const effects = rig.hears({type: 'groupKey', groupKey, groupKeyId: 2});
+  t.deepEqual(only(effects, 'rotateGroup'), [{type: 'rotateGroup', groupKey, groupKeyId: 2}]);
+  const ids: number[] = [];
+  for (let s = 0; s < 20; s++)
+    for (const pull of sent(rig.pass(250), 'pull')) {
+      ids.push(pull.groupKeyId);
+      rig.hears(rig.assignOf(pull, 0));
+    }
+  const first = ids.indexOf(2);
+  t.true(first >= 0 && ids.slice(first).every(id => id === 2), ids.join(' '));
+});
+
+test('a group key before Welcome is not taken', t => {
+  const rig = new NodeRig();
+  rig.link();
+  const groupKey = new Uint8Array(32).fill(9);
+  t.deepEqual(only(rig.hears({type: 'groupKey', groupKey, groupKeyId: 2}), 'rotateGroup'), []);
+});
+
 test('a lost master is forgotten, and the next session begins with Hello', t => {
   const rig = NodeRig.joined();
   const effects = rig.pass(10_000);

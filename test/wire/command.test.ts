@@ -141,6 +141,20 @@ test('after a rotation the old group key is good for a minute', t => {
   t.is(open(receiver, sealed({seq: 104, keyId: 4, groupKey}), later), 'command');
 });
 
+test('a rotated key is taken beside the old one, and only by who is in the group', t => {
+  const receiver = joined();
+  const groupKey = crypto.random(32);
+  receiver.rotate(groupKey, 4, NOW);
+  t.is(open(receiver, sealed({seq: 101})), 'command');
+  t.is(open(receiver, sealed({seq: 101, keyId: 4, groupKey})), 'duplicate', 'done is done');
+  t.is(open(receiver, sealed({seq: 102, keyId: 4, groupKey})), 'command');
+  receiver.rotate(groupKey, 4, NOW);
+  t.is(open(receiver, sealed({seq: 103})), 'command', 'told twice: the old one is still good');
+  const cold = new CommandReceiver(crypto);
+  cold.rotate(groupKey, 4, NOW);
+  t.is(open(cold, sealed({seq: 104, keyId: 4, groupKey})), 'coldStart');
+});
+
 test('a command of another cluster, or signed by a node, is refused', t => {
   const elsewhere = {...FIRE, clusterId: bytes(16, 99)};
   t.is(open(joined(), sealed({}, elsewhere)), 'notForUs');
