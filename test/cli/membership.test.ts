@@ -73,7 +73,7 @@ test.serial(
     t.is(right.code, 0, right.stderr);
     await node.says('joined the cluster');
     const list = await ask('nodes');
-    t.true(isHarmless(list.stdout) && list.stdout.includes('img src'));
+    t.true(isHarmless(list.stdout) && list.stdout.includes('owned'));
     t.is((await json<Pending>('nodes', 'pending')).nodes.length, 0);
   },
 );
