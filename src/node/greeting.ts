@@ -6,15 +6,19 @@ import {addMono, type MonoMs, NEVER, type PeerId} from '../base/types.ts';
 import type {Note} from '../core/core.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {fingerprintText, nodeIdOf} from '../wire/identity.ts';
-import {RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
+import {RETRY_MS_LIVELY, RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
 import type {Hello} from '../wire/message.ts';
 import type {NodeConfig, NodeMemory} from './memory.ts';
+
+/** Hellos of a session before they grow rare: a room that comes back at once must not drown its master. */
+const LIVELY_HELLOS = 6;
 
 type Greeted = {
   readonly peer: PeerId;
   readonly binding: Uint8Array;
   nextAt: MonoMs;
   retryMs: number;
+  said: number;
   sentAt: MonoMs | undefined;
 };
 
@@ -35,7 +39,7 @@ export class Greeting {
     const {identity, staticKey} = this.#config;
     const bound = concat(handshakeHash, staticKey);
     const binding = this.#crypto.sign(identity.secretKey, 'bind', bound);
-    this.#greeted = {peer, binding, nextAt: now, retryMs: RETRY_MS_MIN, sentAt: undefined};
+    this.#greeted = {peer, binding, nextAt: now, retryMs: RETRY_MS_MIN, said: 0, sentAt: undefined};
   }
 
   isFor(peer: PeerId): boolean {
@@ -83,7 +87,9 @@ export class Greeting {
     if (!greeted || greeted.nextAt > now) return undefined;
     greeted.sentAt ??= now;
     greeted.nextAt = addMono(now, this.#prng.jitter(greeted.retryMs));
-    greeted.retryMs = Math.min(greeted.retryMs * 2, RETRY_MS_MAX);
+    greeted.said += 1;
+    const restMs = greeted.said < LIVELY_HELLOS ? RETRY_MS_LIVELY : RETRY_MS_MAX;
+    greeted.retryMs = Math.min(greeted.retryMs * 2, Math.max(greeted.retryMs, restMs));
     const config = this.#config;
     const message: Hello = {
       type: 'hello',

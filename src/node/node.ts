@@ -153,6 +153,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   #onMessage({peer, message, heardAt}: Extract<NodeEvent, {type: 'message'}>, now: Now): void {
+    this.#puller.heard();
     switch (message.type) {
       case 'welcome':
         return this.#onWelcome(peer, message, heardAt, now);
@@ -234,7 +235,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#clock.reset();
     if (sentAt !== undefined) this.#clock.sample(sentAt, welcome.wallMs, welcome.wallMs, heardAt);
     this.#prober.begin(now.mono);
-    this.#puller.begin(welcome.heartbeatMs, now.mono);
+    this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono);
     this.#outbox.spool.againSoon(now.mono);
     this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#outbox.spool.size});
   }

@@ -47,7 +47,7 @@ export class Outbox {
     const entry = this.spool.entry(receipt.nonce);
     if (!entry) return true; // a repeat
     if (!receiptIsGood(this.#crypto, commandKey, clusterId, entry.body, receipt)) return false;
-    this.#late.add(this.spool.remove(receipt.nonce), now);
+    this.#late.add(this.spool.remove(receipt.nonce, now), now);
     for (const {blobId} of entry.blobs) this.#late.addBlob(blobId);
     const {journalNo} = receipt;
     if (journalNo > this.#memory.receiptHead) {

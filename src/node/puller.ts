@@ -6,6 +6,7 @@ import {addMono, type MonoMs, NEVER} from '../base/types.ts';
 import {PULL_OVERHEAD_BYTES, RENEWAL_BYTES_MAX} from '../wire/codec-sizes.ts';
 import {PLAINTEXT_BYTES_MAX} from '../wire/limits.ts';
 import type {Assign, Pull, Renewal} from '../wire/message.ts';
+import {longerWait, RoundTrip} from './round-trip.ts';
 import type {Held, Slots} from './slots.ts';
 
 /** Work kept waiting, in milliseconds for each slot: hides the way to the master and back. */
@@ -13,23 +14,39 @@ const BUFFER_MS = 250;
 /** Longer workunits are not asked for ahead: another node may be idle. */
 const AHEAD_MS_MAX = 500;
 const WAITING_MAX = 192;
+/** Before the master's own pace is known. */
 const RETRY_MS_MIN = 60;
 const RETRY_MS_MAX = 1_000;
-/** Unanswered so often: the master is gone, or has forgotten us. */
-const TRIES_MAX = 6;
+/**
+ * Unanswered so often, and no other word of the master meanwhile (3 to 5 s): it is gone, or has forgotten us.
+ * On a link that loses a third each way, half of all questions go unanswered and one in 4,000 so often.
+ */
+const TRIES_MAX = 12;
 const RENEWALS_PER_PULL = Math.floor(
   (PLAINTEXT_BYTES_MAX - PULL_OVERHEAD_BYTES) / RENEWAL_BYTES_MAX,
 );
 
-type Asked = {pull: Pull; tries: number; retryAt: MonoMs; readonly parts: Set<number>};
+type Asked = {
+  readonly pull: Pull;
+  /** undefined = not since the session began. */
+  askedAt: MonoMs | undefined;
+  waitMs: number;
+  retryAt: MonoMs;
+  readonly parts: Set<number>;
+};
 
 export class Puller {
   /** The newest group key that this node has. */
   groupKeyId = 0;
   readonly #prng: Prng;
+  readonly #roundTrip = new RoundTrip(RETRY_MS_MIN);
   #nonce = 0;
   #asked: Asked | undefined;
   #heartbeatMs = 1_000;
+  /** Of the master that is asked: another life of it has forgotten what it gave. */
+  #epoch = 0;
+  /** Tries since the master was last heard. */
+  #unheard = 0;
   #nextAt: MonoMs = NEVER;
   #renewAt = Number.NEGATIVE_INFINITY as MonoMs;
   /** Told that there is nothing: wait for a heartbeat or for work to become available. */
@@ -42,17 +59,30 @@ export class Puller {
     this.#nonce = prng.below(2 ** 30);
   }
 
-  /** A session begins: ask at once. */
-  begin(heartbeatMs: number, now: MonoMs): void {
+  /**
+   * A session begins: ask at once. A question that the same life of the master has not answered is asked
+   * again as it was: the answer may be under way with leases in it, which nobody else would compute until
+   * they run out.
+   */
+  begin(heartbeatMs: number, epoch: number, now: MonoMs): void {
     this.#heartbeatMs = heartbeatMs;
-    this.#asked = undefined;
+    if (epoch !== this.#epoch) this.#asked = undefined;
+    this.#epoch = epoch;
     this.#idle = false;
+    this.#unheard = 0;
     this.#nextAt = now;
+    if (!this.#asked) return;
+    this.#asked.askedAt = undefined;
+    this.#asked.retryAt = now;
   }
 
   end(): void {
-    this.#asked = undefined;
     this.#nextAt = NEVER;
+  }
+
+  /** Any word of the master: it is there, whatever became of our question. */
+  heard(): void {
+    this.#unheard = 0;
   }
 
   /** There is work: ask within `spreadMs`. */
@@ -72,6 +102,7 @@ export class Puller {
     // The cluster may have grown since Welcome, and with it the time between heartbeats.
     if (assign.waitMs > 0) this.#heartbeatMs = assign.waitMs;
     if (asked.parts.size < assign.parts) return true;
+    if (asked.askedAt !== undefined) this.#roundTrip.answered(now - asked.askedAt);
     this.#asked = undefined;
     this.#idle = asked.pull.wanted > 0 && assign.parts === 1 && assign.batches.length === 0;
     this.#nextAt = addMono(now, this.#prng.jitter(this.#heartbeatMs, 0.7, 1));
@@ -84,7 +115,7 @@ export class Puller {
 
   /** The master has not answered for so long that a new session is needed. */
   get isLost(): boolean {
-    return (this.#asked?.tries ?? 0) >= TRIES_MAX;
+    return this.#unheard >= TRIES_MAX;
   }
 
   /** The pull to send now, if any. */
@@ -110,7 +141,7 @@ export class Puller {
       groupKeyId: this.groupKeyId,
     };
     this.#woken = false;
-    this.#asked = {pull, tries: 0, retryAt: now, parts: new Set()};
+    this.#asked = {pull, askedAt: undefined, waitMs: 0, retryAt: now, parts: new Set()};
     return this.#repeat(this.#asked, now);
   }
 
@@ -122,9 +153,11 @@ export class Puller {
   }
 
   #repeat(asked: Asked, now: MonoMs): Pull {
-    const waitMs = Math.min(RETRY_MS_MIN * 2 ** asked.tries, RETRY_MS_MAX);
-    asked.retryAt = addMono(now, this.#prng.jitter(waitMs));
-    asked.tries += 1;
+    if (asked.askedAt === undefined) asked.waitMs = this.#roundTrip.waitMs;
+    asked.askedAt ??= now;
+    asked.retryAt = addMono(now, this.#prng.jitter(asked.waitMs));
+    asked.waitMs = longerWait(asked.waitMs, RETRY_MS_MAX);
+    this.#unheard += 1;
     return asked.pull;
   }
 

@@ -14,7 +14,8 @@ import {
 } from '../base/types.ts';
 import {del, type Op, put} from '../core/tables.ts';
 import {decodeResults} from '../wire/codec.ts';
-import {RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
+import {RETRY_MS_LIVELY, RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
+import {longerWait, RoundTrip} from './round-trip.ts';
 
 export type SpoolKind = 'report' | 'shot';
 
@@ -34,14 +35,22 @@ export type Spooled = {
   readonly uploaded: Set<BlobId>;
   dueAt: MonoMs;
   retryMs: number;
+  /** Times since the session began, and the first of them. */
+  said: number;
+  saidAt: MonoMs;
 };
 
+/** An entry is said so often before it grows rare: at a loss of a third each way one in 10,000 is left. */
+const LIVELY_SAYS = 16;
+/** Repeats of all entries together are this far apart at least, once they are as rare as RETRY_MS_LIVELY. */
+const REPEAT_MS = 10;
 /** Sent in one tick at most: what gathered in a partition must not come back as a flood. */
 const DUE_MAX = 64;
 
 export class Spool {
   readonly #prng: Prng;
   readonly #entries = new Map<number, Spooled>();
+  readonly #roundTrip = new RoundTrip(RETRY_MS_MIN);
   #nextNonce = 1;
 
   constructor(prng: Prng) {
@@ -93,11 +102,17 @@ export class Spool {
       uploaded: new Set(),
       dueAt: now,
       retryMs: RETRY_MS_MIN,
+      said: 0,
+      saidAt: now,
     });
   }
 
   /** The receipt is here. */
-  remove(nonce: number): Op {
+  remove(nonce: number, now: MonoMs): Op {
+    const entry = this.#entries.get(nonce);
+    // One with blobs waited for its uploads.
+    if (entry && entry.said > 0 && entry.blobs.length === 0)
+      this.#roundTrip.answered(now - entry.saidAt);
     this.#entries.delete(nonce);
     return del('spool', hex32(nonce));
   }
@@ -108,11 +123,25 @@ export class Spool {
     for (const entry of this.#entries.values()) {
       if (due.length >= DUE_MAX) break;
       if (entry.dueAt > now) continue;
+      if (entry.said === 0) {
+        entry.saidAt = now;
+        entry.retryMs = this.#roundTrip.waitMs;
+      }
       entry.dueAt = addMono(now, this.#prng.jitter(entry.retryMs));
-      entry.retryMs = Math.min(entry.retryMs * 2, RETRY_MS_MAX);
+      entry.retryMs = longerWait(entry.retryMs, this.#retryMsMax(entry));
+      entry.said += 1;
       due.push(entry);
     }
     return due;
+  }
+
+  /**
+   * A few reports are repeated each second: what is lost on the way must not keep a batch open. Many, or
+   * those said so often that the master cannot want to hear them, grow rare.
+   */
+  #retryMsMax(entry: Spooled): number {
+    if (entry.said > LIVELY_SAYS) return RETRY_MS_MAX;
+    return Math.min(Math.max(RETRY_MS_LIVELY, this.size * REPEAT_MS), RETRY_MS_MAX);
   }
 
   /** Marks the blob as uploaded; entries that wait for nothing else any more become due now. */
@@ -146,6 +175,7 @@ export class Spool {
     for (const entry of this.#entries.values()) {
       entry.uploaded.clear();
       entry.retryMs = RETRY_MS_MIN;
+      entry.said = 0;
       entry.dueAt = addMono(now, this.#prng.fraction() * RETRY_MS_MIN);
     }
   }

@@ -26,6 +26,8 @@ export const REJECT_AFTER_MS = 3 * HOUR_MS;
 /** First retry of a handshake or a Hello; doubles with jitter up to RETRY_MS_MAX. */
 export const RETRY_MS_MIN = 250;
 export const RETRY_MS_MAX = 10 * SECOND_MS;
+/** What is said inside a session grows no rarer than this at first: it is lost, not unwanted. */
+export const RETRY_MS_LIVELY = SECOND_MS;
 /** New handshakes the master takes in a second, over all sources; the rest is dropped and comes again. */
 export const HANDSHAKES_PER_SECOND = 500;
 export const SESSIONS_MAX = 16_384;

@@ -11,7 +11,6 @@
 
 import {assert, assertNever} from '../base/assert.ts';
 import {toHex} from '../base/bytes.ts';
-import type {Prng} from '../base/prng.ts';
 import {
   type Address,
   addMono,
@@ -25,16 +24,26 @@ import {
 import {SECOND_MS} from '../base/units.ts';
 import {type Attempt, type JoinSecret, makeAttempt} from './attempt.ts';
 import {decodeBeacon, decodeMessage, encodeMessage} from './codec.ts';
-import type {Crypto, KeyPair} from './crypto.ts';
+import type {Crypto} from './crypto.ts';
 import {
   DISCOVER_BYTES,
   PLAINTEXT_BYTES_MAX,
   REKEY_AFTER_MS,
   RESPONSE_BYTES,
+  RETRY_MS_LIVELY,
   RETRY_MS_MAX,
   RETRY_MS_MIN,
 } from './limits.ts';
 import type {Link, Outgoing, Received} from './link.ts';
+import {
+  handshakingAt,
+  type Linked,
+  type LinkState,
+  type NodeLinkOptions,
+  type Retry,
+  silenceMsOf,
+  silentAt,
+} from './link-state.ts';
 import type {Message, TrustDocument} from './message.ts';
 import {
   discoverFrame,
@@ -51,57 +60,12 @@ import {
 import {TokenBucket} from './token-bucket.ts';
 import {TrustPin} from './trust.ts';
 
-export type NodeLinkOptions = {
-  readonly crypto: Crypto;
-  /** For jitter. */
-  readonly prng: Prng;
-  readonly staticKey: KeyPair;
-  /** 8 random bytes of this start of the daemon. */
-  readonly bootId: Uint8Array;
-  /** 16 bytes; without it the first root that is met is trusted from then on (`--tofu`). */
-  readonly rootFingerprint?: Uint8Array | undefined;
-  /** The join token, until enrolled(). */
-  readonly token?: JoinSecret | undefined;
-  /** Where to look for the master first. */
-  readonly address?: Address | undefined;
-  /** SignedTrust that an earlier run stored. */
-  readonly trust?: Uint8Array | undefined;
-  /** Where a Discover is multicast as well. */
-  readonly group?: Address | undefined;
-};
-
-/** `sent` counts tries since the last success. */
-type Retry = {sent: number; nextAt: MonoMs; attempt: Attempt | undefined};
-type Discovering = {readonly kind: 'discovering'; sent: number; nextAt: MonoMs};
-type Handshaking = {
-  readonly kind: 'handshaking';
-  to: Address;
-  lastAt: MonoMs;
-  readonly retry: Retry;
-};
-type Linked = {
-  readonly kind: 'linked';
-  readonly session: Session;
-  /** Receives only: the master uses it until our first data frame under the new one is there. */
-  readonly previous: Session | undefined;
-  /** When new keys are due by age or count. */
-  rekeyAt: MonoMs;
-  /** First datagram sealed since the master was last heard; NEVER = it spoke last. */
-  unansweredSince: MonoMs;
-  heard: boolean;
-  rekey: Retry | undefined;
-};
-type State = Discovering | Handshaking | Linked;
-
 /** From this try on a handshake also asks for a beacon: the master may have moved, or have new keys. */
 const TRIES_BEFORE_DISCOVER = 3;
 /** An initiation older than this is made anew, well before the master forgets its half-session. */
 const ATTEMPT_LIFE_MS = RETRY_MS_MAX;
-/** A new session whose first message nobody answers was replaced at the master: make another. */
-const FIRST_ANSWER_MS = 5 * SECOND_MS;
-const SILENCE_MS_MIN = 15 * SECOND_MS;
-/** Silence is this many heartbeats without any word from the master. */
-const SILENT_HEARTBEATS = 3;
+/** A beacon, and no answer for so long: the master lives and may have forgotten us. */
+const DEAF_MS = SECOND_MS / 2;
 /** Beacons whose trust document is looked at in a second; one with the document we hold is free. */
 const BEACONS_PER_SECOND = 5;
 
@@ -112,8 +76,8 @@ export class NodeLink implements Link {
   readonly #beacons = new TokenBucket(BEACONS_PER_SECOND);
   readonly #trust: TrustPin;
   #token: JoinSecret | undefined;
-  #silenceMs = SILENCE_MS_MIN;
-  #state: State;
+  #silenceMs = silenceMsOf(0);
+  #state: LinkState;
   #outgoing: Outgoing[] = [];
 
   constructor(options: NodeLinkOptions) {
@@ -130,7 +94,7 @@ export class NodeLink implements Link {
         : {kind: 'discovering', sent: 0, nextAt: asMonoMs(0)};
   }
 
-  get state(): State['kind'] {
+  get state(): LinkState['kind'] {
     return this.#state.kind;
   }
 
@@ -180,7 +144,9 @@ export class NodeLink implements Link {
     const plaintext = encodeMessage(message);
     assert(plaintext.length <= PLAINTEXT_BYTES_MAX, `${message.type} of ${plaintext.length} bytes`);
     const datagram = state.session.seal(plaintext);
-    if (state.unansweredSince === NEVER) state.unansweredSince = now;
+    // Everything is answered but an acknowledgement.
+    if (state.unansweredSince === NEVER && message.type !== 'commandAck')
+      state.unansweredSince = now;
     if (state.session.worn && state.rekeyAt > now) state.rekeyAt = now;
     return {to: state.session.address, datagram};
   }
@@ -214,7 +180,9 @@ export class NodeLink implements Link {
       case 'handshaking':
         return state.retry.nextAt;
       case 'linked':
-        return state.rekey?.nextAt ?? asMonoMs(Math.min(state.rekeyAt, this.#silentAt(state)));
+        return (
+          state.rekey?.nextAt ?? asMonoMs(Math.min(state.rekeyAt, silentAt(state, this.#silenceMs)))
+        );
       default:
         return assertNever(state);
     }
@@ -231,9 +199,7 @@ export class NodeLink implements Link {
   forget(peer: PeerId, now: MonoMs): void {
     const state = this.#state;
     if (state.kind !== 'linked' || state.session.peer !== peer) return;
-    // Spread out: all nodes may have come to this at the same time.
-    const startAt = addMono(now, this.#options.prng.jitter(RETRY_MS_MIN, 0, 2));
-    this.#state = handshakingAt(state.session.address, startAt);
+    this.#state = handshakingAt(state.session.address, this.#soon(now));
   }
 
   #delay(sent: number): number {
@@ -241,12 +207,8 @@ export class NodeLink implements Link {
     return this.#options.prng.jitter(delayMs, 0.5, 1);
   }
 
-  #silentAt(state: Linked): MonoMs {
-    return addMono(state.unansweredSince, state.heard ? this.#silenceMs : FIRST_ANSWER_MS);
-  }
-
   #keepAlive(state: Linked, now: MonoMs): void {
-    const silent = now >= this.#silentAt(state);
+    const silent = now >= silentAt(state, this.#silenceMs);
     const gaveUp = silent && (state.rekey?.sent ?? 0) >= TRIES_BEFORE_DISCOVER;
     if (gaveUp || state.session.expired(now)) {
       const search = handshakingAt(state.session.address, now, state.rekey);
@@ -299,7 +261,10 @@ export class NodeLink implements Link {
   #onBeacon(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
     if (datagram.length > DISCOVER_BYTES) return drop('tooLarge');
     const state = this.#state;
-    if (state.kind === 'linked') return [];
+    if (state.kind === 'linked') {
+      this.#onBeaconWhileLinked(state, now);
+      return [];
+    }
     if (datagram[1] !== 0 || datagram[2] !== 0 || datagram[3] !== 0) return drop('malformed');
     const beacon = decodeBeacon(datagram.subarray(4));
     if (beacon === undefined) return drop('malformed');
@@ -311,10 +276,24 @@ export class NodeLink implements Link {
     return [];
   }
 
+  /** Whoever sent it, the worst that it brings about is one handshake beside a session that is silent. */
+  #onBeaconWhileLinked(state: Linked, now: MonoMs): void {
+    if (now - state.unansweredSince < DEAF_MS || state.rekey !== undefined) return;
+    state.rekey = {sent: 0, nextAt: this.#soon(now), attempt: undefined};
+  }
+
+  /** Spread out: all nodes may have come to this at the same time. */
+  #soon(now: MonoMs): MonoMs {
+    return addMono(now, this.#options.prng.jitter(RETRY_MS_MIN, 0, 2));
+  }
+
   #moveTo(to: Address, now: MonoMs): void {
     const state = this.#state;
     let attempt: Attempt | undefined;
     if (state.kind === 'handshaking') {
+      // After a long absence the next try may be far: the master is there now.
+      if (state.to === to && now - state.lastAt >= RETRY_MS_LIVELY)
+        state.retry.nextAt = asMonoMs(Math.min(state.retry.nextAt, this.#soon(now)));
       // The master at the present address gets the time to answer, whatever beacons say meanwhile.
       if (state.to === to || now - state.lastAt < RETRY_MS_MIN) return;
       attempt = state.retry.attempt;
@@ -376,7 +355,7 @@ export class NodeLink implements Link {
     if (message.type === 'welcome') {
       if (session !== current) return drop('unknownSession'); // of a Hello that was said anew
       this.#trust.learn(message.trust);
-      this.#silenceMs = Math.max(SILENCE_MS_MIN, SILENT_HEARTBEATS * message.heartbeatMs);
+      this.#silenceMs = silenceMsOf(message.heartbeatMs);
     }
     return [{kind: 'message', peer: session.peer, message}];
   }
@@ -389,10 +368,4 @@ export class NodeLink implements Link {
     // Keys that were to be renewed for silence alone need not be.
     if (state.rekey !== undefined && now < state.rekeyAt) state.rekey = undefined;
   }
-}
-
-function handshakingAt(to: Address, nextAt: MonoMs, retry?: Retry): Handshaking {
-  const attempt = retry?.attempt;
-  const sent = retry?.sent ?? 0;
-  return {kind: 'handshaking', to, lastAt: asMonoMs(-NEVER), retry: {sent, nextAt, attempt}};
 }

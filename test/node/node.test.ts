@@ -182,7 +182,7 @@ test('a spooled report is repeated with back-off until its receipt', t => {
       answered.add(pull.nonce);
     }
   }
-  t.true(said >= 7 && said <= 14, `${said} times a minute`);
+  t.true(said >= 15 && said <= 30, `${said} times a minute`);
   rig.hears(rig.receiptOf(report));
   t.is(sent(rig.pass(1_000), 'report').length, 0);
   rig.join();

@@ -23,7 +23,7 @@ const nothing = (nonce: number, waitMs: number): Assign => ({
 test('the heartbeat follows the size of the cluster: each answer names it', t => {
   const puller = new Puller(new Prng(1));
   const slots = new Slots(1);
-  puller.begin(1_000, NOW);
+  puller.begin(1_000, 1, NOW);
   const pull = puller.next(slots, 1, false, 0, NOW);
   t.true(puller.onAssign(nothing(pull?.nonce ?? 0, 10_000), NOW));
   t.true(puller.wakeAt() >= addMono(NOW, 7_000));
@@ -33,9 +33,65 @@ test('the heartbeat follows the size of the cluster: each answer names it', t =>
 test('a call that comes while a question is under way is not lost in its empty answer', t => {
   const puller = new Puller(new Prng(1));
   const slots = new Slots(1);
-  puller.begin(1_000, NOW);
+  puller.begin(1_000, 1, NOW);
   const pull = puller.next(slots, 1, false, 0, NOW);
   puller.wake(NOW, 0);
   puller.onAssign(nothing(pull?.nonce ?? 0, 1_000), NOW);
   t.is(puller.next(slots, 1, false, 0, NOW)?.wanted, 192);
+});
+
+test('a question without an answer is asked again in the next session, not another one', t => {
+  const puller = new Puller(new Prng(1));
+  const slots = new Slots(1);
+  puller.begin(1_000, 1, NOW);
+  const pull = puller.next(slots, 1, false, 0, NOW);
+  puller.end();
+  puller.begin(1_000, 1, NOW);
+  t.is(puller.next(slots, 1, false, 0, NOW)?.nonce, pull?.nonce, 'its leases are in that answer');
+  puller.end();
+  puller.begin(1_000, 2, NOW);
+  const other = puller.next(slots, 1, false, 0, NOW)?.nonce;
+  t.not(other, pull?.nonce, 'another life of the master gave no such answer');
+});
+
+/** Asks from NOW on and is never answered. */
+function unanswered(puller: Puller, ms: number, onMs: (at: number) => void = () => {}): number {
+  const slots = new Slots(1);
+  let said = 0;
+  for (let at = 0; at < ms; at++) {
+    onMs(at);
+    if (puller.next(slots, 1, false, 0, addMono(NOW, at))) said += 1;
+  }
+  return said;
+}
+
+test('the master is lost after seconds without any word of it', t => {
+  const puller = new Puller(new Prng(1));
+  puller.begin(1_000, 1, NOW);
+  unanswered(puller, 1_500);
+  t.false(puller.isLost);
+  unanswered(puller, 8_000);
+  t.true(puller.isLost);
+});
+
+test('a master that is heard is not lost, whatever became of the question', t => {
+  const puller = new Puller(new Prng(1));
+  puller.begin(1_000, 1, NOW);
+  const said = unanswered(puller, 20_000, at => {
+    if (at % 2_000 === 0) puller.heard();
+  });
+  t.true(said > 20);
+  t.false(puller.isLost);
+});
+
+test('a lost answer costs less than a second, and a silent master is asked once a second', t => {
+  const puller = new Puller(new Prng(1));
+  puller.begin(1_000, 1, NOW);
+  const first = unanswered(puller, 600);
+  t.true(first >= 5, `${first} times in 600 ms`);
+  const slots = new Slots(1);
+  let said = 0;
+  for (let at = 20_000; at < 30_000; at++)
+    if (puller.next(slots, 1, false, 0, addMono(NOW, at))) said += 1;
+  t.true(said >= 6 && said <= 13, `${said} times in 10 s`);
 });

@@ -3,6 +3,7 @@ import {concat} from '../../src/base/bytes.ts';
 import {asAddress, asMonoMs} from '../../src/base/types.ts';
 import {encodeBeacon} from '../../src/wire/codec.ts';
 import {signTrust} from '../../src/wire/trust.ts';
+import {bytes} from './samples.ts';
 import {kinds, MASTER_AT, PROBE, STRANGER_AT, World} from './session-world.ts';
 
 const NEW_HOME = asAddress('10.0.0.77:5000');
@@ -114,6 +115,52 @@ test('a stranger who repeats beacons from his own address can not keep a node fr
   const [response] = world.master.takeOutgoing();
   if (response === undefined) return t.fail();
   t.deepEqual(kinds(world.toNode(node, response.datagram)), ['linked']);
+});
+
+test('a beacon of a master that does not answer makes new keys beside the session', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.link(node);
+  world.master = world.newMaster(); // it has started anew and knows no session
+  t.truthy(node.seal(world.masterPeer, PROBE, world.now));
+  world.now = asMonoMs(world.now + 400);
+  world.toNode(node, world.master.beacon());
+  t.true(node.wakeAt() > world.now + 1_000, 'the answer may still be under way');
+  world.now = asMonoMs(world.now + 200);
+  world.toNode(node, world.master.beacon());
+  t.is(node.peer(), world.masterPeer, 'the old session serves until the new one is there');
+  world.run(node, 700);
+  t.deepEqual(kinds(world.atNode).filter(kind => kind === 'linked').length, 2);
+});
+
+test('beacons mean nothing to a node that nobody owes an answer', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.link(node);
+  const ack = {type: 'commandAck', body: bytes(40), signature: bytes(64)} as const;
+  t.truthy(node.seal(world.masterPeer, ack, world.now), 'acknowledgements are not answered');
+  const before = world.sent.length;
+  for (let s = 0; s < 60; s++) {
+    world.now = asMonoMs(world.now + 1_000);
+    world.toNode(node, world.master.beacon());
+  }
+  world.run(node, 10_000);
+  t.is(world.sent.length, before);
+});
+
+test('a beacon hastens a handshake that had grown rare', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.run(node, 120_000, () => 0); // an outage
+  world.now = asMonoMs(world.now + 1_100);
+  if (node.wakeAt() < world.now + 1_500) world.now = node.wakeAt();
+  node.tick(world.now);
+  node.takeOutgoing();
+  t.true(node.wakeAt() > world.now + 4_000, 'the next try is far');
+  world.now = asMonoMs(world.now + 1_100);
+  world.toNode(node, world.master.beacon());
+  t.true(node.wakeAt() <= world.now + 500);
+  t.is(node.takeOutgoing().length, 0, 'a room that hears it does not answer in one instant');
 });
 
 test('after forget the node looks for the master again, and follows a beacon', t => {

@@ -1,0 +1,74 @@
+// What the node's end of the wire is doing (session-node.ts), and where it looks for the master.
+
+import type {Prng} from '../base/prng.ts';
+import {type Address, addMono, asMonoMs, type MonoMs, NEVER} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import type {Attempt, JoinSecret} from './attempt.ts';
+import type {Crypto, KeyPair} from './crypto.ts';
+import type {Session} from './session.ts';
+
+export type NodeLinkOptions = {
+  readonly crypto: Crypto;
+  /** For jitter. */
+  readonly prng: Prng;
+  readonly staticKey: KeyPair;
+  /** 8 random bytes of this start of the daemon. */
+  readonly bootId: Uint8Array;
+  /** 16 bytes; without it the first root that is met is trusted from then on (`--tofu`). */
+  readonly rootFingerprint?: Uint8Array | undefined;
+  /** The join token, until enrolled(). */
+  readonly token?: JoinSecret | undefined;
+  /** Where to look for the master first. */
+  readonly address?: Address | undefined;
+  /** SignedTrust that an earlier run stored. */
+  readonly trust?: Uint8Array | undefined;
+  /** Where a Discover is multicast as well. */
+  readonly group?: Address | undefined;
+};
+
+/** A new session whose first message nobody answers was replaced at the master: make another. */
+const FIRST_ANSWER_MS = 5 * SECOND_MS;
+/** New keys are made beside the session, and not used when an answer comes after all: waiting costs more. */
+const SILENCE_MS_MIN = 3 * SECOND_MS;
+/** Silence is this many heartbeats without any word from the master. */
+const SILENT_HEARTBEATS = 3;
+/** `sent` counts tries since the last success. */
+export type Retry = {sent: number; nextAt: MonoMs; attempt: Attempt | undefined};
+
+export type Discovering = {readonly kind: 'discovering'; sent: number; nextAt: MonoMs};
+
+export type Handshaking = {
+  readonly kind: 'handshaking';
+  to: Address;
+  lastAt: MonoMs;
+  readonly retry: Retry;
+};
+
+export type Linked = {
+  readonly kind: 'linked';
+  readonly session: Session;
+  /** Receives only: the master uses it until our first data frame under the new one is there. */
+  readonly previous: Session | undefined;
+  /** When new keys are due by age or count. */
+  rekeyAt: MonoMs;
+  /** First datagram sealed since the master was last heard; NEVER = it spoke last. */
+  unansweredSince: MonoMs;
+  heard: boolean;
+  rekey: Retry | undefined;
+};
+
+export type LinkState = Discovering | Handshaking | Linked;
+
+export function handshakingAt(to: Address, nextAt: MonoMs, retry?: Retry): Handshaking {
+  const attempt = retry?.attempt;
+  const sent = retry?.sent ?? 0;
+  return {kind: 'handshaking', to, lastAt: asMonoMs(-NEVER), retry: {sent, nextAt, attempt}};
+}
+
+/** How long the master may be silent after we spoke. */
+export const silenceMsOf = (heartbeatMs: number): number =>
+  Math.max(SILENCE_MS_MIN, SILENT_HEARTBEATS * heartbeatMs);
+
+/** When this session is taken for dead. */
+export const silentAt = (state: Linked, silenceMs: number): MonoMs =>
+  addMono(state.unansweredSince, state.heard ? silenceMs : FIRST_ANSWER_MS);
