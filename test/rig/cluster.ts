@@ -1,14 +1,17 @@
 // A real cluster for tests and benchmarks: one master and N nodes, each a process of the built program, on
-// 127.0.0.1, with ports of its own. Any of them may be killed and started again.
+// 127.0.0.1 with ports of its own, or each on its own host of a LAN rig. Any of them may be killed and
+// started again.
 
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {createSocket} from 'node:dgram';
-import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync} from 'node:fs';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {OperatorClient} from '../../src/http/client.ts';
+import {openDoor} from './lan-door.ts';
+import type {LanRig} from './lan-rig.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const START_MS_MAX = 60_000;
@@ -20,25 +23,39 @@ type Ports = {
   readonly blob: number;
 };
 
+/** Where the processes are: on this machine's loopback, or on hosts of a LAN. */
+type Place = {
+  readonly ports: Ports;
+  readonly interface: string;
+  readonly lan?: LanRig;
+};
+
 export class Cluster {
   readonly dir: string;
   readonly client: OperatorClient;
-  readonly #ports: Ports;
+  readonly #place: Place;
   readonly #token: string;
   readonly #nodes: (ChildProcess | undefined)[] = [];
+  readonly #closers: (() => Promise<void>)[];
   #master: ChildProcess | undefined;
 
   /** Use openCluster. */
-  constructor(dir: string, ports: Ports, master: ChildProcess, token: string) {
+  constructor(parts: {
+    dir: string;
+    place: Place;
+    master: ChildProcess;
+    token: string;
+    httpPort: number;
+    closers: (() => Promise<void>)[];
+  }) {
+    const {dir, place, master, token, httpPort} = parts;
     this.dir = dir;
-    this.#ports = ports;
+    this.#place = place;
     this.#master = master;
     this.#token = token;
+    this.#closers = parts.closers;
     const operatorToken = readFileSync(join(dir, 'master', 'operator.token'), 'utf8').trim();
-    this.client = new OperatorClient({
-      url: `http://127.0.0.1:${ports.http}`,
-      token: operatorToken,
-    });
+    this.client = new OperatorClient({url: `http://127.0.0.1:${httpPort}`, token: operatorToken});
   }
 
   get masterPid(): number {
@@ -50,12 +67,20 @@ export class Cluster {
   }
 
   startNode(no: number, slots = 1): void {
-    const own = ['--data', join(this.dir, `node${no}`), '--name', `node${no}`];
-    const net = ['--interface', '127.0.0.1', '--group-port', `${this.#ports.group}`, '--quiet'];
-    const more = ['--master-port', `${this.#ports.unicast}`, '--slots', `${slots}`];
-    const known = existsSync(join(this.dir, `node${no}`, 'store'));
+    const name = `node${no}`;
+    const {ports} = this.#place;
+    const own = ['--data', join(this.dir, name), '--name', name, '--quiet'];
+    const net = ['--interface', this.#place.interface, '--group-port', `${ports.group}`];
+    const more = ['--master-port', `${ports.unicast}`, '--slots', `${slots}`];
+    const known = existsSync(join(this.dir, name, 'store'));
     const joining = known ? [] : ['--join', this.#token];
-    this.#nodes[no] = start(['node', ...joining, ...more, ...net, ...own]);
+    const args = ['node', ...joining, ...more, ...net, ...own];
+    this.#nodes[no] = start(this.#place, `n${no + 1}`, join(this.dir, `${name}.log`), args);
+  }
+
+  /** What a node of a LAN has written to stderr, over all its lives. */
+  logOf(no: number): string {
+    return readFileSync(join(this.dir, `node${no}.log`), 'utf8');
   }
 
   async killNode(no: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -71,7 +96,7 @@ export class Cluster {
 
   /** Resolves when the master answers again. */
   async startMaster(): Promise<void> {
-    this.#master = startMaster(this.dir, this.#ports);
+    this.#master = startMaster(this.dir, this.#place);
     await until(() => isUp(this.dir), 'the master');
   }
 
@@ -85,20 +110,30 @@ export class Cluster {
 
   async close(): Promise<void> {
     await Promise.all([this.#master, ...this.#nodes].map(child => end(child, 'SIGTERM')));
+    for (const close of this.#closers) await close();
     rmSync(this.dir, {recursive: true, force: true});
   }
 }
 
-export async function openCluster(nodeCount: number, slots = 1): Promise<Cluster> {
+/** @param lan the hosts to run on; it stays the caller's to close */
+export async function openCluster(nodeCount: number, slots = 1, lan?: LanRig): Promise<Cluster> {
   if (!existsSync(PROGRAM)) throw new Error('there is no dist: run `npm run build` first');
   const dir = mkdtempSync(join(tmpdir(), 'volley-rig-'));
   const data = join(dir, 'master');
   run(['init', '--data', data, '--json']);
-  const ports = await freePorts();
-  const master = startMaster(dir, ports);
+  const place: Place = lan
+    ? {ports: DEFAULT_PORTS, interface: 'eth0', lan}
+    : {ports: await freePorts(), interface: '127.0.0.1'};
+  const master = startMaster(dir, place);
   await until(() => isUp(dir), 'the master');
-  const text = run(['nodes', 'token', '--data', data, '--uses', '100', '--json']);
-  const cluster = new Cluster(dir, ports, master, (JSON.parse(text) as {token: string}).token);
+  const inside = lan?.enter('master') ?? [];
+  const text = run(['nodes', 'token', '--data', data, '--uses', '250', '--json'], inside);
+  const {token} = JSON.parse(text) as {token: string};
+  const {http} = place.ports;
+  const door = lan && (await openDoor(lan, 'master', http, join(dir, 'door')));
+  const closers = door ? [() => door.close()] : [];
+  const httpPort = door?.port ?? http;
+  const cluster = new Cluster({dir, place, master, token, httpPort, closers});
   try {
     for (let no = 0; no < nodeCount; no++) cluster.startNode(no, slots);
     await cluster.nodesUp(nodeCount);
@@ -109,25 +144,34 @@ export async function openCluster(nodeCount: number, slots = 1): Promise<Cluster
   return cluster;
 }
 
-function startMaster(dir: string, {unicast, group, http, blob}: Ports): ChildProcess {
-  const net = ['--interface', '127.0.0.1', '--group-port', `${group}`, '--quiet'];
+/** Those that everybody has: each host of a LAN has all of them for itself. */
+const DEFAULT_PORTS: Ports = {unicast: 6_273, group: 6_272, http: 6_271, blob: 6_274};
+
+function startMaster(dir: string, place: Place): ChildProcess {
+  const {unicast, group, http, blob} = place.ports;
+  const net = ['--interface', place.interface, '--group-port', `${group}`, '--quiet'];
   const ports = ['--port', `${unicast}`, '--http-port', `${http}`, '--blob-port', `${blob}`];
-  return start(['master', '--data', join(dir, 'master'), ...net, ...ports]);
+  const args = ['master', '--data', join(dir, 'master'), ...net, ...ports];
+  return start(place, 'master', join(dir, 'master.log'), args);
 }
 
 const isUp = (dir: string): true | undefined =>
   existsSync(join(dir, 'master', 'master.json')) || undefined;
 
-function start(args: readonly string[]): ChildProcess {
-  return spawn(process.execPath, [PROGRAM, ...args, '--until-stdin-ends'], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
+/** On a LAN stderr goes to a file: what a cluster says of a bad network is not the test's to show. */
+function start({lan}: Place, host: string, log: string, args: readonly string[]): ChildProcess {
+  const command = [...(lan?.enter(host) ?? []), process.execPath, PROGRAM, ...args];
+  const [program = '', ...rest] = [...command, '--until-stdin-ends'];
+  if (!lan) return spawn(program, rest, {stdio: ['pipe', 'ignore', 'inherit']});
+  const file = openSync(log, 'a');
+  const child = spawn(program, rest, {stdio: ['pipe', 'ignore', file]});
+  closeSync(file);
+  return child;
 }
 
-function run(args: readonly string[]): string {
-  const {status, stdout, stderr} = spawnSync(process.execPath, [PROGRAM, ...args], {
-    encoding: 'utf8',
-  });
+function run(args: readonly string[], inside: readonly string[] = []): string {
+  const [program = '', ...rest] = [...inside, process.execPath, PROGRAM, ...args];
+  const {status, stdout, stderr} = spawnSync(program, rest, {encoding: 'utf8'});
   if (status !== 0) throw new Error(`volley ${args.join(' ')}: ${stderr}`);
   return stdout;
 }
@@ -141,16 +185,17 @@ async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Pro
   clearTimeout(late);
 }
 
-/** Asks again and again; rejects when nothing is found for a minute. */
+/** Asks again and again; rejects when nothing is found for so long. */
 export async function until<T>(
   look: () => T | undefined | Promise<T | undefined>,
   what: string,
+  msMax = START_MS_MAX,
 ): Promise<T> {
   const since = Date.now();
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
-    if (Date.now() - since > START_MS_MAX) throw new Error(`${what} did not come up`);
+    if (Date.now() - since > msMax) throw new Error(`${what} did not come up`);
     await new Promise(resolve => setTimeout(resolve, 25));
   }
 }
