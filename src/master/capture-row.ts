@@ -25,6 +25,8 @@ export type CaptureRow = {
   readonly nodes: readonly NodeId[];
   readonly shots: number;
   readonly leadMs: number;
+  /** Between shots; rows of older versions have none. */
+  readonly intervalMs?: number;
   /** Asked instant of each shot on the master's clock; 0 = on hearing. */
   readonly at: readonly WallMs[];
   readonly createdAt: number;
@@ -111,6 +113,19 @@ export function restoreShot(capture: Capture, key: string, row: ShotRow): boolea
   shot.signature = signature;
   for (const blobId of row.collected) shot.collected.add(asBlobId(blobId));
   return true;
+}
+
+/** When a shot is to be fired, on the cluster's clock; for one on hearing, when it is to be commanded. */
+export function plannedAt(row: CaptureRow, shot: number): WallMs {
+  const asked = row.at[shot - 1] ?? 0;
+  return (asked > 0 ? asked : row.createdAt + (shot - 1) * (row.intervalMs ?? 0)) as WallMs;
+}
+
+/** Whether any node has made a statement about this shot. */
+export function isSpokenOf(capture: Capture, shotNo: number): boolean {
+  for (const {shot, statement} of capture.shots.values())
+    if (shot === shotNo && statement !== undefined) return true;
+  return false;
 }
 
 /** Every node has said what it did and its files are here, or nobody is waited for any more. */

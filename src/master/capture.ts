@@ -1,5 +1,5 @@
-// Captures: one Fire command for each shot, the signed statement of every node about it, and the
-// collection of the files, a few nodes at a time (all at once would overrun the switch).
+// Captures: one Fire command for each shot, and the signed statement of every node about it. What a master
+// that was killed had not yet commanded is commanded by the next one, if there is still time.
 
 import {fromHex, toUtf8} from '../base/bytes.ts';
 import {
@@ -9,7 +9,6 @@ import {
   type BlobId,
   type CaptureId,
   type MonoMs,
-  NEVER,
   type NodeId,
   type Now,
   type WallMs,
@@ -19,18 +18,20 @@ import type {CaptureRequest, OperatorAnswer} from '../core/core.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
 import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';
-import {COLLECT_BLOBS_MAX, COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
+import {COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
 import type {CommandAck, ShotReport} from '../wire/message.ts';
 import {
   type Capture,
   type CaptureRow,
   captureOf,
   isOver,
-  type Shot,
+  isSpokenOf,
+  plannedAt,
   shotFor,
   shotKey,
   toShotRow,
 } from './capture-row.ts';
+import {Collection} from './collection.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {type NodeState, peerOf} from './roster.ts';
@@ -39,33 +40,41 @@ import {type NodeState, peerOf} from './roster.ts';
 const AHEAD_MS_MAX = 20 * SECOND_MS;
 /** After the instant: nobody who has not answered by then is waited for. */
 const PATIENCE_MS = MINUTE_MS;
-/** Nodes that upload at the same time. */
-const COLLECTING_MAX = 4;
-const COLLECT_RETRY_MS = 2 * SECOND_MS;
-const COLLECT_TRIES_MAX = 15;
+/** After a restart nodes come back within this; a shot waits for them as long as its instant allows. */
+const LAST_CALL_MS = SECOND_MS;
+const LOOK_MS = 50;
 
 /** The rest of the command: ids, instants, state, and the tags of the parts. */
 const FIRE_BYTES_MAX = REPAIRABLE_COMMAND_BYTES_MAX - 160;
 
-type Uploading = {readonly capture: Capture; readonly shot: Shot; tries: number; nextAt: MonoMs};
+type Due = {
+  at: MonoMs;
+  readonly capture: Capture;
+  readonly shot: number;
+  /** After a restart: until when it waits for nodes that are not back. */
+  readonly lastCallAt?: MonoMs;
+};
 
 export class Captures {
   readonly #context: MasterContext;
   readonly #commands: Commands;
   readonly #captures = new Map<CaptureId, Capture>();
   #nextId: number;
-  readonly #toIssue: {at: MonoMs; capture: Capture; shot: number}[] = [];
-  readonly #toCollect: Uploading[] = [];
-  readonly #uploading = new Set<Uploading>();
+  readonly #toIssue: Due[] = [];
+  readonly #collection: Collection;
+  /** Captures of an earlier life, until the first tick. */
+  #restored: readonly Capture[];
 
   constructor(context: MasterContext, commands: Commands, saved: readonly Capture[]) {
     this.#context = context;
     this.#commands = commands;
+    this.#collection = new Collection(context);
+    this.#restored = saved;
     this.#nextId = 1;
     for (const capture of saved) {
       this.#captures.set(capture.row.id, capture);
       this.#nextId = Math.max(this.#nextId, capture.row.id + 1);
-      for (const shot of capture.shots.values()) this.#queue(capture, shot);
+      for (const shot of capture.shots.values()) this.#collection.add(capture, shot);
     }
   }
 
@@ -102,6 +111,7 @@ export class Captures {
       nodes: nodes.map(node => node.row.nodeId),
       shots: request.shots,
       leadMs,
+      intervalMs,
       at: Array.from({length: request.shots}, (_, k) =>
         leadMs > 0 ? addWall(instant, leadMs + k * intervalMs) : (0 as WallMs),
       ),
@@ -176,7 +186,7 @@ export class Captures {
     shot.body = report.body;
     shot.signature = report.signature;
     this.#context.save(put('shot', key, encodeJson(toShotRow(shot))));
-    this.#queue(capture, shot);
+    this.#collection.add(capture, shot);
     this.#context.announceCapture(capture.row.id);
   }
 
@@ -194,14 +204,10 @@ export class Captures {
   }
 
   blobStored(blobId: BlobId): void {
-    for (const uploading of this.#uploading) {
-      const {capture, shot} = uploading;
-      if (!shot.statement?.files.some(file => file.blobId === blobId)) continue;
-      shot.collected.add(blobId);
+    for (const {capture, shot} of this.#collection.stored(blobId)) {
       const key = shotKey(capture.row.id, shot.shot, shot.nodeId);
       this.#context.save(put('shot', key, encodeJson(toShotRow(shot))));
       this.#context.announceCapture(capture.row.id);
-      if (missing(shot).length === 0) this.#uploading.delete(uploading);
     }
   }
 
@@ -211,31 +217,27 @@ export class Captures {
     return found?.statement?.files.some(file => file.size === size) ?? false;
   }
 
-  #queue(capture: Capture, shot: Shot): void {
-    if (missing(shot).length > 0)
-      this.#toCollect.push({capture, shot, tries: 0, nextAt: 0 as MonoMs});
-  }
-
   wakeAt(): MonoMs {
-    let least: number = NEVER;
+    if (this.#restored.length > 0) return 0 as MonoMs;
+    let least: number = this.#collection.wakeAt();
     for (const {at} of this.#toIssue) least = Math.min(least, at);
-    for (const {nextAt} of this.#uploading) least = Math.min(least, nextAt);
     for (const capture of this.#captures.values())
       if (!capture.over) least = Math.min(least, capture.deadlineAt);
-    if (this.#toCollect.length > 0 && this.#uploading.size < COLLECTING_MAX) least = 0;
     return least as MonoMs;
   }
 
   tick(now: Now): void {
+    for (const capture of this.#restored) this.#resume(capture, now);
+    this.#restored = [];
     for (let i = 0; i < this.#toIssue.length; ) {
       const due = this.#toIssue[i];
-      if (!due || due.at > now.mono) i += 1;
+      if (!due || due.at > now.mono || this.#waits(due, now)) i += 1;
       else {
         this.#toIssue.splice(i, 1);
         this.#issue(due.capture, due.shot, now);
       }
     }
-    this.#collect(now);
+    this.#collection.tick(now);
     for (const capture of this.#captures.values())
       if (!capture.over && isOver(capture, now.mono)) {
         capture.over = true;
@@ -243,29 +245,30 @@ export class Captures {
       }
   }
 
-  #collect(now: Now): void {
-    while (this.#uploading.size < COLLECTING_MAX) {
-      const next = this.#toCollect.shift();
-      if (!next) break;
-      this.#uploading.add(next);
+  /**
+   * Shots whose instant is still to come and that no node has spoken of. One that was commanded before the
+   * kill is commanded again: nodes that hold it fire once (command-desk.ts of the node).
+   */
+  #resume(capture: Capture, now: Now): void {
+    const {row} = capture;
+    const instant = this.#context.instant(now.mono);
+    for (let shot = 1; shot <= row.shots; shot++) {
+      const leftMs = plannedAt(row, shot) - instant;
+      if (leftMs < LAST_CALL_MS || isSpokenOf(capture, shot)) continue;
+      const lastCallAt = addMono(now.mono, leftMs - (row.leadMs > 0 ? LAST_CALL_MS : 0));
+      const aheadMs = row.leadMs > 0 ? AHEAD_MS_MAX : 0;
+      const at = addMono(now.mono, Math.max(0, leftMs - aheadMs));
+      this.#toIssue.push({at, capture, shot, lastCallAt});
     }
-    for (const uploading of this.#uploading)
-      if (uploading.nextAt <= now.mono) this.#ask(uploading, now);
   }
 
-  #ask(uploading: Uploading, now: Now): void {
-    const {shot} = uploading;
-    uploading.tries += 1;
-    uploading.nextAt = addMono(now.mono, COLLECT_RETRY_MS);
-    if (uploading.tries > COLLECT_TRIES_MAX) {
-      this.#uploading.delete(uploading);
-      this.#context.note('warn', 'files not collected', {node: shot.nodeId, shot: shot.shot});
-      return;
-    }
-    const node = this.#context.roster.node(shot.nodeId);
-    if (!node?.welcomed) return;
-    const blobIds = missing(shot).slice(0, COLLECT_BLOBS_MAX);
-    this.#context.emit({type: 'send', to: peerOf(node), message: {type: 'collect', blobIds}});
+  /** A master that has just started has nobody to command yet. */
+  #waits(due: Due, now: Now): boolean {
+    if (due.lastCallAt === undefined || now.mono >= due.lastCallAt) return false;
+    const {roster} = this.#context;
+    if (due.capture.row.nodes.every(nodeId => roster.node(nodeId)?.welcomed)) return false;
+    due.at = addMono(now.mono, LOOK_MS);
+    return true;
   }
 }
 
@@ -277,8 +280,3 @@ function fireBytes({action, args, target}: CaptureRequest): number {
   );
   return texts + target.nodes.length * 18;
 }
-
-const missing = (shot: Shot): BlobId[] =>
-  (shot.statement?.files ?? [])
-    .map(file => file.blobId)
-    .filter(blobId => !shot.collected.has(blobId));

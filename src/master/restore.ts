@@ -28,6 +28,7 @@ import {
   type Capture,
   type CaptureRow,
   captureOf,
+  plannedAt,
   restoreShot,
   type ShotRow,
 } from './capture-row.ts';
@@ -119,7 +120,8 @@ export class MasterRestore {
         return this.#takeVote(key, value);
       case 'capture': {
         const row = jsonRow<CaptureRow>(value);
-        const deadlineAt = addMono(this.#now.mono, MINUTE_MS);
+        const leftMs = Math.max(0, plannedAt(row, row.shots) - this.#now.wall);
+        const deadlineAt = addMono(this.#now.mono, leftMs + MINUTE_MS);
         this.#captures.set(hex32(row.id), captureOf(row, deadlineAt));
         return;
       }

@@ -73,6 +73,7 @@ export class CommandDesk {
         refusal: encodeShot(this.#firing.refusal(heard, 'forbidden', reason, clock, now.mono)),
       };
     }
+    if (this.#firing.holds(heard)) return {body: this.#ackBody(event, 'accepted', clock, now)};
     const plan = planFire(clock, what.atWallMs, now.mono);
     const body = this.#ackBody(event, ackVerdictOf(plan), clock, now);
     if (plan.kind !== 'fire') {

@@ -56,6 +56,11 @@ export class Firing {
       }
   }
 
+  /** The same shot was commanded before and is not over: a master that was killed commands it again. */
+  holds({captureId, shot, salt}: Heard): boolean {
+    return this.#heard.get(keyOf(captureId, shot))?.salt === salt;
+  }
+
   /** The statement of a shot that is over; undefined when it was never heard in this life. */
   statement(done: ShotDone, clock: ClockSync, now: MonoMs): ShotStatement | undefined {
     const key = keyOf(done.captureId, done.shot);

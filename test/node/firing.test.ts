@@ -37,6 +37,18 @@ test('the floor is saved in the turn of the fire, before the fire', t => {
   t.true(floor >= 0 && fire > floor);
 });
 
+test('a shot that a new master commands again is fired once', t => {
+  const rig = NodeRig.joined();
+  t.is(only(rig.turn(rig.fire(5_000)), 'fire').length, 1);
+  rig.join({epoch: 6, seqFloor: 0});
+  const again = [
+    ...rig.turn({...rig.fire(5_000, {ackWindowMs: 10}), epoch: 6} as never),
+    ...rig.pass(20),
+  ];
+  t.is(only(again, 'fire').length, 0);
+  t.like(acks(again)[0], {epoch: 6, verdict: 'accepted'});
+});
+
 test('fire on hearing fires now', t => {
   const rig = NodeRig.joined();
   const [fire] = only(rig.turn(rig.fire(0, {}, {atWallMs: 0 as never})), 'fire');
