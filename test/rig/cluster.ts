@@ -62,6 +62,12 @@ export class Cluster {
     return this.#master?.pid ?? 0;
   }
 
+  /** What another node needs to join. */
+  get joining(): {readonly token: string; readonly unicast: number; readonly group: number} {
+    const {unicast, group} = this.#place.ports;
+    return {token: this.#token, unicast, group};
+  }
+
   get nodePids(): readonly number[] {
     return this.#nodes.map(node => node?.pid ?? 0);
   }
@@ -127,7 +133,7 @@ export async function openCluster(nodeCount: number, slots = 1, lan?: LanRig): P
   const master = startMaster(dir, place);
   await until(() => isUp(dir), 'the master');
   const inside = lan?.enter('master') ?? [];
-  const text = run(['nodes', 'token', '--data', data, '--uses', '250', '--json'], inside);
+  const text = run(['nodes', 'token', '--data', data, '--uses', '2000', '--json'], inside);
   const {token} = JSON.parse(text) as {token: string};
   const {http} = place.ports;
   const door = lan && (await openDoor(lan, 'master', http, join(dir, 'door')));
