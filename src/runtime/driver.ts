@@ -8,12 +8,17 @@
 // The store takes one commit at a time; how far turns may run ahead is bounded by PENDING_OPS_MAX.
 // A failed commit or a broken invariant is fatal: the store is the truth, memory only a cache.
 
-import type {MonoMs} from '../base/types.ts';
+import type {MonoMs, PeerId} from '../base/types.ts';
 import type {Core} from '../core/core.ts';
 import {type Head, journalOps} from '../core/journal.ts';
 import type {Op} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
-import {INBOX_EVENTS_MAX, PENDING_OPS_MAX, TURN_EVENTS_MAX} from '../wire/limits.ts';
+import {
+  INBOX_EVENTS_MAX,
+  INBOX_EVENTS_PER_PEER_MAX,
+  PENDING_OPS_MAX,
+  TURN_EVENTS_MAX,
+} from '../wire/limits.ts';
 import type {Clock, Store} from './ports.ts';
 
 type Tick = {readonly type: 'tick'};
@@ -37,6 +42,9 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
   readonly #options: DriverOptions<E, F>;
   #head: Head;
   #inbox: E[] = [];
+  /** Whose each event of the inbox is, and how many of each peer wait. */
+  #senders: (PeerId | undefined)[] = [];
+  readonly #waitingOf = new Map<PeerId, number>();
   #taken = 0;
   #turnDue = false;
   #isPatient = false;
@@ -67,11 +75,28 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
   }
 
   /**
-   * Queues an event of the network; false = the inbox is full and it is dropped (the caller counts it).
-   * Peers repeat what they say.
+   * Queues an event of the network; false = the inbox, or this peer's part of it, is full and the event is
+   * dropped (the caller counts it). Peers repeat what they say.
+   *
+   * @param peer whose it is; without one only the whole inbox is the limit
    */
-  post(event: E): boolean {
-    return this.#waiting < INBOX_EVENTS_MAX && this.postOwn(event);
+  post(event: E, peer?: PeerId): boolean {
+    if (this.#stopped || this.#waiting >= INBOX_EVENTS_MAX) return false;
+    if (peer !== undefined) {
+      const count = this.#waitingOf.get(peer) ?? 0;
+      if (count >= INBOX_EVENTS_PER_PEER_MAX) return false;
+      this.#waitingOf.set(peer, count + 1);
+      this.#senders[this.#inbox.length] = peer;
+    }
+    return this.postOwn(event);
+  }
+
+  #onTaken(at: number): void {
+    const peer = this.#senders[at];
+    if (peer === undefined) return;
+    const count = this.#waitingOf.get(peer) ?? 0;
+    if (count > 1) this.#waitingOf.set(peer, count - 1);
+    else this.#waitingOf.delete(peer);
   }
 
   /**
@@ -135,11 +160,15 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
     const {core, clock} = this.#options;
     const now = clock.now();
     const last = Math.min(this.#inbox.length, this.#taken + TURN_EVENTS_MAX);
-    for (let i = this.#taken; i < last; i++) this.#take(core.handle(this.#inbox[i] as E, now));
+    for (let i = this.#taken; i < last; i++) {
+      this.#onTaken(i);
+      this.#take(core.handle(this.#inbox[i] as E, now));
+    }
     this.#taken = last;
     if (this.#taken === this.#inbox.length) {
       this.#inbox = [];
       this.#taken = 0;
+      this.#senders = [];
     }
     if (core.wakeAt() <= now.mono) this.#take(core.handle({type: 'tick'}, now));
     this.#take(core.endTurn(now));

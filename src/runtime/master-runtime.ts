@@ -2,7 +2,7 @@
 // come back out. The same under real UDP and in the simulator.
 
 import {assertNever} from '../base/assert.ts';
-import type {Address} from '../base/types.ts';
+import type {Address, PeerId} from '../base/types.ts';
 import type {
   Announcement,
   MasterEffect,
@@ -104,16 +104,16 @@ export class MasterRuntime {
   }
 
   #receive(received: Received): void {
-    const heardAt = this.#ports.clock.now().mono;
     switch (received.kind) {
       case 'message': {
         const {peer, message} = received;
         if (message.type === 'timeProbe') return this.#answerProbe(received);
-        return this.#postHeard({type: 'message', peer, message, heardAt});
+        const heardAt = this.#ports.clock.now().mono;
+        return this.#postHeard({type: 'message', peer, message, heardAt}, peer);
       }
       case 'linked': {
         const {peer, handshakeHash, tokenId, from} = received;
-        return this.#postHeard({type: 'linked', peer, handshakeHash, tokenId, from});
+        return this.#postHeard({type: 'linked', peer, handshakeHash, tokenId, from}, peer);
       }
       case 'drop':
         return this.#ports.journal.count(`drop.${received.reason}`);
@@ -136,8 +136,8 @@ export class MasterRuntime {
   }
 
   /** What peers say may be dropped: they say it again. */
-  #postHeard(event: MasterEvent): void {
-    if (!this.#driver.post(event)) this.#ports.journal.count('drop.inboxFull');
+  #postHeard(event: MasterEvent, peer: PeerId): void {
+    if (!this.#driver.post(event, peer)) this.#ports.journal.count('drop.inboxFull');
   }
 
   /** Events of this process: uploads, inputs, the operator. */

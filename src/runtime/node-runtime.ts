@@ -6,7 +6,7 @@ import type {Address, MonoMs} from '../base/types.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {Head} from '../core/journal.ts';
 import type {NodeCore} from '../node/node.ts';
-import type {CommandReceiver} from '../wire/command.ts';
+import type {CommandReceiver, CommandWay} from '../wire/command.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {Received} from '../wire/link.ts';
 import type {NodeLink} from '../wire/session-node.ts';
@@ -99,7 +99,7 @@ export class NodeRuntime {
   /** One datagram from the network, by unicast or by multicast. */
   datagram(bytes: Uint8Array, from: Address): void {
     const {mono} = this.#ports.clock.now();
-    if (bytes[0] === COMMAND_TYPE) return this.#command(bytes, mono);
+    if (bytes[0] === COMMAND_TYPE) return this.#command(bytes, mono, 'group');
     for (const received of this.#link.receive(bytes, from, mono)) {
       if (received.kind === 'drop' && received.reason === 'badTrust')
         this.#options.onBadTrust?.(bytes, from);
@@ -114,7 +114,7 @@ export class NodeRuntime {
       case 'message': {
         const {peer, message} = received;
         if (message.type === 'refusal') this.#options.onRefused?.(message.reason);
-        if (message.type === 'commandCopy') return this.#command(message.datagram, heardAt);
+        if (message.type === 'commandCopy') return this.#command(message.datagram, heardAt, 'copy');
         return this.#postHeard({type: 'message', peer, message, heardAt});
       }
       case 'linked': {
@@ -129,8 +129,8 @@ export class NodeRuntime {
     }
   }
 
-  #command(datagram: Uint8Array, heardAt: MonoMs): void {
-    const opened = this.#options.commands.open(datagram, heardAt);
+  #command(datagram: Uint8Array, heardAt: MonoMs, way: CommandWay): void {
+    const opened = this.#options.commands.open(datagram, heardAt, way);
     switch (opened.kind) {
       case 'command': {
         const {command, epoch, seq} = opened;

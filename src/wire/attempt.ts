@@ -11,10 +11,11 @@ export type JoinSecret = {readonly id: number; readonly psk: Uint8Array};
 export type Attempt = {
   readonly noise: NoiseInitiator;
   readonly localIndex: number;
-  /** The initiation frame; every retry sends these same bytes. */
+  /** The initiation frame without a cookie; every retry sends these same bytes, and mac2 when it has one. */
   readonly datagram: Uint8Array;
   readonly tokenId: number;
   readonly peer: PeerId;
+  readonly masterStatic: Uint8Array;
   readonly madeAt: MonoMs;
 };
 
@@ -44,5 +45,6 @@ export function makeAttempt(crypto: Crypto, keys: AttemptKeys, now: MonoMs): Att
   const first = noise.writeFirst(concat(bootId, tokenBytes));
   if (first === undefined) return undefined;
   const datagram = sealInitiation(crypto, macKeyOf(crypto, masterStatic), header, first);
-  return {noise, localIndex, datagram, tokenId, peer: asPeerId(toHex(masterStatic)), madeAt: now};
+  const peer = asPeerId(toHex(masterStatic));
+  return {noise, localIndex, datagram, tokenId, peer, masterStatic, madeAt: now};
 }

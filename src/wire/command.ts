@@ -3,7 +3,8 @@
 // that it was the master, not another node.
 //
 // A node checks cheap things first (CommandReceiver.open): size, version, key id; epoch and seq from the
-// header; token bucket; AEAD; signature; and only then marks the seq as seen. Before join() it obeys
+// header; AEAD; target; token bucket; signature; and only then marks the seq as seen. The bucket comes after
+// the AEAD: before it, any stranger could use up the budget of the master's commands. Before join() it obeys
 // nothing: after a boot the epoch and the group key come from a handshake, never from a disk or a clock.
 
 import {assert} from '../base/assert.ts';
@@ -16,6 +17,7 @@ import type {Crypto} from './crypto.ts';
 import {
   COMMAND_BYTES_MAX,
   COMMAND_OVERHEAD_BYTES,
+  COMMAND_REPEATS_HEARD_MS,
   COMMANDS_PER_SECOND,
   DATAGRAM_BYTES_MAX,
   PLAINTEXT_BYTES_MAX,
@@ -124,6 +126,11 @@ type Group = {
   readonly previous: GroupKey | undefined;
 };
 
+/** A datagram that proved authentic. */
+type Recent = {readonly datagram: Uint8Array; readonly at: MonoMs};
+/** By multicast, where anybody can say it again, or inside the session with the master. */
+export type CommandWay = 'group' | 'copy';
+
 const drop = (reason: DropReason): ReceivedCommand => ({kind: 'drop', reason});
 
 export class CommandReceiver {
@@ -131,7 +138,7 @@ export class CommandReceiver {
   readonly #isMeant: (target: Target) => boolean;
   readonly #bucket = new TokenBucket(COMMANDS_PER_SECOND);
   #group: Group | undefined;
-  #recent: Uint8Array[] = [];
+  #recent: Recent[] = [];
 
   /** @param isMeant is a command with this target for this node? What is not is dropped unverified */
   constructor(crypto: Crypto, isMeant: (target: Target) => boolean = () => true) {
@@ -175,7 +182,7 @@ export class CommandReceiver {
   }
 
   /** Takes a datagram whose first byte is 7, or that came in a CommandCopy. */
-  open(datagram: Uint8Array, now: MonoMs): ReceivedCommand {
+  open(datagram: Uint8Array, now: MonoMs, way: CommandWay = 'group'): ReceivedCommand {
     if (datagram.length < COMMAND_OVERHEAD_BYTES) return drop('tooSmall');
     if (datagram.length > DATAGRAM_BYTES_MAX) return drop('tooLarge');
     const header = readHeader(datagram);
@@ -187,26 +194,41 @@ export class CommandReceiver {
     // A later epoch has a group key of its own and comes with a Welcome.
     if (header.epoch !== group.epoch)
       return drop(header.epoch < group.epoch ? 'oldEpoch' : 'unknownKey');
-    const wasDone = group.window.marked(header.seq);
-    if (!wasDone && !group.window.check(header.seq)) return drop('replayed');
     const {epoch, seq} = header;
-    if (wasDone && this.#recent.some(recent => equalBytes(recent, datagram))) {
-      return {kind: 'duplicate', epoch, seq}; // known by its bytes: costs nobody anything
-    }
-    if (!this.#bucket.take(now)) return drop('rateLimited');
-    const command = this.#authentic(group, key, header, datagram);
+    const wasDone = group.window.marked(seq);
+    const known = wasDone
+      ? this.#again(header, datagram, now, way)
+      : group.window.check(seq) || drop('replayed');
+    if (typeof known === 'object') return known;
+    const command = this.#authentic(group, key, header, datagram, way === 'copy' ? undefined : now);
     if (typeof command === 'string') return drop(command);
-    this.#recent = [datagram.slice(), ...this.#recent.slice(0, RECENT_DATAGRAMS - 1)];
+    const last = this.#recent.slice(0, RECENT_DATAGRAMS - 1);
+    this.#recent = [{datagram: datagram.slice(), at: now}, ...last];
     if (wasDone) return {kind: 'duplicate', epoch, seq};
     group.window.mark(seq);
     return {kind: 'command', command, epoch, seq};
   }
 
+  /** A number that was marked. Known by its bytes it costs nobody anything; undefined = to be verified. */
+  #again(
+    {epoch, seq}: Header,
+    datagram: Uint8Array,
+    now: MonoMs,
+    way: CommandWay,
+  ): ReceivedCommand | undefined {
+    const recent = this.#recent.find(it => equalBytes(it.datagram, datagram));
+    const isRepeat = recent !== undefined && now - recent.at <= COMMAND_REPEATS_HEARD_MS;
+    if (isRepeat || (recent && way === 'copy')) return {kind: 'duplicate', epoch, seq};
+    return way === 'group' ? drop('replayed') : undefined;
+  }
+
+  /** @param budgetAt now, where the budget of signatures counts: the master's session needs none */
   #authentic(
     group: Group,
     key: Uint8Array,
     {epoch, seq}: Header,
     datagram: Uint8Array,
+    budgetAt: MonoMs | undefined,
   ): Command | DropReason {
     const header = datagram.slice(0, HEADER_BYTES);
     const sealed = datagram.slice(HEADER_BYTES);
@@ -219,6 +241,7 @@ export class CommandReceiver {
     if (!equalBytes(command.clusterId, group.clusterId)) return 'notForUs';
     // Before the signature, which costs twenty times as much: the sender knows the group key at least.
     if (!this.#isMeant(command.target)) return 'notForUs';
+    if (budgetAt !== undefined && !this.#bucket.take(budgetAt)) return 'rateLimited';
     const authentic = this.#crypto.verify(group.commandKey, 'command', signature, header, body);
     return authentic ? command : 'badSignature';
   }

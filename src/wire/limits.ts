@@ -17,6 +17,8 @@ export const DISCOVER_BYTES = 512;
 
 export const INITIATION_BYTES = 148;
 export const RESPONSE_BYTES = 92;
+/** 0.43 times what it answers. */
+export const COOKIE_REPLY_BYTES = 64;
 
 /** RFC 6479 sliding window; 32 is OSCORE's, 8,128 WireGuard's: one burst of a group commit fits. */
 export const REPLAY_WINDOW = 1_024;
@@ -28,9 +30,40 @@ export const RETRY_MS_MIN = 250;
 export const RETRY_MS_MAX = 10 * SECOND_MS;
 /** What is said inside a session grows no rarer than this at first: it is lost, not unwanted. */
 export const RETRY_MS_LIVELY = SECOND_MS;
-/** New handshakes the master takes in a second, over all sources; the rest is dropped and comes again. */
+
+/**
+ * New handshakes the master works out in a second, over all sources, 0.4 ms each: a fifth of an x86 core. The
+ * rest is dropped and comes again: 1,000 nodes are back two seconds after a restart.
+ */
 export const HANDSHAKES_PER_SECOND = 500;
+/** Handshakes that come faster than this have to show a cookie (cookie.ts): no office has so many boots. */
+export const COOKIES_ABOVE_PER_SECOND = 100;
+/** Cookies are asked for until there was no such load for so long. */
+export const COOKIE_LOAD_MS = SECOND_MS;
+/** A secret makes cookies for so long; a node shows one for as long at most. */
+export const COOKIE_LIFE_MS = 120 * SECOND_MS;
+/** Handshakes under load, and answers to strangers, for each source address: WireGuard's numbers. */
+export const SOURCE_PER_SECOND = 20;
+export const SOURCE_BURST = 5;
+/** Source addresses that are told apart: 64 KiB in a table, and there are two. */
+export const SOURCES_MAX = 4_096;
+/** Cookies and beacons said in a second, 10 µs each with their sending: a tenth of a core. */
+export const ANSWERS_PER_SECOND = 10_000;
+/** Of them for addresses whose own bucket is empty: a stranger may have used it up in their name. */
+export const SPARE_ANSWERS_PER_SECOND = 2_000;
 export const SESSIONS_MAX = 16_384;
+/**
+ * Handshakes that wait for the first data under them, about 3 KiB each; one more ends the oldest. At
+ * HANDSHAKES_PER_SECOND each has half a second, and a node needs a round trip.
+ */
+export const HALF_SESSIONS_MAX = 256;
+/** What the master keeps for all strangers together: half-sessions and tables of sources. */
+export const STRANGERS_BYTES_MAX = MIB;
+/**
+ * Datagrams of one node that are acted on in a second, in bursts of twice as many. A busy node sends some
+ * hundreds; one that is out for harm costs at most a fifth of a core, a signature in each.
+ */
+export const SESSION_DATAGRAMS_PER_SECOND = 2_000;
 
 /** Nodes that ask to be let in without a token: sessions and rows kept for them, and those of one address. */
 export const STRANGERS_MAX = 256;
@@ -56,18 +89,25 @@ export const COLLECT_BLOBS_MAX = 16;
 export const APP_KEYS_MAX = 4;
 
 /**
- * Commands a node verifies in a second, in bursts of twice as many: an insider costs at most this, 2 % of
- * an x86 core and about a quarter of a Cortex-A53.
+ * Commands whose signature a node verifies in a second, in bursts of twice as many: an insider costs at most
+ * this, 2 % of an x86 core and about a quarter of a Cortex-A53. Who lacks the group key does not come so far.
  */
 export const COMMANDS_PER_SECOND = 250;
 export const COMMAND_TTL_MS = 10 * SECOND_MS;
 export const COMMAND_TTL_MS_MAX = 60 * SECOND_MS;
 /** A command is repeated this long after its first datagram, same seq. */
 export const COMMAND_REPEATS_MS: readonly number[] = [20, 60];
+/**
+ * A repeat by multicast is acknowledged again for so long: then only the master's unicast copy is. Else one
+ * recorded datagram would make the whole room speak.
+ */
+export const COMMAND_REPEATS_HEARD_MS = 250;
 
 /** Events taken in one turn, and events that may wait for one. */
 export const TURN_EVENTS_MAX = 256;
 export const INBOX_EVENTS_MAX = 16_384;
+/** Of these for one peer: sixteen that are out for harm fill the inbox, one does not. */
+export const INBOX_EVENTS_PER_PEER_MAX = 1_024;
 /** Operations that may wait for the disk before the driver stops taking events. */
 export const PENDING_OPS_MAX = 16_384;
 

@@ -33,7 +33,13 @@ const SILENCE_MS_MIN = 3 * SECOND_MS;
 /** Silence is this many heartbeats without any word from the master. */
 const SILENT_HEARTBEATS = 3;
 /** `sent` counts tries since the last success. */
-export type Retry = {sent: number; nextAt: MonoMs; attempt: Attempt | undefined};
+export type Retry = {
+  sent: number;
+  nextAt: MonoMs;
+  attempt: Attempt | undefined;
+  /** A cookie came for this try and was shown at once; the next waits for the next try. */
+  shown?: boolean;
+};
 
 export type Discovering = {readonly kind: 'discovering'; sent: number; nextAt: MonoMs};
 
@@ -42,6 +48,13 @@ export type Handshaking = {
   to: Address;
   lastAt: MonoMs;
   readonly retry: Retry;
+  /**
+   * Initiations that may still go there. An address that we were told or that a session had: any number. One
+   * that only a beacon names: one for each beacon, since anybody can send a beacon in the name of another.
+   */
+  vouched: number;
+  /** A try came to nothing because no beacon vouched for the address. */
+  starved: boolean;
 };
 
 export type Linked = {
@@ -59,10 +72,35 @@ export type Linked = {
 
 export type LinkState = Discovering | Handshaking | Linked;
 
-export function handshakingAt(to: Address, nextAt: MonoMs, retry?: Retry): Handshaking {
+export function handshakingAt(
+  to: Address,
+  nextAt: MonoMs,
+  retry?: Retry,
+  vouched: number = Number.POSITIVE_INFINITY,
+): Handshaking {
   const attempt = retry?.attempt;
   const sent = retry?.sent ?? 0;
-  return {kind: 'handshaking', to, lastAt: asMonoMs(-NEVER), retry: {sent, nextAt, attempt}};
+  const lastAt = asMonoMs(-NEVER);
+  return {
+    kind: 'handshaking',
+    to,
+    lastAt,
+    retry: {sent, nextAt, attempt},
+    vouched,
+    starved: false,
+  };
+}
+
+/** The handshake under way, if there is one. */
+export function retryOf(state: LinkState): Retry | undefined {
+  switch (state.kind) {
+    case 'discovering':
+      return undefined;
+    case 'handshaking':
+      return state.retry;
+    case 'linked':
+      return state.rekey;
+  }
 }
 
 /** How long the master may be silent after we spoke. */

@@ -19,6 +19,8 @@ export type DropReason =
   | 'malformed'
   | 'limits'
   | 'tooManyHandshakes'
+  | 'cookieWanted'
+  | 'badCookie'
   | 'tooManySessions'
   | 'notForUs'
   | 'badTrust'

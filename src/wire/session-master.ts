@@ -1,5 +1,5 @@
 // The master's end of all sessions. It answers strangers with at most as many bytes as they sent, keeps
-// nothing for them, and spends no more than HANDSHAKES_PER_SECOND on them.
+// nothing for them, and spends no more on them than the gate lets through (gate.ts).
 //
 // A peer has at most two sessions: the confirmed one, which everything uses, and one half-session that
 // an initiation made. The half-session takes over with the first data frame that opens under it: until
@@ -11,11 +11,13 @@ import {EMPTY, toHex, viewOf} from '../base/bytes.ts';
 import {type Address, addMono, asPeerId, type MonoMs, NEVER, type PeerId} from '../base/types.ts';
 import {decodeMessage, encodeBeacon, encodeMessage} from './codec.ts';
 import type {Crypto, KeyPair} from './crypto.ts';
+import {Gate} from './gate.ts';
 import {
   DISCOVER_BYTES,
-  HANDSHAKES_PER_SECOND,
+  HALF_SESSIONS_MAX,
   INITIATION_BYTES,
   PLAINTEXT_BYTES_MAX,
+  SESSION_DATAGRAMS_PER_SECOND,
   SESSIONS_MAX,
 } from './limits.ts';
 import type {Link, Outgoing, Received} from './link.ts';
@@ -26,8 +28,9 @@ import {
   FRAME,
   HALF_SESSION_LIFE_MS,
   type Initiation,
+  isInitiation,
+  mac1Fits,
   macKeyOf,
-  macsFit,
   readInitiation,
   receiverIndexOf,
   Session,
@@ -65,6 +68,8 @@ type Sessions = {
   /** Name of the initiation that made `current`: its replay is told from a new handshake. */
   currentInitiation: string;
   half: Half | undefined;
+  /** Of the peer, not of a session: a new handshake brings no new budget. */
+  readonly budget: TokenBucket;
 };
 
 const SWEEP_MS = 10_000;
@@ -75,9 +80,10 @@ export class MasterLink implements Link {
   readonly #crypto: Crypto;
   readonly #macKey: Uint8Array;
   readonly #beacon: Uint8Array;
-  readonly #handshakes = new TokenBucket(HANDSHAKES_PER_SECOND, HANDSHAKES_PER_SECOND);
-  readonly #beacons = new TokenBucket(HANDSHAKES_PER_SECOND);
+  readonly #gate: Gate;
   readonly #peers = new Map<PeerId, Sessions>();
+  /** Peers with a half-session, oldest first. */
+  readonly #halves = new Set<PeerId>();
   readonly #byIndex = new Map<number, Session>();
   /** Peers by the initiations that made their present sessions. */
   readonly #byInitiation = new Map<string, PeerId>();
@@ -90,6 +96,7 @@ export class MasterLink implements Link {
     this.#crypto = options.crypto;
     this.#strangers = new Strangers(options.knows);
     this.#macKey = macKeyOf(options.crypto, options.staticKey.publicKey);
+    this.#gate = new Gate(options.crypto, options.staticKey.publicKey);
     const body = encodeBeacon({trust: options.signedTrust, port: options.port});
     this.#beacon = new Uint8Array(4 + body.length);
     this.#beacon[0] = FRAME.beacon;
@@ -118,6 +125,7 @@ export class MasterLink implements Link {
       case FRAME.discover:
         return this.#onDiscover(datagram, from, now);
       case FRAME.response:
+      case FRAME.cookie:
       case FRAME.beacon:
       case FRAME.command:
         return drop('notForUs');
@@ -175,6 +183,7 @@ export class MasterLink implements Link {
 
   #endHalf(sessions: Sessions): void {
     if (sessions.half === undefined) return;
+    this.#halves.delete(sessions.half.session.peer);
     this.#byIndex.delete(sessions.half.session.localIndex);
     this.#byInitiation.delete(sessions.half.initiation);
     sessions.half = undefined;
@@ -191,7 +200,7 @@ export class MasterLink implements Link {
     const wrong = wrongLength(datagram, DISCOVER_BYTES);
     if (wrong !== undefined) return drop(wrong);
     if (datagram[1] !== 0 || datagram[2] !== 0 || datagram[3] !== 0) return drop('malformed');
-    if (!this.#beacons.take(now)) return drop('rateLimited');
+    if (!this.#gate.mayAnswer(from, now)) return drop('rateLimited');
     this.#outgoing.push({to: from, datagram: this.#beacon});
     return [];
   }
@@ -199,14 +208,19 @@ export class MasterLink implements Link {
   #onInitiation(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
     const wrong = wrongLength(datagram, INITIATION_BYTES);
     if (wrong !== undefined) return drop(wrong);
-    if (!macsFit(this.#crypto, this.#macKey, datagram)) return drop('badMac');
-    const initiation = readInitiation(datagram);
-    if (initiation === undefined) return drop('malformed');
+    if (!isInitiation(datagram)) return drop('malformed');
+    if (!mac1Fits(this.#crypto, this.#macKey, datagram)) return drop('badMac');
+    const verdict = this.#gate.onInitiation(datagram, from, now);
+    if (verdict.kind === 'refused') return drop(verdict.reason);
+    if (verdict.kind === 'cookie') {
+      this.#outgoing.push({to: from, datagram: verdict.reply});
+      return drop('cookieWanted');
+    }
     const name = toHex(datagram.subarray(INITIATION_BYTES - 32, INITIATION_BYTES - 16));
     const known = this.#byInitiation.get(name);
     if (known !== undefined) return this.#onRepeat(known, name, from);
-    if (!this.#handshakes.take(now)) return drop('tooManyHandshakes');
-    return this.#onHandshake(initiation, name, from, now);
+    if (!this.#gate.mayShakeHands(now)) return drop('tooManyHandshakes');
+    return this.#onHandshake(readInitiation(datagram), name, from, now);
   }
 
   /** An initiation whose session still lives: its response was lost, or someone replays it. */
@@ -265,14 +279,27 @@ export class MasterLink implements Link {
   #keepHalf(peer: PeerId, half: Half, now: MonoMs): void {
     let sessions = this.#peers.get(peer);
     if (sessions === undefined) {
-      sessions = {current: undefined, currentInitiation: '', half: undefined};
+      const budget = new TokenBucket(SESSION_DATAGRAMS_PER_SECOND);
+      sessions = {current: undefined, currentInitiation: '', half: undefined, budget};
       this.#peers.set(peer, sessions);
     }
     this.#endHalf(sessions);
+    if (this.#halves.size >= HALF_SESSIONS_MAX) this.#endOldestHalf();
+    this.#halves.add(peer);
     sessions.half = half;
     this.#byIndex.set(half.session.localIndex, half.session);
     this.#byInitiation.set(half.initiation, peer);
     if (this.#sweepAt === NEVER) this.#sweepAt = addMono(now, SWEEP_MS);
+  }
+
+  #endOldestHalf(): void {
+    for (const peer of this.#halves) {
+      const sessions = this.#peers.get(peer);
+      assert(sessions?.half !== undefined, 'a half-session without its peer');
+      this.#endHalf(sessions);
+      if (sessions.current === undefined) this.#peers.delete(peer);
+      return;
+    }
   }
 
   #freeIndex(): number {
@@ -297,6 +324,10 @@ export class MasterLink implements Link {
     session.address = from;
     const received: Received[] = [];
     if (isHalf) received.push(this.#confirm(sessions, session));
+    if (!sessions.budget.take(now)) {
+      received.push({kind: 'drop', reason: 'rateLimited'});
+      return received;
+    }
     const message = decodeMessage(plaintext);
     received.push(
       typeof message === 'string'
@@ -311,6 +342,7 @@ export class MasterLink implements Link {
     const {half} = sessions;
     assert(half?.session === session, 'only a half-session is confirmed');
     this.#endCurrent(sessions);
+    this.#halves.delete(session.peer);
     sessions.half = undefined;
     sessions.current = session;
     sessions.currentInitiation = half.initiation;

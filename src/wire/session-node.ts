@@ -7,7 +7,8 @@
 // While linked, new keys are made in the background (by age, by count, or because the master has been
 // silent after we spoke: it may have restarted) and the old session serves until they are there. A beacon
 // moves a handshake to where the master is now; it never moves a session: only an authentic packet does.
-// Retries of one handshake send the same initiation, which the master answers by the same response.
+// Retries of one handshake send the same initiation, which the master answers by the same response; a master
+// under load answers by a cookie, and the initiation goes again with it (cookie.ts).
 
 import {assert, assertNever} from '../base/assert.ts';
 import {toHex} from '../base/bytes.ts';
@@ -24,8 +25,10 @@ import {
 import {SECOND_MS} from '../base/units.ts';
 import {type Attempt, type JoinSecret, makeAttempt} from './attempt.ts';
 import {decodeBeacon, decodeMessage, encodeMessage} from './codec.ts';
+import {CookieJar} from './cookie.ts';
 import type {Crypto} from './crypto.ts';
 import {
+  COOKIE_REPLY_BYTES,
   DISCOVER_BYTES,
   PLAINTEXT_BYTES_MAX,
   REKEY_AFTER_MS,
@@ -36,11 +39,13 @@ import {
 } from './limits.ts';
 import type {Link, Outgoing, Received} from './link.ts';
 import {
+  type Handshaking,
   handshakingAt,
   type Linked,
   type LinkState,
   type NodeLinkOptions,
   type Retry,
+  retryOf,
   silenceMsOf,
   silentAt,
 } from './link-state.ts';
@@ -49,8 +54,9 @@ import {
   discoverFrame,
   drop,
   FRAME,
+  hasNoMac2,
+  mac1Fits,
   macKeyOf,
-  macsFit,
   readResponse,
   receiverIndexOf,
   Session,
@@ -75,6 +81,7 @@ export class NodeLink implements Link {
   readonly #macKey: Uint8Array;
   readonly #beacons = new TokenBucket(BEACONS_PER_SECOND);
   readonly #trust: TrustPin;
+  readonly #cookies: CookieJar;
   #token: JoinSecret | undefined;
   #silenceMs = silenceMsOf(0);
   #state: LinkState;
@@ -85,6 +92,7 @@ export class NodeLink implements Link {
     this.#crypto = options.crypto;
     this.#macKey = macKeyOf(options.crypto, options.staticKey.publicKey);
     this.#trust = new TrustPin(options.crypto, options.rootFingerprint);
+    this.#cookies = new CookieJar(options.crypto);
     this.#token = options.token;
     if (options.trust !== undefined) this.#trust.learn(options.trust);
     const {address} = options;
@@ -124,6 +132,8 @@ export class NodeLink implements Link {
         return this.#onData(datagram, from, now);
       case FRAME.response:
         return this.#onResponse(datagram, from, now);
+      case FRAME.cookie:
+        return this.#onCookie(datagram, now);
       case FRAME.beacon:
         return this.#onBeacon(datagram, from, now);
       case FRAME.initiation:
@@ -161,8 +171,7 @@ export class NodeLink implements Link {
         this.#sendDiscover();
         return;
       case 'handshaking':
-        state.lastAt = now;
-        this.#initiate(state.retry, state.to, now);
+        this.#knock(state, now);
         return;
       case 'linked':
         this.#keepAlive(state, now);
@@ -221,6 +230,21 @@ export class NodeLink implements Link {
     this.#initiate(state.rekey, state.session.address, now);
   }
 
+  /** One try; where only a beacon named the address, a question for another beacon instead. */
+  #knock(state: Handshaking, now: MonoMs): void {
+    const {retry, to} = state;
+    state.starved = state.vouched < 1;
+    if (state.starved) {
+      retry.nextAt = addMono(now, this.#delay(retry.sent));
+      retry.sent += 1;
+      this.#sendDiscover();
+      return;
+    }
+    state.vouched -= 1;
+    state.lastAt = now;
+    this.#initiate(retry, to, now);
+  }
+
   #sendDiscover(): void {
     const {address, group} = this.#options;
     const datagram = discoverFrame(DISCOVER_BYTES);
@@ -236,7 +260,12 @@ export class NodeLink implements Link {
     const usable = old !== undefined && now - old.madeAt < ATTEMPT_LIFE_MS && this.#isPresent(old);
     const attempt = usable ? old : this.#newAttempt(now);
     retry.attempt = attempt;
-    if (attempt !== undefined) this.#outgoing.push({to, datagram: attempt.datagram});
+    retry.shown = false;
+    if (attempt !== undefined) this.#send(attempt, to, now);
+  }
+
+  #send(attempt: Attempt, to: Address, now: MonoMs): void {
+    this.#outgoing.push({to, datagram: this.#cookies.stamped(attempt, now)});
   }
 
   /** Would an attempt made now have the same keys? */
@@ -291,27 +320,49 @@ export class NodeLink implements Link {
     const state = this.#state;
     let attempt: Attempt | undefined;
     if (state.kind === 'handshaking') {
-      // After a long absence the next try may be far: the master is there now.
-      if (state.to === to && now - state.lastAt >= RETRY_MS_LIVELY)
-        state.retry.nextAt = asMonoMs(Math.min(state.retry.nextAt, this.#soon(now)));
+      if (state.to === to) {
+        state.vouched = Math.max(state.vouched, 1);
+        // After a long absence the next try may be far: the master is there now.
+        if (now - state.lastAt >= RETRY_MS_LIVELY)
+          state.retry.nextAt = asMonoMs(Math.min(state.retry.nextAt, this.#soon(now)));
+        if (state.starved) state.retry.nextAt = now;
+        this.tick(now);
+        return;
+      }
       // The master at the present address gets the time to answer, whatever beacons say meanwhile.
-      if (state.to === to || now - state.lastAt < RETRY_MS_MIN) return;
+      if (now - state.lastAt < RETRY_MS_MIN) return;
       attempt = state.retry.attempt;
     }
-    this.#state = handshakingAt(to, now, {sent: 0, nextAt: now, attempt});
+    const vouched = to === this.#options.address ? Number.POSITIVE_INFINITY : 1;
+    this.#state = handshakingAt(to, now, {sent: 0, nextAt: now, attempt}, vouched);
     this.tick(now);
+  }
+
+  /** The master is under load: what it gave us shows that we are where we say, for 120 s. */
+  #onCookie(datagram: Uint8Array, now: MonoMs): readonly Received[] {
+    const wrong = wrongLength(datagram, COOKIE_REPLY_BYTES);
+    if (wrong !== undefined) return drop(wrong);
+    const state = this.#state;
+    const retry = retryOf(state);
+    if (state.kind === 'discovering' || retry?.attempt === undefined) return drop('unknownSession');
+    const fault = this.#cookies.learn(datagram, retry.attempt, now);
+    if (fault !== undefined) return drop(fault);
+    if (retry.shown) return drop('replayed');
+    retry.shown = true;
+    this.#send(retry.attempt, state.kind === 'linked' ? state.session.address : state.to, now);
+    return [];
   }
 
   #onResponse(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
     const wrong = wrongLength(datagram, RESPONSE_BYTES);
     if (wrong !== undefined) return drop(wrong);
     const state = this.#state;
-    if (state.kind === 'discovering') return drop('unknownSession');
-    const attempt = state.kind === 'handshaking' ? state.retry.attempt : state.rekey?.attempt;
-    if (!macsFit(this.#crypto, this.#macKey, datagram)) return drop('badMac');
+    const attempt = retryOf(state)?.attempt;
     const response = readResponse(datagram);
     if (response === undefined) return drop('malformed');
     if (attempt?.localIndex !== response.receiverIndex) return drop('unknownSession');
+    const isOurs = hasNoMac2(datagram) && mac1Fits(this.#crypto, this.#macKey, datagram);
+    if (!isOurs) return drop('badMac');
     const second = attempt.noise.readSecond(response.noise);
     if (second === undefined) return drop('badHandshake');
     const {peer, tokenId, localIndex} = attempt;

@@ -22,6 +22,7 @@ import {ReplayWindow} from './replay-window.ts';
 export const FRAME = {
   initiation: 1,
   response: 2,
+  cookie: 3,
   data: 4,
   discover: 5,
   beacon: 6,
@@ -51,13 +52,16 @@ function withMacs(crypto: Crypto, macKey: Uint8Array, frame: Uint8Array): Uint8A
   return concat(frame, mac1, NO_MAC2);
 }
 
+/** Is mac2 zero? No node asks for cookies, so that of a response always is. */
+export const hasNoMac2 = (frame: Uint8Array): boolean =>
+  equalBytes(frame.subarray(frame.length - MAC_BYTES), NO_MAC2);
+
 /**
- * Is mac1 right, and mac2 zero as long as nobody asks for cookies? The comparison need not be in constant
- * time: the key of mac1 is made of a public key.
+ * Is mac1 right? The comparison need not be in constant time: the key of mac1 is made of a public key.
+ * What mac2 is worth only the gate knows (gate.ts).
  */
-export function macsFit(crypto: Crypto, macKey: Uint8Array, frame: Uint8Array): boolean {
+export function mac1Fits(crypto: Crypto, macKey: Uint8Array, frame: Uint8Array): boolean {
   const mac1At = frame.length - 2 * MAC_BYTES;
-  if (!equalBytes(frame.subarray(mac1At + MAC_BYTES), NO_MAC2)) return false;
   const mac1 = crypto.hmacSha256(macKey, frame.slice(0, mac1At));
   return equalBytes(mac1.subarray(0, MAC_BYTES), frame.subarray(mac1At, mac1At + MAC_BYTES));
 }
@@ -94,12 +98,14 @@ export const sealInitiation = (
   noise: Uint8Array,
 ): Uint8Array => withMacs(crypto, macKey, concat(header, noise));
 
-/** The parts of an initiation frame; length and macs are to be checked before. */
-export function readInitiation(frame: Uint8Array): Initiation | undefined {
-  const [, number, zero1, zero2] = frame;
-  if ((number !== 0 && number !== 1) || zero1 !== 0 || zero2 !== 0) return undefined;
+/** Bytes 1 … 3: the pattern and two zeros. Tells random bytes for nothing. */
+export const isInitiation = (frame: Uint8Array): boolean =>
+  (frame[1] === 0 || frame[1] === 1) && frame[2] === 0 && frame[3] === 0;
+
+/** The parts of an initiation frame; length, first bytes and mac1 are to be checked before. */
+export function readInitiation(frame: Uint8Array): Initiation {
   return {
-    pattern: number === 0 ? 'IK' : 'IKpsk2',
+    pattern: frame[1] === 0 ? 'IK' : 'IKpsk2',
     senderIndex: viewOf(frame).getUint32(4),
     prologue: prologueOf(frame.slice(0, INITIATION_HEADER_BYTES)),
     noise: frame.slice(INITIATION_HEADER_BYTES, INITIATION_BYTES - 2 * MAC_BYTES),

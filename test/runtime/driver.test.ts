@@ -1,11 +1,16 @@
 import test from 'ava';
-import {asMonoMs, type MonoMs, NEVER} from '../../src/base/types.ts';
+import {asMonoMs, asPeerId, type MonoMs, NEVER} from '../../src/base/types.ts';
 import type {Core} from '../../src/core/core.ts';
 import {decodeHead, EMPTY_HEAD, HEAD_KEY, JournalAudit} from '../../src/core/journal.ts';
 import {type Op, put} from '../../src/core/tables.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import {Driver} from '../../src/runtime/driver.ts';
-import {INBOX_EVENTS_MAX, PENDING_OPS_MAX, TURN_EVENTS_MAX} from '../../src/wire/limits.ts';
+import {
+  INBOX_EVENTS_MAX,
+  INBOX_EVENTS_PER_PEER_MAX,
+  PENDING_OPS_MAX,
+  TURN_EVENTS_MAX,
+} from '../../src/wire/limits.ts';
 import {FakeClock} from './fake-clock.ts';
 
 const crypto = new NodeCrypto();
@@ -254,6 +259,21 @@ test('a full inbox drops the newest and says so', t => {
   rig.clock.run();
   t.is(rig.said.length, INBOX_EVENTS_MAX);
   t.true(rig.driver.post(say('room again')));
+});
+
+test('one peer fills its part of the inbox and not that of others', t => {
+  const {driver, clock} = rigOf();
+  const [loud, calm] = [asPeerId('loud'), asPeerId('calm')];
+  const posts = Array.from({length: INBOX_EVENTS_MAX}).filter(() => driver.post(say('x'), loud));
+  t.is(posts.length, INBOX_EVENTS_PER_PEER_MAX);
+  t.true(driver.post(say('y'), calm));
+  t.true(driver.post(say('z')));
+  clock.queue.shift()?.();
+  const more = Array.from({length: INBOX_EVENTS_MAX}).filter(() => driver.post(say('x'), loud));
+  t.is(more.length, TURN_EVENTS_MAX, 'what was taken makes room again');
+  clock.run();
+  t.true(driver.idle);
+  t.true(driver.post(say('x'), loud));
 });
 
 test('an event of this process is never dropped: nobody would repeat it', t => {

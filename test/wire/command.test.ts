@@ -7,13 +7,14 @@ import {encodeCommand} from '../../src/wire/codec.ts';
 import {
   CommandReceiver,
   type CommandSeal,
+  type CommandWay,
   commandExpired,
   REPAIRABLE_COMMAND_BYTES_MAX,
   type ReceivedCommand,
   sealCommand,
   targets,
 } from '../../src/wire/command.ts';
-import {COMMANDS_PER_SECOND} from '../../src/wire/limits.ts';
+import {COMMAND_REPEATS_HEARD_MS, COMMANDS_PER_SECOND} from '../../src/wire/limits.ts';
 import type {Command} from '../../src/wire/message.ts';
 import {bytes, COMMANDS} from './samples.ts';
 
@@ -42,8 +43,12 @@ const joined = (change: Partial<typeof MEMBERSHIP> = {}): CommandReceiver => {
 };
 const outcome = (received: ReceivedCommand): string =>
   received.kind === 'drop' ? received.reason : received.kind;
-const open = (receiver: CommandReceiver, datagram: Uint8Array, now = NOW): string =>
-  outcome(receiver.open(datagram, now));
+const open = (
+  receiver: CommandReceiver,
+  datagram: Uint8Array,
+  now = NOW,
+  way: CommandWay = 'group',
+): string => outcome(receiver.open(datagram, now, way));
 
 /** Counts what a receiver spends on a datagram. */
 class MeteredCrypto extends NodeCrypto {
@@ -85,21 +90,31 @@ test('a repeat of a command is a duplicate, and is obeyed once', t => {
   t.deepEqual(receiver.open(sealed(), NOW), {kind: 'duplicate', epoch: 13, seq: 100});
 });
 
-test('a repeat that came long after is a duplicate still, when it is authentic', t => {
+test('a copy that came long after is a duplicate still, when it is authentic', t => {
   const receiver = joined();
   t.is(open(receiver, sealed()), 'command');
   for (let seq = 101; seq < 130; seq++) t.is(open(receiver, sealed({seq})), 'command');
-  t.is(open(receiver, sealed()), 'duplicate');
+  t.is(open(receiver, sealed(), NOW, 'copy'), 'duplicate');
   const forged = sealed();
   forged[40] = (forged[40] ?? 0) ^ 1;
-  t.is(open(receiver, forged), 'badSeal');
+  t.is(open(receiver, forged, NOW, 'copy'), 'badSeal');
+});
+
+test('a repeat by multicast is a duplicate as long as the master repeats, and then says nothing', t => {
+  const receiver = joined();
+  t.is(open(receiver, sealed()), 'command');
+  const last = asMonoMs(NOW + COMMAND_REPEATS_HEARD_MS);
+  t.is(open(receiver, sealed(), last), 'duplicate');
+  t.is(open(receiver, sealed(), asMonoMs(last + 1)), 'replayed');
+  t.is(open(receiver, sealed(), asMonoMs(last + 1), 'copy'), 'duplicate');
 });
 
 test('an insider can not have a command acknowledged again in another form', t => {
   const receiver = joined();
   t.is(open(receiver, sealed()), 'command');
   const other = sealCommand(crypto, INSIDER.secretKey, SEAL, COMMANDS['cancelBatch'] as Command);
-  t.is(open(receiver, other), 'badSignature');
+  t.is(open(receiver, other), 'replayed');
+  t.is(open(receiver, other, NOW, 'copy'), 'badSignature');
 });
 
 test('history is refused: below the floor, below the window, of an older epoch', t => {
@@ -195,15 +210,23 @@ test('the cheap checks come first', t => {
   expect(sealed(), 'duplicate', 0, 0);
 });
 
-test('a flood costs the budget of a second and no more', t => {
+test('forgeries of an insider cost the budget of a second and no more', t => {
+  const receiver = joined();
+  const forged = sealCommand(crypto, INSIDER.secretKey, SEAL, FIRE);
+  const burst = 2 * COMMANDS_PER_SECOND;
+  const outcomes = Array.from({length: burst + 100}, () => open(receiver, forged));
+  t.is(outcomes.filter(it => it === 'badSignature').length, burst);
+  t.is(outcomes.filter(it => it === 'rateLimited').length, 100);
+  t.is(open(receiver, sealed(), NOW, 'copy'), 'command', 'the copy of the master needs no budget');
+  t.is(open(receiver, sealed({seq: 101}), asMonoMs(NOW + 1_000)), 'command');
+});
+
+test('forgeries of an outsider use up nothing of the budget', t => {
   const receiver = joined();
   const forged = sealed();
   forged[60] = (forged[60] ?? 0) ^ 1;
-  const burst = 2 * COMMANDS_PER_SECOND;
-  const outcomes = Array.from({length: burst + 100}, () => open(receiver, forged));
-  t.is(outcomes.filter(it => it === 'badSeal').length, burst);
-  t.is(outcomes.filter(it => it === 'rateLimited').length, 100);
-  t.is(open(receiver, sealed(), asMonoMs(NOW + 1_000)), 'command');
+  for (let i = 0; i < 3 * COMMANDS_PER_SECOND; i++) t.is(open(receiver, forged), 'badSeal');
+  t.is(open(receiver, sealed()), 'command');
 });
 
 test('a command with any byte changed is dropped, and the true one is still good', t => {

@@ -1,8 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {asMonoMs} from '../../src/base/types.ts';
 import {encodeMessage} from '../../src/wire/codec.ts';
-import {HANDSHAKES_PER_SECOND} from '../../src/wire/limits.ts';
 import type {NodeLink} from '../../src/wire/session-node.ts';
 import {bytes, MESSAGES} from './samples.ts';
 import {kinds, PROBE, STRANGER_AT, World} from './session-world.ts';
@@ -32,7 +30,8 @@ test('an initiation with any byte changed is dropped, answered by nothing and co
   node.tick(world.now);
   const [initiation] = node.takeOutgoing();
   if (initiation === undefined) return t.fail();
-  for (const changed of flipped(initiation.datagram)) {
+  const covered = initiation.datagram.length - 16; // mac2 binds nothing: see the cookies
+  for (const changed of [...flipped(initiation.datagram)].slice(0, 2 * covered)) {
     const [outcome] = world.master.receive(changed, STRANGER_AT, world.now);
     t.is(outcome?.kind, 'drop');
     t.is(bytesOut(world), 0);
@@ -133,32 +132,11 @@ test('commands and frames of the other direction are not for a link', t => {
   const frame = (type: number) => Uint8Array.of(type, 0, 0, 0, ...new Uint8Array(200));
   for (const type of [1, 5, 7]) t.deepEqual(kinds(world.toNode(node, frame(type))), ['notForUs']);
   for (const type of [2, 6, 7]) t.deepEqual(kinds(world.toMaster(frame(type))), ['notForUs']);
-  for (const type of [0, 3, 8, 255]) {
+  t.deepEqual(kinds(world.toMaster(frame(3))), ['notForUs']);
+  for (const type of [0, 8, 255]) {
     t.deepEqual(kinds(world.toNode(node, frame(type))), ['unknownType']);
     t.deepEqual(kinds(world.toMaster(frame(type))), ['unknownType']);
   }
-});
-
-test('handshakes beyond the limit of a second are dropped and come again', t => {
-  const world = new World();
-  const node = world.enrolledNode();
-  const count = HANDSHAKES_PER_SECOND + 20;
-  const outcomes: string[] = [];
-  // Every frame is a true initiation of its own; made cheaply, the key pairs stay the same.
-  const pair = world.crypto.x25519KeyPair();
-  world.crypto.x25519KeyPair = () => pair;
-  for (let i = 0; i < count; i++) {
-    const one = world.newNode({trust: world.signedTrust()});
-    one.tick(world.now);
-    const [initiation] = one.takeOutgoing();
-    if (initiation === undefined) return t.fail();
-    outcomes.push(...kinds(world.master.receive(initiation.datagram, STRANGER_AT, world.now)));
-    world.master.takeOutgoing();
-  }
-  t.is(outcomes.filter(it => it === 'tooManyHandshakes').length, 20);
-  world.now = asMonoMs(world.now + 1_000);
-  world.link(node);
-  t.true(world.talk(node));
 });
 
 test('only one half-session is kept for a static key', t => {
