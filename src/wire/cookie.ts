@@ -17,7 +17,7 @@ import type {Crypto} from './crypto.ts';
 import {COOKIE_LIFE_MS, COOKIE_REPLY_BYTES, INITIATION_BYTES} from './limits.ts';
 import type {DropReason} from './link.ts';
 import {nonceOf} from './noise.ts';
-import {FRAME} from './session.ts';
+import {FRAME, hasNoMac2} from './session.ts';
 
 const COOKIE_BYTES = 16;
 const MAC_BYTES = 16;
@@ -60,6 +60,7 @@ export class CookieBaker {
 
   /** Does this initiation show the cookie of the address that it came from? */
   accepts(initiation: Uint8Array, from: Address, now: MonoMs): boolean {
+    if (hasNoMac2(initiation)) return false; // most of a flood, and it costs no hash
     const mac2 = mac2Of(this.#crypto, this.#cookieOf(from, now), initiation);
     let difference = 0; // in constant time: the cookie is a secret of the address
     for (let i = 0; i < MAC_BYTES; i++)

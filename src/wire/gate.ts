@@ -17,6 +17,7 @@ import {
   ANSWERS_PER_SECOND,
   COOKIE_LOAD_MS,
   COOKIES_ABOVE_PER_SECOND,
+  HANDSHAKES_AT_ONCE,
   HANDSHAKES_PER_SECOND,
   SOURCE_BURST,
   SOURCE_PER_SECOND,
@@ -38,7 +39,7 @@ export class Gate {
   readonly #cookies: CookieBaker;
   /** Runs empty when handshakes come faster than the master takes them without a question. */
   readonly #calm = new TokenBucket(COOKIES_ABOVE_PER_SECOND, COOKIES_ABOVE_PER_SECOND);
-  readonly #handshakes = new TokenBucket(HANDSHAKES_PER_SECOND, HANDSHAKES_PER_SECOND);
+  readonly #handshakes = new TokenBucket(HANDSHAKES_PER_SECOND, HANDSHAKES_AT_ONCE);
   readonly #answers = new TokenBucket(ANSWERS_PER_SECOND, ANSWERS_PER_SECOND);
   readonly #spare = new TokenBucket(SPARE_ANSWERS_PER_SECOND, SPARE_ANSWERS_PER_SECOND);
   /** Addresses as packets claim them. */

@@ -54,9 +54,11 @@ export const SPARE_ANSWERS_PER_SECOND = 2_000;
 export const SESSIONS_MAX = 16_384;
 /**
  * Handshakes that wait for the first data under them, about 3 KiB each; one more ends the oldest. At
- * HANDSHAKES_PER_SECOND each has half a second, and a node needs a round trip.
+ * HANDSHAKES_PER_SECOND each has a quarter of a second at least, and a node needs a round trip.
  */
 export const HALF_SESSIONS_MAX = 256;
+/** New handshakes at one instant: a storm must not end the half-sessions that it made a moment ago. */
+export const HANDSHAKES_AT_ONCE = 128;
 /** What the master keeps for all strangers together: half-sessions and tables of sources. */
 export const STRANGERS_BYTES_MAX = MIB;
 /**

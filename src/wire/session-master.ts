@@ -297,7 +297,9 @@ export class MasterLink implements Link {
       const sessions = this.#peers.get(peer);
       assert(sessions?.half !== undefined, 'a half-session without its peer');
       this.#endHalf(sessions);
-      if (sessions.current === undefined) this.#peers.delete(peer);
+      if (sessions.current !== undefined) return;
+      this.#peers.delete(peer);
+      this.#strangers.forget(peer);
       return;
     }
   }

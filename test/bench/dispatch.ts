@@ -7,6 +7,7 @@ import type {OperatorClient} from '../../src/http/client.ts';
 import {type Cluster, openCluster} from '../rig/cluster.ts';
 import type {Machine} from './machine.ts';
 import {number, percentile, type Row, table} from './report.ts';
+import {Singles} from './singles.ts';
 import {type Usage, usageOf} from './usage.ts';
 
 const INPUT_BYTES = 64;
@@ -113,44 +114,18 @@ async function ended(client: OperatorClient, batchId: BatchId): Promise<BatchVie
   throw new Error('the stream of events ended');
 }
 
-/** From the call of submit() to the event that says `done`, on a stream that is open already. */
 async function singleLatency(
   client: OperatorClient,
   singles: number,
 ): Promise<Pick<Dispatch, 'singleMsP50' | 'singleMsP99'>> {
-  const stop = new AbortController();
-  const done = new Map<number, () => void>();
-  const finished = new Set<number>();
-  const watching = (async () => {
-    try {
-      for await (const event of client.events({}, stop.signal))
-        if (event.kind === 'batch' && event.batch.state !== 'running') {
-          finished.add(event.batch.id);
-          done.get(event.batch.id)?.();
-        }
-    } catch (error) {
-      if (!stop.signal.aborted) throw error;
-    }
-  })();
+  const asked = new Singles(client);
   await new Promise(resolve => setTimeout(resolve, 200)); // the stream is open
   const times: number[] = [];
   for (let i = 0; i < singles + SINGLES_WARM_UP; i++) {
-    const since = performance.now();
-    const {batchId} = await client.submit({
-      name: 'single',
-      app: 'echo',
-      args: [],
-      input: {kind: 'range', start: 0, end: 1, chunk: 1},
-      policy: {minQuorum: 1, targetReplicas: 1},
-    });
-    await new Promise<void>(resolve => {
-      done.set(batchId, resolve);
-      if (finished.has(batchId)) resolve();
-    });
-    if (i >= SINGLES_WARM_UP) times.push(performance.now() - since);
+    const ms = await asked.one();
+    if (i >= SINGLES_WARM_UP) times.push(ms);
   }
-  stop.abort();
-  await watching;
+  await asked.close();
   return {singleMsP50: percentile(times, 50), singleMsP99: percentile(times, 99)};
 }
 

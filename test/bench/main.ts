@@ -1,10 +1,11 @@
-// `npm run bench -- dispatch|fanout`: what the README's figures come from. Builds nothing: run
+// `npm run bench -- dispatch|fanout|flood`: what the README's figures come from. Builds nothing: run
 // `npm run build` before. Prints tables, and with --json one JSON object.
 
 import {loadavg} from 'node:os';
 import {cac} from 'cac';
 import {dispatch, showDispatch} from './dispatch.ts';
 import {fanout, showFanout} from './fanout.ts';
+import {flood, showFlood} from './flood.ts';
 import {type Machine, measureMachine} from './machine.ts';
 import {number, table} from './report.ts';
 
@@ -53,6 +54,19 @@ cli
       options.json,
       () => fanout(Number(options.nodes), Number(options.commands)),
       showFanout,
+    ),
+  );
+
+cli
+  .command('flood', 'one workunit at a time while a stranger floods both ports with junk')
+  .option('--seconds <count>', 'of the flood', {default: 20})
+  .option('--rate <count>', 'datagrams a second', {default: 100_000})
+  .option('--json', 'one JSON object')
+  .action((options: {seconds: number; rate: number; json?: boolean}) =>
+    withMachine(
+      options.json,
+      () => flood(Number(options.seconds), Number(options.rate)),
+      showFlood,
     ),
   );
 

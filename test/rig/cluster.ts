@@ -58,6 +58,11 @@ export class Cluster {
     this.client = new OperatorClient({url: `http://127.0.0.1:${httpPort}`, token: operatorToken});
   }
 
+  /** Where datagrams to this cluster go. */
+  get udp(): {readonly unicast: number; readonly group: number} {
+    return this.#ports;
+  }
+
   get masterPid(): number {
     return this.#master?.pid ?? 0;
   }

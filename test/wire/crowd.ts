@@ -11,7 +11,7 @@ import {kinds, MASTER_AT, PROBE, World} from './session-world.ts';
 
 export type Arrival = {readonly datagram: Uint8Array; readonly from: Address};
 
-const STEP_MS = 5;
+const STEP_MS = 20;
 
 export class Crowd {
   readonly world = new World();
