@@ -1,78 +1,47 @@
-// Looks at a WebAssembly module before anything runs it: what it may import, how much memory it may
-// take. Only the outline is read (section by section, never code); the engine validates the rest.
+// Looks at a WebAssembly module before anything runs it, and makes of it what a node runs.
 //
-// A module that passes is rewritten once: its memory gets the limit of the app as maximum, so that the
-// engine enforces it and every node gives the same answer to memory.grow.
+//   outlineWasm    imports, memory, exports, counts: quick; what a master and a node's main process look at
+//   inspectWasm    the same and every instruction; on publishing, and in the runner before it compiles
+//   boundMemory    the module with the limit of its app as the maximum of its memory, so that the engine
+//                  enforces it and every node gives the same answer to memory.grow
+//   prepareWasm    what the runner compiles: inspected, with the bits of every NaN closed (wasm-nan.ts)
 
-import {ByteWriter, concat, fromUtf8} from '../base/bytes.ts';
-import {WASM_BYTES_MAX} from '../wire/limits.ts';
+import {ByteWriter, concat} from '../base/bytes.ts';
+import {CodeWalk, type Exactness} from './wasm-code.ts';
+import {closeBody} from './wasm-nan.ts';
+import {
+  type FunctionType,
+  type MemoryType,
+  type Outline,
+  readLocals,
+  readOutline,
+} from './wasm-outline.ts';
+import {
+  Reader,
+  Refusal,
+  readerOf,
+  readSections,
+  refuse,
+  SECTION,
+  type Section,
+} from './wasm-reader.ts';
+import type {Seen} from './wasm-stack.ts';
 
 /** Bytes of a page of wasm memory. */
 export const PAGE_BYTES = 65_536;
 export const PAGES_PER_MIB = 16;
 
-export const WASI_MODULE = 'wasi_snapshot_preview1';
-/** Where importMemory() makes a module look for its memory. */
+/** Where prepareWasm() makes a module look for its memory. */
 export const MEMORY_IMPORT = {module: 'volley', name: 'memory'} as const;
 
-/** Preview 1 calls with an answer; all others of preview 1 but the refused ones answer "not capable". */
-export const WASI_ANSWERED = [
-  'args_get',
-  'args_sizes_get',
-  'environ_get',
-  'environ_sizes_get',
-  'clock_res_get',
-  'clock_time_get',
-  'fd_close',
-  'fd_fdstat_get',
-  'fd_fdstat_set_flags',
-  'fd_filestat_get',
-  'fd_prestat_get',
-  'fd_prestat_dir_name',
-  'fd_read',
-  'fd_seek',
-  'fd_tell',
-  'fd_write',
-  'poll_oneoff',
-  'proc_exit',
-  'random_get',
-  'sched_yield',
-] as const;
+/** Longest body of a function: the time to compile one grows faster than its length. */
+const BODY_BYTES_MAX = 1_048_576;
+/** Of all functions together. */
+const LOCALS_SUM_MAX = 4_000_000;
+/** Walks until it is settled which variables are exact; what is not settled then is exact. */
+const WALKS_MAX = 4;
 
-/**
- * Calls that compilers link in whether used or not (Go's runtime, C's stdio) and that need a file or a
- * folder. A workunit has none, so they say so; they have no other code behind them.
- */
-export const WASI_DENIED = [
-  'fd_advise',
-  'fd_allocate',
-  'fd_datasync',
-  'fd_fdstat_set_rights',
-  'fd_filestat_set_size',
-  'fd_filestat_set_times',
-  'fd_pread',
-  'fd_pwrite',
-  'fd_readdir',
-  'fd_renumber',
-  'fd_sync',
-  'path_create_directory',
-  'path_filestat_get',
-  'path_filestat_set_times',
-  'path_link',
-  'path_open',
-  'path_readlink',
-  'path_remove_directory',
-  'path_rename',
-  'path_symlink',
-  'path_unlink_file',
-] as const;
-
-const ALLOWED: ReadonlySet<string> = new Set([...WASI_ANSWERED, ...WASI_DENIED]);
-
-const SECTION = {import: 2, memory: 5, export: 7, tag: 13} as const;
-/** Every section of core wasm but custom (0), which may repeat, and tag, which is refused. */
-const KNOWN_SECTIONS: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
-
+export type Refused = {readonly kind: 'refused'; readonly reason: string};
 export type Inspection =
   | {
       readonly kind: 'wasm';
@@ -80,82 +49,84 @@ export type Inspection =
       /** undefined = the module declares none; boundMemory() gives it one. */
       readonly maximumPages: number | undefined;
     }
-  | {readonly kind: 'refused'; readonly reason: string};
+  | Refused;
+export type Prepared =
+  | {
+      readonly kind: 'wasm';
+      /** Takes its memory from MEMORY_IMPORT. */
+      readonly bytes: Uint8Array;
+      readonly initialPages: number;
+      readonly maximumPages: number | undefined;
+      /** Places where the bits of a NaN are closed. */
+      readonly closings: number;
+    }
+  | Refused;
 
-/** Why a module is refused; caught at every exported function of this file. */
-class Refusal extends Error {}
-
-type Section = {readonly id: number; readonly from: number; readonly body: number; to: number};
-type MemoryType = {readonly initialPages: number; readonly maximumPages: number | undefined};
-
-/** Judges a module against a memory limit in pages. Never throws, whatever the bytes are. */
-export function inspectWasm(bytes: Uint8Array, pagesMax: number): Inspection {
-  try {
-    const sections = readSections(bytes);
-    checkImports(bytes, sections);
-    const memory = readMemory(bytes, sections);
+/** Judges all but the code against a memory limit in pages. Never throws, whatever the bytes are. */
+export const outlineWasm = (bytes: Uint8Array, pagesMax: number): Inspection =>
+  guarded(() => {
+    const {memory} = readOutline(bytes, readSections(bytes));
     checkMemory(memory, pagesMax);
-    checkExports(bytes, sections);
     return {kind: 'wasm', ...memory};
-  } catch (error) {
-    if (error instanceof Refusal) return {kind: 'refused', reason: error.message};
-    throw error;
-  }
-}
+  });
+
+/** As outlineWasm, and every instruction. */
+export const inspectWasm = (bytes: Uint8Array, pagesMax: number): Inspection =>
+  guarded(() => {
+    const sections = readSections(bytes);
+    const outline = readOutline(bytes, sections);
+    checkMemory(outline.memory, pagesMax);
+    walkOnce(bytes, sections, outline, exactGlobals(outline));
+    return {kind: 'wasm', ...outline.memory};
+  });
 
 /**
- * The module with `pagesMax` as the maximum of its memory, whatever it declared; undefined when it has
- * no memory of its own or is malformed. Same bytes in, same bytes out.
+ * The module with `pagesMax` as the maximum of its memory, whatever it declared; undefined when
+ * outlineWasm() refuses it. Same bytes in, same bytes out.
  */
 export function boundMemory(bytes: Uint8Array, pagesMax: number): Uint8Array | undefined {
-  return rewrite(bytes, (sections, memory) => {
+  const bound = guarded(() => {
+    const sections = readSections(bytes);
+    const {memory} = readOutline(bytes, sections);
     const body = limits(new ByteWriter().varint(1), memory.initialPages, pagesMax).bytes();
-    return sections.map(section =>
+    const parts = sections.map(section =>
       section.id === SECTION.memory ? frame(section.id, body) : slice(bytes, section),
     );
+    return concat(bytes.subarray(0, 8), ...parts);
   });
+  return bound instanceof Uint8Array ? bound : undefined;
 }
 
 /**
- * The module with its memory taken from MEMORY_IMPORT instead of made anew: an engine needs ten times
- * longer to map a memory than to clear a small one. undefined as for boundMemory().
+ * What the engine compiles. The memory is imported instead of made anew: an engine needs ten times longer to
+ * map a memory than to clear a small one. Never throws; same bytes in, same bytes out.
  */
-export function importMemory(bytes: Uint8Array): Uint8Array | undefined {
-  return rewrite(bytes, (sections, memory) => {
-    const old = sections.find(section => section.id === SECTION.import);
-    const reader = old === undefined ? undefined : new Reader(bytes, old.body, old.to);
-    const count = reader?.u32() ?? 0;
-    const entry = new ByteWriter().text(MEMORY_IMPORT.module).text(MEMORY_IMPORT.name).varint(2);
-    const body = concat(
-      new ByteWriter().varint(count + 1).bytes(),
-      reader?.rest() ?? new Uint8Array(0),
-      limits(entry, memory.initialPages, memory.maximumPages).bytes(),
-    );
-    const imports = frame(SECTION.import, body);
-    const parts: Uint8Array[] = [];
-    let placed = false;
+export const prepareWasm = (bytes: Uint8Array): Prepared =>
+  guarded(() => {
+    const sections = readSections(bytes);
+    const outline = readOutline(bytes, sections);
+    const {code, closings} = closedCode(bytes, sections, outline);
+    const parts = [bytes.subarray(0, 8)];
+    const imports = importsWithMemory(bytes, sections, outline.memory);
+    let isPlaced = false;
     for (const section of sections) {
-      // Imports come after types (1) and before everything else that is numbered.
-      if (!placed && section.id >= SECTION.import) {
+      // Imports come after types (1) and before everything else.
+      if (!isPlaced && section.id >= SECTION.import) {
         parts.push(imports);
-        placed = true;
+        isPlaced = true;
       }
-      if (section.id !== SECTION.import && section.id !== SECTION.memory)
+      if (section.id === SECTION.code) parts.push(code ?? slice(bytes, section));
+      else if (section.id !== SECTION.import && section.id !== SECTION.memory)
         parts.push(slice(bytes, section));
     }
-    return parts;
+    return {kind: 'wasm', bytes: concat(...parts), ...outline.memory, closings};
   });
-}
 
-function rewrite(
-  bytes: Uint8Array,
-  parts: (sections: readonly Section[], memory: MemoryType) => Uint8Array[],
-): Uint8Array | undefined {
+function guarded<T>(look: () => T): T | Refused {
   try {
-    const sections = readSections(bytes);
-    return concat(bytes.subarray(0, 8), ...parts(sections, readMemory(bytes, sections)));
+    return look();
   } catch (error) {
-    if (error instanceof Refusal) return undefined;
+    if (error instanceof Refusal) return {kind: 'refused', reason: error.message};
     throw error;
   }
 }
@@ -171,73 +142,20 @@ const limits = (writer: ByteWriter, initial: number, maximum: number | undefined
     ? writer.varint(0).varint(initial)
     : writer.varint(1).varint(initial).varint(maximum);
 
-function readSections(bytes: Uint8Array): Section[] {
-  if (bytes.length > WASM_BYTES_MAX) throw new Refusal('the module is larger than 16 MiB');
-  const reader = new Reader(bytes, 0, bytes.length);
-  if (reader.u32le() !== 0x6d736100) throw new Refusal('this is not a WebAssembly module');
-  const version = reader.u32le();
-  if (version !== 1)
-    throw new Refusal(
-      version === 0x1000d
-        ? 'this is a WebAssembly component; build a core module for WASI preview 1'
-        : `WebAssembly version ${version} is not known`,
-    );
-  const sections: Section[] = [];
-  const seen = new Set<number>();
-  while (!reader.done) {
-    const from = reader.at;
-    const id = reader.byte();
-    const size = reader.u32();
-    const body = reader.at;
-    reader.skip(size);
-    if (id === SECTION.tag) throw new Refusal('the module uses exceptions');
-    if (id !== 0 && !KNOWN_SECTIONS.includes(id)) throw new Refusal(`section ${id} is not known`);
-    if (id !== 0 && seen.has(id)) throw new Refusal(`section ${id} is there twice`);
-    seen.add(id);
-    sections.push({id, from, body, to: reader.at});
-  }
-  return sections;
-}
-
-/** Names are the module's own words: only a short, printable piece of them goes on. */
-const shown = (module: string, name: string): string =>
-  `${module}.${name}`.replace(/[^\x21-\x7e]/g, '?').slice(0, 80);
-
-const IMPORT_KINDS = ['function', 'table', 'memory', 'global', 'tag'];
-
-function checkImports(bytes: Uint8Array, sections: readonly Section[]): void {
-  const section = sections.find(one => one.id === SECTION.import);
-  if (section === undefined) return;
-  const reader = new Reader(bytes, section.body, section.to);
-  for (let left = reader.u32(); left > 0; left--) {
-    const module = reader.name();
-    const name = reader.name();
-    const kind = reader.byte();
-    // What follows an import that is refused need not be read.
-    if (kind !== 0)
-      throw new Refusal(
-        `imports the ${IMPORT_KINDS[kind] ?? 'unknown thing'} ${shown(module, name)}`,
-      );
-    if (module !== WASI_MODULE || !ALLOWED.has(name))
-      throw new Refusal(`imports ${shown(module, name)}, which no node provides`);
-    reader.u32();
-  }
-}
-
-function readMemory(bytes: Uint8Array, sections: readonly Section[]): MemoryType {
-  const section = sections.find(one => one.id === SECTION.memory);
-  if (section === undefined) throw new Refusal('the module has no memory');
-  const reader = new Reader(bytes, section.body, section.to);
-  const count = reader.u32();
-  if (count !== 1) throw new Refusal(`the module has ${count} memories; it must have one`);
-  const flags = reader.byte();
-  if ((flags & 2) !== 0) throw new Refusal('the memory is shared');
-  if ((flags & 4) !== 0) throw new Refusal('the memory is 64-bit');
-  if (flags > 1) throw new Refusal('the memory is of an unknown kind');
-  const initialPages = reader.u32();
-  const maximumPages = flags === 1 ? reader.u32() : undefined;
-  if (!reader.done) throw new Refusal('the module is malformed');
-  return {initialPages, maximumPages};
+function importsWithMemory(
+  bytes: Uint8Array,
+  sections: readonly Section[],
+  memory: MemoryType,
+): Uint8Array {
+  const reader = readerOf(bytes, sections, SECTION.import);
+  const count = reader?.u32() ?? 0;
+  const entry = new ByteWriter().text(MEMORY_IMPORT.module).text(MEMORY_IMPORT.name).varint(2);
+  const body = concat(
+    new ByteWriter().varint(count + 1).bytes(),
+    reader?.rest() ?? new Uint8Array(0),
+    limits(entry, memory.initialPages, memory.maximumPages).bytes(),
+  );
+  return frame(SECTION.import, body);
 }
 
 const mib = (pages: number): string => String(Math.ceil((pages / PAGES_PER_MIB) * 10) / 10);
@@ -245,79 +163,127 @@ const mib = (pages: number): string => String(Math.ceil((pages / PAGES_PER_MIB) 
 function checkMemory({initialPages, maximumPages}: MemoryType, pagesMax: number): void {
   const largest = Math.max(initialPages, maximumPages ?? 0);
   if (largest > pagesMax)
-    throw new Refusal(`the memory declares ${mib(largest)} MiB, the limit is ${mib(pagesMax)} MiB`);
+    refuse(`the memory declares ${mib(largest)} MiB, the limit is ${mib(pagesMax)} MiB`);
 }
 
-function checkExports(bytes: Uint8Array, sections: readonly Section[]): void {
-  const section = sections.find(one => one.id === SECTION.export);
-  const found = new Map<string, number>();
-  if (section !== undefined) {
-    const reader = new Reader(bytes, section.body, section.to);
-    for (let left = reader.u32(); left > 0; left--) {
-      const name = reader.name();
-      found.set(name, reader.byte());
-      reader.u32();
-    }
+// ---- the code -----------------------------------------------------------------------------------
+
+type Body = {
+  readonly reader: Reader;
+  readonly from: number;
+  readonly to: number;
+  readonly type: FunctionType;
+};
+
+/** Every body of the module; its own functions come behind those it imports. */
+function* bodies(
+  bytes: Uint8Array,
+  sections: readonly Section[],
+  {functions, importCount}: Outline,
+): Generator<Body> {
+  const all = readerOf(bytes, sections, SECTION.code);
+  if (all === undefined) return;
+  let left = all.u32();
+  for (const type of functions.slice(importCount)) {
+    const size = all.u32();
+    if (size > BODY_BYTES_MAX) refuse(`a function is larger than ${BODY_BYTES_MAX} bytes`);
+    const from = all.at;
+    all.skip(size);
+    yield {reader: new Reader(bytes, from, all.at), from, to: all.at, type};
+    left -= 1;
   }
-  if (found.get('_start') !== 0) throw new Refusal('the module exports no function _start');
-  if (found.get('memory') !== 2) throw new Refusal('the module does not export its memory');
+  if (left !== 0 || !all.done) refuse('the module is malformed');
 }
 
-/** Reads inside one section; running over its end is a refusal. */
-class Reader {
-  readonly #bytes: Uint8Array;
-  readonly #end: number;
-  at: number;
+/** Which globals are exact before any walk: those that may begin as a NaN. */
+const exactGlobals = ({nanGlobals}: Outline): Exactness => ({
+  flags: nanGlobals.slice(),
+  isChanged: false,
+});
 
-  constructor(bytes: Uint8Array, from: number, end: number) {
-    this.#bytes = bytes;
-    this.at = from;
-    this.#end = end;
+/** Which locals are: those that a caller gives. */
+function exactLocals(types: Uint8Array, parameters: number, flag: number): Exactness {
+  const flags = new Uint8Array(types.length).fill(flag);
+  return {flags: flags.fill(1, 0, parameters), isChanged: false};
+}
+
+/** Refuses what no table knows; true when some function makes floating-point numbers. */
+function walkOnce(
+  bytes: Uint8Array,
+  sections: readonly Section[],
+  outline: Outline,
+  globals: Exactness,
+): boolean {
+  const walk = new CodeWalk(outline, globals);
+  let makesFloats = false;
+  let localsSum = 0;
+  for (const {reader, type} of bodies(bytes, sections, outline)) {
+    const types = readLocals(reader, type.parameters);
+    localsSum += types.length;
+    if (localsSum > LOCALS_SUM_MAX) refuse('the module has too many locals');
+    const locals = exactLocals(types, type.parameters.length, 1);
+    if (walk.walk(reader, type, types, locals).makesFloats) makesFloats = true;
   }
+  return makesFloats;
+}
 
-  get done(): boolean {
-    return this.at === this.#end;
+/** The code section with every NaN closed; undefined when there is nothing to close. */
+function closedCode(bytes: Uint8Array, sections: readonly Section[], outline: Outline) {
+  if (!walkOnce(bytes, sections, outline, exactGlobals(outline)))
+    return {code: undefined, closings: 0};
+  const globals = exactGlobals(outline);
+  for (let walks = 0; walks < WALKS_MAX; walks++) {
+    globals.isChanged = false;
+    const found = closeAll(bytes, sections, outline, globals);
+    if (found !== undefined) return found;
   }
+  globals.flags.fill(1);
+  globals.isChanged = false;
+  return closeAll(bytes, sections, outline, globals) ?? refuse('the module is malformed');
+}
 
-  byte(): number {
-    const byte = this.at < this.#end ? this.#bytes[this.at++] : undefined;
-    if (byte === undefined) throw new Refusal('the module is cut short');
-    return byte;
-  }
-
-  skip(length: number): void {
-    if (length > this.#end - this.at) throw new Refusal('the module is cut short');
-    this.at += length;
-  }
-
-  rest(): Uint8Array {
-    return this.#bytes.subarray(this.at, this.#end);
-  }
-
-  u32le(): number {
-    return (this.byte() | (this.byte() << 8) | (this.byte() << 16) | (this.byte() << 24)) >>> 0;
-  }
-
-  /** LEB128 of 32 bits. */
-  u32(): number {
-    let value = 0;
-    for (let scale = 1; scale <= 2 ** 28; scale *= 128) {
-      const byte = this.byte();
-      value += (byte & 127) * scale;
-      if (byte < 128) {
-        if (value >= 2 ** 32) break;
-        return value;
-      }
+/** undefined = a global turned out to be exact, so that what was found before does not hold. */
+function closeAll(
+  bytes: Uint8Array,
+  sections: readonly Section[],
+  outline: Outline,
+  globals: Exactness,
+) {
+  const walk = new CodeWalk(outline, globals);
+  const section = new ByteWriter().varint(outline.functions.length - outline.importCount);
+  let closings = 0;
+  for (const body of bodies(bytes, sections, outline)) {
+    const {reader, from, to, type} = body;
+    const types = readLocals(reader, type.parameters);
+    const code = reader.at;
+    const seen = settle(walk, body, types, code);
+    closings += seen.length;
+    if (seen.length === 0) section.sized(bytes.subarray(from, to));
+    else {
+      reader.at = from;
+      const count = reader.u32();
+      const groups = {count, from: reader.at};
+      section.sized(closeBody({module: bytes, groups, code, to, localCount: types.length}, seen));
     }
-    throw new Refusal('the module is malformed');
   }
+  return globals.isChanged ? undefined : {code: frame(SECTION.code, section.bytes()), closings};
+}
 
-  name(): string {
-    const length = this.u32();
-    const from = this.at;
-    this.skip(length);
-    const name = fromUtf8(this.#bytes.subarray(from, this.at));
-    if (name === undefined) throw new Refusal('a name is not UTF-8');
-    return name;
+/** Walks a function until it is settled which of its locals are exact. */
+function settle(
+  walk: CodeWalk,
+  {reader, type}: Body,
+  types: Uint8Array,
+  code: number,
+): readonly Seen[] {
+  const parameters = type.parameters.length;
+  const locals = exactLocals(types, parameters, 0);
+  for (let walks = 0; walks < WALKS_MAX; walks++) {
+    locals.isChanged = false;
+    reader.at = code;
+    const {seen} = walk.walk(reader, type, types, locals);
+    if (!locals.isChanged) return seen;
   }
+  reader.at = code;
+  return walk.walk(reader, type, types, exactLocals(types, parameters, 1)).seen;
 }

@@ -5,7 +5,7 @@
 import {equalBytes, fromHex} from '../base/bytes.ts';
 import type {BlobId} from '../base/types.ts';
 import {type AppManifest, openSignedApp} from '../core/app.ts';
-import {boundMemory, inspectWasm, PAGES_PER_MIB} from '../core/wasm.ts';
+import {boundMemory, outlineWasm, PAGES_PER_MIB} from '../core/wasm.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {APP_MANIFEST_BYTES_MAX} from '../wire/limits.ts';
 import type {FetchedApp} from './runner.ts';
@@ -87,7 +87,7 @@ const areSame = (a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean =>
 /** The module of a wasm app as a runner takes it: inspected, its memory bounded to the manifest's. */
 export function admitModule(manifest: AppManifest, module: Uint8Array): FetchedApp {
   const pagesMax = manifest.limits.memoryMib * PAGES_PER_MIB;
-  const seen = inspectWasm(module, pagesMax);
+  const seen = outlineWasm(module, pagesMax);
   if (seen.kind === 'refused') return {kind: 'refused', reason: seen.reason};
   const bound = boundMemory(module, pagesMax);
   return bound === undefined

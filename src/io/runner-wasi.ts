@@ -5,15 +5,8 @@
 import {Fd, WASI, WASIProcExit, wasi} from '@bjorn3/browser_wasi_shim';
 import {EMPTY, toUtf8} from '../base/bytes.ts';
 import {Prng} from '../base/prng.ts';
-import {
-  importMemory,
-  inspectWasm,
-  MEMORY_IMPORT,
-  PAGE_BYTES,
-  WASI_ANSWERED,
-  WASI_DENIED,
-  WASI_MODULE,
-} from '../core/wasm.ts';
+import {WASI_ANSWERED, WASI_DENIED, WASI_MODULE} from '../core/wasi-calls.ts';
+import {MEMORY_IMPORT, PAGE_BYTES, prepareWasm} from '../core/wasm.ts';
 import type {RunFrame, Status} from './runner-frames.ts';
 
 /** A memory up to this is cleared and used again; mapping a new one takes longer up to about here. */
@@ -155,18 +148,18 @@ export class Sandbox {
     this.#calls = this.#makeCalls();
   }
 
-  /** `module` has been inspected and bounded by the node. */
+  /** `module` has been bounded by the node; every instruction is looked at here, before it is compiled. */
   load(module: Uint8Array): void {
     this.#memory = undefined;
-    const seen = inspectWasm(module, PAGES_MAX);
-    const source = importMemory(module);
-    if (seen.kind === 'refused' || source === undefined) {
-      this.#app = seen.kind === 'refused' ? seen.reason : 'the module is malformed';
+    const prepared = prepareWasm(module);
+    if (prepared.kind === 'refused') {
+      this.#app = prepared.reason;
       return;
     }
-    const descriptor = {initial: seen.initialPages, maximum: seen.maximumPages ?? PAGES_MAX};
+    const {initialPages, maximumPages = PAGES_MAX} = prepared;
+    const descriptor = {initial: initialPages, maximum: maximumPages};
     try {
-      this.#app = {module: new WebAssembly.Module(source), descriptor};
+      this.#app = {module: new WebAssembly.Module(prepared.bytes), descriptor};
     } catch (error) {
       this.#app = messageOf(error);
     }

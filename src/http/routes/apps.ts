@@ -9,7 +9,7 @@ import {VolleyError} from '../../base/errors.ts';
 import type {BlobId} from '../../base/types.ts';
 import {type AppManifest, openSignedApp} from '../../core/app.ts';
 import type {AppRow} from '../../core/tables.ts';
-import {inspectWasm, PAGES_PER_MIB} from '../../core/wasm.ts';
+import {outlineWasm, PAGES_PER_MIB} from '../../core/wasm.ts';
 import {APP_MANIFEST_BYTES_MAX, WASM_BYTES_MAX} from '../../wire/limits.ts';
 import {accepted} from '../answers.ts';
 import type {RouteContext} from '../context.ts';
@@ -65,7 +65,7 @@ async function checkModule(context: RouteContext, manifest: AppManifest): Promis
   const module = await bounded(context, blobId, 'the module', WASM_BYTES_MAX);
   if (module.length !== size)
     throw badApp(`the module is ${module.length} bytes, its manifest says ${size}`);
-  const found = inspectWasm(module, manifest.limits.memoryMib * PAGES_PER_MIB);
+  const found = outlineWasm(module, manifest.limits.memoryMib * PAGES_PER_MIB);
   if (found.kind === 'refused') throw badApp(found.reason);
 }
 
