@@ -15,7 +15,7 @@ import {HttpNodeBlobs} from '../http/blob-client.ts';
 import {ActionRunner, allowedActions} from '../io/actions.ts';
 import {AppSource} from '../io/app-source.ts';
 import {openBlobStore} from '../io/blob-store.ts';
-import {nodeConfigPath, readNodeConfig, systemFacts} from '../io/config.ts';
+import {nodeConfigPath, readNodeConfig, type SandboxWish, systemFacts} from '../io/config.ts';
 import {NodeCrypto} from '../io/crypto.ts';
 import {chooseInterface} from '../io/interfaces.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
@@ -28,6 +28,8 @@ import {
   writeMembership,
 } from '../io/node-files.ts';
 import {ProcessRunner} from '../io/runner.ts';
+import type {Jail} from '../io/sandbox.ts';
+import {findJail} from '../io/sandbox-probe.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {every, SystemClock} from '../io/system-clock.ts';
 import {GROUP, GROUP_PORT, MASTER_PORT, openUdp} from '../io/udp.ts';
@@ -122,15 +124,18 @@ export async function openNode(options: NodeOptions): Promise<Node> {
 }
 
 async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> {
-  const self = describe(options);
-  const {crypto, clock, config, membership} = self;
-  const {address} = chooseInterface(options.interface);
+  const clock = new SystemClock();
   const log = new Log({
     clock,
     format: options.logFormat ?? 'human',
     level: options.logLevel ?? 'info',
   });
   closers.add(() => log.close());
+  const settings = readNodeConfig(options.data);
+  const jail = await chooseJail(settings.sandbox, options.data, log);
+  const self = describe(options, settings, clock, jail);
+  const {crypto, config, membership} = self;
+  const {address} = chooseInterface(options.interface);
   const store = await openLevelStore(join(options.data, 'store'), {
     writeBufferBytes: WRITE_BUFFER_BYTES,
   });
@@ -179,6 +184,16 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   return {nodeId: self.nodeId, name: config.name, close: () => closers.closeAll()};
 }
 
+/** Tried out for each start: what a machine allows may change between two. */
+async function chooseJail(wish: SandboxWish, data: string, log: Log): Promise<Jail> {
+  const {jail, startMs, tried} = await findJail(wish, join(data, 'slots'));
+  for (const {about, reason} of tried)
+    log.note({level: 'info', what: 'sandboxNotHere', fields: {about, reason}});
+  const fields = {level: jail.level, about: jail.about, startMs: Math.round(startMs)};
+  log.note({level: 'info', what: 'sandbox', fields});
+  return jail;
+}
+
 type Self = ReturnType<typeof describe>;
 
 /** New keys would make another node of a member, which no master knows. */
@@ -193,11 +208,15 @@ function checkKeys(data: string): void {
 }
 
 /** Who this node is: keys, settings, what the machine can do. */
-function describe(options: NodeOptions) {
+function describe(
+  options: NodeOptions,
+  settings: ReturnType<typeof readNodeConfig>,
+  clock: SystemClock,
+  jail: Jail,
+) {
   const crypto = new NodeCrypto();
   checkKeys(options.data);
   const files = openNodeFiles(options.data, crypto);
-  const settings = readNodeConfig(options.data);
   const membership = membershipOf(options, crypto);
   const facts = systemFacts();
   const nodeId = nodeIdOf(crypto, files.identity.publicKey);
@@ -211,6 +230,7 @@ function describe(options: NodeOptions) {
     cores: facts.cores,
     slots: options.slots ?? settings.slots ?? facts.cores,
     memoryMib: facts.memoryMib,
+    sandboxLevel: jail.level,
     runtimes: ['wasm', 'exec'],
     actions: [...actions.keys()],
     version: packageVersion(),
@@ -221,7 +241,7 @@ function describe(options: NodeOptions) {
   };
   checkHello(config, nodeConfigPath(options.data));
   const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
-  return {crypto, clock: new SystemClock(), files, membership, nodeId, actions, config, prng};
+  return {crypto, clock, files, membership, nodeId, actions, config, prng, jail};
 }
 
 /** Labels and actions travel in one datagram with the rest of Hello. */
@@ -253,7 +273,7 @@ const linkOf = ({crypto, prng, files, config, membership}: Self, options: NodeOp
 
 /** What computes, fires and carries blobs. */
 async function openHands(self: Self, options: NodeOptions, closers: Closers, tell: Tell) {
-  const {crypto, clock, nodeId, actions, config, prng} = self;
+  const {crypto, clock, nodeId, actions, config, prng, jail} = self;
   const folder = await openBlobStore(join(options.data, 'blobs'));
   const blobs = new HttpNodeBlobs({
     nodeId,
@@ -276,6 +296,7 @@ async function openHands(self: Self, options: NodeOptions, closers: Closers, tel
     putBlob: bytes => folder.put(bytes),
     actions: new Map([...actions].map(([action, {argv}]) => [action, argv])),
     dir: join(options.data, 'slots'),
+    jail,
   });
   closers.add(() => runner.close());
   const shooter = new ActionRunner({

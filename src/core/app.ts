@@ -8,6 +8,7 @@ import {
   APP_MANIFEST_BYTES_MAX,
   MEMORY_LIMIT_MIB_MAX,
   OUTPUT_LIMIT_BYTES_MAX,
+  SANDBOX_LEVEL_MAX,
   WASM_BYTES_MAX,
 } from '../wire/limits.ts';
 import {decodeJson} from './tables.ts';
@@ -22,6 +23,8 @@ export type AppManifest = {
   readonly wasm?: {readonly blobId: BlobId; readonly size: number};
   /** exec: the action that the node's owner must allow by name. */
   readonly action?: string;
+  /** wasm: the least level of a node's sandbox that may run it (io/sandbox.ts); absent = any. */
+  readonly sandboxLevel?: number;
   readonly limits: {
     readonly timeSeconds: number;
     readonly memoryMib: number;
@@ -90,22 +93,28 @@ function faultOf(manifest: Fields): string | undefined {
   if (typeof description !== 'string' || description.length > DESCRIPTION_CHARS_MAX)
     return `description must be a text of at most ${DESCRIPTION_CHARS_MAX} characters`;
   if (runtime !== 'wasm' && runtime !== 'exec') return 'runtime must be "wasm" or "exec"';
-  const body = runtime === 'wasm' ? 'wasm' : 'action';
+  const body = runtime === 'wasm' ? ['wasm', 'sandboxLevel'] : ['action'];
   const stray = strayField(manifest, [
     'format',
     'name',
     'version',
     'description',
     'runtime',
-    body,
+    ...body,
     'limits',
   ]);
   if (stray !== undefined) return `unknown field "${stray}" for runtime ${runtime}`;
   return (
     (runtime === 'wasm' ? faultOfModule(manifest['wasm']) : faultOfAction(manifest['action'])) ??
+    faultOfLevel(manifest['sandboxLevel']) ??
     faultOfLimits(limits)
   );
 }
+
+const faultOfLevel = (level: unknown): string | undefined =>
+  level === undefined || isInteger(level, 0, SANDBOX_LEVEL_MAX)
+    ? undefined
+    : `sandboxLevel must be a whole number, 0 to ${SANDBOX_LEVEL_MAX}`;
 
 function faultOfModule(wasm: unknown): string | undefined {
   if (!isFields(wasm)) return 'wasm must name a module';

@@ -347,6 +347,8 @@ export type NodeRow = {
   readonly cores: number;
   readonly slots: number;
   readonly memoryMib: number;
+  /** undefined in rows of before it was told. */
+  readonly sandboxLevel?: number;
   readonly runtimes: readonly string[];
   readonly actions: readonly string[];
   readonly version: string;

@@ -41,6 +41,8 @@ export type NodeView = {
   readonly cores: number;
   readonly slots: number;
   readonly memoryMib: number;
+  /** What holds a workunit there: 0 nothing … 3 namespaces and a user of its own. */
+  readonly sandboxLevel: number;
   readonly actions: readonly string[];
   readonly version: string;
   /** Replicas it holds now. */

@@ -11,7 +11,16 @@ import {decodeJson} from '../core/tables.ts';
 import {inspectWasm, PAGES_PER_MIB} from '../core/wasm.ts';
 import {APP_MANIFEST_BYTES_MAX, WASM_BYTES_MAX} from '../wire/limits.ts';
 
-const FIELDS = ['name', 'version', 'description', 'runtime', 'module', 'action', 'limits'];
+const FIELDS = [
+  'name',
+  'version',
+  'description',
+  'runtime',
+  'module',
+  'action',
+  'limits',
+  'sandboxLevel',
+];
 /** A file of the folder itself. */
 const MODULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.wasm$/;
 
@@ -62,6 +71,7 @@ function checked(path: string, fields: Readonly<Record<string, unknown>>): AppMa
     runtime: manifest.runtime,
     ...(manifest.wasm === undefined ? {} : {wasm: manifest.wasm}),
     ...(manifest.action === undefined ? {} : {action: manifest.action}),
+    ...(manifest.sandboxLevel === undefined ? {} : {sandboxLevel: manifest.sandboxLevel}),
     limits: {timeSeconds, memoryMib, outputBytes},
   };
 }

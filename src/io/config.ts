@@ -22,12 +22,17 @@ export type ActionConfig = {
   readonly extension: string | undefined;
 };
 
+/** `require`: at least level 2 of sandbox.ts, or the node does not start. */
+export type SandboxWish = 'auto' | 'off' | 'require';
+
 export type NodeConfig = {
   /** undefined = the host's name. */
   readonly name: string | undefined;
   readonly labels: readonly string[];
   /** undefined = one for each core. */
   readonly slots: number | undefined;
+  /** What is put around workunits: the best there is, nothing, or at least namespaces. */
+  readonly sandbox: SandboxWish;
   readonly actions: ReadonlyMap<string, ActionConfig>;
 };
 
@@ -43,7 +48,8 @@ export type SystemFacts = {
 
 export const BUILT_IN_ACTIONS: readonly string[] = ['testcard', 'camera'];
 
-const CONFIG_KEYS = ['name', 'labels', 'slots', 'actions'];
+const CONFIG_KEYS = ['name', 'labels', 'slots', 'sandbox', 'actions'];
+const SANDBOX_WISHES: readonly unknown[] = ['auto', 'off', 'require'];
 const ACTION_KEYS = ['command', 'persistent', 'timeoutSeconds', 'extension'];
 const SLOTS_MAX = 256;
 const ACTIONS_MAX = 32;
@@ -105,7 +111,7 @@ type Refuse = (reason: string) => never;
 
 function readConfig(value: unknown, refuse: Refuse): NodeConfig {
   const config = objectOf(value, 'the file', CONFIG_KEYS, refuse);
-  const {name, labels = [], slots} = config;
+  const {name, labels = [], slots, sandbox = 'auto'} = config;
   if (name !== undefined) checkText(name, '"name"', refuse);
   if (!Array.isArray(labels)) refuse('"labels" must be a list of texts');
   if (labels.length > LABELS_MAX) refuse(`"labels" has more than ${LABELS_MAX} entries`);
@@ -113,10 +119,14 @@ function readConfig(value: unknown, refuse: Refuse): NodeConfig {
   if (slots !== undefined && !isWholeWithin(slots, 1, SLOTS_MAX)) {
     refuse(`"slots" must be a whole number from 1 to ${SLOTS_MAX}`);
   }
+  if (!SANDBOX_WISHES.includes(sandbox)) {
+    refuse('"sandbox" must be "auto", "off" or "require"');
+  }
   return {
     name: name as string | undefined,
     labels: [...new Set(labels as string[])],
     slots: slots as number | undefined,
+    sandbox: sandbox as SandboxWish,
     actions: readActions(config['actions'] ?? {}, refuse),
   };
 }

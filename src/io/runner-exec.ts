@@ -3,28 +3,48 @@
 // program may do is what the owner's account may do.
 
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process';
+import {MIB} from '../base/units.ts';
+import type {FailReason} from '../wire/message.ts';
+import {MemoryWatch} from './memory-watch.ts';
 import type {Outcome} from './runner-slot.ts';
 
 const STDERR_CHARS_MAX = 200;
 /** For output that is still in the pipes when the program has ended. */
 const PIPES_GRACE_MS = 1_000;
 
+const PLACE = /\{(\d{1,2})\}/g;
+
 /**
  * An action's argv with the batch's args filled in: an element `{args}` becomes all of them, `{1}` …
- * `{16}` inside an element the one of that number, '' when it is missing. Args that no place asks for
- * go nowhere: the owner's line decides.
+ * `{16}` inside an element the one of that number, '' when it is missing.
  */
 export const fillArgv = (template: readonly string[], args: readonly string[]): string[] =>
   template.flatMap(element =>
     element === '{args}'
       ? args
-      : [element.replace(/\{(\d{1,2})\}/g, (_, no: string) => args[Number(no) - 1] ?? '')],
+      : [element.replace(PLACE, (_, no: string) => args[Number(no) - 1] ?? '')],
   );
+
+/** Why these args cannot be given: no place asks for the last of them. As for captures. */
+export function surplusOf(
+  template: readonly string[],
+  args: readonly string[],
+): string | undefined {
+  if (template.includes('{args}')) return undefined;
+  const places = template.flatMap(element => Array.from(element.matchAll(PLACE), ([, no]) => no));
+  const taken = Math.max(0, ...places.map(Number));
+  if (args.length <= taken) return undefined;
+  return taken === 0
+    ? 'the action takes no arguments'
+    : `the action takes at most ${taken} arguments, the batch gives ${args.length}`;
+}
 
 export type ExecOrder = {
   readonly argv: readonly string[];
   readonly input: Uint8Array;
   readonly timeMs: number;
+  /** Of the program and all that it started, resident. */
+  readonly memoryMib: number;
   readonly outputBytesMax: number;
   readonly dir: string;
 };
@@ -50,7 +70,7 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
   let verdict: Outcome | undefined;
   let isOver = false;
   const elapsedMs = (): number => performance.now() - startedAt;
-  const failed = (reason: 'timedOut' | 'outputTooLarge', detail: string): void => {
+  const failed = (reason: FailReason, detail: string): void => {
     verdict ??= {kind: 'failed', reason, detail, cpuMs: elapsedMs()};
     killGroup(child);
   };
@@ -58,6 +78,10 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
     () => failed('timedOut', `not done within ${order.timeMs} ms`),
     order.timeMs,
   );
+  const memory = new MemoryWatch(() =>
+    failed('outOfMemory', `more than ${order.memoryMib} MiB of memory`),
+  );
+  if (child.pid !== undefined) memory.watch(child.pid, order.memoryMib * MIB);
   const said = gather(child, order.outputBytesMax, () =>
     failed('outputTooLarge', 'more output than allowed'),
   );
@@ -66,6 +90,7 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
   child.stdin.end(order.input);
   const ended = endOf(child, end => {
     clearTimeout(timer);
+    memory.stop();
     killGroup(child);
     const outcome =
       end.kind === 'closed'

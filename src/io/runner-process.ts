@@ -1,12 +1,13 @@
 // One runner process, from spawn to end: its command line, its pipes, its frames. Which order runs where
 // and who is to blame is runner-slot.ts's.
 
-import {type ChildProcess, spawn} from 'node:child_process';
-import {lstatSync} from 'node:fs';
+import type {ChildProcess} from 'node:child_process';
+import {lstatSync, readlinkSync, realpathSync} from 'node:fs';
 import {setPriority} from 'node:os';
-import {dirname, extname, join} from 'node:path';
+import {dirname, extname, join, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {decodeEnded, type EndedFrame, FRAME, FrameReader} from './runner-frames.ts';
+import type {Jail} from './sandbox.ts';
 
 const SELF = fileURLToPath(import.meta.url);
 const EXTENSION = extname(SELF);
@@ -28,25 +29,33 @@ const ENGINE_FLAGS = [
 
 const SHIM = '@bjorn3/browser_wasi_shim';
 
-/**
- * Compiled, the process may read our own code and the WASI shim, and nothing else. From source (tests,
- * development) the compiler in between reads too much for that.
- */
-function sourceFlags(): string[] {
-  if (EXTENSION === '.ts') return [`--import=${import.meta.resolve('tsx')}`];
-  const shim = dirname(fileURLToPath(import.meta.resolve(SHIM)));
-  const readable = [
-    join(dirname(SELF), '..', '*'),
-    join(dirname(SELF), '../../package.json'),
-    join(shim, '..', '*'),
-    ...linksToShim(),
-  ];
-  return [
-    '--experimental-permission',
-    '--allow-worker',
-    ...readable.map(path => `--allow-fs-read=${path}`),
-  ];
+/** Node 20 has it as an experiment, 22 and later for good. */
+const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
+  ? '--permission'
+  : '--experimental-permission';
+
+/** From source (tests, development) a compiler in between reads too much for a closed world. */
+const isCompiled = EXTENSION === '.js';
+
+/** Our own code, the WASI shim and the engine itself: all that a runner reads. */
+function readablePaths(): string[] {
+  if (!isCompiled) return [];
+  const shim = dirname(dirname(fileURLToPath(import.meta.resolve(SHIM))));
+  const ours = join(dirname(SELF), '..');
+  return [ours, join(ours, '..', 'package.json'), shim, ...linksToShim()];
 }
+
+function sourceFlags(): string[] {
+  if (!isCompiled) return [`--import=${import.meta.resolve('tsx')}`];
+  const readable = readablePaths().map(
+    path => `--allow-fs-read=${path}${isFolder(path) ? '/*' : ''}`,
+  );
+  // For its watchdog, which is a thread.
+  return [PERMISSION, '--allow-worker', ...readable];
+}
+
+const isFolder = (path: string): boolean =>
+  lstatSync(path, {throwIfNoEntry: false})?.isDirectory() ?? false;
 
 /** Links on the way to the shim (pnpm, `npm link`): to follow one, the loader has to read it. */
 function linksToShim(): string[] {
@@ -55,12 +64,28 @@ function linksToShim(): string[] {
   while (folder !== dirname(folder)) {
     folder = dirname(folder);
     for (const name of ['', '@bjorn3', SHIM]) {
-      const path = join(folder, 'node_modules', name);
-      if (lstatSync(path, {throwIfNoEntry: false})?.isSymbolicLink()) links.push(path);
+      let path = join(folder, 'node_modules', name);
+      // A link may lead to a link.
+      while (lstatSync(path, {throwIfNoEntry: false})?.isSymbolicLink()) {
+        if (links.includes(path)) break;
+        links.push(path);
+        path = resolve(dirname(path), readlinkSync(path));
+      }
     }
   }
   return links;
 }
+
+export type ProcessOptions = {
+  readonly jail: Jail;
+  /** Its working directory, which is there. */
+  readonly dir: string;
+  /** 0 (as we) … 19 (only what is left over). */
+  readonly niceness: number;
+  readonly memoryMib: number;
+  /** Longest frame that it may send now. */
+  readonly lengthMax: () => number;
+};
 
 export type ProcessEnd = {
   readonly code: number | undefined;
@@ -88,16 +113,13 @@ export class RunnerProcess {
   #isKilled = false;
   #isSane = true;
 
-  /**
-   * @param dir its working directory, which is there
-   * @param niceness 0 (as we) … 19 (only what is left over)
-   * @param lengthMax longest frame that it may send now
-   */
-  constructor(dir: string, niceness: number, lengthMax: () => number, handlers: ProcessHandlers) {
+  constructor(options: ProcessOptions, handlers: ProcessHandlers) {
+    const {jail, dir, niceness, memoryMib, lengthMax} = options;
     this.#handlers = handlers;
     this.#reader = new FrameReader(lengthMax);
-    const args = [...ENGINE_FLAGS, ...sourceFlags(), WORKER, String(process.pid)];
-    this.#child = spawn(process.execPath, args, {cwd: dir, env: {}, stdio: 'pipe'});
+    const argv = [realpathSync(process.execPath), ...ENGINE_FLAGS, ...sourceFlags(), WORKER];
+    const readable = [realpathSync(process.execPath), ...readablePaths()];
+    this.#child = jail.start(argv, {dir, niceness, memoryMib, readable});
     const {stdin, stdout, stderr, pid} = this.#child;
     this.ended = new Promise(resolve => {
       this.#child.once('close', (code, signal) => {
@@ -108,6 +130,7 @@ export class RunnerProcess {
     // A spawn that fails closes too; a pipe that breaks is seen as the end of the process.
     this.#child.on('error', error => this.#keepStderr(error.message));
     stdin?.on('error', () => {});
+    this.#child.stdio[3]?.on('error', () => {});
     stdout?.on('data', (chunk: Uint8Array) => this.#onChunk(chunk));
     stderr?.on('data', (chunk: Uint8Array) => this.#keepStderr(String(chunk)));
     if (pid !== undefined) beNice(pid, niceness);

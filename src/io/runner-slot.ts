@@ -7,6 +7,7 @@ import {assert} from '../base/assert.ts';
 import type {ReplicaId} from '../base/types.ts';
 import {KIB, MIB, SECOND_MS} from '../base/units.ts';
 import type {FailReason} from '../wire/message.ts';
+import {MemoryWatch} from './memory-watch.ts';
 import {type ExecRun, execute} from './runner-exec.ts';
 import {
   type EndedFrame,
@@ -16,6 +17,7 @@ import {
   type Status,
 } from './runner-frames.ts';
 import {type ProcessEnd, RunnerProcess} from './runner-process.ts';
+import type {Jail} from './sandbox.ts';
 
 /** Orders in a process at once: enough that it never waits for us, few enough to do again. */
 const FLIGHT_MAX = 128;
@@ -31,6 +33,10 @@ const OVERTAKES_MAX = 256;
 /** An idle process is ended after this long: it holds 45 MB. */
 const IDLE_MS_MAX = 120 * SECOND_MS;
 const STRAY_FRAME_BYTES_MAX = 4 * KIB;
+/** Of stderr, in the reason of a runner that ended. */
+const SAID_CHARS_MAX = 200;
+/** Resident in a runner beside its module's memory, input and output: 50 MB, and compiled code. */
+const ENGINE_BYTES = 256 * MIB;
 
 export type Outcome =
   | {readonly kind: 'done'; readonly output: Uint8Array; readonly cpuMs: number}
@@ -50,16 +56,20 @@ export type Job = {
         /** Jobs with the same key share a process: app and memory limit. */
         readonly key: string;
         readonly module: Uint8Array;
+        readonly memoryMib: number;
       }
     | {readonly kind: 'exec'; readonly argv: readonly string[]};
   readonly args: readonly string[];
   readonly input: Uint8Array;
   readonly seed: number;
   readonly timeMs: number;
+  readonly memoryMib: number;
   readonly outputBytesMax: number;
   /** Set when the replica is no longer wanted: no outcome follows. */
   isStopped: boolean;
 };
+
+type WasmProgram = Extract<Job['program'], {readonly kind: 'wasm'}>;
 
 const REASONS: Readonly<Record<Exclude<Status, 'done'>, FailReason>> = {
   exited: 'trapped',
@@ -72,6 +82,7 @@ const REASONS: Readonly<Record<Exclude<Status, 'done'>, FailReason>> = {
 export type SlotOptions = {
   readonly dir: string;
   readonly niceness: number;
+  readonly jail: Jail;
   readonly finish: (job: Job, outcome: Outcome) => void;
   /** There is room for another job. */
   readonly onRoom: () => void;
@@ -97,6 +108,7 @@ export class RunnerSlot {
   #isScheduled = false;
   #isClosed = false;
   readonly #ending = new Set<Promise<void>>();
+  readonly #memory = new MemoryWatch(() => this.#onTooMuch());
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -128,6 +140,7 @@ export class RunnerSlot {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#memory.stop();
     this.#endProcess();
     this.#exec?.run.stop();
     if (this.#exec !== undefined) this.#ending.add(this.#exec.run.ended);
@@ -151,7 +164,7 @@ export class RunnerSlot {
     if (job !== undefined && this.#exec === undefined) {
       if (job.program.kind === 'exec') {
         if (this.#flight.length === 0) this.#runExec(job, job.program.argv);
-      } else this.#fill(job.program.key, job.program.module);
+      } else this.#fill(job.program);
     }
     this.#arm();
     if (this.hasRoom) this.#options.onRoom();
@@ -162,12 +175,12 @@ export class RunnerSlot {
     return false;
   }
 
-  /** Gives the process all it may have; `key` and `module` are those of the oldest waiting job. */
-  #fill(key: string, module: Uint8Array): void {
-    if (this.#mustChange(key)) {
+  /** Gives the process all it may have; `program` is that of the oldest waiting job. */
+  #fill(program: WasmProgram): void {
+    if (this.#mustChange(program.key)) {
       if (this.#flight.length > 0) return;
       this.#endProcess();
-      this.#start(key, module);
+      this.#start(program);
     }
     const taken: Uint8Array[] = [];
     const left: Job[] = [];
@@ -179,6 +192,7 @@ export class RunnerSlot {
     }
     this.#ready = left;
     if (taken.length > 0) this.#process?.write(Buffer.concat(taken));
+    this.#watchMemory();
   }
 
   #mustChange(key: string): boolean {
@@ -207,7 +221,7 @@ export class RunnerSlot {
     return encodeRun({no, outputBytesMax, seed, args, input});
   }
 
-  #start(key: string, module: Uint8Array): void {
+  #start({key, module, memoryMib}: WasmProgram): void {
     this.#processKey = key;
     this.#isStarting = true;
     this.#runs = 0;
@@ -218,8 +232,9 @@ export class RunnerSlot {
       const head = this.#flight[0];
       return head === undefined ? STRAY_FRAME_BYTES_MAX : endedBytesMax(head.outputBytesMax);
     };
-    const {dir, niceness} = this.#options;
-    this.#process = new RunnerProcess(dir, niceness, lengthMax, {
+    const {dir, niceness, jail} = this.#options;
+    const options = {dir, niceness, jail, memoryMib, lengthMax};
+    this.#process = new RunnerProcess(options, {
       onReady: () => this.#onReady(),
       onEnded: ended => this.#onEnded(ended),
       onChunk: isWhole => this.#onChunk(isWhole),
@@ -277,7 +292,7 @@ export class RunnerSlot {
     if (this.#flight.length > 0) {
       if (/out of memory/i.test(end.stderr))
         this.#blame('outOfMemory', 'the runner ran out of memory');
-      else this.#blame('runnerLost', `the runner ended (${end.signal ?? `exit code ${end.code}`})`);
+      else this.#blame('runnerLost', storyOf(end));
     }
     this.#schedule();
   }
@@ -314,8 +329,8 @@ export class RunnerSlot {
   #runExec(job: Job, argv: readonly string[]): void {
     this.#ready.shift();
     this.#bytes -= job.input.length;
-    const {input, timeMs, outputBytesMax} = job;
-    const order = {argv, input, timeMs, outputBytesMax, dir: this.#options.dir};
+    const {input, timeMs, memoryMib, outputBytesMax} = job;
+    const order = {argv, input, timeMs, memoryMib, outputBytesMax, dir: this.#options.dir};
     const run = execute(order, outcome => this.#finish(job, outcome));
     this.#exec = {job, run};
     this.#remember(
@@ -324,6 +339,19 @@ export class RunnerSlot {
         this.#schedule();
       }),
     );
+  }
+
+  /** What the first in flight may hold: its memory, its input and output on their way, the engine. */
+  #watchMemory(): void {
+    const job = this.#flight[0];
+    const pid = this.#process?.pid;
+    if (job === undefined || pid === undefined) return this.#memory.stop();
+    const buffers = 2 * this.#bytes + 3 * job.outputBytesMax;
+    this.#memory.watch(pid, job.memoryMib * MIB + buffers + ENGINE_BYTES);
+  }
+
+  #onTooMuch(): void {
+    this.#blame('outOfMemory', `the runner holds far more than ${this.#flight[0]?.memoryMib} MiB`);
   }
 
   /** One timer, moved only when it would ring too late: answers come far more often than limits. */
@@ -355,6 +383,12 @@ export class RunnerSlot {
     }
     this.#arm();
   }
+}
+
+function storyOf({signal, code, stderr}: ProcessEnd): string {
+  const how = `the runner ended (${signal ?? `exit code ${code}`})`;
+  const said = stderr.trim().slice(-SAID_CHARS_MAX);
+  return said === '' ? how : `${how}: ${said}`;
 }
 
 function failureOf(status: Exclude<Status, 'done'>, body: Uint8Array) {

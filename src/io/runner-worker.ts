@@ -3,7 +3,7 @@
 // never waits behind an endless loop, and the node knows which order is running: the first unanswered.
 //
 // It holds no key, sees no environment, opens no file. When its node is gone, stdin ends; while the app
-// does not come back, a watchdog thread looks at the parent instead.
+// does not come back, a watchdog thread sees another pipe end.
 
 import {readSync, writeSync} from 'node:fs';
 import {setImmediate} from 'node:timers/promises';
@@ -24,20 +24,25 @@ const CHUNK_BYTES = 256 * 1_024;
 /** Largest input and module that a node sends. */
 const FRAME_BYTES_MAX = 2 ** 30;
 
-// The whole thread: no imports, so that it costs the least memory. A parent that died is replaced by
-// init or a subreaper, so the number changes.
+// The whole thread: no imports, so that it costs the least memory. Nobody writes to this pipe, so a read
+// comes back when the node is gone. (The parent's number tells nothing in a namespace of its own.)
 const WATCHDOG = `
+const {readSync} = require('node:fs');
 const cell = new Int32Array(new SharedArrayBuffer(4));
-const parent = Number(require('node:worker_threads').workerData);
-for (;;) {
-  Atomics.wait(cell, 0, 0, 500);
-  if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
-}`;
+const byte = new Uint8Array(1);
+for (let isThere = true; isThere; ) {
+  try {
+    isThere = readSync(3, byte) > 0;
+  } catch (error) {
+    isThere = error.code === 'EAGAIN' || error.code === 'EINTR';
+    Atomics.wait(cell, 0, 0, 500);
+  }
+}
+process.kill(process.pid, 'SIGKILL');`;
 
-function startWatchdog(parent: number): void {
+function startWatchdog(): void {
   const watchdog = new Worker(WATCHDOG, {
     eval: true,
-    workerData: parent,
     env: {},
     execArgv: [],
     // Else Node opens our own stdout and stderr for it, which makes them non-blocking.
@@ -47,7 +52,12 @@ function startWatchdog(parent: number): void {
   });
   watchdog.unref();
   // Without it a runner could outlive its node: better none.
-  watchdog.on('error', () => process.exit(3));
+  watchdog.on('error', end);
+}
+
+/** An orderly exit would wait for the watchdog, which waits for the node. */
+function end(): void {
+  process.kill(process.pid, 'SIGKILL');
 }
 
 const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -79,13 +89,11 @@ function onFrame(frame: Uint8Array): void {
   const body = status === 'done' ? output : toUtf8(reason).slice(0, FRAME_REASON_BYTES_MAX);
   writeAll(encodeEnded({no: order.no, status, ms, body}));
   // Nothing runs in a process where something went wrong: the node starts another.
-  if (status !== 'done' && status !== 'exited') process.exit(0);
+  if (status !== 'done' && status !== 'exited') end();
 }
 
 async function main(): Promise<void> {
-  const parent = Number(process.argv[2]);
-  if (process.ppid !== parent) return;
-  startWatchdog(parent);
+  startWatchdog();
   // Its results differ between processors. An engine that no longer knows the flag says
   // so on stderr and goes on.
   setFlagsFromString('--no-experimental-wasm-relaxed-simd');
@@ -100,4 +108,4 @@ async function main(): Promise<void> {
 }
 
 await main();
-process.exit(0);
+end();

@@ -12,8 +12,9 @@ import {boundMemory, PAGES_PER_MIB} from '../core/wasm.ts';
 import type {Runner, Tell} from '../runtime/ports.ts';
 import {BLOB_BYTES_MAX, INLINE_OUTPUT_BYTES_MAX, REASON_BYTES_MAX} from '../wire/limits.ts';
 import type {FailReason, Input} from '../wire/message.ts';
-import {fillArgv} from './runner-exec.ts';
+import {fillArgv, surplusOf} from './runner-exec.ts';
 import {type Job, type Outcome, RunnerSlot} from './runner-slot.ts';
+import {type Jail, NO_JAIL} from './sandbox.ts';
 
 const NICENESS = 10;
 /** Modules with a lower memory limit than their app's that are kept. */
@@ -39,6 +40,8 @@ export type RunnerOptions = {
   readonly actions: ReadonlyMap<string, readonly string[]>;
   /** Working directories of the slots are made in it. */
   readonly dir: string;
+  /** What the system puts around each runner. Default: nothing. */
+  readonly jail?: Jail;
   /** Priority of the processes, 0 (as the node) … 19 (only what is left over). Default 10. */
   readonly niceness?: number;
 };
@@ -49,6 +52,7 @@ type Refusal = {readonly reason: FailReason; readonly detail: string};
 
 export class ProcessRunner implements Runner {
   readonly #options: RunnerOptions;
+  readonly #jail: Jail;
   readonly #lanes: readonly Lane[];
   readonly #entries = new Map<ReplicaId, Waiting>();
   readonly #rebound = new Map<string, Uint8Array>();
@@ -56,6 +60,7 @@ export class ProcessRunner implements Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#jail = options.jail ?? NO_JAIL;
     this.#lanes = Array.from({length: options.slots}, (_, no) => this.#makeLane(no));
   }
 
@@ -96,6 +101,7 @@ export class ProcessRunner implements Runner {
     const slot = new RunnerSlot({
       dir,
       niceness: this.#options.niceness ?? NICENESS,
+      jail: this.#jail,
       finish: (job, outcome) => this.#finish(job.replicaId, outcome),
       onRoom: () => this.#pump(lane),
     });
@@ -147,6 +153,7 @@ export class ProcessRunner implements Runner {
         args: order.args,
         input: bytes,
         seed: order.seed,
+        memoryMib: memoryOf(order, app.manifest),
         timeMs: Math.min(order.timeLimitMs, limits.timeSeconds * SECOND_MS),
         outputBytesMax: Math.min(order.outputLimitBytes, limits.outputBytes),
         isStopped: false,
@@ -165,13 +172,22 @@ export class ProcessRunner implements Runner {
             reason: 'refused',
             detail: `the owner of this node does not allow the action "${manifest.action}"`,
           };
+        const surplus = surplusOf(template, order.args);
+        if (surplus !== undefined) return {reason: 'refused', detail: surplus};
         return {kind: 'exec', argv: fillArgv(template, order.args)};
       }
       case 'wasm': {
-        const memoryMib = Math.min(order.memoryLimitMib, manifest.limits.memoryMib);
+        const {level} = this.#jail;
+        const demanded = manifest.sandboxLevel ?? 0;
+        if (demanded > level)
+          return {
+            reason: 'refused',
+            detail: `the app demands a sandbox of level ${demanded}, this node has ${level}`,
+          };
+        const memoryMib = memoryOf(order, manifest);
         const key = `${order.appId}/${memoryMib}`;
-        if (memoryMib === manifest.limits.memoryMib) return {kind: 'wasm', key, module};
-        return {kind: 'wasm', key, module: this.#rebind(key, module, memoryMib)};
+        if (memoryMib === manifest.limits.memoryMib) return {kind: 'wasm', key, module, memoryMib};
+        return {kind: 'wasm', key, module: this.#rebind(key, module, memoryMib), memoryMib};
       }
       default:
         return assertNever(manifest.runtime);
@@ -227,6 +243,10 @@ export class ProcessRunner implements Runner {
     this.#options.tell({type: 'failed', replicaId, reason, detail: printable(detail), cpuMs});
   }
 }
+
+/** What batch and app both allow. */
+const memoryOf = (order: RunOrder, {limits}: AppManifest): number =>
+  Math.min(order.memoryLimitMib, limits.memoryMib);
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

@@ -257,6 +257,7 @@ const rowOf = (nodeId: NodeId, peer: PeerId, hello: Hello, enrolledAt: number): 
   cores: hello.cores,
   slots: hello.slots,
   memoryMib: hello.memoryMib,
+  sandboxLevel: hello.sandboxLevel,
   runtimes: hello.runtimes,
   actions: hello.actions,
   version: hello.version,

@@ -160,6 +160,7 @@ export function viewNode(node: NodeState): NodeView {
     cores: row.cores,
     slots: row.slots,
     memoryMib: row.memoryMib,
+    sandboxLevel: row.sandboxLevel ?? 0,
     actions: row.actions,
     version: row.version,
     out: node.out.size,

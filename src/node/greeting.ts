@@ -109,6 +109,7 @@ export class Greeting {
       epochSeen: memory.epoch,
       instanceSeen: fromHex(memory.instance) ?? new Uint8Array(0),
       bootId: config.bootId,
+      sandboxLevel: config.sandboxLevel,
     };
     return {to: greeted.peer, message};
   }

@@ -11,6 +11,8 @@ export type NodeConfig = {
   readonly cores: number;
   readonly slots: number;
   readonly memoryMib: number;
+  /** What holds a workunit here: 0 … SANDBOX_LEVEL_MAX. */
+  readonly sandboxLevel: number;
   readonly runtimes: readonly string[];
   readonly actions: readonly string[];
   readonly version: string;

@@ -202,6 +202,7 @@ export class SimNode {
       cores: slots,
       slots,
       memoryMib: 512,
+      sandboxLevel: 0,
       runtimes: ['wasm', 'exec'],
       actions,
       version: 'sim',

@@ -50,6 +50,7 @@ import {
   NAME_BYTES_MAX,
   PLAINTEXT_BYTES_MAX,
   REASON_BYTES_MAX,
+  SANDBOX_LEVEL_MAX,
 } from './limits.ts';
 import type {
   AckStatement,
@@ -252,6 +253,7 @@ function readHello(hello: volley.Hello.$Properties): Hello {
     epochSeen: hello.epochSeen ?? 0,
     instanceSeen: atMost(hello.instanceSeen, INSTANCE_BYTES),
     bootId: exactly(hello.bootId, 8),
+    sandboxLevel: within(hello.sandboxLevel ?? 0, SANDBOX_LEVEL_MAX),
   };
 }
 

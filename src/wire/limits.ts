@@ -117,6 +117,8 @@ export const BLOB_BYTES_MAX = 256 * MIB;
 export const INPUT_FILE_BYTES_MAX = 1_024 * MIB;
 export const WORKUNITS_PER_BATCH_MAX = 2 ** 32 - 1;
 export const APP_MANIFEST_BYTES_MAX = 64 * KIB;
+/** Levels of io/sandbox.ts. */
+export const SANDBOX_LEVEL_MAX = 3;
 export const WASM_BYTES_MAX = 16 * MIB;
 export const MEMORY_LIMIT_MIB_MAX = 1_024;
 export const OUTPUT_LIMIT_BYTES_MAX = 64 * MIB;

@@ -39,6 +39,8 @@ export type Hello = {
   /** Instance of the master that welcomed this node into that epoch; empty = none did. */
   readonly instanceSeen: Uint8Array;
   readonly bootId: Uint8Array;
+  /** 0 … SANDBOX_LEVEL_MAX. */
+  readonly sandboxLevel: number;
 };
 
 export type Welcome = {

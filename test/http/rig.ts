@@ -92,6 +92,7 @@ export const nodeView = (nodeId: NodeId): NodeView => ({
   cores: 4,
   slots: 4,
   memoryMib: 1_024,
+  sandboxLevel: 2,
   actions: [],
   version: '0.1.0',
   out: 0,

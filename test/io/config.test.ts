@@ -20,6 +20,7 @@ test('no file means all defaults', async t => {
     name: undefined,
     labels: [],
     slots: undefined,
+    sandbox: 'auto',
     actions: new Map(),
   });
 });
@@ -49,13 +50,20 @@ test('a full file is read as it is written', t => {
   t.is(config.actions.get('video')?.extension, 'mp4');
 });
 
+test('what holds a workunit is the best there is, nothing, or a demand', t => {
+  t.is(parse({sandbox: 'require'}).sandbox, 'require');
+  t.is(parse({sandbox: 'off'}).sandbox, 'off');
+  for (const sandbox of ['on', true, 2, null])
+    t.throws(() => parse({sandbox}), {message: /"sandbox" must be "auto", "off" or "require"/});
+});
+
 test('a typo is refused with the nearest known key', t => {
   const cases: [unknown, RegExp][] = [
     [{lables: []}, /unknown key "lables"; did you mean "labels"/],
     [{Slots: 2}, /unknown key "Slots"; did you mean "slots"/],
     [{nmae: 'x'}, /did you mean "name"/],
     [{action: {}}, /did you mean "actions"/],
-    [{colour: 'red'}, /unknown key "colour"; there are: name, labels, slots, actions/],
+    [{colour: 'red'}, /unknown key "colour"; there are: name, labels, slots, sandbox, actions/],
     [{actions: {x: {comand: ['a']}}}, /action "x" has an unknown key "comand".*"command"/],
     [{actions: {x: {command: ['a'], timeoutSecond: 1}}}, /did you mean "timeoutSeconds"/],
     [{actions: {camra: {}}}, /action "camra" has no "command"; did you mean "camera"/],

@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {asBlobId} from '../../src/base/types.ts';
-import {fillArgv} from '../../src/io/runner-exec.ts';
+import {fillArgv, surplusOf} from '../../src/io/runner-exec.ts';
 import {encodeEnded, FrameReader} from '../../src/io/runner-frames.ts';
 import {compile, HOSTILE, isAlive, manifestOf, RunnerRig, until} from './runner-rig.ts';
 
@@ -245,10 +245,11 @@ const ACTIONS = new Map([
   ['sleep', ['sh', '-c', 'sleep 100 & echo $! > pid; wait']],
   ['flood', [node, '-e', 'for(;;)require("fs").writeSync(1,"x".repeat(9999))']],
 ]);
+const EXEC_LIMITS = {timeSeconds: 60, memoryMib: 256, outputBytes: 2 ** 20};
 const openExec = (): RunnerRig => {
   const rig = openRig({actions: ACTIONS});
   for (const action of [...ACTIONS.keys(), 'forbidden'])
-    rig.add(manifestOf(action, {runtime: 'exec', action}));
+    rig.add(manifestOf(action, {runtime: 'exec', action, limits: EXEC_LIMITS}));
   return rig;
 };
 
@@ -286,7 +287,7 @@ test.serial('a program that leaves a daemon with its pipes ends all the same', a
   const rig = openRig({
     actions: new Map([['daemon', ['setsid', '-f', 'sh', '-c', 'echo $$ > pid; exec sleep 60']]]),
   });
-  rig.add(manifestOf('daemon', {runtime: 'exec', action: 'daemon'}));
+  rig.add(manifestOf('daemon', {runtime: 'exec', action: 'daemon', limits: EXEC_LIMITS}));
   t.is(await rig.story(rig.run('daemon', '')), 'done ');
   process.kill(Number(readFileSync(join(rig.dir, 'slot-0', 'pid'), 'utf8')), 'SIGKILL');
 });
@@ -300,10 +301,34 @@ test.serial('a stopped program brings no event', async t => {
   t.is(rig.ended.length, 1);
 });
 
-test('places in an argv are filled, args that no place asks for go nowhere', t => {
+test.serial('a program that takes more memory than the app may have is ended', async t => {
+  if (process.platform !== 'linux') return t.pass('needs /proc');
+  const hog = 'const a=[];setInterval(()=>a.push(Buffer.alloc(2**24,1)),5)';
+  const rig = openRig({
+    actions: new Map([
+      ['hog', [node, '-e', hog]],
+      ['child', ['sh', '-c', '"$0" -e "$1"; true', node, hog]],
+    ]),
+  });
+  for (const action of ['hog', 'child'])
+    rig.add(manifestOf(action, {runtime: 'exec', action, limits: EXEC_LIMITS}));
+  t.is(await rig.story(rig.run('hog', '')), 'outOfMemory: more than 256 MiB of memory');
+  t.is(await rig.story(rig.run('child', '')), 'outOfMemory: more than 256 MiB of memory');
+});
+
+test.serial('args that no place asks for are refused, as for captures', async t => {
+  const rig = openExec();
+  const surplus = rig.run('upper', '', {args: ['a']});
+  t.is(await rig.story(surplus), 'refused: the action takes no arguments');
+  t.is(surplusOf(['cp', '{1}', 'x{3}'], ['a', 'b', 'c']), undefined);
+  const reason = surplusOf(['cp', '{1}'], ['a', 'b']);
+  t.is(reason, 'the action takes at most 1 arguments, the batch gives 2');
+  t.is(surplusOf(['cp', '{args}', '{1}'], ['a', 'b']), undefined);
+});
+
+test('places in an argv are filled', t => {
   t.deepEqual(fillArgv(['cp', '{1}', 'to-{2}', '{3}'], ['a', 'b']), ['cp', 'a', 'to-b', '']);
   t.deepEqual(fillArgv(['cp', '{args}', 'x'], ['{1}', 'b']), ['cp', '{1}', 'b', 'x']);
-  t.deepEqual(fillArgv(['cp'], ['a']), ['cp']);
 });
 
 // ---- frames -------------------------------------------------------------------------------------

@@ -75,6 +75,7 @@ export class TestNode {
       cores: 4,
       slots: 4,
       memoryMib: 1_024,
+      sandboxLevel: 2,
       runtimes: ['wasm'],
       actions: [],
       version: '0.1.0',

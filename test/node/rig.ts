@@ -94,6 +94,7 @@ export class NodeRig {
       cores: 4,
       slots: 2,
       memoryMib: 1_024,
+      sandboxLevel: 2,
       runtimes: ['wasm'],
       actions: ['camera'],
       version: '0.1.0',

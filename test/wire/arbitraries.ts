@@ -117,6 +117,7 @@ const hello = fc.record({
   epochSeen: uint32,
   instanceSeen: fc.constantFrom(0, 8).chain(exactly),
   bootId: exactly(8),
+  sandboxLevel: fc.nat(3),
 });
 
 const welcome = fc.record({

@@ -80,6 +80,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     epochSeen: 12,
     instanceSeen: bytes(0, 0),
     bootId: bytes(8, 3),
+    sandboxLevel: 2,
   },
   welcome: {
     type: 'welcome',
