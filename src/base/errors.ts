@@ -37,8 +37,21 @@ export const ERRORS = {
     http: 404,
   },
   VOLLEY_REFUSED: {text: 'the master refuses this node: {reason}', exit: 2, http: 403},
-  VOLLEY_UNKNOWN_CAPTURE: {text: 'there is no capture {capture}', exit: 2, http: 404},
-  VOLLEY_UNKNOWN_BLOB: {text: 'there is no blob {blob}', exit: 2, http: 404},
+  VOLLEY_UNKNOWN_CAPTURE: {
+    text: 'there is no capture {capture}; `volley capture` says the number of each',
+    exit: 2,
+    http: 404,
+  },
+  VOLLEY_UNKNOWN_BLOB: {
+    text: 'there is no blob {blob} here; it must be uploaded first',
+    exit: 2,
+    http: 404,
+  },
+  VOLLEY_UNKNOWN_ACCESS: {
+    text: 'there is no token named "{name}"; `volley access ls` lists them',
+    exit: 2,
+    http: 404,
+  },
   VOLLEY_NO_NODES: {text: 'no node matches: {reason}', exit: 2, http: 409},
   VOLLEY_BAD_INPUT: {text: 'input refused: {reason}', exit: 2, http: 400},
   VOLLEY_INPUT_MISSING: {text: 'cannot read {path}: {reason}', exit: 2, http: 400},
@@ -51,11 +64,30 @@ export const ERRORS = {
     exit: 2,
     http: 413,
   },
-  VOLLEY_BATCH_ENDED: {text: 'batch {batch} has already ended ({state})', exit: 2, http: 409},
+  VOLLEY_BATCH_ENDED: {
+    text: 'batch {batch} has already ended ({state}); `volley batch results {batch}` shows what it has',
+    exit: 2,
+    http: 409,
+  },
   VOLLEY_UNAUTHORIZED: {
     text: 'the master refuses this operator token; run the command on the master, or give --data or VOLLEY_TOKEN',
     exit: 2,
     http: 401,
+  },
+  VOLLEY_FORBIDDEN: {
+    text: 'the token "{name}" may only {role}, and this takes {wanted}; ask the owner for `volley access add {wanted} --name NAME`',
+    exit: 2,
+    http: 403,
+  },
+  VOLLEY_WRONG_TOKENS: {
+    text: 'too many wrong tokens came from {source}: wait {seconds} s, or use the right one (--data or VOLLEY_TOKEN)',
+    exit: 2,
+    http: 429,
+  },
+  VOLLEY_BUSY: {
+    text: 'the master has {limit} {what} and takes no more; end one, or try again later',
+    exit: 1,
+    http: 503,
   },
   VOLLEY_NOT_INITIALIZED: {
     text: 'there is no cluster in {path}; run `volley init` first',

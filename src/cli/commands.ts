@@ -1,5 +1,8 @@
 // Every command, in the order of the help.
 
+import {accessAddCommand} from './access-add.ts';
+import {accessLsCommand} from './access-ls.ts';
+import {accessRevokeCommand} from './access-revoke.ts';
 import {appLsCommand} from './app-ls.ts';
 import {appPublishCommand} from './app-publish.ts';
 import {batchCancelCommand} from './batch-cancel.ts';
@@ -39,4 +42,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   captureCommand,
   appPublishCommand,
   appLsCommand,
+  accessAddCommand,
+  accessLsCommand,
+  accessRevokeCommand,
 ];

@@ -26,13 +26,20 @@ export async function openClient(given: Given): Promise<OperatorClient> {
   const place = url === undefined ? readMasterPlace(data) : undefined;
   return new OperatorClient({
     url: checkedUrl(url ?? place?.httpUrl ?? DEFAULT_URL),
-    token: VOLLEY_TOKEN || (await tokenIn(data)),
+    token: VOLLEY_TOKEN ? checkedToken(VOLLEY_TOKEN.trim()) : await tokenIn(data),
   });
 }
 
 async function tokenIn(data: string): Promise<string> {
   const {readOperatorToken} = await import('../io/cluster-files.ts');
   return readOperatorToken(data);
+}
+
+/** It is said here, because a header cannot carry everything that an environment can. */
+function checkedToken(text: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  const reason = 'VOLLEY_TOKEN is not an operator token: that is 64 hex digits';
+  throw new VolleyError('VOLLEY_USAGE', {reason});
 }
 
 function checkedUrl(text: string): string {

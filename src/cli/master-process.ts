@@ -9,7 +9,9 @@ import type {Address, BatchId, BlobId, CaptureId, PeerId} from '../base/types.ts
 import type {Announcement, OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import {BLOB_PORT, openBlobServer} from '../http/blob-server.ts';
 import type {MasterHandle} from '../http/handle.ts';
+import type {HttpTimes} from '../http/listen.ts';
 import {openOperatorServer} from '../http/server.ts';
+import {readAccess, writeAccess} from '../io/access-file.ts';
 import {openBlobStore} from '../io/blob-store.ts';
 import {type Cluster, openCluster} from '../io/cluster-files.ts';
 import {NodeCrypto} from '../io/crypto.ts';
@@ -51,6 +53,10 @@ export type MasterOptions = {
   readonly groupPort?: number;
   readonly httpPort?: number;
   readonly httpListen?: string;
+  /** Names that others reach it by. */
+  readonly httpNames?: readonly string[];
+  /** Where they differ from HTTP_TIMES, for both servers. */
+  readonly httpTimes?: Partial<HttpTimes>;
   readonly blobPort?: number;
   readonly logFormat?: 'human' | 'json';
   readonly logLevel?: LogLevel;
@@ -195,7 +201,7 @@ async function openDoors(parts: {
   readonly closers: Closers;
 }): Promise<string> {
   const {options, cluster, address, base, handle, closers} = parts;
-  const {blobs, crypto, clock} = base;
+  const {blobs, crypto, clock, log} = base;
   const appKeys = openTrust(crypto, cluster.signedTrust)?.appKeys ?? [];
   const blobServer = await openBlobServer({
     handle,
@@ -203,6 +209,7 @@ async function openDoors(parts: {
     hmac: (key, ...bytes) => crypto.hmacSha256(key, ...bytes),
     host: address,
     port: options.blobPort ?? BLOB_PORT,
+    times: options.httpTimes ?? {},
   });
   closers.add(() => blobServer.close());
   const {wall} = clock.now();
@@ -213,6 +220,13 @@ async function openDoors(parts: {
     crypto,
     appKeys,
     token: cluster.operatorToken,
+    access: {
+      rows: readAccess(options.data),
+      save: rows => writeAccess(options.data, rows),
+    },
+    onWrongToken: from => log.note({level: 'warn', what: 'wrongToken', fields: {from}}),
+    hostNames: options.httpNames ?? [],
+    times: options.httpTimes ?? {},
     host: options.httpListen ?? '127.0.0.1',
     ...(options.httpPort === undefined ? {} : {port: options.httpPort}),
     indexLines: lines => indexLines(blobs, lines, 'lines'),

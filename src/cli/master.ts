@@ -21,6 +21,11 @@ export const masterCommand: CommandSpec = {
     {flag: '--group-port <port>', text: 'UDP port of the multicast group (default 6272)'},
     {flag: '--http-port <port>', text: 'port of the operator interface (default 6271)'},
     {flag: '--http-listen <address>', text: 'address it listens on (default 127.0.0.1)'},
+    {
+      flag: '--http-name <name>',
+      text: 'name that others reach it by, such as rig.local',
+      repeatable: true,
+    },
     {flag: '--blob-port <port>', text: 'port where nodes get and put files (default 6274)'},
     {flag: '--log <format>', text: 'human or json (default human), on stderr'},
     {flag: '--quiet', text: 'warnings only, and no join token'},
@@ -51,6 +56,7 @@ async function runMaster(given: Given): Promise<undefined> {
     groupPort: given.port('group-port'),
     httpPort: given.port('http-port'),
     httpListen,
+    httpNames: given.texts('http-name'),
     blobPort: given.port('blob-port'),
     logFormat: given.oneOf('log', ['human', 'json']),
     logLevel: quiet ? ('warn' as const) : undefined,
@@ -66,10 +72,12 @@ async function runMaster(given: Given): Promise<undefined> {
   const httpUrl = master.httpUrl.replace('//0.0.0.0:', '//127.0.0.1:').replace('[::]', '[::1]');
   const nodeFlags = nodeFlagsOf(given);
   writeMasterPlace(data, {pid: process.pid, httpUrl, address, nodeFlags});
+  const port = new URL(httpUrl).port;
   if (httpListen !== undefined && !LOOPBACK.test(httpListen))
     tell(
       `volley: warning: the operator interface listens on ${httpListen}: whoever has the operator ` +
-        'token commands this cluster, and it crosses the network in clear',
+        'token commands this cluster, and it crosses the network in clear. Safer: leave it out and ' +
+        `run \`ssh -N -L ${port}:127.0.0.1:${port} HOST\` where you work`,
     );
   if (!quiet) {
     const token = await addToken(master, uses, hours);

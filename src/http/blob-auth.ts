@@ -18,7 +18,7 @@ import type {Crypto} from '../wire/crypto.ts';
 export type Hmac = Crypto['hmacSha256'];
 
 export const PROOF_HEADER = 'volley-proof';
-/** Parts up to this carry a proof: server and node hold one in memory. A larger input comes whole. */
+/** Parts up to this carry a proof: a node holds one in memory. A larger input comes whole. */
 export const PROVEN_BYTES_MAX = 4 * 1_024 * 1_024;
 
 export type BlobRequestLine = {
@@ -48,10 +48,14 @@ export function parseAuthorization(header: string | undefined): Claim | undefine
     : {nodeId: asNodeId(match[1]), mac};
 }
 
+/** What the proof of a part covers before the bytes themselves. */
+export const sliceHead = (blobId: BlobId, offset: number, length: number): Uint8Array =>
+  toUtf8(`slice\n${blobId}\n${offset}\n${length}\n`);
+
 export const sliceProof = (
   hmac: Hmac,
   key: Uint8Array,
   blobId: BlobId,
   offset: number,
   bytes: Uint8Array,
-): Uint8Array => hmac(key, toUtf8(`slice\n${blobId}\n${offset}\n${bytes.length}\n`), bytes);
+): Uint8Array => hmac(key, sliceHead(blobId, offset, bytes.length), bytes);

@@ -5,18 +5,18 @@
 //   PUT /blobs/<id>?size=<n>&capture=<no>&shot=<no>    a file of this shot
 //
 // Each is signed as blob-auth.ts says. A stranger gets one short line and a closed connection before any
-// of the body is read. A node sends `expect: 100-continue` with PUT, so that what the master may not or
+// of the body is read. One node has its share of the connections. A node sends `expect: 100-continue` with PUT, so that what the master may not or
 // need not take never crosses the network: a blob that is already here answers 200 at once.
 //
 // 200 stored or here · 201 taken · 400 bad request · 401 not signed by a node that is linked · 403 not
-// owed by this node · 404 no such blob or path · 411 no length · 413 too large · 416 · 422 wrong hash
+// owed by this node · 404 no such blob or path · 411 no length · 413 too large · 416 · 422 wrong hash ·
+// 503 this node has too many connections
 
-import {timingSafeEqual} from 'node:crypto';
+import {createHmac, timingSafeEqual} from 'node:crypto';
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {createServer} from 'node:http';
 import {Readable} from 'node:stream';
 import {pipeline} from 'node:stream/promises';
-import {toHex} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {BlobId, NodeId} from '../base/types.ts';
 import {asBatchId, asCaptureId, replicaId} from '../base/types.ts';
@@ -28,26 +28,19 @@ import {
   PROVEN_BYTES_MAX,
   parseAuthorization,
   requestMac,
-  sliceProof,
+  sliceHead,
 } from './blob-auth.ts';
-import type {BlobAnswer, Blobs} from './blobs.ts';
+import type {BlobAnswer, Blobs, Span} from './blobs.ts';
 import {answerBlob, parseBlobId, readSpan} from './blobs.ts';
 import type {MasterHandle} from './handle.ts';
-import {
-  CHECK_INTERVAL_MS,
-  HEADER_BYTES_MAX,
-  HEADERS_TIMEOUT_MS,
-  IDLE_TIMEOUT_MS,
-  KEEP_ALIVE_MS,
-  limitConnections,
-  listen,
-  urlOf,
-} from './listen.ts';
+import {HEADER_BYTES_MAX, HTTP_TIMES, type HttpTimes, listen, urlOf} from './listen.ts';
+import {Lobby} from './lobby.ts';
+import {holdToPace} from './pace.ts';
+import {inTurn} from './turns.ts';
 
 export const BLOB_PORT = 6274;
-/** Two for each of 500 nodes; more come again. A demo has all its nodes behind one address. */
-const CONNECTIONS_MAX = 1_024;
-const CONNECTIONS_PER_SOURCE_MAX = 128;
+/** Two for each of 500 nodes; more come again. */
+const LIMITS = {known: 1_024, perName: 16, strangers: 128, strangersPerSource: 16};
 
 export type BlobServerOptions = {
   readonly handle: Pick<MasterHandle, 'blobKeyOf' | 'mayUpload' | 'blobStored'>;
@@ -56,24 +49,30 @@ export type BlobServerOptions = {
   readonly host: string;
   /** 0 = any free port. Default 6274. */
   readonly port?: number;
+  /** Where they differ from HTTP_TIMES. */
+  readonly times?: Partial<HttpTimes>;
 };
 
 export type BlobServer = {readonly url: string; readonly port: number; close(): Promise<void>};
 
 export async function openBlobServer(options: BlobServerOptions): Promise<BlobServer> {
-  const door = new BlobDoor(options);
+  const times = {...HTTP_TIMES, ...options.times};
   const server = createServer({
     maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    // A blob takes as long as it takes; what stands still is cut by the idle timeout.
+    headersTimeout: times.headersMs,
+    // A blob takes as long as it takes; what stands still is cut by the idle timeout, and by pace.ts.
     requestTimeout: 0,
-    connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: times.checkMs,
+    keepAliveTimeout: times.keepAliveMs,
+    insecureHTTPParser: false,
   });
-  server.timeout = IDLE_TIMEOUT_MS;
-  limitConnections(server, CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX);
-  server.on('request', (request, response) => door.take(request, response));
-  server.on('checkContinue', (request, response) => door.take(request, response));
+  server.timeout = times.idleMs;
+  const lobby = new Lobby(LIMITS);
+  lobby.attach(server);
+  const door = new BlobDoor(options, lobby, times.paceMs);
+  const take = inTurn((request, response) => door.take(request, response));
+  server.on('request', take);
+  server.on('checkContinue', take);
   server.on('checkExpectation', (_, response) => refuse(response, 417, 'unknown expectation'));
   const {host} = options;
   const asked = options.port ?? BLOB_PORT;
@@ -98,11 +97,15 @@ class BlobDoor {
   readonly #handle: BlobServerOptions['handle'];
   readonly #blobs: Blobs;
   readonly #hmac: Hmac;
+  readonly #lobby: Lobby;
+  readonly #paceMs: number;
 
-  constructor({handle, blobs, hmac}: BlobServerOptions) {
+  constructor({handle, blobs, hmac}: BlobServerOptions, lobby: Lobby, paceMs: number) {
     this.#handle = handle;
     this.#blobs = blobs;
     this.#hmac = hmac;
+    this.#lobby = lobby;
+    this.#paceMs = paceMs;
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
@@ -119,6 +122,8 @@ class BlobDoor {
     const order = this.#open(method, request);
     if (order === 'unknown') return refuse(response, 404, 'not found');
     if (order === 'stranger') return refuse(response, 401, 'unauthorized');
+    if (!this.#lobby.welcome(request.socket, order.nodeId))
+      return refuse(response, 503, 'too many connections, come again');
     return method === 'GET'
       ? this.#get(order, request, response)
       : this.#put(order, request, response);
@@ -154,10 +159,17 @@ class BlobDoor {
   }
 
   async #sendProven(order: Order, answer: BlobAnswer, response: ServerResponse): Promise<void> {
-    const {offset, length} = answer.span ?? {offset: 0, length: 0};
-    const bytes = await this.#blobs.read(order.blobId, offset, length);
-    const proof = toHex(sliceProof(this.#hmac, order.key, order.blobId, offset, bytes));
-    response.writeHead(answer.status, {...answer.headers, [PROOF_HEADER]: proof}).end(bytes);
+    const span = answer.span ?? {offset: 0, length: 0};
+    const proof = await this.#proofOf(order, span);
+    response.writeHead(answer.status, {...answer.headers, [PROOF_HEADER]: proof});
+    await pipeline(Readable.from(readSpan(this.#blobs, order.blobId, span)), response);
+  }
+
+  /** Read once for the proof and once to be sent: a part that nobody takes is never held in memory. */
+  async #proofOf({blobId, key}: Order, span: Span): Promise<string> {
+    const mac = createHmac('sha256', key).update(sliceHead(blobId, span.offset, span.length));
+    for await (const bytes of readSpan(this.#blobs, blobId, span)) mac.update(bytes);
+    return mac.digest('hex');
   }
 
   async #put(order: Order, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -177,6 +189,7 @@ class BlobDoor {
     }
     if (!wanted) return refuse(response, 403, 'not wanted');
     if (request.headers.expect !== undefined) response.writeContinue();
+    holdToPace(request, this.#paceMs);
     const stored = await this.#blobs.putStream(request, {
       expected: blobId,
       limit: upload.size,

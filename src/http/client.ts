@@ -11,6 +11,7 @@
 
 import {VolleyError} from '../base/errors.ts';
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
+import type {AccessView, Role} from '../core/access.ts';
 import type {BatchRequest, CaptureRequest} from '../core/core.ts';
 import type {AppRow} from '../core/tables.ts';
 import type {
@@ -23,6 +24,7 @@ import type {
   StatusView,
   TokenView,
 } from '../core/views.ts';
+import type {NewAccess} from './access-book.ts';
 import {saveBlob} from './blob-file.ts';
 import type {StoredBlob} from './blobs.ts';
 import {eventsOf, linesOf} from './client-streams.ts';
@@ -114,6 +116,18 @@ export class OperatorClient {
 
   doubts(nodeId: NodeId): Promise<DoubtsView> {
     return this.#get(`/v1/nodes/${nodeId}/doubts`);
+  }
+
+  async access(): Promise<readonly AccessView[]> {
+    return (await this.#get<{access: AccessView[]}>('/v1/access')).access;
+  }
+
+  addAccess(role: Role, name: string): Promise<NewAccess> {
+    return this.#post('/v1/access', {role, name});
+  }
+
+  revokeAccess(name: string): Promise<AccessView> {
+    return this.#post(`/v1/access/${encodeURIComponent(name)}/revoke`);
   }
 
   submit(batch: BatchRequest): Promise<{readonly batchId: BatchId}> {

@@ -1,17 +1,27 @@
 // What the routes of the operator interface share, and the words of their descriptions.
 
 import type {BlobId} from '../base/types.ts';
+import type {Role} from '../core/access.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import type {AccessBook, Speaker} from './access-book.ts';
 import type {Blobs} from './blobs.ts';
 import type {EventHub} from './events.ts';
 import type {MasterHandle} from './handle.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
+    /** The least that a token must be for this route. A route that does not say is not registered. */
+    role: Role;
     /** One line for the list that GET /v1 answers. */
-    summary?: string;
+    summary: string;
     /** The body is a stream: it may be long and take long. */
     stream?: boolean;
+    /** The body comes from a file, so it has no reason to stand still. */
+    paced?: boolean;
+  }
+  interface FastifyRequest {
+    /** Whose token it showed; null before the guard. */
+    speaker: Speaker | null;
   }
 }
 
@@ -35,6 +45,9 @@ export type RouteContext = {
   readonly indexLines: (lines: AsyncIterable<Uint8Array>) => Promise<IndexedInputs>;
   readonly indexFiles: (files: readonly NamedBlob[]) => Promise<IndexedInputs>;
   readonly hub: EventHub;
+  readonly access: AccessBook;
+  /** Ends the connections of a token. */
+  readonly cut: (name: string) => void;
   /** Wall clock, ms. */
   readonly wallNow: () => number;
 };

@@ -17,13 +17,14 @@ import {MIB, SECOND_MS} from '../base/units.ts';
 import type {Announcement} from '../core/core.ts';
 import {Coalescer} from './coalescer.ts';
 import type {MasterHandle} from './handle.ts';
+import {SECURITY_HEADERS} from './listen.ts';
 
 const WINDOW_MS = 50;
 /** handle.nodes() shows all nodes, so their changes are looked up together. */
 const NODES_WINDOW_MS = 250;
 const HEARTBEAT_MS = 15 * SECOND_MS;
-/** What a watcher may leave unread: a capture of 200 nodes with many shots is near 1 MiB. */
-const UNREAD_BYTES_MAX = 4 * MIB;
+/** What a watcher may leave unread before the next event; one event may be larger. */
+const UNREAD_BYTES_MAX = MIB;
 
 export type EventFilter = {
   readonly batchId?: BatchId | undefined;
@@ -36,7 +37,7 @@ export type EventHubOptions = {
   readonly windowMs?: number;
   /** Default 15 s. */
   readonly heartbeatMs?: number;
-  /** Default 4 MiB. */
+  /** Default 1 MiB. */
   readonly unreadBytesMax?: number;
 };
 
@@ -74,8 +75,8 @@ export class EventHub {
     response.on('error', () => undefined);
     response.once('close', () => this.#leave(watcher));
     response.writeHead(200, {
+      ...SECURITY_HEADERS,
       'content-type': 'text/event-stream',
-      'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     });
     response.write('retry: 1000\n\n');

@@ -2,19 +2,46 @@
 
 import {once} from 'node:events';
 import type {Server} from 'node:http';
-import type {AddressInfo} from 'node:net';
+import {STATUS_CODES} from 'node:http';
+import {type AddressInfo, Socket} from 'node:net';
+import type {Duplex} from 'node:stream';
 import {VolleyError} from '../base/errors.ts';
 import {KIB, SECOND_MS} from '../base/units.ts';
+import {problemJson, usage} from './problem.ts';
 
-/** Node's own limits are 60 s, 300 s and no end of connections. */
-export const HEADERS_TIMEOUT_MS = 10 * SECOND_MS;
-export const REQUEST_TIMEOUT_MS = 30 * SECOND_MS;
-export const KEEP_ALIVE_MS = 5 * SECOND_MS;
-/** A connection on which nothing moves for this long is cut, in the middle of a blob too. */
-export const IDLE_TIMEOUT_MS = 60 * SECOND_MS;
+/** How long the other end may take. Node's own limits are 60 s, 300 s and no end of connections. */
+export type HttpTimes = {
+  /** From the first byte, or from connecting, to the end of the headers. */
+  readonly headersMs: number;
+  /** For a body that is read whole. */
+  readonly requestMs: number;
+  /** Between two requests. */
+  readonly keepAliveMs: number;
+  /** A connection on which nothing moves for this long is cut, in the middle of a blob too. */
+  readonly idleMs: number;
+  /** The window of pace.ts. */
+  readonly paceMs: number;
+  /** How often slow headers are looked for; node's default of 30 s would make 10 s mean 40. */
+  readonly checkMs: number;
+};
+
+export const HTTP_TIMES: HttpTimes = {
+  headersMs: 10 * SECOND_MS,
+  requestMs: 30 * SECOND_MS,
+  keepAliveMs: 5 * SECOND_MS,
+  idleMs: 60 * SECOND_MS,
+  paceMs: 15 * SECOND_MS,
+  checkMs: 2 * SECOND_MS,
+};
 export const HEADER_BYTES_MAX = 8 * KIB;
-/** Node looks for slow headers this often; its default of 30 s would make 10 s mean 40. */
-export const CHECK_INTERVAL_MS = 2 * SECOND_MS;
+
+/** On every answer: none of them is a page, none is to be kept or guessed at. */
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+};
 
 export type PortFlag = {readonly host: string; readonly port: number; readonly flag: string};
 
@@ -53,21 +80,38 @@ export async function listen(server: Server, where: PortFlag): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** One address may hold this many connections of `all`: the rest stay for others. */
-export function limitConnections(server: Server, all: number, perSource: number): void {
-  const held = new Map<string, number>();
-  server.maxConnections = all;
-  server.on('connection', socket => {
-    const source = socket.remoteAddress ?? '';
-    const count = (held.get(source) ?? 0) + 1;
-    held.set(source, count);
-    socket.once('close', () => {
-      const left = (held.get(source) ?? 1) - 1;
-      if (left === 0) held.delete(source);
-      else held.set(source, left);
-    });
-    if (count > perSource) socket.destroy();
-  });
+/** What is not HTTP, or not in time, gets one answer and the end of its connection. */
+export function answerBroken(error: Error, socket: Duplex): void {
+  const [status, reason] = brokenBy('code' in error ? error.code : undefined);
+  // In the middle of an answer another one would be read as a part of it.
+  if (!(socket instanceof Socket) || !socket.writable || socket.bytesWritten > 0) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(problemJson(usage(reason)));
+  const headers = {
+    ...SECURITY_HEADERS,
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
+  socket.destroySoon();
+}
+
+function brokenBy(code: unknown): [number, string] {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return [
+        431,
+        `the URL and the headers take more than ${HEADER_BYTES_MAX} bytes; shorten them`,
+      ];
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return [408, 'the headers did not come in time; send them at once'];
+    default:
+      return [400, 'this is not a request of HTTP/1.1; use `volley` or a program that speaks it'];
+  }
 }
 
 /** `host:port` as it stands in a URL. */

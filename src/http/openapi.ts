@@ -31,6 +31,7 @@ function operationOf({config, schema}: RouteNote): object {
   const body = schema?.body;
   return {
     summary: config?.summary ?? '',
+    'x-role': config?.role ?? '',
     parameters: [
       ...parametersOf('path', schema?.params),
       ...parametersOf('query', schema?.querystring),

@@ -1,6 +1,7 @@
 // JSON Schema of what the operator interface takes: fastify holds requests to it, GET /v1 shows it.
 // Only shape and range; whether a policy makes sense is the core's to say (VOLLEY_BAD_POLICY).
 
+import {ACCESS_NAME, ROLES} from '../core/access.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
@@ -26,7 +27,12 @@ const object = (properties: Readonly<Record<string, Schema>>, ...optional: strin
 });
 
 const NAME: Schema = {type: 'string', minLength: 1, maxLength: NAME_BYTES_MAX};
-const BLOB_ID: Schema = {type: 'string', pattern: '^[0-9a-f]{64}$'};
+const hex = (digits: number): Schema => ({
+  type: 'string',
+  pattern: `^[0-9a-f]{${digits}}$`,
+  description: `${digits} hex digits`,
+});
+const BLOB_ID = hex(64);
 const ARGS: Schema = {
   type: 'array',
   maxItems: ARGS_MAX,
@@ -34,8 +40,13 @@ const ARGS: Schema = {
   default: [],
 };
 /** Numbers in paths and queries are text. */
-const DIGITS: Schema = {type: 'string', pattern: '^[0-9]{1,15}$'};
-const ID: Schema = {type: 'string', pattern: '^[0-9]{1,10}$'};
+const digits = (most: number): Schema => ({
+  type: 'string',
+  pattern: `^[0-9]{1,${most}}$`,
+  description: `a whole number of at most ${most} digits`,
+});
+const DIGITS = digits(15);
+const ID = digits(10);
 
 const POLICY = {
   minQuorum: whole(1, 16),
@@ -90,7 +101,7 @@ const TARGET = object(
     nodes: {
       type: 'array',
       maxItems: 1_024,
-      items: {type: 'string', pattern: '^[0-9a-f]{32}$'},
+      items: hex(32),
       default: [],
     },
   },
@@ -119,11 +130,20 @@ export const TOKEN_BODY = object({
   uses: whole(1, 100_000),
   hours: {type: 'number', exclusiveMinimum: 0, maximum: 8_784},
 });
-const NODE_ID: Schema = {type: 'string', pattern: '^[0-9a-f]{32}$'};
+const NODE_ID = hex(32);
 /** No fingerprint = all that ask. */
 export const APPROVE_BODY = object({fingerprint: NODE_ID}, 'fingerprint');
 export const DENY_BODY = object({fingerprint: NODE_ID});
 export const NODE_PARAMS = object({id: NODE_ID});
+export const ACCESS_BODY = object({
+  role: {type: 'string', enum: [...ROLES]},
+  name: {
+    type: 'string',
+    pattern: ACCESS_NAME.source,
+    description: 'up to 32 letters, digits, ".", "-" and "_"',
+  },
+});
+export const ACCESS_PARAMS = object({name: {type: 'string', maxLength: 32}});
 export const FILES_BODY = object({
   files: {
     type: 'array',

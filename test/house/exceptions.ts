@@ -28,5 +28,8 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/http/client-transport.ts': 'ends a request that is not answered',
   'src/http/coalescer.ts': 'one telling for each window',
   'src/http/events.ts': 'the heartbeat of an event stream',
+  'src/http/lobby.ts': 'looks at new connections after their first packets were read',
+  'src/http/pace.ts': 'ends a body that stands still',
   'src/http/server.ts': 'ends a request that takes too long',
+  'src/http/turns.ts': 'lets others in between two requests of one packet',
 };

@@ -8,6 +8,7 @@ import {asBatchId, replicaId} from '../../src/base/types.ts';
 import type {NodeEvent, UploadPurpose} from '../../src/core/core.ts';
 import {HttpNodeBlobs} from '../../src/http/blob-client.ts';
 import {openBlobServer} from '../../src/http/blob-server.ts';
+import type {HttpTimes} from '../../src/http/listen.ts';
 import type {BlobStore} from '../../src/io/blob-store.ts';
 import {crypto, FakeHandle, idOf, NODE, openFolder} from './rig.ts';
 
@@ -28,10 +29,10 @@ export type Yard = {
   readonly dir: string;
 };
 
-export async function openYard(t: ExecutionContext): Promise<Yard> {
+export async function openYard(t: ExecutionContext, times: Partial<HttpTimes> = {}): Promise<Yard> {
   const handle = new FakeHandle();
   const {dir, blobs} = await openFolder(t);
-  const server = await openBlobServer({handle, blobs, hmac, host: '127.0.0.1', port: 0});
+  const server = await openBlobServer({handle, blobs, hmac, host: '127.0.0.1', port: 0, times});
   t.teardown(() => server.close());
   return {url: server.url, port: server.port, handle, blobs, dir};
 }

@@ -25,6 +25,7 @@ import type {
   StatusView,
   TokenView,
 } from '../../src/core/views.ts';
+import type {AccessRows} from '../../src/http/access-book.ts';
 import {OperatorClient} from '../../src/http/client.ts';
 import {EventHub, type EventHubOptions} from '../../src/http/events.ts';
 import type {MasterHandle} from '../../src/http/handle.ts';
@@ -33,6 +34,8 @@ import {type BlobStore, openBlobStore} from '../../src/io/blob-store.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 
 export const TOKEN = 'f'.repeat(64);
+/** Nobody but the owner. */
+export const OWNER_ALONE: AccessRows = {rows: [], save: () => undefined};
 export const NODE = asNodeId('0123456789abcdef0123456789abcdef');
 export const OTHER = asNodeId('ff23456789abcdef0123456789abcdef');
 export const crypto = new NodeCrypto();
@@ -236,6 +239,7 @@ export async function openRig(
     handle,
     blobs,
     token: TOKEN,
+    access: OWNER_ALONE,
     crypto,
     appKeys: [],
     port: 0,

@@ -20,6 +20,7 @@ import {
   idOf,
   JSON_BEARER,
   NODE,
+  OWNER_ALONE,
   openFolder,
   openRig,
   TOKEN,
@@ -34,7 +35,9 @@ const json = (value: unknown) => ({
 });
 
 test('without the token nothing is answered but that it is missing', async t => {
-  const {url} = await openRig(t);
+  // A minute apart each time, so that none of them is one too many.
+  let now = 0;
+  const {url} = await openRig(t, {wallNow: () => (now += 60_000)});
   for (const authorization of [
     undefined,
     '',
@@ -75,7 +78,7 @@ test('no answer carries a CORS header', async t => {
     Object.keys(answer.headers).filter(name => name.startsWith('access-control')),
     [],
   );
-  t.is((await ask(`${url}/v1/status`, {method: 'OPTIONS', headers: BEARER})).status, 404);
+  t.is((await ask(`${url}/v1/status`, {method: 'OPTIONS', headers: BEARER})).status, 403);
 });
 
 test('unknown ids answer 404 under their own codes', async t => {
@@ -272,6 +275,7 @@ test('GET /v1 describes every route that there is', async t => {
   );
   t.deepEqual(routes.sort(), [
     'GET /v1',
+    'GET /v1/access',
     'GET /v1/apps',
     'GET /v1/batches',
     'GET /v1/batches/{id}',
@@ -286,6 +290,8 @@ test('GET /v1 describes every route that there is', async t => {
     'GET /v1/status',
     'GET /v1/tokens',
     'HEAD /v1/blobs/{id}',
+    'POST /v1/access',
+    'POST /v1/access/{name}/revoke',
     'POST /v1/apps',
     'POST /v1/batches',
     'POST /v1/batches/{id}/cancel',
@@ -318,6 +324,7 @@ test('a port in use is named with the flag that changes it', async t => {
     handle,
     blobs,
     token: TOKEN,
+    access: OWNER_ALONE,
     crypto,
     appKeys: [],
     port,
@@ -337,6 +344,7 @@ test('closing twice is fine, and cuts those who watch', async t => {
     handle,
     blobs,
     token: TOKEN,
+    access: OWNER_ALONE,
     crypto,
     appKeys: [],
     port: 0,

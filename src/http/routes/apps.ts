@@ -22,14 +22,14 @@ export function addAppRoutes(app: FastifyInstance, context: RouteContext): void 
 
   app.get(
     '/v1/apps',
-    {config: {summary: 'Every published app'}, schema: {querystring: NO_QUERY}},
+    {config: {role: 'read', summary: 'Every published app'}, schema: {querystring: NO_QUERY}},
     () => ({apps: handle.apps()}),
   );
 
   app.post<{Body: {appId: BlobId}}>(
     '/v1/apps',
     {
-      config: {summary: 'Publishes an app whose blobs are here'},
+      config: {role: 'admin', summary: 'Publishes an app whose blobs are here'},
       schema: {body: APP_BODY, querystring: NO_QUERY},
     },
     async (request, reply) => {

@@ -38,7 +38,7 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
   app.post<{Body: BatchRequest}>(
     '/v1/batches',
     {
-      config: {summary: 'Submits a batch'},
+      config: {role: 'operate', summary: 'Submits a batch'},
       schema: {body: BATCH_BODY, querystring: NO_QUERY},
     },
     async (request, reply) => {
@@ -51,20 +51,23 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
 
   app.get(
     '/v1/batches',
-    {config: {summary: 'Every batch'}, schema: {querystring: NO_QUERY}},
+    {config: {role: 'read', summary: 'Every batch'}, schema: {querystring: NO_QUERY}},
     () => ({batches: handle.batches()}),
   );
 
   app.get<ById>(
     '/v1/batches/:id',
-    {config: {summary: 'One batch'}, schema: {params: NUMBER_PARAMS, querystring: NO_QUERY}},
+    {
+      config: {role: 'read', summary: 'One batch'},
+      schema: {params: NUMBER_PARAMS, querystring: NO_QUERY},
+    },
     request => batchOf(handle, request.params.id),
   );
 
   app.post<ById>(
     '/v1/batches/:id/cancel',
     {
-      config: {summary: 'Ends a batch; its results stay'},
+      config: {role: 'operate', summary: 'Ends a batch; its results stay'},
       schema: {params: NUMBER_PARAMS, querystring: NO_QUERY},
     },
     async request => {
@@ -77,7 +80,7 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
   app.get<ResultsRequest>(
     '/v1/batches/:id/results',
     {
-      config: {summary: 'Canonical results as NDJSON, by index', stream: true},
+      config: {role: 'read', summary: 'Canonical results as NDJSON, by index', stream: true},
       schema: {params: NUMBER_PARAMS, querystring: RESULTS_QUERY},
     },
     (request, reply) => {

@@ -31,7 +31,10 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
 
   app.post<{Body: Readable}>(
     '/v1/blobs',
-    {config: {summary: 'Stores bytes', stream: true}, schema: {querystring: NO_QUERY}},
+    {
+      config: {role: 'operate', summary: 'Stores bytes', stream: true, paced: true},
+      schema: {querystring: NO_QUERY},
+    },
     async (request, reply) => {
       const stored = await blobs.putStream(bodyOf(request.body), {limit: INPUT_FILE_BYTES_MAX});
       return reply.code(201).send(stored);
@@ -41,7 +44,12 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
   app.put<ByBlob & {Body: Readable; Querystring: {size: string}}>(
     '/v1/blobs/:id',
     {
-      config: {summary: 'Stores bytes whose hash and size are known', stream: true},
+      config: {
+        role: 'operate',
+        summary: 'Stores bytes whose hash and size are known',
+        stream: true,
+        paced: true,
+      },
       schema: {params: BLOB_PARAMS, querystring: SIZE_QUERY},
     },
     async (request, reply) => {
@@ -56,7 +64,10 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
 
   app.post<{Body: Readable}>(
     '/v1/lines',
-    {config: {summary: 'Stores NDJSON as inputs', stream: true}, schema: {querystring: NO_QUERY}},
+    {
+      config: {role: 'operate', summary: 'Stores NDJSON as inputs', stream: true},
+      schema: {querystring: NO_QUERY},
+    },
     async (request, reply) => {
       return reply.code(201).send(await context.indexLines(bodyOf(request.body)));
     },
@@ -69,7 +80,7 @@ export function addBlobRoutes(app: FastifyInstance, context: RouteContext): void
   app.route<ByBlob>({
     method: ['GET', 'HEAD'],
     url: '/v1/blobs/:id',
-    config: {summary: 'The bytes of a blob, or a range of them', stream: true},
+    config: {role: 'read', summary: 'The bytes of a blob, or a range of them', stream: true},
     schema: {params: BLOB_PARAMS, querystring: NO_QUERY},
     handler: (request, reply) => sendBlob(context, request, reply),
   });
@@ -78,7 +89,7 @@ export function addBlobRoutes(app: FastifyInstance, context: RouteContext): void
     '/v1/files',
     {
       bodyLimit: FILES_BODY_BYTES_MAX,
-      config: {summary: 'Stores a list of blobs as inputs'},
+      config: {role: 'operate', summary: 'Stores a list of blobs as inputs'},
       schema: {body: FILES_BODY, querystring: NO_QUERY},
     },
     async (request, reply) => {

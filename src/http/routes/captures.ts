@@ -17,7 +17,7 @@ export function addCaptureRoutes(app: FastifyInstance, {handle}: RouteContext): 
   app.post<{Body: CaptureRequest}>(
     '/v1/captures',
     {
-      config: {summary: 'Fires an action on many nodes at one instant'},
+      config: {role: 'operate', summary: 'Fires an action on many nodes at one instant'},
       schema: {body: CAPTURE_BODY, querystring: NO_QUERY},
     },
     async (request, reply) => {
@@ -29,14 +29,14 @@ export function addCaptureRoutes(app: FastifyInstance, {handle}: RouteContext): 
 
   app.get(
     '/v1/captures',
-    {config: {summary: 'Every capture'}, schema: {querystring: NO_QUERY}},
+    {config: {role: 'read', summary: 'Every capture'}, schema: {querystring: NO_QUERY}},
     () => ({captures: handle.captures()}),
   );
 
   app.get<{Params: {id: string}}>(
     '/v1/captures/:id',
     {
-      config: {summary: 'One capture: who fired, how late, which files'},
+      config: {role: 'read', summary: 'One capture: who fired, how late, which files'},
       schema: {params: NUMBER_PARAMS, querystring: NO_QUERY},
     },
     request => {

@@ -21,19 +21,25 @@ export function addClusterRoutes(app: FastifyInstance, context: RouteContext): v
 
   app.get(
     '/v1/status',
-    {config: {summary: 'The master and its numbers'}, schema: {querystring: NO_QUERY}},
+    {
+      config: {role: 'read', summary: 'The master and its numbers'},
+      schema: {querystring: NO_QUERY},
+    },
     () => handle.status(),
   );
 
   app.get(
     '/v1/nodes',
-    {config: {summary: 'Every enrolled node'}, schema: {querystring: NO_QUERY}},
+    {config: {role: 'read', summary: 'Every enrolled node'}, schema: {querystring: NO_QUERY}},
     () => ({nodes: handle.nodes()}),
   );
 
   app.post<{Body: {uses: number; hours: number}}>(
     '/v1/tokens',
-    {config: {summary: 'A new join token'}, schema: {body: TOKEN_BODY, querystring: NO_QUERY}},
+    {
+      config: {role: 'admin', summary: 'A new join token'},
+      schema: {body: TOKEN_BODY, querystring: NO_QUERY},
+    },
     async (request, reply) => {
       const {uses, hours} = request.body;
       const secret = crypto.random(SECRET_BYTES);

@@ -3,8 +3,13 @@
 import type {FastifyInstance} from 'fastify';
 import {VolleyError} from '../../base/errors.ts';
 import {asBatchId, asCaptureId} from '../../base/types.ts';
+import {OWNER} from '../../core/access.ts';
 import type {RouteContext} from '../context.ts';
 import {EVENTS_QUERY} from '../schemas.ts';
+
+/** Each costs what it leaves unread. The last ones are the owner's, whatever others hold. */
+const STREAMS_MAX = 16;
+const STREAMS_OF_OTHERS_MAX = 12;
 
 type EventsRequest = {Querystring: {batch?: string; capture?: string}};
 
@@ -12,7 +17,7 @@ export function addEventRoutes(app: FastifyInstance, {handle, hub}: RouteContext
   app.get<EventsRequest>(
     '/v1/events',
     {
-      config: {summary: 'What changes, as server-sent events', stream: true},
+      config: {role: 'read', summary: 'What changes, as server-sent events', stream: true},
       schema: {querystring: EVENTS_QUERY},
     },
     (request, reply) => {
@@ -23,6 +28,9 @@ export function addEventRoutes(app: FastifyInstance, {handle, hub}: RouteContext
         throw new VolleyError('VOLLEY_UNKNOWN_BATCH', {batch: batchId});
       if (captureId !== undefined && handle.capture(captureId) === undefined)
         throw new VolleyError('VOLLEY_UNKNOWN_CAPTURE', {capture: captureId});
+      const limit = request.speaker?.name === OWNER ? STREAMS_MAX : STREAMS_OF_OTHERS_MAX;
+      if (hub.watcherCount >= limit)
+        throw new VolleyError('VOLLEY_BUSY', {what: 'event streams', limit});
       reply.hijack();
       hub.watch(reply.raw, {batchId, captureId});
     },

@@ -30,14 +30,14 @@ export function addMembershipRoutes(app: FastifyInstance, context: RouteContext)
 function addPending(app: FastifyInstance, {handle}: RouteContext): void {
   app.get(
     '/v1/pending',
-    {config: {summary: 'Nodes that ask to be let in'}, schema: {querystring: NO_QUERY}},
+    {config: {role: 'read', summary: 'Nodes that ask to be let in'}, schema: {querystring: NO_QUERY}},
     () => ({nodes: handle.pending()}),
   );
 
   app.post<{Body: {fingerprint?: string}}>(
     '/v1/pending/approve',
     {
-      config: {summary: 'Lets one node in, or all that ask'},
+      config: {role: 'admin', summary: 'Lets one node in, or all that ask'},
       schema: {body: APPROVE_BODY, querystring: NO_QUERY},
     },
     async request => {
@@ -51,7 +51,7 @@ function addPending(app: FastifyInstance, {handle}: RouteContext): void {
   app.post<{Body: {fingerprint: string}}>(
     '/v1/pending/deny',
     {
-      config: {summary: 'Turns one node away that asks'},
+      config: {role: 'admin', summary: 'Turns one node away that asks'},
       schema: {body: DENY_BODY, querystring: NO_QUERY},
     },
     async request => {
@@ -67,7 +67,7 @@ function addRevocation(app: FastifyInstance, {handle}: RouteContext): void {
 
   app.post<ById>(
     '/v1/nodes/:id/revoke',
-    {config: {summary: 'Takes a membership away, for ever'}, schema},
+    {config: {role: 'admin', summary: 'Takes a membership away, for ever'}, schema},
     async request => {
       const nodeId = asNodeId(request.params.id);
       const {doubts} = accepted(await handle.operator({kind: 'revokeNode', nodeId}));
@@ -77,7 +77,7 @@ function addRevocation(app: FastifyInstance, {handle}: RouteContext): void {
 
   app.get<ById>(
     '/v1/nodes/:id/doubts',
-    {config: {summary: 'Canonical results that rest on a revoked node alone'}, schema},
+    {config: {role: 'read', summary: 'Canonical results that rest on a revoked node alone'}, schema},
     async request => {
       const nodeId = asNodeId(request.params.id);
       const node = handle.nodes().find(each => each.nodeId === nodeId);
@@ -102,14 +102,14 @@ function addRevocation(app: FastifyInstance, {handle}: RouteContext): void {
 function addTokens(app: FastifyInstance, {handle}: RouteContext): void {
   app.get(
     '/v1/tokens',
-    {config: {summary: 'Join tokens, without their secrets'}, schema: {querystring: NO_QUERY}},
+    {config: {role: 'read', summary: 'Join tokens, without their secrets'}, schema: {querystring: NO_QUERY}},
     () => ({tokens: handle.tokens()}),
   );
 
   app.post<ById>(
     '/v1/tokens/:id/revoke',
     {
-      config: {summary: 'Ends a join token; who is in stays in'},
+      config: {role: 'admin', summary: 'Ends a join token; who is in stays in'},
       schema: {params: NUMBER_PARAMS, querystring: NO_QUERY},
     },
     async request => {
