@@ -52,6 +52,8 @@ const FAULTS: readonly [string, object, RegExp][] = [
   ['no module', {wasm: undefined}, /module/],
   ['a module of 17 MiB', {wasm: {blobId: 'ab'.repeat(32), size: 17 * 2 ** 20}}, /wasm\.size/],
   ['a module without a hash', {wasm: {blobId: 'ab', size: 9}}, /wasm\.blobId/],
+  ['a stray field of its module', {wasm: {...MANIFEST.wasm, url: 'x'}}, /"wasm\.url"/],
+  ['no limits', {limits: undefined}, /limits must be given/],
   ['an action beside the module', {action: 'camera'}, /unknown field "action"/],
   ['a misspelt limit', {limits: {...limits, memoryMiB: 4}}, /limits\.memoryMiB/],
   ['no time', {limits: {...limits, timeSeconds: 0}}, /timeSeconds/],
@@ -67,6 +69,25 @@ for (const [what, change, reason] of FAULTS) {
     t.regex('reason' in decoded ? decoded.reason : 'accepted', reason);
   });
 }
+
+test('an exec app must name an action as node owners write it', t => {
+  for (const action of [undefined, '', 'Camera', '../camera', 7]) {
+    const decoded = decodeManifest(toUtf8(JSON.stringify({...EXEC, action})));
+    t.regex('reason' in decoded ? decoded.reason : 'accepted', /action/, String(action));
+  }
+});
+
+test('a blob that is too long, or signed with too few bytes, is no app', t => {
+  const reasonOf = (blob: Uint8Array): string => {
+    const opened = openSignedApp(crypto, [keys.publicKey], blob);
+    return opened.kind === 'refused' ? opened.reason : 'accepted';
+  };
+  t.is(reasonOf(new Uint8Array(2 ** 20)), 'the app is too long');
+  const short = btoa(String.fromCharCode(...new Uint8Array(63)));
+  const manifest = encodeManifest(MANIFEST);
+  for (const signature of [short, '!'.repeat(88), ''])
+    t.regex(reasonOf(concat(toUtf8(`${signature}\n`), manifest)), /signature/, signature);
+});
 
 test('what is no JSON object is refused', t => {
   for (const text of ['', '[]', 'null', '7', '{', '{"format":1', '\xff'])

@@ -143,6 +143,8 @@ test('a row under the wrong number or of the wrong length is found', t => {
   t.is(faultOf(audit(swapped, meta.get(HEAD_KEY))), '2: the row says it is row 3');
   const cut = new Map(journal).set(journalKey(2), second.slice(0, -1));
   t.is(faultOf(audit(cut, meta.get(HEAD_KEY))), '2: the row has the wrong length');
+  const long = new Map(journal).set(journalKey(2), Uint8Array.of(...second, 0));
+  t.is(faultOf(audit(long, meta.get(HEAD_KEY))), '2: the row has the wrong length');
 });
 
 test('a head that is missing, older or without rows is found', t => {

@@ -106,6 +106,11 @@ test('a memory above the limit is refused with both numbers', t => {
   t.is(reasonOf(command({memory: memory(1, 1, 4 * PAGES_PER_MIB)}), limit), expected);
 });
 
+test('a module above 16 MiB is refused before it is read, and so is a memory with more behind it', t => {
+  t.is(reasonOf(new Uint8Array(16 * 2 ** 20 + 1)), 'the module is larger than 16 MiB');
+  t.is(reasonOf(command({memory: memory(0, 1, 9)})), 'the module is malformed');
+});
+
 test('_start and memory must be exported as what they are', t => {
   t.regex(reasonOf(command({exports: new Uint8Array()})), /_start/);
   const onlyStart = section(7, u32s(1), named('_start'), u32s(0, 0));

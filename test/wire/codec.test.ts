@@ -127,6 +127,14 @@ test('a key, a signature or an id of the wrong length is malformed', t => {
   t.is(message({collect: {blobs: [bytes(32), bytes(16)]}}), 'malformed');
 });
 
+test('a command that names a node by too few bytes is malformed', t => {
+  const {target: _, ...rest} = COMMANDS['state'] as unknown as volley.Command.$Properties;
+  const encoded = (nodes: Uint8Array[]) =>
+    decodeCommand(volley.Command.encode({...rest, target: {nodes}, state: {}}).finish());
+  t.is(encoded([bytes(16), bytes(15)]), 'malformed');
+  t.not(encoded([bytes(16), bytes(16)]), 'malformed');
+});
+
 test('text that is too long is over the limits, in bytes and not in letters', t => {
   t.is(withHello({name: 'x'.repeat(65)}), 'limits');
   t.is(withHello({name: 'ä'.repeat(33)}), 'limits');

@@ -301,3 +301,7 @@ test('an empty target means every node, else any label or id that fits', t => {
   t.true(targets({labels: ['a'], nodes: [me]}, me, []));
   t.false(targets({labels: [], nodes: [other]}, me, ['a']));
 });
+
+test('a command of a member of the group that breaks a limit is dropped', t => {
+  t.is(open(joined(), sealed({}, {...FIRE, ttlMs: 86_400_000})), 'limits');
+});

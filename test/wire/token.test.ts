@@ -55,6 +55,13 @@ test('each wrong letter, and each two letters changed over, are a typing error',
   }
 });
 
+test('a token whose address is none says so, be its checksum right', t => {
+  for (const address of ['host:0', 'a b:1', `${'x'.repeat(300)}:1`, 'ä.example:1']) {
+    const text = encodeToken({...TOKEN, address: asAddress(address)});
+    t.regex(reasonOf(text), /address in it is not valid; make a new one/, address);
+  }
+});
+
 test('a token that was cut short says so', t => {
   for (let length = 8; length < TEXT.length; length++) {
     t.regex(reasonOf(TEXT.slice(0, length)), /missing/);
