@@ -11,6 +11,8 @@ import {MIB, SECOND_MS} from '../base/units.ts';
 
 /** Shorter than the server's 5 s, so that no request meets a connection that is being closed. */
 const IDLE_CONNECTION_MS = 3 * SECOND_MS;
+/** The server gives a token 64; what is asked for beyond these waits for one of them. */
+const CONNECTIONS_MAX = 32;
 /** Until an answer begins, where the body is not a stream: a list of 100,000 files takes seconds. */
 const ANSWER_TIMEOUT_MS = 60 * SECOND_MS;
 /** The largest JSON answer is the list of 16,384 nodes. */
@@ -31,7 +33,11 @@ export type TransportOptions = {readonly url: string; readonly token: string};
 export class Transport {
   readonly #url: URL;
   readonly #token: string;
-  readonly #agent = new Agent({keepAlive: true, timeout: IDLE_CONNECTION_MS});
+  readonly #agent = new Agent({
+    keepAlive: true,
+    timeout: IDLE_CONNECTION_MS,
+    maxSockets: CONNECTIONS_MAX,
+  });
 
   constructor({url, token}: TransportOptions) {
     this.#url = new URL(url);

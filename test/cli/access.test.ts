@@ -1,6 +1,7 @@
 import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
+import {ask} from '../http/rig.ts';
 import {masterFlags, newCluster, start, temporaryFolder, volley} from './rig.ts';
 
 test.serial('a token for somebody else is made, used from elsewhere, and revoked', async t => {
@@ -39,3 +40,27 @@ test.serial('a token for somebody else is made, used from elsewhere, and revoked
   t.regex(master.stderr, /wrongToken from=127\.0\.0\.1/);
   t.false(master.stderr.includes(token) || master.stdout.includes(token));
 });
+
+test.serial(
+  'a master that listens to the network warns, shows the tunnel and answers to its name',
+  async t => {
+    const cluster = await newCluster(t);
+    const open = ['--http-listen', '0.0.0.0', '--http-name', 'rig.local'];
+    const master = start(t, ['master', ...masterFlags(cluster), ...open]);
+    await master.says('volley node --join');
+    const {httpPort} = cluster.ports;
+    t.regex(master.stderr, /warning: the operator interface listens on 0\.0\.0\.0/);
+    t.true(
+      master.stderr.includes(`ssh -N -L ${httpPort}:127.0.0.1:${httpPort} HOST`),
+      master.stderr,
+    );
+    const token = (await readFile(join(cluster.data, 'operator.token'), 'utf8')).trim();
+    const statusAs = async (host: string): Promise<number> => {
+      const headers = {authorization: `Bearer ${token}`, host};
+      return (await ask(`http://127.0.0.1:${httpPort}/v1/status`, {headers})).status;
+    };
+    t.is(await statusAs('rig.local:6271'), 200);
+    t.is(await statusAs('127.0.0.1'), 200);
+    t.is(await statusAs('rebound.example'), 403);
+  },
+);
