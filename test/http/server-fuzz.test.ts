@@ -3,6 +3,7 @@
 
 import test from 'ava';
 import fc from 'fast-check';
+import type {OperatorAnswer} from '../../src/core/core.ts';
 import {makeOperatorApp} from '../../src/http/server.ts';
 import {crypto, FakeHandle, JSON_BEARER, OWNER_ALONE, openFolder, TOKEN} from './rig.ts';
 
@@ -29,6 +30,8 @@ const GOOD: Readonly<Record<string, object>> = {
     intervalMs: 0,
   },
   '/v1/files': {files: [{name: 'a', blob: HEX, size: 1}]},
+  '/v1/pending/approve': {fingerprint: '0'.repeat(32)},
+  '/v1/pending/deny': {fingerprint: '0'.repeat(32)},
   '/v1/tokens': {uses: 1, hours: 1},
 };
 
@@ -67,6 +70,7 @@ const broken = (good: object): fc.Arbitrary<unknown> => {
 
 async function openApp(t: import('ava').ExecutionContext) {
   const handle = new FakeHandle();
+  handle.answer = {...handle.answer, nodes: []} as OperatorAnswer;
   const {blobs} = await openFolder(t);
   const saved: unknown[] = [];
   const indexed = {blobId: HEX as never, indexBlobId: HEX as never, count: 1};

@@ -40,8 +40,15 @@ const ROUTES: Readonly<Record<string, Role>> = {
   'POST /v1/files': 'operate',
   'POST /v1/lines': 'operate',
   'GET /v1/nodes': 'read',
+  'GET /v1/nodes/{id}/doubts': 'read',
+  'POST /v1/nodes/{id}/revoke': 'admin',
+  'GET /v1/pending': 'read',
+  'POST /v1/pending/approve': 'admin',
+  'POST /v1/pending/deny': 'admin',
   'GET /v1/status': 'read',
+  'GET /v1/tokens': 'read',
   'POST /v1/tokens': 'admin',
+  'POST /v1/tokens/{id}/revoke': 'admin',
 };
 
 type Described = {paths: Record<string, Record<string, {'x-role': string}>>};

@@ -30,7 +30,10 @@ export function addMembershipRoutes(app: FastifyInstance, context: RouteContext)
 function addPending(app: FastifyInstance, {handle}: RouteContext): void {
   app.get(
     '/v1/pending',
-    {config: {role: 'read', summary: 'Nodes that ask to be let in'}, schema: {querystring: NO_QUERY}},
+    {
+      config: {role: 'read', summary: 'Nodes that ask to be let in'},
+      schema: {querystring: NO_QUERY},
+    },
     () => ({nodes: handle.pending()}),
   );
 
@@ -77,7 +80,10 @@ function addRevocation(app: FastifyInstance, {handle}: RouteContext): void {
 
   app.get<ById>(
     '/v1/nodes/:id/doubts',
-    {config: {role: 'read', summary: 'Canonical results that rest on a revoked node alone'}, schema},
+    {
+      config: {role: 'read', summary: 'Canonical results that rest on a revoked node alone'},
+      schema,
+    },
     async request => {
       const nodeId = asNodeId(request.params.id);
       const node = handle.nodes().find(each => each.nodeId === nodeId);
@@ -102,7 +108,10 @@ function addRevocation(app: FastifyInstance, {handle}: RouteContext): void {
 function addTokens(app: FastifyInstance, {handle}: RouteContext): void {
   app.get(
     '/v1/tokens',
-    {config: {role: 'read', summary: 'Join tokens, without their secrets'}, schema: {querystring: NO_QUERY}},
+    {
+      config: {role: 'read', summary: 'Join tokens, without their secrets'},
+      schema: {querystring: NO_QUERY},
+    },
     () => ({tokens: handle.tokens()}),
   );
 
