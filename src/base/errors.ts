@@ -105,6 +105,11 @@ export const ERRORS = {
     http: 500,
   },
   VOLLEY_KEY_DAMAGED: {text: '{path} is not a valid key file: {reason}', exit: 2, http: 500},
+  VOLLEY_TRUST_OLD: {
+    text: 'the trust document here is version {version}, but version {seen} has been seen: this folder is an old backup. bring back the newest `master.keys` and `trust*` files, or, with the vault, run `volley keys rotate master --after {seen}`',
+    exit: 2,
+    http: 500,
+  },
   VOLLEY_WRONG_PASSPHRASE: {text: 'the passphrase does not open {path}', exit: 2, http: 400},
   VOLLEY_PORT_IN_USE: {
     text: 'port {port} on {host} is in use by another program; end it or choose another with {flag}',

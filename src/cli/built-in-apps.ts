@@ -2,7 +2,7 @@
 // blobs beside the keys; the master stores and publishes them at its start.
 
 import {createHash} from 'node:crypto';
-import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {asBlobId, type BlobId} from '../base/types.ts';
@@ -11,6 +11,7 @@ import type {AppRow} from '../core/tables.ts';
 import type {MasterHandle} from '../http/handle.ts';
 import {readAppFolder} from '../io/app-folder.ts';
 import type {BlobStore} from '../io/blob-store.ts';
+import {SECRET_FILE_MODE, writeDurably} from '../io/key-files.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 
 /** Folder in the master's data directory: `<name>.app` (signed manifest) and `<name>.wasm`. */
@@ -33,8 +34,10 @@ export async function prepareBuiltInApps(
   for (const name of readdirSync(from).sort()) {
     if (!existsSync(join(from, name, 'app.json'))) continue;
     const app = await readAppFolder(join(from, name));
-    writeFileSync(join(to, `${name}.app`), signApp(crypto, appKey.secretKey, app.manifest));
-    if (app.module) writeFileSync(join(to, `${name}.wasm`), app.module);
+    const signed = signApp(crypto, appKey.secretKey, app.manifest);
+    // The module first: whoever finds the signed manifest finds what it names.
+    if (app.module) writeDurably(join(to, `${name}.wasm`), app.module, SECRET_FILE_MODE);
+    writeDurably(join(to, `${name}.app`), signed, SECRET_FILE_MODE);
     names.push(name);
   }
   return names;

@@ -22,6 +22,8 @@ export type CommandSpec = {
   readonly options: readonly OptionSpec[];
   /** Whole command lines, with a comment where it helps. */
   readonly examples: readonly string[];
+  /** What it writes is for nobody else on this machine: it runs with umask 077. */
+  readonly writesSecrets?: boolean;
   /** Answers the exit code; nothing = 0. Throws VolleyError for what the user can mend. */
   readonly run: (given: Given) => Promise<number | undefined>;
 };

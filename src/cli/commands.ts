@@ -15,6 +15,9 @@ import {captureCommand} from './capture.ts';
 import type {CommandSpec} from './command.ts';
 import {demoCommand} from './demo.ts';
 import {initCommand} from './init.ts';
+import {keysPassphraseCommand} from './keys-passphrase.ts';
+import {keysRotateCommand} from './keys-rotate.ts';
+import {keysShowCommand} from './keys-show.ts';
 import {masterCommand} from './master.ts';
 import {nodeCommand} from './node.ts';
 import {nodesCommand} from './nodes.ts';
@@ -45,4 +48,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   accessAddCommand,
   accessLsCommand,
   accessRevokeCommand,
+  keysShowCommand,
+  keysRotateCommand,
+  keysPassphraseCommand,
 ];

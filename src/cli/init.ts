@@ -20,6 +20,7 @@ export const initCommand: CommandSpec = {
     'volley init --name scanner --data /srv/volley',
     'volley init --passphrase-file ./passphrase   # instead of one that is made and shown once',
   ],
+  writesSecrets: true,
   run: init,
 };
 

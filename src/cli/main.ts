@@ -64,6 +64,11 @@ function addCommand(cli: CAC, spec: CommandSpec): void {
   for (const example of spec.examples) command.example(`  ${example}`);
   command.action(() => {
     const [args, options] = [cli.args, cli.options];
+    if (spec.writesSecrets === true) {
+      process.umask(0o077);
+      // Every process of the machine can read a command line: what was on it (a join token) is no more.
+      process.title = `volley ${spec.name}`;
+    }
     return spec.run(givenOf(spec, args, options));
   });
 }

@@ -4,7 +4,7 @@
 import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {fromUtf8, toUtf8} from '../base/bytes.ts';
-import {readOwned, SECRET_FILE_MODE, writeDurably} from '../io/key-files.ts';
+import {isAlive, readOwned, SECRET_FILE_MODE, writeDurably} from '../io/key-files.ts';
 
 export type MasterPlace = {
   readonly pid: number;
@@ -35,4 +35,10 @@ export function readMasterPlace(data: string): MasterPlace | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The master that runs from this folder now; undefined when what master.json names is no process. */
+export function runningMaster(data: string): MasterPlace | undefined {
+  const place = readMasterPlace(data);
+  return place !== undefined && isAlive(place.pid) ? place : undefined;
 }

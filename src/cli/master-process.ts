@@ -6,23 +6,28 @@ import {equalBytes, fromHex} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {Prng} from '../base/prng.ts';
 import type {Address, BatchId, BlobId, CaptureId, PeerId} from '../base/types.ts';
+import {openSignedApp} from '../core/app.ts';
 import type {Announcement, OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import {type AppRow, jsonRow} from '../core/tables.ts';
 import {BLOB_PORT, openBlobServer} from '../http/blob-server.ts';
 import type {MasterHandle} from '../http/handle.ts';
 import type {HttpTimes} from '../http/listen.ts';
 import {openOperatorServer} from '../http/server.ts';
 import {readAccess, writeAccess} from '../io/access-file.ts';
 import {openBlobStore} from '../io/blob-store.ts';
-import {type Cluster, openCluster} from '../io/cluster-files.ts';
+import {type Cluster, MASTER_SECRETS, openCluster} from '../io/cluster-files.ts';
 import {NodeCrypto} from '../io/crypto.ts';
 import {indexLines} from '../io/index-lines.ts';
 import {BlobInputs} from '../io/inputs.ts';
 import {chooseInterface} from '../io/interfaces.ts';
+import {checkSecretFolder} from '../io/key-files.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
 import {Log, type LogLevel} from '../io/log.ts';
+import {SECURITY_FILES, SecurityLog} from '../io/security-log.ts';
 import {StoredSingles} from '../io/singles.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {SystemClock} from '../io/system-clock.ts';
+import {readRootSteps, trustIn} from '../io/trust-files.ts';
 import {openUdp} from '../io/udp.ts';
 import type {MasterConfig} from '../master/context.ts';
 import type {MasterCore} from '../master/master.ts';
@@ -88,6 +93,7 @@ export async function openMaster(options: MasterOptions): Promise<Master> {
 
 async function buildMaster(options: MasterOptions, closers: Closers): Promise<Master> {
   const cluster = openCluster(options.data);
+  checkSecretFolder(options.data, [...MASTER_SECRETS, ...SECURITY_FILES]);
   checkTrust(cluster, options.data);
   const {address} = chooseInterface(options.interface);
   const base = await openBase(options, cluster, closers);
@@ -103,7 +109,7 @@ async function buildMaster(options: MasterOptions, closers: Closers): Promise<Ma
   const inputs = new BlobInputs(base.blobs);
   const runtime = new MasterRuntime({
     core: base.core,
-    link: linkOf(base, cluster, Number(udp.address.split(':')[1])),
+    link: linkOf(base, cluster, Number(udp.address.split(':')[1]), options.data),
     ports: {...base, network: udp, inputs, singles, fatal: options.fatal},
     commandSecretKey: cluster.commandKey.secretKey,
     head: base.head,
@@ -157,10 +163,12 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
     level: options.logLevel ?? 'info',
   });
   closers.add(() => log.close());
+  const journal = new SecurityLog({dir: options.data, clock, log});
+  closers.add(() => journal.close());
   const store = await openLevelStore(join(options.data, 'store'));
   closers.add(() => store.close());
   const blobs = await openBlobStore(join(options.data, 'blobs'));
-  const head = await auditStore(store, crypto);
+  const head = await journal.audited(() => auditStore(store, crypto));
   const config: MasterConfig = {
     clusterId: cluster.clusterId,
     instanceId: crypto.random(8),
@@ -173,15 +181,18 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
     version: packageVersion(),
   };
   const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
-  const core = await restore(store, new MasterRestore(config, crypto, prng, clock.now()));
-  return {crypto, clock, journal: log, log, store, blobs, head, core};
+  const rows = new MasterRestore(config, crypto, prng, clock.now());
+  const {appKeys} = trustIn(options.data, cluster.signedTrust);
+  const core = await restore(store, rows, row => isSigned(row, {crypto, appKeys, blobs, journal}));
+  return {crypto, clock, journal, log, store, blobs, head, core};
 }
 
-const linkOf = ({core, crypto}: Base, cluster: Cluster, port: number): MasterLink =>
+const linkOf = ({core, crypto}: Base, cluster: Cluster, port: number, data: string): MasterLink =>
   new MasterLink({
     crypto,
     staticKey: cluster.staticKey,
     signedTrust: cluster.signedTrust,
+    rootSteps: readRootSteps(data, crypto, trustIn(data, cluster.signedTrust)),
     port,
     strangersMayAsk: true,
     knows: (peer: PeerId) => core.context.roster.byPeer(peer) !== undefined,
@@ -236,13 +247,36 @@ async function openDoors(parts: {
   return server.url;
 }
 
-/** Pushes the rows in their order; see FIRST_TABLES. */
-async function restore(store: LevelStore, rows: MasterRestore): Promise<MasterCore> {
+/** Pushes the rows in their order; see FIRST_TABLES. An app that is not `good` is left out. */
+async function restore(
+  store: LevelStore,
+  rows: MasterRestore,
+  good: (app: AppRow) => Promise<boolean>,
+): Promise<MasterCore> {
   for (const table of FIRST_TABLES)
-    for await (const [key, value] of store.scan(table)) rows.row(table, key, value);
+    for await (const [key, value] of store.scan(table)) {
+      if (table === 'app' && !(await good(jsonRow<AppRow>(value)))) continue;
+      rows.row(table, key, value);
+    }
   for (const {table, from, to} of rows.ranges())
     for await (const [key, value] of store.scan(table, from, to)) rows.row(table, key, value);
   return rows.finish();
+}
+
+/** Nodes would refuse it: better that no batch is begun with it. Its blob may be missing for a while. */
+async function isSigned(
+  app: AppRow,
+  parts: Pick<Base, 'crypto' | 'blobs' | 'journal'> & {readonly appKeys: readonly Uint8Array[]},
+): Promise<boolean> {
+  const {crypto, blobs, journal, appKeys} = parts;
+  if ((await blobs.size(app.appId)) === undefined) return true;
+  if (openSignedApp(crypto, appKeys, await blobs.get(app.appId)).kind === 'app') return true;
+  journal.note({
+    level: 'warn',
+    what: 'an app is not signed by a key that the root names',
+    fields: {app: app.name, version: app.version, advice: 'volley app publish signs it anew'},
+  });
+  return false;
 }
 
 async function* ndjsonOf(rows: readonly object[]): AsyncGenerator<Uint8Array> {

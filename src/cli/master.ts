@@ -41,6 +41,7 @@ export const masterCommand: CommandSpec = {
     'volley master --interface eth0 --data /srv/volley',
     'volley master --http-listen 0.0.0.0   # the operator interface for the whole network',
   ],
+  writesSecrets: true,
   run: runMaster,
 };
 

@@ -6,7 +6,7 @@ import {loadavg} from 'node:os';
 import {join} from 'node:path';
 import {setFlagsFromString} from 'node:v8';
 import {assertNever} from '../base/assert.ts';
-import {equalBytes, toUtf8} from '../base/bytes.ts';
+import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {Prng} from '../base/prng.ts';
 import {type Address, asAddress, type NodeId} from '../base/types.ts';
@@ -18,18 +18,23 @@ import {openBlobStore} from '../io/blob-store.ts';
 import {nodeConfigPath, readNodeConfig, type SandboxWish, systemFacts} from '../io/config.ts';
 import {NodeCrypto} from '../io/crypto.ts';
 import {chooseInterface} from '../io/interfaces.ts';
+import {checkSecretFolder} from '../io/key-files.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
 import {Log, type LogLevel} from '../io/log.ts';
 import {
+  keepTrust,
   type Membership,
+  NODE_SECRETS,
   openMembership,
   openNodeFiles,
   readMembership,
+  standsUnder,
   writeMembership,
 } from '../io/node-files.ts';
 import {ProcessRunner} from '../io/runner.ts';
 import type {Jail} from '../io/sandbox.ts';
 import {findJail} from '../io/sandbox-probe.ts';
+import {SECURITY_FILES, SecurityLog} from '../io/security-log.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {every, SystemClock} from '../io/system-clock.ts';
 import {GROUP, GROUP_PORT, MASTER_PORT, openUdp} from '../io/udp.ts';
@@ -80,7 +85,7 @@ export const isMember = (known: Membership | undefined, root: Uint8Array): known
   known !== undefined &&
   known.join === undefined &&
   known.asking !== true &&
-  equalBytes(known.rootFingerprint, root);
+  standsUnder(known, root);
 
 /** The membership on disk, renewed by a token if one is given that it needs. */
 function membershipOf(options: NodeOptions, crypto: NodeCrypto): Membership {
@@ -91,7 +96,10 @@ function membershipOf(options: NodeOptions, crypto: NodeCrypto): Membership {
   // A token may stand in a unit file for ever: once it has run out it must not lock a member out.
   if (isMember(known, token.fingerprint)) return known;
   const membership: Membership = {
-    rootFingerprint: token.fingerprint,
+    // What was seen of this cluster's trust stays seen, whatever token is used.
+    ...(known !== undefined && standsUnder(known, token.fingerprint)
+      ? known
+      : {rootFingerprint: token.fingerprint}),
     address: token.address,
     join: {tokenId: tokenIdOf(crypto, token.secret), secret: pskOf(crypto, token.secret)},
   };
@@ -102,8 +110,7 @@ function membershipOf(options: NodeOptions, crypto: NodeCrypto): Membership {
 /** As on disk; with the fingerprint of another root the node asks that one to be let in. */
 function membershipByRoot({root, data}: NodeOptions): Membership {
   const known = readMembership(data);
-  if (root === undefined || (known && equalBytes(known.rootFingerprint, root)))
-    return openMembership(data);
+  if (root === undefined || (known && standsUnder(known, root))) return openMembership(data);
   const membership = {rootFingerprint: root, address: undefined, join: undefined, asking: true};
   writeMembership(data, membership);
   return membership;
@@ -124,6 +131,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
 }
 
 async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> {
+  checkSecretFolder(options.data, [...NODE_SECRETS, ...SECURITY_FILES]);
   const clock = new SystemClock();
   const log = new Log({
     clock,
@@ -136,11 +144,13 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   const self = describe(options, settings, clock, jail);
   const {crypto, config, membership} = self;
   const {address} = chooseInterface(options.interface);
+  const journal = new SecurityLog({dir: options.data, clock, log});
+  closers.add(() => journal.close());
   const store = await openLevelStore(join(options.data, 'store'), {
     writeBufferBytes: WRITE_BUFFER_BYTES,
   });
   closers.add(() => store.close());
-  const head = await auditStore(store, crypto);
+  const head = await journal.audited(() => auditStore(store, crypto));
   const core = await restore(store, new NodeRestore(config, crypto, self.prng, clock.now().mono));
   const udp = await openUdp({
     role: 'node',
@@ -152,7 +162,8 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   const ear = new GroupEar(log, options.groupPort ?? GROUP_PORT);
   closers.add(() => ear.close());
   let runtime: NodeRuntime | undefined;
-  const hands = await openHands(self, options, closers, event => runtime?.post(event));
+  const link = linkOf(self, options);
+  const hands = await openHands(self, link, options, closers, event => runtime?.post(event));
   const otherRoot = new OtherRoot({
     crypto,
     ours: membership.rootFingerprint,
@@ -162,11 +173,12 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   });
   runtime = new NodeRuntime({
     core,
-    link: linkOf(self, options),
+    link,
     commands: new CommandReceiver(crypto, target => targets(target, self.nodeId, config.labels)),
-    ports: {clock, network: udp, store, journal: log, crypto, fatal: options.fatal, ...hands},
+    ports: {clock, network: udp, store, journal, crypto, fatal: options.fatal, ...hands},
     head,
     onBadTrust: (frame, from) => otherRoot.heard(frame, from),
+    onTrust: (trust, root) => keepTrust(options.data, trust, root),
     onJoined: (_trust, master) => {
       joined(options.data, membership, master);
       ear.joined();
@@ -237,6 +249,7 @@ function describe(
     identity: files.identity,
     staticKey: files.staticKey.publicKey,
     rootFingerprint: membership.rootFingerprint,
+    trust: membership.trust,
     bootId: crypto.random(8),
   };
   checkHello(config, nodeConfigPath(options.data));
@@ -266,13 +279,20 @@ const linkOf = ({crypto, prng, files, config, membership}: Self, options: NodeOp
     staticKey: files.staticKey,
     bootId: config.bootId,
     rootFingerprint: membership.rootFingerprint,
+    trust: membership.trust,
     group: asAddress(`${GROUP}:${options.masterPort ?? MASTER_PORT}`),
     ...(membership.join ? {token: {id: membership.join.tokenId, psk: membership.join.secret}} : {}),
     ...(membership.address === undefined ? {} : {address: membership.address}),
   });
 
 /** What computes, fires and carries blobs. */
-async function openHands(self: Self, options: NodeOptions, closers: Closers, tell: Tell) {
+async function openHands(
+  self: Self,
+  link: NodeLink,
+  options: NodeOptions,
+  closers: Closers,
+  tell: Tell,
+) {
   const {crypto, clock, nodeId, actions, config, prng, jail} = self;
   const folder = await openBlobStore(join(options.data, 'blobs'));
   const blobs = new HttpNodeBlobs({
@@ -285,7 +305,8 @@ async function openHands(self: Self, options: NodeOptions, closers: Closers, tel
   closers.add(() => blobs.close());
   const source = new AppSource({
     crypto,
-    appKeys: () => blobs.appKeys,
+    // Of the newest document that was seen, also between two Welcomes.
+    appKeys: () => link.trustDocument()?.appKeys ?? [],
     fetchBlob: (blobId, maxBytes) => blobs.fetchBlob(blobId, maxBytes),
   });
   const runner = new ProcessRunner({
@@ -322,7 +343,8 @@ function joined(data: string, before: Membership, master: Address | undefined): 
   const known = readMembership(data);
   const address = master ?? before.address;
   if (known?.join === undefined && !known?.asking && known?.address === address) return;
-  writeMembership(data, {rootFingerprint: before.rootFingerprint, address, join: undefined});
+  const {asking: _asking, ...kept} = known ?? before;
+  writeMembership(data, {...kept, address, join: undefined});
 }
 
 async function readInput(blobs: HttpNodeBlobs, input: Input): Promise<Uint8Array> {

@@ -39,6 +39,7 @@ export const nodeCommand: CommandSpec = {
     'volley node --root "0123 4567 89ab …"     # no token: `volley nodes approve` on the master',
     'volley node --name cam-07 --label ring1 --slots 2',
   ],
+  writesSecrets: true,
   run: runNode,
 };
 

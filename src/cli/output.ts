@@ -2,7 +2,7 @@
 // that a node's name cannot steer the terminal.
 
 import {once} from 'node:events';
-import {harmless} from '../io/log.ts';
+import {harmless} from '../base/text.ts';
 
 /** One line on stdout. Our own texts; what peers chose must be harmless already. */
 export const print = (line = ''): void => {

@@ -18,6 +18,16 @@ export function readPassphraseFile(given: Given): string | undefined {
   const path = given.text('passphrase-file');
   const text = path === undefined ? process.env['VOLLEY_PASSPHRASE'] : firstLine(path);
   if (text === undefined || (path === undefined && text === '')) return undefined;
+  return longEnough(text);
+}
+
+/** The passphrase in --new-passphrase-file; undefined when it is not given. */
+export function readNewPassphrase(given: Given): string | undefined {
+  const path = given.text('new-passphrase-file');
+  return path === undefined ? undefined : longEnough(firstLine(path));
+}
+
+function longEnough(text: string): string {
   if (text.length < CHARACTERS_MIN)
     throw usage(`a passphrase has at least ${CHARACTERS_MIN} characters`);
   return text;

@@ -230,6 +230,8 @@ export type NodeEvent =
       readonly heardAt: MonoMs;
     }
   | {readonly type: 'duplicateCommand'; readonly epoch: number; readonly seq: number}
+  /** A newer trust document of our root, durable. `rekeyed`: session and group of the old keys are over. */
+  | {readonly type: 'trust'; readonly signedTrust: Uint8Array; readonly rekeyed: boolean}
   | {
       readonly type: 'computed';
       readonly replicaId: ReplicaId;

@@ -4,18 +4,21 @@
 //   master.keys      secret: command key, static key, lease secret
 //   operator.token   secret: what the CLI shows to the HTTP interface, 64 hex characters
 //   trust            public: the trust document, signed by the root
+//   trust.<version>  public: the documents in which the root changed (trust-files.ts)
 //   offline.vault    root and app keys under the passphrase; to be moved away
 //
 // All of it is made in a folder beside and moved there in one step: a cluster is there whole or not
-// at all.
+// at all. The trust document says which keys are the cluster's; `<file>.next` holds those that a rotation
+// was about to bring in (key-rotation.ts), and counts where the trust document names them.
 
-import {randomBytes} from 'node:crypto';
-import {existsSync, readFileSync, renameSync, rmSync} from 'node:fs';
+import {createHash, randomBytes} from 'node:crypto';
+import {existsSync, renameSync, rmSync} from 'node:fs';
 import {basename, dirname, join, resolve} from 'node:path';
-import {fromHex, fromUtf8, toHex, toUtf8} from '../base/bytes.ts';
+import {equalBytes, fromHex, fromUtf8, toHex, toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
-import {fingerprintOf, signTrust} from '../wire/trust.ts';
+import type {TrustDocument} from '../wire/message.ts';
+import {FINGERPRINT_BYTES, fingerprintOf, signTrust} from '../wire/trust.ts';
 import {
   damaged,
   errnoOf,
@@ -31,6 +34,7 @@ import {
   writeDurably,
   writeKeyFile,
 } from './key-files.ts';
+import {readTrustFile, trustIn, trustPath} from './trust-files.ts';
 import {newPassphrase, sealVault} from './vault.ts';
 
 const KIND = 'volley master keys';
@@ -42,12 +46,25 @@ const FILES = {
   cluster: 'cluster.json',
   keys: 'master.keys',
   token: 'operator.token',
-  trust: 'trust',
   vault: 'offline.vault',
 } as const;
 
+/** What a rotation prepares beside the file that it is to replace. */
+export const nextOf = (path: string): string => `${path}.next`;
+
 export const operatorTokenPath = (dir: string): string => join(dir, FILES.token);
+export const masterKeysPath = (dir: string): string => join(dir, FILES.keys);
 export const vaultPath = (dir: string): string => join(dir, FILES.vault);
+
+/** What nobody else may read, of all that may lie in a master's folder. */
+export const MASTER_SECRETS: readonly string[] = [
+  FILES.keys,
+  nextOf(FILES.keys),
+  FILES.token,
+  FILES.vault,
+  nextOf(FILES.vault),
+  'master.json',
+];
 
 export type NewCluster = {
   readonly clusterId: Uint8Array;
@@ -134,25 +151,29 @@ function writeMasterFiles(
     masterStatic: staticKey.publicKey,
     appKeys: [appKey.publicKey],
   });
-  writeDurably(join(dir, FILES.trust), signedTrust, PUBLIC_FILE_MODE);
-  writeKeyFile(join(dir, FILES.keys), KIND, {
-    clusterId: made.clusterId,
-    commandPublic: commandKey.publicKey,
-    commandSecret: commandKey.secretKey,
-    staticPublic: staticKey.publicKey,
-    staticSecret: staticKey.secretKey,
+  writeDurably(trustPath(dir), signedTrust, PUBLIC_FILE_MODE);
+  writeMasterKeys(join(dir, FILES.keys), made.clusterId, {
+    commandKey,
+    staticKey,
     leaseSecret: crypto.random(SECRET_BYTES),
   });
   const token = toUtf8(`${toHex(crypto.random(SECRET_BYTES))}\n`);
   writeDurably(join(dir, FILES.token), token, SECRET_FILE_MODE);
-  const cluster = {
+  writeClusterFile(dir, {...made, createdAt: Date.now()});
+}
+
+type Public = Pick<Cluster, 'clusterId' | 'name' | 'createdAt' | 'rootFingerprint'>;
+
+/** For people and for the name: what counts is in the trust document. */
+export function writeClusterFile(dir: string, cluster: Public): void {
+  const file = {
     format: FORMAT,
-    clusterId: toHex(made.clusterId),
-    name: made.name,
-    createdAt: Date.now(),
-    rootFingerprint: toHex(made.rootFingerprint),
+    clusterId: toHex(cluster.clusterId),
+    name: cluster.name,
+    createdAt: cluster.createdAt,
+    rootFingerprint: toHex(cluster.rootFingerprint),
   };
-  const text = `${JSON.stringify(cluster, undefined, 2)}\n`;
+  const text = `${JSON.stringify(file, undefined, 2)}\n`;
   writeDurably(join(dir, FILES.cluster), toUtf8(text), PUBLIC_FILE_MODE);
 }
 
@@ -188,28 +209,46 @@ export function openCluster(dir: string): Cluster {
   if (bytes === undefined) throw new VolleyError('VOLLEY_NOT_INITIALIZED', {path: place});
   const cluster = parseObject(path, bytes);
   const clusterId = hexField(path, cluster['clusterId'], CLUSTER_ID_BYTES);
-  const rootFingerprint = hexField(path, cluster['rootFingerprint'], 0);
   const {name, createdAt, format} = cluster;
   if (format !== FORMAT) throw damaged(path, `format ${String(format)} is not known here`);
   if (typeof name !== 'string' || typeof createdAt !== 'number') {
     throw damaged(path, 'it has no name or no createdAt');
   }
+  const signedTrust = readTrustFile(place);
+  const trust = trustIn(place, signedTrust);
   return {
     clusterId,
     name,
     createdAt,
-    rootFingerprint,
-    ...openMasterKeys(place, cluster['clusterId']),
-    signedTrust: openTrustFile(place),
+    rootFingerprint: new Uint8Array(
+      createHash('sha256').update(trust.rootKey).digest().subarray(0, FINGERPRINT_BYTES),
+    ),
+    ...openMasterKeys(place, cluster['clusterId'], trust),
+    signedTrust,
     operatorToken: readOperatorToken(place),
   };
 }
 
-function openMasterKeys(
-  place: string,
-  clusterIdHex: unknown,
-): Pick<Cluster, 'commandKey' | 'staticKey' | 'leaseSecret'> {
+export type MasterKeys = Pick<Cluster, 'commandKey' | 'staticKey' | 'leaseSecret'>;
+
+/** The keys that the trust document names: those in place, or those of a rotation that was cut off. */
+function openMasterKeys(place: string, clusterIdHex: unknown, trust: TrustDocument): MasterKeys {
   const path = join(place, FILES.keys);
+  const keys = readMasterKeys(path, clusterIdHex);
+  if (keys !== undefined && isNamed(trust, keys)) return keys;
+  const next = readMasterKeys(nextOf(path), clusterIdHex);
+  if (next !== undefined && isNamed(trust, next)) return next;
+  if (keys === undefined) throw damaged(path, 'it is missing');
+  const reason = 'it is not what the root signed for these keys; bring it back from a backup';
+  throw damaged(trustPath(place), reason);
+}
+
+export const isNamed = (trust: TrustDocument, keys: MasterKeys): boolean =>
+  equalBytes(trust.commandKey, keys.commandKey.publicKey) &&
+  equalBytes(trust.masterStatic, keys.staticKey.publicKey);
+
+/** undefined when there is no such file. */
+export function readMasterKeys(path: string, clusterIdHex: unknown): MasterKeys | undefined {
   const keys = readKeyFile(path, KIND, {
     clusterId: CLUSTER_ID_BYTES,
     commandPublic: 32,
@@ -218,7 +257,7 @@ function openMasterKeys(
     staticSecret: 32,
     leaseSecret: SECRET_BYTES,
   });
-  if (keys === undefined) throw damaged(path, 'it is missing');
+  if (keys === undefined) return undefined;
   if (toHex(keys.clusterId) !== clusterIdHex) throw damaged(path, 'it is of another cluster');
   return {
     commandKey: {publicKey: keys.commandPublic, secretKey: keys.commandSecret},
@@ -227,13 +266,15 @@ function openMasterKeys(
   };
 }
 
-function openTrustFile(place: string): Uint8Array {
-  const path = join(place, FILES.trust);
-  try {
-    return new Uint8Array(readFileSync(path));
-  } catch (error) {
-    throw damaged(path, 'it cannot be read', error);
-  }
+export function writeMasterKeys(path: string, clusterId: Uint8Array, keys: MasterKeys): void {
+  writeKeyFile(path, KIND, {
+    clusterId,
+    commandPublic: keys.commandKey.publicKey,
+    commandSecret: keys.commandKey.secretKey,
+    staticPublic: keys.staticKey.publicKey,
+    staticSecret: keys.staticKey.secretKey,
+    leaseSecret: keys.leaseSecret,
+  });
 }
 
 /** The token that the HTTP interface asks for; the CLI on the master reads it from here. */

@@ -38,6 +38,17 @@ export type KeyFields = Readonly<Record<string, Uint8Array>>;
 export const errnoOf = (error: unknown): string =>
   error instanceof Error && 'code' in error ? String(error.code) : '';
 
+/** Is there a process of this id, ours or another's? */
+export function isAlive(pid: number): boolean {
+  if (!(pid > 0)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+}
+
 const isPosix = process.getuid !== undefined;
 const octal = (mode: number): string => (mode & 0o777).toString(8).padStart(3, '0');
 
@@ -61,6 +72,31 @@ export function makeSecretDirectory(path: string): void {
   checkOwner(path, found.uid);
   if (isPosix && (found.mode & 0o022) !== 0) {
     throw new VolleyError('VOLLEY_KEY_EXPOSED', {path, mode: octal(found.mode), wanted: '700'});
+  }
+}
+
+/**
+ * Before anything of a role is opened: its folder is 0700 and ours, its secret files are 0600 and ours. What
+ * is below the folder is behind it, whatever modes it has.
+ *
+ * @param secrets names of files in the folder; those that are not there are no fault
+ */
+export function checkSecretFolder(path: string, secrets: readonly string[]): void {
+  if (!isPosix) return;
+  const checked = [
+    {path, allowed: SECRET_DIRECTORY_MODE},
+    ...secrets.map(name => ({path: join(path, name), allowed: SECRET_FILE_MODE})),
+  ];
+  for (const {path: each, allowed} of checked) {
+    const found = statSync(each, {throwIfNoEntry: false});
+    if (found === undefined) continue;
+    checkOwner(each, found.uid);
+    if ((found.mode & 0o777 & ~allowed & 0o077) !== 0)
+      throw new VolleyError('VOLLEY_KEY_EXPOSED', {
+        path: each,
+        mode: octal(found.mode),
+        wanted: octal(allowed),
+      });
   }
 }
 

@@ -7,6 +7,7 @@
 // a period and then only a number; and characters that steer a terminal or hide text are written as
 // \uXXXX.
 
+import {harmless} from '../base/text.ts';
 import type {WallMs} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {Note} from '../core/core.ts';
@@ -101,14 +102,6 @@ export class Log implements Journal {
     this.#write(`${harmless(line)}\n`);
   }
 }
-
-/** Controls, format characters (bidi, zero width) and line separators as \uXXXX, as in JSON. */
-export const harmless = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu, character =>
-    [...Array(character.length).keys()]
-      .map(i => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
 
 const shortened = (fields: Note['fields']): Note['fields'] =>
   Object.fromEntries(

@@ -3,7 +3,7 @@
 // TOKEN`, or --root or --tofu).
 
 import {join} from 'node:path';
-import {fromHex, toHex, toUtf8} from '../base/bytes.ts';
+import {equalBytes, fromHex, toHex, toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {type Address, asAddress} from '../base/types.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
@@ -21,6 +21,8 @@ import {
 const KIND = 'volley node keys';
 const FORMAT = 1;
 const FILES = {keys: 'node.keys', membership: 'membership.json'} as const;
+/** What nobody else may read, of all that may lie in a node's folder. */
+export const NODE_SECRETS: readonly string[] = Object.values(FILES);
 const KEY_LENGTHS = {
   identityPublic: 32,
   identitySecret: 32,
@@ -52,7 +54,14 @@ export type Membership = {
   readonly join: JoinSecret | undefined;
   /** It knows whom to trust, and waits to be approved. */
   readonly asking?: boolean;
+  /** SignedTrust, encoded: the newest one seen. Nothing older is ever believed again. */
+  readonly trust?: Uint8Array;
+  /** Roots that passed on to the one of today: a token that names one of them is of this cluster. */
+  readonly formerRoots?: readonly Uint8Array[];
 };
+
+/** Roots remembered; a token of an older one is long out of date. */
+const FORMER_ROOTS_MAX = 16;
 
 /** Opens a node's folder; makes it and its keys when they are not there. */
 export function openNodeFiles(dir: string, crypto: Crypto): NodeFiles {
@@ -98,12 +107,17 @@ export function readMembership(dir: string): Membership | undefined {
   if (address !== undefined && typeof address !== 'string') {
     throw damaged(path, '"address" is not text');
   }
+  const {trust, formerRoots} = file;
   return {
     rootFingerprint: hexField(path, 'rootFingerprint', file['rootFingerprint']),
+    ...(trust === undefined ? {} : {trust: hexField(path, 'trust', trust)}),
+    ...(Array.isArray(formerRoots)
+      ? {formerRoots: formerRoots.map(root => hexField(path, 'formerRoots', root))}
+      : {}),
     address: address === undefined ? undefined : asAddress(address),
     join:
       typeof tokenId === 'number' ? {tokenId, secret: hexField(path, 'secret', secret)} : undefined,
-    asking: file['asking'] === true,
+    ...(file['asking'] === true ? {asking: true} : {}),
   };
 }
 
@@ -116,17 +130,38 @@ export function openMembership(dir: string): Membership {
 
 /** Durable when it returns. */
 export function writeMembership(dir: string, membership: Membership): void {
-  const {rootFingerprint, address, join: token, asking} = membership;
+  const {rootFingerprint, address, join: token, asking, trust, formerRoots = []} = membership;
   const file = {
     format: FORMAT,
     rootFingerprint: toHex(rootFingerprint),
     ...(address === undefined ? {} : {address}),
     ...(token === undefined ? {} : {tokenId: token.tokenId, secret: toHex(token.secret)}),
     ...(asking === true ? {asking} : {}),
+    ...(trust === undefined ? {} : {trust: toHex(trust)}),
+    ...(formerRoots.length === 0 ? {} : {formerRoots: formerRoots.map(toHex)}),
   };
   const text = `${JSON.stringify(file, undefined, 2)}\n`;
   writeDurably(join(dir, FILES.membership), toUtf8(text), SECRET_FILE_MODE);
 }
+
+/** Keeps a newer trust document, and its root if that is another. Durable when it returns. */
+export function keepTrust(dir: string, signedTrust: Uint8Array, rootFingerprint: Uint8Array): void {
+  const known = openMembership(dir);
+  const {formerRoots = []} = known;
+  const isSame = equalBytes(known.rootFingerprint, rootFingerprint);
+  writeMembership(dir, {
+    ...known,
+    rootFingerprint,
+    trust: signedTrust,
+    formerRoots: isSame
+      ? formerRoots
+      : [known.rootFingerprint, ...formerRoots].slice(0, FORMER_ROOTS_MAX),
+  });
+}
+
+/** Does this membership stand under that root, today or through rotations of it? */
+export const standsUnder = (known: Membership, root: Uint8Array): boolean =>
+  [known.rootFingerprint, ...(known.formerRoots ?? [])].some(each => equalBytes(each, root));
 
 function hexField(path: string, name: string, text: unknown): Uint8Array {
   const bytes = typeof text === 'string' ? fromHex(text) : undefined;

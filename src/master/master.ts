@@ -33,6 +33,7 @@ import {Pulls} from './pulls.ts';
 import {Results} from './results.ts';
 import {Revocation} from './revocation.ts';
 import type {NodeState} from './roster.ts';
+import {TrustWatch} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
 
 /**
@@ -59,6 +60,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #captures: Captures;
   readonly #operator: Operator;
   readonly #revocation: Revocation;
+  readonly #trust: TrustWatch;
   #wakeNextAt = Number.NEGATIVE_INFINITY;
   readonly #wakes = new TokenBucket(WAKES_PER_SECOND);
   #wakeDue = false;
@@ -70,6 +72,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     nextReportNo: number;
     nextBatchId: number;
     captures: readonly Capture[];
+    /** Highest version of the trust document that earlier lives saw. */
+    trustSeen?: number;
   }) {
     const {context} = parts;
     this.#context = context;
@@ -89,6 +93,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       this.#enrolment,
       parts.nextBatchId,
     );
+    this.#trust = new TrustWatch(context, parts.trustSeen ?? 0);
     context.raiseEpoch(context.epoch); // durable before anything of this epoch leaves
   }
 
@@ -161,6 +166,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#captures.onShot(node, message);
       case 'timeProbe':
         return this.#onTimeProbe(peer, message, now);
+      case 'trustUpdate':
+        return this.#trust.onUpdate(node, message);
       case 'welcome':
       case 'refusal':
       case 'assign':

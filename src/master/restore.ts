@@ -36,6 +36,7 @@ import {EPOCH_KEY, type MasterConfig, MasterContext} from './context.ts';
 import {Feeder} from './feeder.ts';
 import {MasterCore} from './master.ts';
 import {Roster} from './roster.ts';
+import {TRUST_KEY, type TrustSeen} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
 
 /** Whole tables, in the order they must be pushed. */
@@ -71,6 +72,7 @@ export class MasterRestore {
   readonly #votes = new Map<BatchId, SavedVotes>();
   readonly #captures = new Map<string, Capture>();
   #epoch = 0;
+  #trustSeen = 0;
   #lastReportNo = 0;
 
   constructor(config: MasterConfig, crypto: Crypto, prng: Prng, now: Now) {
@@ -102,6 +104,7 @@ export class MasterRestore {
     switch (table) {
       case 'meta':
         if (key === EPOCH_KEY) this.#epoch = jsonRow<{epoch: number}>(value).epoch;
+        if (key === TRUST_KEY) this.#trustSeen = jsonRow<TrustSeen>(value).version;
         return;
       case 'app':
         this.#apps.set(key, jsonRow<AppRow>(value));
@@ -208,6 +211,7 @@ export class MasterRestore {
       nextReportNo: this.#lastReportNo + 1,
       nextBatchId,
       captures: [...this.#captures.values()],
+      trustSeen: this.#trustSeen,
     });
   }
 

@@ -2,7 +2,7 @@
 // acknowledge what is durable. A report is acknowledged whole or not at all; what is not acknowledged
 // comes again, and taking it twice changes nothing.
 
-import {fromHex} from '../base/bytes.ts';
+import {fromHex, toHex} from '../base/bytes.ts';
 import {type BatchId, type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {
   type Decision,
@@ -38,6 +38,9 @@ type Fate =
   | {readonly kind: 'stale'}
   /** Of use later: not acknowledged, so that it comes again. */
   | {readonly kind: 'later'};
+
+/** Votes of each side that a disagreement names. */
+const VOTES_TOLD = 3;
 
 type Closing = Exclude<Verdict, {kind: 'open'}>;
 
@@ -183,6 +186,7 @@ export class Results {
       batch.counters.disagreements += disagreeing.length;
       for (const vote of agreeing) roster.addCredit(vote.nodeId, {validated: 1, credit: CREDIT});
       for (const vote of disagreeing) roster.addCredit(vote.nodeId, {disagreed: 1});
+      if (disagreeing.length > 0) this.#tellDisagreement(batch, workunit, verdict);
       decision = {kind: 'done', reportNo: canonical.reportNo, item: canonical.item};
     } else {
       batch.counters.failed += 1;
@@ -191,6 +195,33 @@ export class Results {
     }
     batch.close(workunit, verdict.kind === 'canonical' ? 'done' : 'failed', decision);
     this.#context.dirtyBatches.add(batch);
+  }
+
+  /** Who returned what: the reports themselves are kept as evidence. */
+  #tellDisagreement(
+    batch: Batch,
+    workunit: Workunit,
+    {agreeing, disagreeing}: Extract<Verdict, {kind: 'canonical'}>,
+  ): void {
+    const named = (votes: readonly Vote[]): string =>
+      votes
+        .slice(0, VOTES_TOLD)
+        .map(vote => `${vote.nodeId}=${this.#hashOf(vote)} in report ${vote.reportNo}`)
+        .join(', ');
+    this.#context.note('warn', 'nodes disagree on a result', {
+      node: disagreeing[0]?.nodeId ?? '',
+      workunit: workunitId(batch.row.id, workunit.index),
+      agreed: named(agreeing),
+      disagreed: named(disagreeing),
+    });
+  }
+
+  #hashOf(vote: Vote): string {
+    if (vote.status !== 'done') return vote.status;
+    const {output} = vote;
+    return output.kind === 'blob'
+      ? output.blobId
+      : toHex(this.#context.crypto.sha256(output.bytes));
   }
 
   #forgetVotes(batch: Batch, workunit: Workunit, unsaved?: Vote): void {

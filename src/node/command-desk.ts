@@ -149,6 +149,14 @@ export class CommandDesk {
     return ops;
   }
 
+  /** The uploads that a Collect of these blobs asks for. */
+  uploads(blobIds: readonly BlobId[]): NodeEffect[] {
+    return this.files(blobIds).map(({blobId, size, captureId, shot}) => {
+      const purpose = {kind: 'shot' as const, captureId, shot};
+      return {type: 'upload', blobId, size, purpose};
+    });
+  }
+
   files(blobIds: readonly BlobId[]): KeptFile[] {
     return blobIds.flatMap(blobId => this.#files.get(blobId) ?? []);
   }

@@ -21,6 +21,8 @@ export type NodeConfig = {
   readonly staticKey: Uint8Array;
   /** 16 bytes of SHA-256 of the root key; undefined = any root (trust on first use). */
   readonly rootFingerprint: Uint8Array | undefined;
+  /** SignedTrust that an earlier run stored: nothing older is believed. */
+  readonly trust?: Uint8Array | undefined;
   /** 8 random bytes of this start. */
   readonly bootId: Uint8Array;
 };

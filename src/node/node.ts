@@ -23,7 +23,7 @@ import {encodeJson, put} from '../core/tables.ts';
 import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState, Message, Welcome} from '../wire/message.ts';
-import {openTrust} from '../wire/trust.ts';
+import {TrustPin} from '../wire/trust.ts';
 import {ClockWatch} from './clock-watch.ts';
 import type {CommandDesk} from './command-desk.ts';
 import {Floor} from './floor.ts';
@@ -38,7 +38,6 @@ import type {Spool} from './spool.ts';
 
 export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #config: NodeConfig;
-  readonly #crypto: Crypto;
   readonly #memory: NodeMemory;
   readonly #outbox: Outbox;
   readonly #slots: Slots;
@@ -48,6 +47,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #clock = new ClockSync();
   readonly #reporter = new Reporter();
   readonly #desk: CommandDesk;
+  readonly #trust: TrustPin;
   readonly #floor: Floor;
   #member: Membership | undefined;
   #welcomed = false;
@@ -65,7 +65,6 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     desk: CommandDesk;
   }) {
     this.#config = parts.config;
-    this.#crypto = parts.crypto;
     this.#memory = parts.memory;
     this.#outbox = new Outbox(parts.config.identity, parts.crypto, parts.memory, parts.spool);
     this.#slots = new Slots(parts.config.slots);
@@ -73,6 +72,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
     this.#prober = new Prober(parts.prng);
     this.#desk = parts.desk;
+    const {config, crypto} = parts;
+    this.#trust = new TrustPin(crypto, config.rootFingerprint, config.trust);
     this.#floor = new Floor(parts.memory, this.#outbox, effect => this.#emit(effect));
   }
 
@@ -125,6 +126,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#onMessage(event, now);
       case 'command':
         return this.#onCommand(event, now);
+      case 'trust': // the link has taken it, so the pins agree
+        return this.#trust.learn(event.signedTrust) && event.rekeyed ? this.#leave() : undefined;
       case 'duplicateCommand':
         return this.#desk.onDuplicate(event.epoch, event.seq, now.mono);
       case 'computed':
@@ -147,8 +150,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   #onLinked(event: Extract<NodeEvent, {type: 'linked'}>, now: Now): void {
-    this.#welcomed = false;
-    this.#puller.end();
+    this.#leave();
     this.#greeting.begin(event.peer, event.handshakeHash, now.mono);
   }
 
@@ -172,10 +174,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'timeReply':
         return this.#prober.onReply(message, heardAt, this.#clock);
       case 'collect':
-        for (const {blobId, size, captureId, shot} of this.#desk.files(message.blobIds)) {
-          const purpose = {kind: 'shot' as const, captureId, shot};
-          this.#emit({type: 'upload', blobId, size, purpose});
-        }
+        for (const upload of this.#desk.uploads(message.blobIds)) this.#emit(upload);
         return;
       case 'commandCopy': // the runtime opens it and gives a `command`
       case 'hello':
@@ -184,6 +183,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'commandAck':
       case 'timeProbe':
       case 'shotReport':
+      case 'trustUpdate':
         return;
       default:
         return assertNever(message);
@@ -197,19 +197,22 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#emit({type: 'rotateGroup', groupKey, groupKeyId});
   }
 
+  #leave(): void {
+    this.#welcomed = false;
+    this.#puller.end();
+  }
+
   #onWelcome(peer: PeerId, welcome: Welcome, heardAt: MonoMs, now: Now): void {
     if (!this.#greeting.isFor(peer)) return; // of a session that another has replaced
-    const trust = openTrust(this.#crypto, welcome.trust, this.#config.rootFingerprint);
+    const trust = this.#trust.learn(welcome.trust) ? this.#trust.document : undefined;
     if (!trust || !equalBytes(trust.clusterId, welcome.clusterId)) {
       this.#note('alarm', 'welcome without the trust of our root', {});
       return;
     }
     if (welcome.epoch < this.#memory.epoch) {
       if (this.#welcomed) return; // a late word of the master's life before this one
-      this.#note('alarm', 'the master is in an earlier epoch than we have seen', {
-        epoch: welcome.epoch,
-        seen: this.#memory.epoch,
-      });
+      const epochs = {epoch: welcome.epoch, seen: this.#memory.epoch};
+      this.#note('alarm', 'the master is in an earlier epoch than we have seen', epochs);
       return; // Hello told it; it comes back with a later one
     }
     const sentAt = this.#greeting.welcomed();
@@ -354,8 +357,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (pull) this.#emit({type: 'send', to, message: pull});
     if (!this.#puller.isLost) return;
     this.#note('warn', 'the master does not answer', {});
-    this.#welcomed = false;
-    this.#puller.end();
+    this.#leave();
     this.#emit({type: 'forget', peer: to});
   }
 

@@ -115,6 +115,8 @@ export class MasterRuntime {
         const {peer, handshakeHash, tokenId, from} = received;
         return this.#postHeard({type: 'linked', peer, handshakeHash, tokenId, from}, peer);
       }
+      case 'trust':
+        return; // a node's: the master's own is in its folder
       case 'drop':
         return this.#ports.journal.count(`drop.${received.reason}`);
       default:

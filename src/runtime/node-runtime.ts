@@ -2,6 +2,7 @@
 // go through the driver to the core, effects come back out. The same under real UDP and in the simulator.
 
 import {assertNever} from '../base/assert.ts';
+import {equalBytes, toHex} from '../base/bytes.ts';
 import type {Address, MonoMs} from '../base/types.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {Head} from '../core/journal.ts';
@@ -32,6 +33,8 @@ export type NodeRuntimeOptions = {
   readonly commands: CommandReceiver;
   readonly ports: NodePorts;
   readonly head: Head;
+  /** A newer trust document: the shell makes it durable before it returns, or throws. */
+  readonly onTrust?: (signedTrust: Uint8Array, rootFingerprint: Uint8Array) => void;
   /** After the first Welcome: the shell stores the trust document and where the master was. */
   readonly onJoined?: (trust: Uint8Array | undefined, master: Address | undefined) => void;
   /** The master answers, and does not want this node, or not yet; volley.proto lists the reasons. */
@@ -47,6 +50,7 @@ const PATIENCE_MS = 1;
 /** First byte of a command frame. */
 const COMMAND_TYPE = 7;
 
+type News = Extract<Received, {kind: 'trust'}>;
 type Performed = Exclude<NodeEffect, {type: 'save'}>;
 
 export class NodeRuntime {
@@ -122,11 +126,27 @@ export class NodeRuntime {
         this.#master = from;
         return this.#postHeard({type: 'linked', peer, handshakeHash, tokenId, from});
       }
+      case 'trust':
+        return this.#onTrust(received);
       case 'drop':
         return this.#ports.journal.count(`drop.${received.reason}`);
       default:
         return assertNever(received);
     }
+  }
+
+  /** Durable before it is used: after a power cut no older document may be believed again. */
+  #onTrust({signedTrust, rootFingerprint, version, rekeyed}: News): void {
+    try {
+      this.#options.onTrust?.(signedTrust, rootFingerprint);
+    } catch (error) {
+      this.stop();
+      return this.#ports.fatal(error);
+    }
+    if (rekeyed) this.#options.commands.leave();
+    const fields = {version, root: toHex(rootFingerprint), rekeyed};
+    this.#ports.journal.note({level: 'info', what: 'trust document learnt', fields});
+    this.post({type: 'trust', signedTrust, rekeyed});
   }
 
   #command(datagram: Uint8Array, heardAt: MonoMs, way: CommandWay): void {
@@ -202,6 +222,9 @@ export class NodeRuntime {
   }
 
   #joinGroup(effect: Extract<Performed, {type: 'joinGroup'}>): void {
+    // The commit that this waited for may have been overtaken by a document that names another key.
+    const trusted = this.#link.trustDocument()?.commandKey;
+    if (trusted !== undefined && !equalBytes(trusted, effect.commandKey)) return;
     this.#options.commands.join(effect, this.#ports.clock.now().mono);
     this.#link.enrolled();
     this.#options.onJoined?.(this.#link.trust(), this.#master);

@@ -3,6 +3,7 @@
 // and whatever protobufjs throws into a value. Bytes are copied here, once, out of the datagram.
 
 import {toHex} from '../base/bytes.ts';
+import {cleaned} from '../base/text.ts';
 import {asBlobId, asNodeId, type BlobId, type NodeId} from '../base/types.ts';
 import {ARGS_BYTES_MAX, ARGS_MAX} from './limits.ts';
 
@@ -110,11 +111,12 @@ function isPair(value: string, at: number): boolean {
   return unit === 0xdc00 && at > 0 && (value.charCodeAt(at - 1) & 0xfc00) === 0xd800;
 }
 
+/** Text for people, or a name: bounded, and cleaned of what would steer where it is shown. */
 export function text(value: string, bytesMax: number): string {
   if (value.length > bytesMax || (value.length * 3 > bytesMax && utf8Length(value) > bytesMax)) {
     throw LIMITS;
   }
-  return value;
+  return cleaned(value);
 }
 
 export function texts(values: readonly string[], countMax: number, bytesMax: number): string[] {

@@ -6,6 +6,7 @@
 // when it is sealed), except text for people, which is clipped to fit.
 
 import {assertNever} from '../base/assert.ts';
+import {EMPTY} from '../base/bytes.ts';
 import {asWallMs} from '../base/types.ts';
 import {
   atMost,
@@ -63,11 +64,16 @@ import type {
   Welcome,
 } from './message.ts';
 
-/** A SignedTrust with four app keys takes 335; a Beacon with it fits into the 512 of a Discover. */
+/** With four app keys and two signatures 435; a Beacon with it fits into the 512 of a Discover. */
 export const SIGNED_TRUST_BYTES_MAX = 480;
 
 /** The trust document and its signature as they travel; trust.ts makes and checks them. */
-export type SignedTrust = {readonly document: Uint8Array; readonly signature: Uint8Array};
+export type SignedTrust = {
+  readonly document: Uint8Array;
+  readonly signature: Uint8Array;
+  /** The root before, where this document names another: its key and its signature. */
+  readonly previous?: {readonly rootKey: Uint8Array; readonly signature: Uint8Array};
+};
 /** What a beacon frame carries: a SignedTrust, encoded, and the master's unicast port. */
 export type Beacon = {readonly trust: Uint8Array; readonly port: number};
 
@@ -110,6 +116,8 @@ function envelopeOf(message: Message): volley.Envelope.$Properties {
       return {shotReport: message};
     case 'collect':
       return {collect: {blobs: message.blobIds.map(id => idBytes(id, 32))}};
+    case 'trustUpdate':
+      return {trustUpdate: message};
     default:
       return assertNever(message);
   }
@@ -158,6 +166,7 @@ function readMessage(bytes: Uint8Array): Message {
     case 'timeProbe':
     case 'timeReply':
     case 'collect':
+    case 'trustUpdate':
       return readSmall(envelope, envelope.body);
     case undefined:
       return malformed();
@@ -166,7 +175,14 @@ function readMessage(bytes: Uint8Array): Message {
   }
 }
 
-type Small = 'commandCopy' | 'commandAck' | 'groupKey' | 'timeProbe' | 'timeReply' | 'collect';
+type Small =
+  | 'commandCopy'
+  | 'commandAck'
+  | 'groupKey'
+  | 'timeProbe'
+  | 'timeReply'
+  | 'collect'
+  | 'trustUpdate';
 
 function readSmall(envelope: volley.Envelope.$Properties, body: Small): Message {
   switch (body) {
@@ -205,6 +221,10 @@ function readSmall(envelope: volley.Envelope.$Properties, body: Small): Message 
       const blobs = present(envelope.collect).blobs ?? [];
       within(blobs.length, COLLECT_BLOBS_MAX);
       return {type: 'collect', blobIds: blobs.map(blobIdOf)};
+    }
+    case 'trustUpdate': {
+      const {trust} = present(envelope.trustUpdate);
+      return {type: 'trustUpdate', trust: atMost(trust, SIGNED_TRUST_BYTES_MAX)};
     }
     default:
       return assertNever(body);
@@ -312,14 +332,35 @@ export const decodeTrust = (bytes: Uint8Array): TrustDocument | undefined =>
   decodedOrNothing(bytes, body => readTrust(volley.TrustDocument.decode(body)));
 
 export const encodeSignedTrust = (signed: SignedTrust): Uint8Array =>
-  finished(volley.SignedTrust.encode(signed));
+  finished(
+    volley.SignedTrust.encode({
+      document: signed.document,
+      signature: signed.signature,
+      ...(signed.previous === undefined
+        ? {}
+        : {
+            previousSignature: signed.previous.signature,
+            previousRootKey: signed.previous.rootKey,
+          }),
+    }),
+  );
 
 export const decodeSignedTrust = (bytes: Uint8Array): SignedTrust | undefined =>
   decodedOrNothing(bytes, body => {
-    const signed = volley.SignedTrust.decode(body);
+    const signed: volley.SignedTrust.$Properties = volley.SignedTrust.decode(body);
+    const {previousSignature = EMPTY, previousRootKey = EMPTY} = signed;
+    const isAlone = previousSignature?.length === 0 && previousRootKey?.length === 0;
     return {
       document: atMost(signed.document, SIGNED_TRUST_BYTES_MAX),
       signature: exactly(signed.signature, 64),
+      ...(isAlone
+        ? {}
+        : {
+            previous: {
+              rootKey: exactly(previousRootKey, 32),
+              signature: exactly(previousSignature, 64),
+            },
+          }),
     };
   });
 

@@ -110,3 +110,30 @@ export const silenceMsOf = (heartbeatMs: number): number =>
 /** When this session is taken for dead. */
 export const silentAt = (state: Linked, silenceMs: number): MonoMs =>
   addMono(state.unansweredSince, state.heard ? silenceMs : FIRST_ANSWER_MS);
+
+/** A session that is new; the one before it is heard until the master uses this one. */
+export const linkedBy = (
+  session: Session,
+  previous: Session | undefined,
+  rekeyAt: MonoMs,
+): Linked => ({
+  kind: 'linked',
+  session,
+  previous,
+  rekeyAt,
+  unansweredSince: NEVER,
+  heard: false,
+  rekey: undefined,
+});
+
+/** When something is due, if nothing comes before. */
+export function wakeAtOf(state: LinkState, silenceMs: number): MonoMs {
+  switch (state.kind) {
+    case 'discovering':
+      return state.nextAt;
+    case 'handshaking':
+      return state.retry.nextAt;
+    case 'linked':
+      return state.rekey?.nextAt ?? asMonoMs(Math.min(state.rekeyAt, silentAt(state, silenceMs)));
+  }
+}

@@ -48,6 +48,18 @@ export type Received =
       readonly tokenId: number;
       readonly from: Address;
     }
+  /**
+   * At the node: a trust document newer than the one we held. It is to be durable before anything that
+   * follows in this list, or in takeOutgoing(), is acted on. `rekeyed`: the master's keys in it are
+   * others, so what the old ones made is over: the session, the group.
+   */
+  | {
+      readonly kind: 'trust';
+      readonly signedTrust: Uint8Array;
+      readonly rootFingerprint: Uint8Array;
+      readonly version: number;
+      readonly rekeyed: boolean;
+    }
   | {readonly kind: 'drop'; readonly reason: DropReason};
 
 export interface Link {

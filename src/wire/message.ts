@@ -219,6 +219,9 @@ export type ShotReport = {
 
 export type Collect = {readonly type: 'collect'; readonly blobIds: readonly BlobId[]};
 
+/** `trust`: a SignedTrust, encoded, newer than the one in the Welcome that it answers. */
+export type TrustUpdate = {readonly type: 'trustUpdate'; readonly trust: Uint8Array};
+
 export type Message =
   | Hello
   | Welcome
@@ -233,7 +236,8 @@ export type Message =
   | TimeProbe
   | TimeReply
   | ShotReport
-  | Collect;
+  | Collect
+  | TrustUpdate;
 
 /** Both lists empty = every node; else nodes with any of the labels, or any of the ids. */
 export type Target = {readonly labels: readonly string[]; readonly nodes: readonly NodeId[]};

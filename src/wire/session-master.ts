@@ -24,6 +24,7 @@ import type {Link, Outgoing, Received} from './link.ts';
 import type {Message} from './message.ts';
 import {NoiseResponder} from './noise.ts';
 import {
+  discoveredRoot,
   drop,
   FRAME,
   HALF_SESSION_LIFE_MS,
@@ -40,12 +41,15 @@ import {
 } from './session.ts';
 import {Strangers} from './strangers.ts';
 import {TokenBucket} from './token-bucket.ts';
+import {previousRootOf} from './trust.ts';
 
 export type MasterLinkOptions = {
   readonly crypto: Crypto;
   readonly staticKey: KeyPair;
   /** SignedTrust, encoded: what beacons show. */
   readonly signedTrust: Uint8Array;
+  /** The documents in which the root changed: each is for nodes that know the root before it. */
+  readonly rootSteps?: readonly Uint8Array[] | undefined;
   /** The unicast port that beacons name. */
   readonly port: number;
   /** Is this an enrolled node's static key? Others that come without a join token are strangers. */
@@ -81,6 +85,8 @@ export class MasterLink implements Link {
   readonly #macKey: Uint8Array;
   readonly #beacon: Uint8Array;
   readonly #gate: Gate;
+  /** By the fingerprint of the root that each leads away from. */
+  readonly #steps: ReadonlyMap<string, Uint8Array>;
   readonly #peers = new Map<PeerId, Sessions>();
   /** Peers with a half-session, oldest first. */
   readonly #halves = new Set<PeerId>();
@@ -97,11 +103,13 @@ export class MasterLink implements Link {
     this.#strangers = new Strangers(options.knows);
     this.#macKey = macKeyOf(options.crypto, options.staticKey.publicKey);
     this.#gate = new Gate(options.crypto, options.staticKey.publicKey);
-    const body = encodeBeacon({trust: options.signedTrust, port: options.port});
-    this.#beacon = new Uint8Array(4 + body.length);
-    this.#beacon[0] = FRAME.beacon;
-    this.#beacon.set(body, 4);
-    assert(this.#beacon.length <= DISCOVER_BYTES, 'a beacon is larger than a discover');
+    this.#beacon = beaconFrame(options.signedTrust, options.port);
+    this.#steps = new Map(
+      (options.rootSteps ?? []).map(step => [
+        toHex(previousRootOf(options.crypto, step) ?? EMPTY),
+        beaconFrame(step, options.port),
+      ]),
+    );
   }
 
   /** The frame to multicast now and then; the caller does not change it. */
@@ -201,7 +209,8 @@ export class MasterLink implements Link {
     if (wrong !== undefined) return drop(wrong);
     if (datagram[1] !== 0 || datagram[2] !== 0 || datagram[3] !== 0) return drop('malformed');
     if (!this.#gate.mayAnswer(from, now)) return drop('rateLimited');
-    this.#outgoing.push({to: from, datagram: this.#beacon});
+    const step = this.#steps.get(toHex(discoveredRoot(datagram)));
+    this.#outgoing.push({to: from, datagram: step ?? this.#beacon});
     return [];
   }
 
@@ -356,4 +365,13 @@ export class MasterLink implements Link {
       from: session.address,
     };
   }
+}
+
+function beaconFrame(trust: Uint8Array, port: number): Uint8Array {
+  const body = encodeBeacon({trust, port});
+  const frame = new Uint8Array(4 + body.length);
+  frame[0] = FRAME.beacon;
+  frame.set(body, 4);
+  assert(frame.length <= DISCOVER_BYTES, 'a beacon is larger than a discover');
+  return frame;
 }

@@ -11,19 +11,18 @@
 // under load answers by a cookie, and the initiation goes again with it (cookie.ts).
 
 import {assert, assertNever} from '../base/assert.ts';
-import {toHex} from '../base/bytes.ts';
 import {
   type Address,
   addMono,
   asAddress,
   asMonoMs,
-  asPeerId,
   type MonoMs,
   NEVER,
   type PeerId,
 } from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
-import {type Attempt, type JoinSecret, makeAttempt} from './attempt.ts';
+import type {Attempt} from './attempt.ts';
+import {AttemptMaker, sessionOf} from './attempt-maker.ts';
 import {decodeBeacon, decodeMessage, encodeMessage} from './codec.ts';
 import {CookieJar} from './cookie.ts';
 import type {Crypto} from './crypto.ts';
@@ -43,13 +42,15 @@ import {
   handshakingAt,
   type Linked,
   type LinkState,
+  linkedBy,
   type NodeLinkOptions,
   type Retry,
   retryOf,
   silenceMsOf,
   silentAt,
+  wakeAtOf,
 } from './link-state.ts';
-import type {Message, TrustDocument} from './message.ts';
+import type {Message, TrustDocument, Welcome} from './message.ts';
 import {
   discoverFrame,
   drop,
@@ -59,17 +60,15 @@ import {
   macKeyOf,
   readResponse,
   receiverIndexOf,
-  Session,
+  type Session,
   wrongDataFrame,
   wrongLength,
 } from './session.ts';
 import {TokenBucket} from './token-bucket.ts';
-import {TrustPin} from './trust.ts';
+import {hasSameMaster, TrustPin} from './trust.ts';
 
 /** From this try on a handshake also asks for a beacon: the master may have moved, or have new keys. */
 const TRIES_BEFORE_DISCOVER = 3;
-/** An initiation older than this is made anew, well before the master forgets its half-session. */
-const ATTEMPT_LIFE_MS = RETRY_MS_MAX;
 /** A beacon, and no answer for so long: the master lives and may have forgotten us. */
 const DEAF_MS = SECOND_MS / 2;
 /** Beacons whose trust document is looked at in a second; one with the document we hold is free. */
@@ -82,7 +81,7 @@ export class NodeLink implements Link {
   readonly #beacons = new TokenBucket(BEACONS_PER_SECOND);
   readonly #trust: TrustPin;
   readonly #cookies: CookieJar;
-  #token: JoinSecret | undefined;
+  readonly #attempts: AttemptMaker;
   #silenceMs = silenceMsOf(0);
   #state: LinkState;
   #outgoing: Outgoing[] = [];
@@ -93,7 +92,7 @@ export class NodeLink implements Link {
     this.#macKey = macKeyOf(options.crypto, options.staticKey.publicKey);
     this.#trust = new TrustPin(options.crypto, options.rootFingerprint);
     this.#cookies = new CookieJar(options.crypto);
-    this.#token = options.token;
+    this.#attempts = new AttemptMaker(options, this.#trust, options.token);
     if (options.trust !== undefined) this.#trust.learn(options.trust);
     const {address} = options;
     this.#state =
@@ -123,7 +122,7 @@ export class NodeLink implements Link {
 
   /** From now on handshakes do without the join token. */
   enrolled(): void {
-    this.#token = undefined;
+    this.#attempts.token = undefined;
   }
 
   receive(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
@@ -182,19 +181,7 @@ export class NodeLink implements Link {
   }
 
   wakeAt(): MonoMs {
-    const state = this.#state;
-    switch (state.kind) {
-      case 'discovering':
-        return state.nextAt;
-      case 'handshaking':
-        return state.retry.nextAt;
-      case 'linked':
-        return (
-          state.rekey?.nextAt ?? asMonoMs(Math.min(state.rekeyAt, silentAt(state, this.#silenceMs)))
-        );
-      default:
-        return assertNever(state);
-    }
+    return wakeAtOf(this.#state, this.#silenceMs);
   }
 
   takeOutgoing(): readonly Outgoing[] {
@@ -247,7 +234,7 @@ export class NodeLink implements Link {
 
   #sendDiscover(): void {
     const {address, group} = this.#options;
-    const datagram = discoverFrame(DISCOVER_BYTES);
+    const datagram = discoverFrame(DISCOVER_BYTES, this.#trust.fingerprint);
     if (address !== undefined) this.#outgoing.push({to: address, datagram});
     if (group !== undefined) this.#outgoing.push({to: group, datagram});
   }
@@ -256,53 +243,44 @@ export class NodeLink implements Link {
     retry.nextAt = addMono(now, this.#delay(retry.sent));
     retry.sent += 1;
     if (retry.sent > TRIES_BEFORE_DISCOVER) this.#sendDiscover();
-    const old = retry.attempt;
-    const usable = old !== undefined && now - old.madeAt < ATTEMPT_LIFE_MS && this.#isPresent(old);
-    const attempt = usable ? old : this.#newAttempt(now);
+    const attempt = this.#attempts.next(retry.attempt, now);
     retry.attempt = attempt;
     retry.shown = false;
-    if (attempt !== undefined) this.#send(attempt, to, now);
-  }
-
-  #send(attempt: Attempt, to: Address, now: MonoMs): void {
-    this.#outgoing.push({to, datagram: this.#cookies.stamped(attempt, now)});
-  }
-
-  /** Would an attempt made now have the same keys? */
-  #isPresent(attempt: Attempt): boolean {
-    return attempt.tokenId === (this.#token?.id ?? 0) && attempt.peer === this.#masterPeer();
-  }
-
-  #masterPeer(): PeerId | undefined {
-    const document = this.#trust.document;
-    return document === undefined ? undefined : asPeerId(toHex(document.masterStatic));
-  }
-
-  #newAttempt(now: MonoMs): Attempt | undefined {
-    const document = this.#trust.document;
-    if (document === undefined) return undefined;
-    const {staticKey, bootId} = this.#options;
-    const {masterStatic} = document;
-    const keys = {staticKey, masterStatic, bootId, token: this.#token};
-    return makeAttempt(this.#crypto, keys, now);
+    if (attempt) this.#outgoing.push({to, datagram: this.#cookies.stamped(attempt, now)});
   }
 
   #onBeacon(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
     if (datagram.length > DISCOVER_BYTES) return drop('tooLarge');
-    const state = this.#state;
-    if (state.kind === 'linked') {
-      this.#onBeaconWhileLinked(state, now);
-      return [];
-    }
     if (datagram[1] !== 0 || datagram[2] !== 0 || datagram[3] !== 0) return drop('malformed');
     const beacon = decodeBeacon(datagram.subarray(4));
     if (beacon === undefined) return drop('malformed');
-    if (!this.#trust.holds(beacon.trust)) {
-      if (!this.#beacons.take(now)) return drop('rateLimited');
-      if (!this.#trust.learn(beacon.trust)) return drop('badTrust');
+    if (!this.#trust.holds(beacon.trust) && !this.#beacons.take(now)) return drop('rateLimited');
+    const root = this.#trust.fingerprint;
+    const learnt = this.#learn(beacon.trust, now);
+    // Who has our session may be a thief of keys that the root has replaced since: that is over (#learn).
+    if (learnt === undefined) return drop('badTrust');
+    if (this.#state.kind === 'linked') this.#onBeaconWhileLinked(this.#state, now);
+    else this.#moveTo(asAddress(`${from.slice(0, from.lastIndexOf(':'))}:${beacon.port}`), now);
+    // One step along the rotations of the root: perhaps there is another.
+    if (root !== undefined && root !== this.#trust.fingerprint) this.#sendDiscover();
+    return learnt;
+  }
+
+  /** Takes a newer document; undefined = it is not one. Other keys of the master end the session. */
+  #learn(signedTrust: Uint8Array, now: MonoMs): readonly Received[] | undefined {
+    const before = this.#trust.document;
+    if (this.#trust.holds(signedTrust)) return [];
+    if (!this.#trust.learn(signedTrust)) return undefined;
+    const {document, fingerprint} = this.#trust;
+    assert(document !== undefined && fingerprint !== undefined, 'a document was learnt');
+    const rekeyed = before !== undefined && !hasSameMaster(before, document);
+    const state = this.#state;
+    if (rekeyed && state.kind === 'linked') {
+      const startAt = addMono(now, this.#options.prng.jitter(RETRY_MS_MIN, 0, 2));
+      this.#state = handshakingAt(state.session.address, startAt);
     }
-    this.#moveTo(asAddress(`${from.slice(0, from.lastIndexOf(':'))}:${beacon.port}`), now);
-    return [];
+    const {version} = document;
+    return [{kind: 'trust', signedTrust, rootFingerprint: fingerprint, version, rekeyed}];
   }
 
   /** Whoever sent it, the worst that it brings about is one handshake beside a session that is silent. */
@@ -349,7 +327,8 @@ export class NodeLink implements Link {
     if (fault !== undefined) return drop(fault);
     if (retry.shown) return drop('replayed');
     retry.shown = true;
-    this.#send(retry.attempt, state.kind === 'linked' ? state.session.address : state.to, now);
+    const to = state.kind === 'linked' ? state.session.address : state.to;
+    this.#outgoing.push({to, datagram: this.#cookies.stamped(retry.attempt, now)});
     return [];
   }
 
@@ -363,29 +342,13 @@ export class NodeLink implements Link {
     if (attempt?.localIndex !== response.receiverIndex) return drop('unknownSession');
     const isOurs = hasNoMac2(datagram) && mac1Fits(this.#crypto, this.#macKey, datagram);
     if (!isOurs) return drop('badMac');
-    const second = attempt.noise.readSecond(response.noise);
-    if (second === undefined) return drop('badHandshake');
-    const {peer, tokenId, localIndex} = attempt;
-    const session = new Session({
-      crypto: this.#crypto,
-      peer,
-      localIndex,
-      remoteIndex: response.senderIndex,
-      keys: second.keys,
-      tokenId,
-      createdAt: now,
-      address: from,
-    });
-    this.#state = {
-      kind: 'linked',
-      session,
-      previous: state.kind === 'linked' ? state.session : undefined,
-      rekeyAt: addMono(now, this.#options.prng.jitter(REKEY_AFTER_MS, 0.9, 1)),
-      unansweredSince: NEVER,
-      heard: false,
-      rekey: undefined,
-    };
-    return [{kind: 'linked', peer, handshakeHash: session.handshakeHash, tokenId, from}];
+    const session = sessionOf(this.#crypto, attempt, response, from, now);
+    if (session === undefined) return drop('badHandshake');
+    const previous = state.kind === 'linked' ? state.session : undefined;
+    const rekeyAt = addMono(now, this.#options.prng.jitter(REKEY_AFTER_MS, 0.9, 1));
+    this.#state = linkedBy(session, previous, rekeyAt);
+    const {peer, handshakeHash, tokenId} = session;
+    return [{kind: 'linked', peer, handshakeHash, tokenId, from}];
   }
 
   #onData(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
@@ -403,12 +366,28 @@ export class NodeLink implements Link {
     if (session === current) this.#onHeard(state, from, now);
     const message = decodeMessage(plaintext);
     if (typeof message === 'string') return drop(message);
-    if (message.type === 'welcome') {
-      if (session !== current) return drop('unknownSession'); // of a Hello that was said anew
-      this.#trust.learn(message.trust);
-      this.#silenceMs = silenceMsOf(message.heartbeatMs);
+    if (message.type !== 'welcome') return [{kind: 'message', peer: session.peer, message}];
+    if (session !== current) return drop('unknownSession'); // of a Hello that was said anew
+    return this.#onWelcome(session, message, now);
+  }
+
+  #onWelcome(session: Session, message: Welcome, now: MonoMs): readonly Received[] {
+    const learnt = this.#learn(message.trust, now);
+    if (learnt === undefined) {
+      this.#contradict(session, now);
+      return drop('badTrust');
     }
-    return [{kind: 'message', peer: session.peer, message}];
+    this.#silenceMs = silenceMsOf(message.heartbeatMs);
+    return [...learnt, {kind: 'message', peer: session.peer, message}];
+  }
+
+  /** The master holds an older trust document than we, or one of a root that we cannot follow to. */
+  #contradict(session: Session, now: MonoMs): void {
+    const {bytes, fingerprint} = this.#trust;
+    if (bytes === undefined || fingerprint === undefined) return;
+    const answer = this.seal(session.peer, {type: 'trustUpdate', trust: bytes}, now);
+    if (answer !== undefined) this.#outgoing.push(answer);
+    this.#sendDiscover();
   }
 
   #onHeard(state: Linked, from: Address, now: MonoMs): void {

@@ -18,6 +18,7 @@ import {
 import type {DropReason, Received} from './link.ts';
 import {type NoisePattern, nonceOf, type TransportKeys} from './noise.ts';
 import {ReplayWindow} from './replay-window.ts';
+import {FINGERPRINT_BYTES} from './trust.ts';
 
 export const FRAME = {
   initiation: 1,
@@ -228,9 +229,20 @@ export class Session {
   }
 }
 
-/** The frame that asks for a beacon, padded so that no answer is larger. */
-export function discoverFrame(bytes: number): Uint8Array {
+const FINGERPRINT_AT = 4;
+const FINGERPRINT_END = FINGERPRINT_AT + FINGERPRINT_BYTES;
+
+/**
+ * The frame that asks for a beacon, padded so that no answer is larger.
+ * @param root fingerprint of the root that the node believes: it is answered what leads on from there
+ */
+export function discoverFrame(bytes: number, root: Uint8Array | undefined): Uint8Array {
   const frame = new Uint8Array(bytes);
   frame[0] = FRAME.discover;
+  if (root !== undefined) frame.set(root.subarray(0, FINGERPRINT_BYTES), FINGERPRINT_AT);
   return frame;
 }
+
+/** 16 bytes; all zero = the node believes no root yet. */
+export const discoveredRoot = (frame: Uint8Array): Uint8Array =>
+  frame.subarray(FINGERPRINT_AT, FINGERPRINT_END);

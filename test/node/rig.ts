@@ -56,16 +56,18 @@ export const PEER = asPeerId(toHex(masterStatic.publicKey));
 export const identity = crypto.ed25519KeyPair();
 export const NODE_ID = nodeIdOf(crypto, identity.publicKey);
 
-const trustOf = (id: Uint8Array, keys = root) =>
+const trustOf = (id: Uint8Array, keys = root, version = 1) =>
   signTrust(crypto, keys.secretKey, {
     rootKey: keys.publicKey,
     clusterId: id,
-    version: 1,
+    version,
     commandKey: commandKeys.publicKey,
     masterStatic: masterStatic.publicKey,
     appKeys: [],
   });
 export const strangeTrust = (): Uint8Array => trustOf(clusterId, crypto.ed25519KeyPair());
+/** Of our root and our cluster. */
+export const newerTrust = (version: number): Uint8Array => trustOf(clusterId, root, version);
 const trust = trustOf(clusterId);
 
 export const blobOf = (text: string): {blobId: BlobId; size: number} => ({

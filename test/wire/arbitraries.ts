@@ -2,6 +2,7 @@
 
 import fc, {type Arbitrary} from 'fast-check';
 import {toHex} from '../../src/base/bytes.ts';
+import {cleaned} from '../../src/base/text.ts';
 import {asBatchId, asBlobId, asCaptureId, asNodeId, asWallMs} from '../../src/base/types.ts';
 import type {
   AckStatement,
@@ -26,9 +27,12 @@ const uint32 = fc.oneof(
 const whole = fc.maxSafeNat();
 const wall = fc.double({noDefaultInfinity: true, noNaN: true}).map(asWallMs);
 const finite = fc.double({noDefaultInfinity: true, noNaN: true});
-/** Text of at most `bytes` bytes of UTF-8, with letters of all widths. */
+/** Text of at most `bytes` bytes of UTF-8, with letters of all widths, as it is after a decoder. */
 const text = (bytes: number): Arbitrary<string> =>
-  fc.string({unit: 'grapheme', maxLength: bytes}).filter(it => Buffer.byteLength(it) <= bytes);
+  fc
+    .string({unit: 'grapheme', maxLength: bytes})
+    .map(cleaned)
+    .filter(it => Buffer.byteLength(it) <= bytes);
 const texts = fc.array(text(64), {maxLength: 16});
 const args = fc.array(text(32), {maxLength: 16});
 const batchId = uint32.map(asBatchId);
@@ -197,6 +201,7 @@ export const message: Arbitrary<Message> = fc.oneof(
     type: fc.constant('collect' as const),
     blobIds: fc.array(blobId, {maxLength: 16}),
   }),
+  fc.record({type: fc.constant('trustUpdate' as const), trust: upTo(480)}),
 );
 
 const what: Arbitrary<CommandWhat> = fc.oneof(

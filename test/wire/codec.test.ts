@@ -31,6 +31,10 @@ type Case = {
 };
 
 const SIGNED_TRUST = {document: bytes(150), signature: bytes(64, 30)};
+const STEPPED_TRUST = {
+  ...SIGNED_TRUST,
+  previous: {rootKey: bytes(32, 7), signature: bytes(64, 90)},
+};
 const BEACON = {trust: bytes(250), port: 6_273};
 
 const CASES: Readonly<Record<string, Case>> = {
@@ -54,6 +58,11 @@ const CASES: Readonly<Record<string, Case>> = {
   signedTrust: {
     value: SIGNED_TRUST,
     encoded: encodeSignedTrust(SIGNED_TRUST),
+    decode: decodeSignedTrust,
+  },
+  'signedTrust of a new root': {
+    value: STEPPED_TRUST,
+    encoded: encodeSignedTrust(STEPPED_TRUST),
     decode: decodeSignedTrust,
   },
   beacon: {value: BEACON, encoded: encodeBeacon(BEACON), decode: decodeBeacon},

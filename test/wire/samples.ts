@@ -150,6 +150,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
   timeReply: {type: 'timeReply', nonce: 77, receivedWallMs: wall, sentWallMs: asWallMs(wall + 1)},
   shotReport: {type: 'shotReport', nonce: 3, body: bytes(30), signature: bytes(64, 11)},
   collect: {type: 'collect', blobIds: [blob(4), blob(5)]},
+  trustUpdate: {type: 'trustUpdate', trust: bytes(120)},
 };
 
 /** With the fields that came later: what was written down before stays as it was. */
