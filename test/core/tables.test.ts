@@ -228,6 +228,7 @@ test('tables and their row versions are for ever', t => {
       capture: 1,
       shot: 1,
       spool: 1,
+      doubt: 1,
     },
   );
 });

@@ -80,7 +80,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     epochSeen: 12,
     instanceSeen: bytes(0, 0),
     bootId: bytes(8, 3),
-    sandboxLevel: 2,
+    sandboxLevel: 0,
   },
   welcome: {
     type: 'welcome',
@@ -156,7 +156,11 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
 /** With the fields that came later: what was written down before stays as it was. */
 export const MESSAGES: Readonly<Record<string, Message>> = {
   ...MESSAGES_AT_FIRST,
-  helloInstance: {...(MESSAGES_AT_FIRST['hello'] as Hello), instanceSeen: bytes(8, 9)},
+  helloInstance: {
+    ...(MESSAGES_AT_FIRST['hello'] as Hello),
+    instanceSeen: bytes(8, 9),
+    sandboxLevel: 2,
+  },
   welcomeInstance: {...(MESSAGES_AT_FIRST['welcome'] as Welcome), instanceId: bytes(8, 10)},
 };
 
