@@ -133,12 +133,7 @@ export async function openNode(options: NodeOptions): Promise<Node> {
 async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> {
   checkSecretFolder(options.data, [...NODE_SECRETS, ...SECURITY_FILES]);
   const clock = new SystemClock();
-  const log = new Log({
-    clock,
-    format: options.logFormat ?? 'human',
-    level: options.logLevel ?? 'info',
-  });
-  closers.add(() => log.close());
+  const log = openLog(options, clock, closers);
   const settings = readNodeConfig(options.data);
   const jail = await chooseJail(settings.sandbox, options.data, log);
   const self = describe(options, settings, clock, jail);
@@ -152,13 +147,7 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   closers.add(() => store.close());
   const head = await journal.audited(() => auditStore(store, crypto));
   const core = await restore(store, new NodeRestore(config, crypto, self.prng, clock.now().mono));
-  const udp = await openUdp({
-    role: 'node',
-    address,
-    ...(options.groupPort === undefined ? {} : {groupPort: options.groupPort}),
-    ...(options.masterPort === undefined ? {} : {masterPort: options.masterPort}),
-  });
-  closers.add(() => udp.close());
+  const udp = await openUdpOf(options, address, closers);
   const ear = new GroupEar(log, options.groupPort ?? GROUP_PORT);
   closers.add(() => ear.close());
   let runtime: NodeRuntime | undefined;
@@ -194,6 +183,24 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   closers.add(() => runtime.stop());
   closers.add(every(LOAD_MS, () => core.setLoad(loadavg()[0] ?? 0)));
   return {nodeId: self.nodeId, name: config.name, close: () => closers.closeAll()};
+}
+
+function openLog(options: NodeOptions, clock: SystemClock, closers: Closers): Log {
+  const {logFormat: format = 'human', logLevel: level = 'info'} = options;
+  const log = new Log({clock, format, level});
+  closers.add(() => log.close());
+  return log;
+}
+
+async function openUdpOf({groupPort, masterPort}: NodeOptions, address: string, closers: Closers) {
+  const udp = await openUdp({
+    role: 'node',
+    address,
+    ...(groupPort === undefined ? {} : {groupPort}),
+    ...(masterPort === undefined ? {} : {masterPort}),
+  });
+  closers.add(() => udp.close());
+  return udp;
 }
 
 /** Tried out for each start: what a machine allows may change between two. */

@@ -110,7 +110,6 @@ export class NodeLink implements Link {
     return this.#trust.bytes;
   }
 
-  /** What that document says. */
   trustDocument(): TrustDocument | undefined {
     return this.#trust.document;
   }
@@ -340,8 +339,8 @@ export class NodeLink implements Link {
     const response = readResponse(datagram);
     if (response === undefined) return drop('malformed');
     if (attempt?.localIndex !== response.receiverIndex) return drop('unknownSession');
-    const isOurs = hasNoMac2(datagram) && mac1Fits(this.#crypto, this.#macKey, datagram);
-    if (!isOurs) return drop('badMac');
+    if (!(hasNoMac2(datagram) && mac1Fits(this.#crypto, this.#macKey, datagram)))
+      return drop('badMac');
     const session = sessionOf(this.#crypto, attempt, response, from, now);
     if (session === undefined) return drop('badHandshake');
     const previous = state.kind === 'linked' ? state.session : undefined;

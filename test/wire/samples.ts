@@ -14,6 +14,7 @@ import type {
   Command,
   Hello,
   Message,
+  Pull,
   ResultItem,
   ShotStatement,
   TrustDocument,
@@ -108,7 +109,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
       {batchId: asBatchId(7), index: 70_000, replicaNo: 2, permille: 1_000},
     ],
     load: 0.5,
-    groupKeyId: 200,
+    groupKeyId: 0,
   },
   assign: {
     type: 'assign',
@@ -156,6 +157,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
 /** With the fields that came later: what was written down before stays as it was. */
 export const MESSAGES: Readonly<Record<string, Message>> = {
   ...MESSAGES_AT_FIRST,
+  pullGroupKey: {...(MESSAGES_AT_FIRST['pull'] as Pull), groupKeyId: 200},
   helloInstance: {
     ...(MESSAGES_AT_FIRST['hello'] as Hello),
     instanceSeen: bytes(8, 9),
