@@ -6,6 +6,7 @@ import {SECOND_MS} from '../base/units.ts';
 import type {Attempt, JoinSecret} from './attempt.ts';
 import type {Crypto, KeyPair} from './crypto.ts';
 import type {Session} from './session.ts';
+import {Whereabouts} from './whereabouts.ts';
 
 export type NodeLinkOptions = {
   readonly crypto: Crypto;
@@ -45,16 +46,11 @@ export type Discovering = {readonly kind: 'discovering'; sent: number; nextAt: M
 
 export type Handshaking = {
   readonly kind: 'handshaking';
-  to: Address;
+  readonly places: Whereabouts;
+  /** Where the last try went. */
+  asked: readonly Address[];
   lastAt: MonoMs;
   readonly retry: Retry;
-  /**
-   * Initiations that may still go there. An address that we were told or that a session had: any number. One
-   * that only a beacon names: one for each beacon, since anybody can send a beacon in the name of another.
-   */
-  vouched: number;
-  /** A try came to nothing because no beacon vouched for the address. */
-  starved: boolean;
 };
 
 export type Linked = {
@@ -72,23 +68,16 @@ export type Linked = {
 
 export type LinkState = Discovering | Handshaking | Linked;
 
+/** @param home where the master is or was; undefined = beacons have to say */
 export function handshakingAt(
-  to: Address,
+  home: Address | undefined,
   nextAt: MonoMs,
   retry?: Retry,
-  vouched: number = Number.POSITIVE_INFINITY,
 ): Handshaking {
-  const attempt = retry?.attempt;
-  const sent = retry?.sent ?? 0;
+  const {sent, attempt} = retry ?? {sent: 0, attempt: undefined};
+  const places = new Whereabouts(home);
   const lastAt = asMonoMs(-NEVER);
-  return {
-    kind: 'handshaking',
-    to,
-    lastAt,
-    retry: {sent, nextAt, attempt},
-    vouched,
-    starved: false,
-  };
+  return {kind: 'handshaking', places, asked: [], lastAt, retry: {sent, nextAt, attempt}};
 }
 
 /** The handshake under way, if there is one. */

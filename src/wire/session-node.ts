@@ -21,7 +21,6 @@ import {
   type PeerId,
 } from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
-import type {Attempt} from './attempt.ts';
 import {AttemptMaker, sessionOf} from './attempt-maker.ts';
 import {decodeBeacon, decodeMessage, encodeMessage} from './codec.ts';
 import {CookieJar} from './cookie.ts';
@@ -29,10 +28,10 @@ import type {Crypto} from './crypto.ts';
 import {
   COOKIE_REPLY_BYTES,
   DISCOVER_BYTES,
+  INITIATION_BYTES,
   PLAINTEXT_BYTES_MAX,
   REKEY_AFTER_MS,
   RESPONSE_BYTES,
-  RETRY_MS_LIVELY,
   RETRY_MS_MAX,
   RETRY_MS_MIN,
 } from './limits.ts';
@@ -131,7 +130,7 @@ export class NodeLink implements Link {
       case FRAME.response:
         return this.#onResponse(datagram, from, now);
       case FRAME.cookie:
-        return this.#onCookie(datagram, now);
+        return this.#onCookie(datagram, from, now);
       case FRAME.beacon:
         return this.#onBeacon(datagram, from, now);
       case FRAME.initiation:
@@ -169,7 +168,9 @@ export class NodeLink implements Link {
         this.#sendDiscover();
         return;
       case 'handshaking':
-        this.#knock(state, now);
+        state.lastAt = now;
+        state.asked = state.places.take();
+        this.#initiate(state.retry, state.asked, now);
         return;
       case 'linked':
         this.#keepAlive(state, now);
@@ -209,26 +210,12 @@ export class NodeLink implements Link {
       const search = handshakingAt(state.session.address, now, state.rekey);
       this.#state = search;
       search.lastAt = now;
-      this.#initiate(search.retry, search.to, now);
+      search.asked = search.places.take();
+      this.#initiate(search.retry, search.asked, now);
       return;
     }
     state.rekey ??= {sent: 0, nextAt: now, attempt: undefined};
-    this.#initiate(state.rekey, state.session.address, now);
-  }
-
-  /** One try; where only a beacon named the address, a question for another beacon instead. */
-  #knock(state: Handshaking, now: MonoMs): void {
-    const {retry, to} = state;
-    state.starved = state.vouched < 1;
-    if (state.starved) {
-      retry.nextAt = addMono(now, this.#delay(retry.sent));
-      retry.sent += 1;
-      this.#sendDiscover();
-      return;
-    }
-    state.vouched -= 1;
-    state.lastAt = now;
-    this.#initiate(retry, to, now);
+    this.#initiate(state.rekey, [state.session.address], now);
   }
 
   #sendDiscover(): void {
@@ -238,14 +225,16 @@ export class NodeLink implements Link {
     if (group !== undefined) this.#outgoing.push({to: group, datagram});
   }
 
-  #initiate(retry: Retry, to: Address, now: MonoMs): void {
+  #initiate(retry: Retry, places: readonly Address[], now: MonoMs): void {
     retry.nextAt = addMono(now, this.#delay(retry.sent));
     retry.sent += 1;
-    if (retry.sent > TRIES_BEFORE_DISCOVER) this.#sendDiscover();
+    if (retry.sent > TRIES_BEFORE_DISCOVER || places.length === 0) this.#sendDiscover();
     const attempt = this.#attempts.next(retry.attempt, now);
     retry.attempt = attempt;
     retry.shown = false;
-    if (attempt) this.#outgoing.push({to, datagram: this.#cookies.stamped(attempt, now)});
+    if (attempt === undefined) return;
+    const datagram = this.#cookies.stamped(attempt, now);
+    for (const to of places) this.#outgoing.push({to, datagram});
   }
 
   #onBeacon(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
@@ -253,13 +242,14 @@ export class NodeLink implements Link {
     if (datagram[1] !== 0 || datagram[2] !== 0 || datagram[3] !== 0) return drop('malformed');
     const beacon = decodeBeacon(datagram.subarray(4));
     if (beacon === undefined) return drop('malformed');
+    if (datagram.length < INITIATION_BYTES) return drop('tooSmall');
     if (!this.#trust.holds(beacon.trust) && !this.#beacons.take(now)) return drop('rateLimited');
     const root = this.#trust.fingerprint;
     const learnt = this.#learn(beacon.trust, now);
     // Who has our session may be a thief of keys that the root has replaced since: that is over (#learn).
     if (learnt === undefined) return drop('badTrust');
     if (this.#state.kind === 'linked') this.#onBeaconWhileLinked(this.#state, now);
-    else this.#moveTo(asAddress(`${from.slice(0, from.lastIndexOf(':'))}:${beacon.port}`), now);
+    else this.#knockAt(asAddress(`${from.slice(0, from.lastIndexOf(':'))}:${beacon.port}`), now);
     // One step along the rotations of the root: perhaps there is another.
     if (root !== undefined && root !== this.#trust.fingerprint) this.#sendDiscover();
     return learnt;
@@ -293,30 +283,19 @@ export class NodeLink implements Link {
     return addMono(now, this.#options.prng.jitter(RETRY_MS_MIN, 0, 2));
   }
 
-  #moveTo(to: Address, now: MonoMs): void {
-    const state = this.#state;
-    let attempt: Attempt | undefined;
-    if (state.kind === 'handshaking') {
-      if (state.to === to) {
-        state.vouched = Math.max(state.vouched, 1);
-        // After a long absence the next try may be far: the master is there now.
-        if (now - state.lastAt >= RETRY_MS_LIVELY)
-          state.retry.nextAt = asMonoMs(Math.min(state.retry.nextAt, this.#soon(now)));
-        if (state.starved) state.retry.nextAt = now;
-        this.tick(now);
-        return;
-      }
-      // The master at the present address gets the time to answer, whatever beacons say meanwhile.
-      if (now - state.lastAt < RETRY_MS_MIN) return;
-      attempt = state.retry.attempt;
-    }
-    const vouched = to === this.#options.address ? Number.POSITIVE_INFINITY : 1;
-    this.#state = handshakingAt(to, now, {sent: 0, nextAt: now, attempt}, vouched);
+  #knockAt(at: Address, now: MonoMs): void {
+    if (this.#state.kind === 'discovering') this.#state = handshakingAt(undefined, now);
+    const {places, retry, lastAt} = this.#state as Handshaking;
+    if (!places.hint(at)) return;
+    // After a long absence the whole room hears the first beacon of a new life at once.
+    const soon = retry.sent > TRIES_BEFORE_DISCOVER ? this.#soon(now) : now;
+    // Whoever was asked last gets the time to answer, whatever beacons say meanwhile.
+    retry.nextAt = asMonoMs(Math.min(retry.nextAt, Math.max(soon, lastAt + RETRY_MS_MIN)));
     this.tick(now);
   }
 
   /** The master is under load: what it gave us shows that we are where we say, for 120 s. */
-  #onCookie(datagram: Uint8Array, now: MonoMs): readonly Received[] {
+  #onCookie(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
     const wrong = wrongLength(datagram, COOKIE_REPLY_BYTES);
     if (wrong !== undefined) return drop(wrong);
     const state = this.#state;
@@ -326,8 +305,10 @@ export class NodeLink implements Link {
     if (fault !== undefined) return drop(fault);
     if (retry.shown) return drop('replayed');
     retry.shown = true;
-    const to = state.kind === 'linked' ? state.session.address : state.to;
-    this.#outgoing.push({to, datagram: this.#cookies.stamped(retry.attempt, now)});
+    const asked = state.kind === 'linked' ? [state.session.address] : state.asked;
+    // A cookie may be replayed from anywhere; what it asks for goes only where the initiation went.
+    if (asked.includes(from))
+      this.#outgoing.push({to: from, datagram: this.#cookies.stamped(retry.attempt, now)});
     return [];
   }
 

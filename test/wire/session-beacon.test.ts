@@ -95,12 +95,52 @@ test('a beacon moves a handshake to where the master is now', t => {
   world.toNode(node, world.master.beacon(), NEW_HOME);
   world.now = asMonoMs(world.now + 300);
   world.toNode(node, world.master.beacon(), NEW_HOME);
+  world.now = asMonoMs(world.now + 600); // after some tries it waits a moment, as the whole room does
+  node.tick(world.now);
   const last = node.takeOutgoing().at(-1);
   t.is(last?.to, asAddress('10.0.0.77:6273'));
   world.masterAt = asAddress('10.0.0.77:6273');
   world.run(node, 12_000);
   t.true(world.talk(node));
   t.is(node.seal(world.masterPeer, PROBE, world.now)?.to, world.masterAt);
+});
+
+test('the answer to a Discover counts also when it comes right behind an initiation', t => {
+  const world = new World();
+  world.saysHello = true;
+  const node = world.enrolledNode({address: STRANGER_AT}); // where the master was once
+  const places: string[] = [];
+  for (let tries = 0; tries < 12 && node.state !== 'linked'; tries++) {
+    world.now = asMonoMs(Math.max(world.now, node.wakeAt()));
+    node.tick(world.now);
+    for (const {to, datagram} of node.takeOutgoing()) {
+      places.push(to);
+      if (datagram[0] === 5) world.toNode(node, world.master.beacon(), MASTER_AT);
+      else if (to === MASTER_AT) {
+        world.toMaster(datagram);
+        for (const answer of world.master.takeOutgoing()) world.toNode(node, answer.datagram);
+      }
+    }
+  }
+  t.is(node.state, 'linked');
+  t.true(places.includes(STRANGER_AT));
+});
+
+test('a place that only a beacon names gets one initiation for each beacon', t => {
+  const world = new World();
+  const node = world.newNode({token: world.token});
+  const beacon = world.master.beacon();
+  t.true(beacon.length >= 148);
+  world.toNode(node, beacon, STRANGER_AT);
+  for (let tries = 0; tries < 8; tries++) {
+    world.now = asMonoMs(Math.max(world.now, node.wakeAt()));
+    node.tick(world.now);
+  }
+  const said = node.takeOutgoing().filter(({to}) => to.startsWith('10.0.0.66:'));
+  t.deepEqual(
+    said.map(({datagram}) => datagram.length),
+    [148],
+  );
 });
 
 test('a stranger who repeats beacons from his own address can not keep a node from its master', t => {
