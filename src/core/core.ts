@@ -232,6 +232,8 @@ export type NodeEvent =
   | {readonly type: 'duplicateCommand'; readonly epoch: number; readonly seq: number}
   /** A newer trust document of our root, durable. `rekeyed`: session and group of the old keys are over. */
   | {readonly type: 'trust'; readonly signedTrust: Uint8Array; readonly rekeyed: boolean}
+  /** The master, in its session, gave a command of a later epoch than its last Welcome told of. */
+  | {readonly type: 'laterEpoch'}
   | {
       readonly type: 'computed';
       readonly replicaId: ReplicaId;

@@ -62,6 +62,14 @@ export class Greeting {
     if (this.#greeted) this.#greeted.sentAt = undefined;
   }
 
+  /** The Welcome that told of the present epoch was lost: asks for another. */
+  again(now: MonoMs): void {
+    const greeted = this.#greeted;
+    if (!greeted || greeted.nextAt !== NEVER) return; // asked already
+    greeted.nextAt = now;
+    greeted.retryMs = RETRY_MS_MIN;
+  }
+
   /**
    * Asked again later: the operator may approve it, a clone may end. For most reasons the shell ends the
    * process. What is to be noted, when the reason is news.

@@ -130,6 +130,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#trust.learn(event.signedTrust) && event.rekeyed ? this.#leave() : undefined;
       case 'duplicateCommand':
         return this.#desk.onDuplicate(event.epoch, event.seq, now.mono);
+      case 'laterEpoch':
+        return this.#greeting.again(now.mono);
       case 'computed':
         return this.#onComputed(event, now);
       case 'failed':

@@ -162,6 +162,8 @@ export class NodeRuntime {
           epoch: opened.epoch,
           seq: opened.seq,
         });
+      case 'later':
+        return this.#postHeard({type: 'laterEpoch'});
       case 'drop':
         return this.#ports.journal.count(`drop.${opened.reason}`);
       default:

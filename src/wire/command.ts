@@ -3,9 +3,10 @@
 // that it was the master, not another node.
 //
 // A node checks cheap things first (CommandReceiver.open): size, version, key id; epoch and seq from the
-// header; AEAD; target; token bucket; signature; and only then marks the seq as seen. The bucket comes after
-// the AEAD: before it, any stranger could use up the budget of the master's commands. Before join() it obeys
-// nothing: after a boot the epoch and the group key come from a handshake, never from a disk or a clock.
+// header; token bucket; AEAD; target; another bucket; signature; and only then marks the seq as seen. Who
+// holds no group key cannot use up the bucket of signatures, and what the master itself says by unicast needs
+// neither: a flood of forgeries delays a command and does not stop it. Before join() it obeys nothing: after
+// a boot the epoch and the group key come from a handshake, never from a disk or a clock.
 
 import {assert} from '../base/assert.ts';
 import {concat, equalBytes, viewOf} from '../base/bytes.ts';
@@ -18,6 +19,7 @@ import {
   COMMAND_BYTES_MAX,
   COMMAND_OVERHEAD_BYTES,
   COMMAND_REPEATS_HEARD_MS,
+  COMMAND_SEALS_PER_SECOND,
   COMMANDS_PER_SECOND,
   DATAGRAM_BYTES_MAX,
   PLAINTEXT_BYTES_MAX,
@@ -114,6 +116,8 @@ export type ReceivedCommand =
     }
   /** Authentic, and handed out before: repeat the acknowledgement, do nothing else. */
   | {readonly kind: 'duplicate'; readonly epoch: number; readonly seq: number}
+  /** A copy from the master's own session, of an epoch that no Welcome told us of yet. */
+  | {readonly kind: 'later'}
   | {readonly kind: 'drop'; readonly reason: DropReason};
 
 type GroupKey = {readonly id: number; readonly key: Uint8Array; readonly until: MonoMs | undefined};
@@ -136,7 +140,8 @@ const drop = (reason: DropReason): ReceivedCommand => ({kind: 'drop', reason});
 export class CommandReceiver {
   readonly #crypto: Crypto;
   readonly #isMeant: (target: Target) => boolean;
-  readonly #bucket = new TokenBucket(COMMANDS_PER_SECOND);
+  readonly #seals = new TokenBucket(COMMAND_SEALS_PER_SECOND);
+  readonly #signatures = new TokenBucket(COMMANDS_PER_SECOND);
   #group: Group | undefined;
   #recent: Recent[] = [];
 
@@ -148,7 +153,8 @@ export class CommandReceiver {
 
   /**
    * Ends the cold start, or brings news: a later epoch starts a new window, a new group key leaves the old
-   * one valid for a minute. What was executed stays known, so a repeat of it is still a duplicate.
+   * one valid for a minute. Within an epoch the window stays: what was executed is known, and what is under
+   * way may still come, although the Welcome that is repeated meanwhile calls it history.
    */
   join(membership: Membership, now: MonoMs): void {
     const {clusterId, commandKey, groupKey, groupKeyId, epoch, seqFloor} = membership;
@@ -161,7 +167,6 @@ export class CommandReceiver {
       this.#group = {clusterId, commandKey, epoch, window, current, previous: undefined};
       return;
     }
-    old.window.raiseFloor(seqFloor);
     this.#group = {...old, commandKey};
     this.rotate(groupKey, groupKeyId, now);
   }
@@ -181,26 +186,30 @@ export class CommandReceiver {
     this.#recent = [];
   }
 
-  /** Takes a datagram whose first byte is 7, or that came in a CommandCopy. */
+  /**
+   * Takes a datagram whose first byte is 7, or that came in a CommandCopy.
+   * @param way a copy was sent by the master in its session: a flood must not hold it up
+   */
   open(datagram: Uint8Array, now: MonoMs, way: CommandWay = 'group'): ReceivedCommand {
-    if (datagram.length < COMMAND_OVERHEAD_BYTES) return drop('tooSmall');
-    if (datagram.length > DATAGRAM_BYTES_MAX) return drop('tooLarge');
     const header = readHeader(datagram);
-    if (header === undefined) return drop('malformed');
+    if (typeof header === 'string') return drop(header);
     const group = this.#group;
     if (group === undefined) return drop('coldStart');
     const key = keyOf(group, header.keyId, now);
     if (key === undefined) return drop('unknownKey');
     // A later epoch has a group key of its own and comes with a Welcome.
-    if (header.epoch !== group.epoch)
-      return drop(header.epoch < group.epoch ? 'oldEpoch' : 'unknownKey');
+    const isCopy = way === 'copy';
+    if (header.epoch < group.epoch) return drop('oldEpoch');
+    if (header.epoch > group.epoch) return isCopy ? {kind: 'later'} : drop('unknownKey');
     const {epoch, seq} = header;
     const wasDone = group.window.marked(seq);
     const known = wasDone
       ? this.#again(header, datagram, now, way)
       : group.window.check(seq) || drop('replayed');
     if (typeof known === 'object') return known;
-    const command = this.#authentic(group, key, header, datagram, way === 'copy' ? undefined : now);
+    if (!isCopy && !this.#seals.take(now)) return drop('rateLimited');
+    const mayVerify = (): boolean => isCopy || this.#signatures.take(now);
+    const command = this.#authentic(group, key, header, datagram, mayVerify);
     if (typeof command === 'string') return drop(command);
     const last = this.#recent.slice(0, RECENT_DATAGRAMS - 1);
     this.#recent = [{datagram: datagram.slice(), at: now}, ...last];
@@ -228,7 +237,7 @@ export class CommandReceiver {
     key: Uint8Array,
     {epoch, seq}: Header,
     datagram: Uint8Array,
-    budgetAt: MonoMs | undefined,
+    mayVerify: () => boolean,
   ): Command | DropReason {
     const header = datagram.slice(0, HEADER_BYTES);
     const sealed = datagram.slice(HEADER_BYTES);
@@ -241,19 +250,21 @@ export class CommandReceiver {
     if (!equalBytes(command.clusterId, group.clusterId)) return 'notForUs';
     // Before the signature, which costs twenty times as much: the sender knows the group key at least.
     if (!this.#isMeant(command.target)) return 'notForUs';
-    if (budgetAt !== undefined && !this.#bucket.take(budgetAt)) return 'rateLimited';
+    if (!mayVerify()) return 'rateLimited';
     const authentic = this.#crypto.verify(group.commandKey, 'command', signature, header, body);
     return authentic ? command : 'badSignature';
   }
 }
 
-/** Also undefined when a bit is set that version 1 leaves zero. */
-function readHeader(datagram: Uint8Array): Header | undefined {
+/** Malformed also when a bit is set that version 1 leaves zero. */
+function readHeader(datagram: Uint8Array): Header | DropReason {
+  if (datagram.length < COMMAND_OVERHEAD_BYTES) return 'tooSmall';
+  if (datagram.length > DATAGRAM_BYTES_MAX) return 'tooLarge';
   const view = viewOf(datagram);
   const isOurs = datagram[0] === FRAME.command && datagram[1] === VERSION && datagram[2] === 0;
   // Epoch and seq have room for 64 bits and are 32 in version 1, as everywhere else in the protocol.
   if (!isOurs || view.getUint32(4) !== 0 || view.getUint32(12) !== 0 || view.getUint32(20) !== 0) {
-    return undefined;
+    return 'malformed';
   }
   return {keyId: view.getUint8(3), epoch: view.getUint32(8), seq: view.getUint32(16)};
 }

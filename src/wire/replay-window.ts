@@ -10,7 +10,7 @@ export class ReplayWindow {
   readonly #size: number;
   readonly #words: Uint32Array;
   #highest: number;
-  #floor: number;
+  readonly #floor: number;
 
   /**
    * @param floor numbers up to and including this are history; -1 = none
@@ -49,11 +49,6 @@ export class ReplayWindow {
     for (let i = 0; i < stale; i++) this.#words[(word - i) % words] = 0;
     this.#words[word % words] = (this.#words[word % words] ?? 0) | (1 << (number % WORD_BITS));
     if (number > this.#highest) this.#highest = number;
-  }
-
-  /** Makes history of all numbers up to and including this; what was marked stays known. */
-  raiseFloor(number: number): void {
-    if (number > this.#floor) this.#floor = number;
   }
 
   #bit(number: number): boolean {

@@ -45,6 +45,16 @@ test('Welcome ends the cold start: floor saved, group joined, work asked for, cl
   t.is(sent(effects, 'timeProbe').length, 1);
 });
 
+test('a node that missed the Welcome of a later epoch says Hello again, once', t => {
+  const rig = NodeRig.joined();
+  const asked = [...rig.turn({type: 'laterEpoch'}), ...rig.turn({type: 'laterEpoch'})];
+  t.is(sent(asked, 'hello').length, 1);
+  const effects = rig.hears(rig.welcome({epoch: 6}));
+  t.is(only(effects, 'joinGroup')[0]?.epoch, 6);
+  t.true(rig.core.welcomed);
+  t.is(sent(rig.pass(5_000), 'hello').length, 0);
+});
+
 test('a repeat of Welcome begins nothing anew', t => {
   const rig = NodeRig.joined();
   const effects = rig.hears(rig.welcome());

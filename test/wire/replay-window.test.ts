@@ -27,17 +27,6 @@ test('what is at or below the floor is history', t => {
   t.true(window.check(100));
 });
 
-test('a raised floor forgets nothing that was marked', t => {
-  const window = new ReplayWindow(0);
-  window.mark(10);
-  window.raiseFloor(20);
-  t.true(window.marked(10));
-  t.false(window.check(11));
-  t.true(window.check(21));
-  window.raiseFloor(5);
-  t.false(window.check(11));
-});
-
 test('a window behaves as a list of all numbers seen', t => {
   const jump = fc.oneof(
     fc.integer({min: 0, max: 70}),
