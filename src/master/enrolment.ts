@@ -3,8 +3,8 @@
 // token it asks (pending.ts) until the operator approves it; a revoked one gets nothing but a Refusal.
 
 import {concat, equalBytes, fromHex, toHex} from '../base/bytes.ts';
-import {type Address, asPeerId, type NodeId, type Now, type PeerId} from '../base/types.ts';
-import {MINUTE_MS} from '../base/units.ts';
+import {type Address, asPeerId, type MonoMs, type NodeId, type Now, type PeerId} from '../base/types.ts';
+import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import type {MasterEvent} from '../core/core.ts';
 import type {NodeRow} from '../core/tables.ts';
 import {nodeIdOf} from '../wire/identity.ts';
@@ -19,9 +19,12 @@ import {type NodeState, peerOf, saveNode} from './roster.ts';
 
 /**
  * A node may have seen epochs that an old backup of the master has not; further ahead than this it is no
- * honest one. Epochs are 32 bits on the wire: one Hello must not use them up.
+ * honest one. Epochs are 32 bits on the wire, and each raise costs a Welcome for every node: counted from
+ * the first epoch of this life, so that nodes which raise it again and again do not use them up either.
  */
 const EPOCH_LEAP_MAX = 65_536;
+/** One node raises the epoch no more often than this; refused, an honest one asks again later. */
+const RAISE_AGAIN_MS = 5 * SECOND_MS;
 
 /** `refused`: the reason that was noted last. */
 type Linked = Extract<MasterEvent, {type: 'linked'}> & {refused?: RefusalReason};
@@ -35,6 +38,9 @@ export class Enrolment {
   readonly #commands: Commands;
   readonly #release: (node: NodeState, now: Now) => void;
   readonly #links = new Map<PeerId, Linked>();
+  readonly #epochMax: number;
+  /** When a node last raised the epoch. */
+  readonly #raisedAt = new Map<NodeId, MonoMs>();
 
   /** @param release takes all leases of a node back */
   constructor(
@@ -45,6 +51,7 @@ export class Enrolment {
     this.#context = context;
     this.#commands = commands;
     this.#release = release;
+    this.#epochMax = context.epoch + EPOCH_LEAP_MAX;
   }
 
   onLinked(event: Linked): void {
@@ -77,20 +84,32 @@ export class Enrolment {
       return;
     }
     const node = this.#place(nodeId, link, hello, now);
-    this.#notice(node, hello);
+    this.#notice(node, hello, now);
     this.#welcome(node, peer, now);
   }
 
   /** Why this node is not welcomed; what it takes for being welcomed is spent and noted on the way. */
   #faultOf(nodeId: NodeId, link: Linked, hello: Hello, now: Now): RefusalReason | undefined {
-    const {roster, epoch} = this.#context;
+    const {roster} = this.#context;
     const known = roster.byPeer(link.peer);
     const node = roster.node(nodeId);
     if (isRevoked(known) || isRevoked(node)) return 'revoked';
     if (known && known !== node) return 'identity';
-    if (hello.epochSeen > epoch + EPOCH_LEAP_MAX) return 'epoch';
+    if (!this.#mayRaise(nodeId, hello, now)) return 'epoch';
     if (known) return this.#judgeBoot(known, toHex(hello.bootId), link.from, now);
     return this.#admit(nodeId, link, hello, now);
+  }
+
+  #raises({epochSeen, instanceSeen}: Hello): boolean {
+    const {config, epoch} = this.#context;
+    const isOther = instanceSeen.length > 0 && !equalBytes(instanceSeen, config.instanceId);
+    return epochSeen > epoch || (epochSeen === epoch && isOther);
+  }
+
+  #mayRaise(nodeId: NodeId, hello: Hello, now: Now): boolean {
+    if (!this.#raises(hello)) return true;
+    const raisedAt = this.#raisedAt.get(nodeId) ?? Number.NEGATIVE_INFINITY;
+    return hello.epochSeen <= this.#epochMax && now.mono >= raisedAt + RAISE_AGAIN_MS;
   }
 
   /** A new node, or a known one with a new static key, spends one use of its token, or asks without one. */
@@ -162,7 +181,7 @@ export class Enrolment {
   }
 
   /** What a Hello tells beside who it is: a receipt or an epoch that we do not know. */
-  #notice(node: NodeState, hello: Hello): void {
+  #notice(node: NodeState, hello: Hello, now: Now): void {
     if (hello.receiptHead > this.#context.journalNo)
       this.#context.note(
         'alarm',
@@ -173,22 +192,23 @@ export class Enrolment {
           journal: this.#context.journalNo,
         },
       );
-    this.#noticeOther(node, hello);
+    this.#noticeOther(node, hello, now);
   }
 
   /**
    * A master that does not know the epoch a node comes from, or that another instance was in it, runs on an old
    * backup or is not the only one. A later epoch than all that were seen keeps their commands apart.
    */
-  #noticeOther(node: NodeState, {epochSeen, instanceSeen}: Hello): void {
-    const {config, epoch} = this.#context;
-    const isOther = instanceSeen.length > 0 && !equalBytes(instanceSeen, config.instanceId);
-    if (epochSeen < epoch || (epochSeen === epoch && !isOther)) return;
+  #noticeOther(node: NodeState, hello: Hello, now: Now): void {
+    if (!this.#raises(hello)) return;
+    const {epoch} = this.#context;
+    const {epochSeen} = hello;
     const what =
       epochSeen > epoch
         ? 'a node has seen a later epoch: old backup or second master'
         : 'another master was in our epoch: old backup or second master';
     this.#context.note('alarm', what, {node: node.row.nodeId, seen: epochSeen, epoch});
+    this.#raisedAt.set(node.row.nodeId, now.mono);
     this.#context.raiseEpoch(epochSeen + 1);
   }
 

@@ -211,6 +211,34 @@ test('one node cannot use up the epochs of a cluster', t => {
   t.true(rig.core.context.epoch < 2 ** 31);
 });
 
+test('nodes that raise the epoch again and again do not use the epochs up either', t => {
+  const rig = MasterRig.ready();
+  const first = rig.core.context.epoch;
+  const bad = new TestNode('bad');
+  rig.link(bad);
+  for (let i = 0; i < 50; i++) {
+    rig.pass(6_000);
+    rig.says(bad, bad.hello({epochSeen: rig.core.context.epoch + 60_000}));
+  }
+  t.true(rig.core.context.epoch > first);
+  t.true(rig.core.context.epoch <= first + 65_537, `epoch ${rig.core.context.epoch}`);
+});
+
+test('one node raises the epoch only now and then, another one may at once', t => {
+  const rig = MasterRig.ready();
+  const [bad, other] = [new TestNode('bad'), new TestNode('other')];
+  rig.link(bad);
+  rig.link(other);
+  const raises = (node: TestNode): boolean => {
+    const before = rig.core.context.epoch;
+    rig.says(node, node.hello({epochSeen: before + 1}));
+    return rig.core.context.epoch > before;
+  };
+  t.deepEqual([raises(bad), raises(bad), raises(other)], [true, false, true]);
+  rig.pass(5_000);
+  t.true(raises(bad));
+});
+
 test('nodes that are linked learn of a raised epoch when they speak, or they would hear no command', t => {
   const rig = MasterRig.ready();
   const first = rig.node('first');
