@@ -47,7 +47,10 @@ export class Checkers implements Watcher {
   constructor(options: CheckersOptions) {
     this.#options = options;
     const {crypto, master, nodes, plans, now} = options;
-    const profileOf = (nodeId: NodeId) => nodes.get(nodeId)?.plan.profile;
+    const profileOf = (nodeId: NodeId) => {
+      const plan = nodes.get(nodeId)?.plan;
+      return plan?.misdeed ?? plan?.profile;
+    };
     this.masterChecker = new MasterChecker(master, plans, profileOf);
     this.nodeChecker = new NodeChecker(
       crypto,

@@ -191,7 +191,9 @@ export class Calamity {
 
   /** A liar with a second name would be two liars. */
   #anyHonest(): SimNode | undefined {
-    const honest = this.#on.nodes.filter(({plan: {profile}}) => profile === 'honest');
+    const honest = this.#on.nodes.filter(
+      ({plan: {profile, misdeed}}) => profile === 'honest' && misdeed === undefined,
+    );
     return honest.length > 0 ? this.#dice.pick(honest) : undefined;
   }
 

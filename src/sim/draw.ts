@@ -5,6 +5,7 @@ import {Prng} from '../base/prng.ts';
 import {asBlobId} from '../base/types.ts';
 import type {BatchRequest} from '../core/core.ts';
 import type {InputSource, Policy} from '../core/tables.ts';
+import {withAttack} from './attack-plan.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import {type BatchPlan, type CapturePlan, type Disasters, NO_DISASTERS, type Plan} from './plan.ts';
@@ -61,7 +62,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const revokes = drawRevokes(seed, profiles, spare, safetyMs);
   // What the copy does not know of, a revocation or a restored backup, is another story.
   const isAlone = isLarge || plan.disasters.restoreMs > 0 || revokes.length > 0 || reflashes > 0;
-  if (isAlone || !prng.chance(0.15)) return {...plan, revokes};
+  if (isAlone || !prng.chance(0.15)) return withAttack({...plan, revokes}, quorum);
   return {...plan, revokes, beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
 }
 

@@ -6,6 +6,7 @@ import {decodeCredit, decodePage, decodePageKey, type Op, PAGE_WORKUNITS} from '
 import {leaseProof} from '../master/leases.ts';
 import type {ResultItem} from '../wire/message.ts';
 import {holds} from './fabric.ts';
+import {LIARS, type Misdeed} from './misdeeds.ts';
 import {
   type Change,
   type Decided,
@@ -20,6 +21,9 @@ import type {SimMaster} from './sim-master.ts';
 import type {Profile} from './sim-runner.ts';
 import {truthOf} from './truth.ts';
 
+/** Who may return what nobody computed. */
+const LYING: ReadonlySet<Profile | Misdeed> = new Set([...LIARS, 'wrong', 'colluding']);
+
 type Acked = {readonly nodeId: NodeId; readonly key: WorkunitKey};
 
 /** What is held to be true of the master's disk at one moment. */
@@ -33,7 +37,7 @@ export class MasterChecker {
   model = new Model();
   readonly #master: SimMaster;
   readonly #plans: ReadonlyMap<string, BatchPlan>;
-  readonly #profileOf: (nodeId: NodeId) => Profile | undefined;
+  readonly #profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined;
   #credit = 0;
   /** Acknowledged results of workunits that were open when last looked at. */
   #acked: Acked[] = [];
@@ -45,7 +49,7 @@ export class MasterChecker {
   constructor(
     master: SimMaster,
     plans: ReadonlyMap<string, BatchPlan>,
-    profileOf: (nodeId: NodeId) => Profile | undefined,
+    profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined,
   ) {
     this.#master = master;
     this.#plans = plans;
@@ -151,7 +155,7 @@ export class MasterChecker {
     this.wrongCanonical += 1;
     for (const nodeId of witnesses) {
       const profile = this.#profileOf(nodeId);
-      const isLiar = profile === 'wrong' || profile === 'colluding';
+      const isLiar = profile !== undefined && LYING.has(profile);
       holds(isLiar, 'P3', () => `${nameOf(key)}: wrong, and ${profile} node ${nodeId} agrees`);
     }
   }

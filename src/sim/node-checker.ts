@@ -34,7 +34,8 @@ export class NodeChecker {
   readonly #now: () => number;
   readonly #acknowledged: Acknowledged;
   readonly #hasSecond: boolean;
-  readonly #lives = new Map<NodeId, Life>();
+  /** By machine: clones have one id. */
+  readonly #lives = new Map<number, Life>();
   /** Commands that a node took up, by node, epoch and seq. */
   readonly #taken = new Map<string, string>();
   readonly #floors = new Map<string, {readonly epoch: number; readonly seq: number}>();
@@ -70,7 +71,7 @@ export class NodeChecker {
   booted(node: SimNode): void {
     const spooled = node.store.disk.rows('spool');
     const bodies = new Map(spooled.map(([key, row]) => [key, spooledBody(row)]));
-    this.#lives.set(node.nodeId, {warm: false, receipted: new Map(), kept: bodies});
+    this.#lives.set(node.no, {warm: false, receipted: new Map(), kept: bodies});
     // A wiped disk has forgotten whom it followed.
     if (this.#hasSecond && !node.store.disk.get('meta', FLOOR_KEY))
       for (const name of this.#issued.keys())
@@ -81,7 +82,7 @@ export class NodeChecker {
   }
 
   durable(node: SimNode, ops: readonly Op[]): void {
-    const life = this.#lives.get(node.nodeId);
+    const life = this.#lives.get(node.no);
     for (const op of ops) {
       if (op.table !== 'spool' || !life) continue;
       if (op.type === 'put') life.kept.set(op.key, spooledBody(op.value));
@@ -107,7 +108,7 @@ export class NodeChecker {
     now: Now,
     spooled?: Spooled,
   ): void {
-    const life = this.#lives.get(node.nodeId);
+    const life = this.#lives.get(node.no);
     if (!life) return;
     if (event.type === 'message' && event.message.type === 'receipt')
       this.#onReceipt(node, event.message, life, spooled);
@@ -159,7 +160,7 @@ export class NodeChecker {
 
   #onFire(node: SimNode, event: CommandEvent, order: FireOrder, life: Life, now: Now): void {
     const {epoch, seq, command} = event;
-    const name = `${node.nodeId}/${epoch}/${seq} of ${toHex(command.instanceId)}`;
+    const name = `${node.no}/${epoch}/${seq} of ${toHex(command.instanceId)}`;
     holds(!this.#taken.has(name), 'P5', () => `node ${node.no} takes command ${name} twice`);
     if (command.what.kind === 'fire') this.#salts.set(order, command.what.salt);
     const shot = this.#shotName(node, order);
@@ -192,7 +193,7 @@ export class NodeChecker {
 
   #shotName(node: SimNode, order: FireOrder): string {
     const {captureId, shot} = order;
-    return `${node.nodeId}/${captureId}/${this.#salts.get(order)}/${shot}`;
+    return `${node.no}/${captureId}/${this.#salts.get(order)}/${shot}`;
   }
 
   fired(node: SimNode, order: FireOrder): void {

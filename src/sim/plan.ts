@@ -1,6 +1,7 @@
 // All that a run is made of. The same plan gives the same run; draw.ts draws plans from seeds.
 
 import type {BatchRequest, CaptureRequest} from '../core/core.ts';
+import type {AttackPlan} from './attack-plan.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
@@ -116,4 +117,6 @@ export type Plan = {
   /** After the heal all must be over within this. */
   readonly livenessMs: number;
   readonly turnsPerCheck: number;
+  /** Who attacks, beside nodes that misbehave; undefined = nobody does either. */
+  readonly attack?: AttackPlan;
 };

@@ -80,6 +80,7 @@ export class SimMaster {
   /** By signature: which life of the master signed a receipt. */
   readonly #receipts = new Map<string, number>();
   readonly #wallOfEpoch = new Map<number, number>();
+  #wallOfLife = WALL_AT_ZERO;
   lives = 0;
 
   /** @param first runs on a copy of its folder, at another address; nobody watches it */
@@ -132,6 +133,10 @@ export class SimMaster {
     return this.#process?.clock;
   }
 
+  get link(): MasterLink | undefined {
+    return this.#process?.link;
+  }
+
   get up(): boolean {
     return this.#process !== undefined;
   }
@@ -167,7 +172,8 @@ export class SimMaster {
     };
     const rows = new MasterRestore(config, crypto, prng.fork(), clock.now());
     const core = restoreMaster(this.store.disk, rows);
-    this.#wallOfEpoch.set(core.context.epoch, this.#wallAtZero);
+    this.#wallOfLife = this.#wallAtZero;
+    this.#wallOfEpoch.set(core.context.epoch, this.#wallOfLife);
     const link = this.#linkOf(core);
     const runtime = new MasterRuntime({
       core,
@@ -188,11 +194,15 @@ export class SimMaster {
       commandSecretKey: this.commandKey.secretKey,
       head,
       beaconMs: this.#beaconMs,
-      afterTurn: () => this.#watcher?.masterTurn(core),
+      afterTurn: () => {
+        this.#wallOfEpoch.set(core.context.epoch, this.#wallOfLife); // it may have been raised
+        this.#watcher?.masterTurn(core);
+      },
     });
     this.#process = {core, clock, link, runtime};
     fabric.trace?.(`master boots, life ${this.lives}, epoch ${core.context.epoch}`);
     this.#watcher?.masterBooted(core);
+    if (this.#isFirst) fabric.mischief?.masterBooted();
     runtime.start();
   }
 
@@ -263,8 +273,8 @@ export class SimMaster {
   suspend(ms: number): void {
     if (!this.#process) return;
     this.#process.clock.suspend(ms);
-    const {epoch} = this.#process.core.context;
-    this.#wallOfEpoch.set(epoch, this.wallAtZero(epoch) - ms);
+    this.#wallOfLife -= ms;
+    this.#wallOfEpoch.set(this.#process.core.context.epoch, this.#wallOfLife);
   }
 
   stepWall(ms: number): void {

@@ -42,6 +42,8 @@ const SLOW_MS = 2_000;
 const REPLAY_MS = 600_000;
 
 type Deliver = (bytes: Uint8Array, from: Address) => void;
+/** Hears a datagram on its way to one receiver; true = takes it away. */
+export type Tap = (from: Address, to: Address, bytes: Uint8Array) => boolean;
 
 /** What is wrong with one host's cable; every field goes back to its first value when the network is mended. */
 type Cable = {
@@ -80,6 +82,8 @@ export class SimNetwork {
   /** Datagrams sent, one for each receiver. */
   sent = 0;
   oversize = 0;
+  /** An attacker on the wire, before all faults. */
+  tap: Tap | undefined;
 
   constructor(timeline: Timeline, prng: Prng, faults: NetworkFaults) {
     this.#timeline = timeline;
@@ -109,6 +113,7 @@ export class SimNetwork {
   }
 
   send(from: Address, to: Address, bytes: Uint8Array): void {
+    if (this.tap?.(from, to, bytes)) return;
     const host = this.#hosts.get(to);
     if (host) this.#carry(from, host, bytes, this.faults.loss, false);
   }
@@ -116,8 +121,15 @@ export class SimNetwork {
   multicast(from: Address, bytes: Uint8Array): void {
     const loss = Math.max(this.faults.loss, this.faults.multicastLoss);
     const sender = this.#hosts.get(from)?.no;
-    for (const host of this.#hosts.values())
-      if (host.no !== sender) this.#carry(from, host, bytes, loss, true);
+    for (const [to, host] of this.#hosts)
+      if (host.no !== sender && !this.tap?.(from, to, bytes))
+        this.#carry(from, host, bytes, loss, true);
+  }
+
+  /** An attacker's datagram: no tap hears it and no fault touches it. */
+  inject(from: Address, to: Address, bytes: Uint8Array, ms: number): void {
+    const host = this.#hosts.get(to);
+    if (host) this.#deliver(from, host, bytes, ms);
   }
 
   #carry(from: Address, host: Host, bytes: Uint8Array, loss: number, isGroup: boolean): void {

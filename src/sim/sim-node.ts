@@ -7,10 +7,11 @@ import {NodeRestore} from '../node/restore.ts';
 import {NodeRuntime} from '../runtime/node-runtime.ts';
 import type {JoinSecret} from '../wire/attempt.ts';
 import {CommandReceiver, targets} from '../wire/command.ts';
-import type {KeyPair} from '../wire/crypto.ts';
+import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, nodeAddress, WALL_AT_ZERO} from './fabric.ts';
+import type {Misdeed} from './misdeeds.ts';
 import {SimActions} from './sim-actions.ts';
 import {SimBlobs} from './sim-blobs.ts';
 import {auditDisk, restoreNode} from './sim-boot.ts';
@@ -28,7 +29,17 @@ export type NodePlan = {
   /** Parts in one. */
   readonly drift: number;
   readonly wallOffsetMs: number;
+  /** What it does wrong beside what its profile computes; undefined = it says what it should. */
+  readonly misdeed?: Misdeed;
 };
+
+/** Who a node is. Two machines with the same ones are clones. */
+export type NodeKeys = {readonly identity: KeyPair; readonly staticKey: KeyPair};
+
+const newKeys = (crypto: Crypto): NodeKeys => ({
+  identity: crypto.ed25519KeyPair(),
+  staticKey: crypto.x25519KeyPair(),
+});
 
 type Process = {
   readonly core: NodeCore;
@@ -46,8 +57,7 @@ export class SimNode {
   readonly files = new Map<BlobId, number>();
   readonly #fabric: Fabric;
   readonly #master: SimMaster;
-  #identity: KeyPair;
-  #staticKey: KeyPair;
+  #keys: NodeKeys;
   #nodeId: NodeId;
   readonly #token: JoinSecret;
   readonly #keepsSnapshots: boolean;
@@ -61,7 +71,10 @@ export class SimNode {
   #buried = false;
   lives = 0;
 
-  /** @param keepsSnapshots whether it will ever be rolled back */
+  /**
+   * @param keepsSnapshots whether it will ever be rolled back
+   * @param keys of the node that this one is a clone of
+   */
   constructor(
     fabric: Fabric,
     master: SimMaster,
@@ -69,6 +82,7 @@ export class SimNode {
     plan: NodePlan,
     join: JoinSecret,
     keepsSnapshots: boolean,
+    keys?: NodeKeys,
   ) {
     const {crypto} = fabric;
     this.no = no;
@@ -78,9 +92,8 @@ export class SimNode {
     this.#master = master;
     this.#token = join;
     this.#join = join;
-    this.#identity = crypto.ed25519KeyPair();
-    this.#staticKey = crypto.x25519KeyPair();
-    this.#nodeId = nodeIdOf(crypto, this.#identity.publicKey);
+    this.#keys = keys ?? newKeys(crypto);
+    this.#nodeId = nodeIdOf(crypto, this.#keys.identity.publicKey);
     const disk = new SimStore({
       after: fabric.diskTimer(no),
       latencyMs: () => fabric.diskMs(),
@@ -92,6 +105,10 @@ export class SimNode {
       const process = this.#process;
       process?.clock.run(() => process.runtime.datagram(bytes, from));
     });
+  }
+
+  get keys(): NodeKeys {
+    return this.#keys;
   }
 
   get nodeId(): NodeId {
@@ -119,6 +136,10 @@ export class SimNode {
     return this.#process?.runtime;
   }
 
+  get link(): NodeLink | undefined {
+    return this.#process?.link;
+  }
+
   get linkState(): string {
     return this.#process?.link.state ?? 'dead';
   }
@@ -142,7 +163,7 @@ export class SimNode {
     const link = new NodeLink({
       crypto,
       prng: dice.fork(),
-      staticKey: this.#staticKey,
+      staticKey: this.keys.staticKey,
       bootId: config.bootId,
       rootFingerprint: this.#master.rootFingerprint,
       group: GROUP_ADDRESS,
@@ -177,6 +198,7 @@ export class SimNode {
     this.#process = {core, clock, link, runtime};
     fabric.trace?.(`node ${this.no} boots, life ${this.lives}`);
     fabric.watcher?.nodeBooted(this);
+    fabric.mischief?.nodeBooted(this);
     runtime.start();
   }
 
@@ -206,8 +228,8 @@ export class SimNode {
       runtimes: ['wasm', 'exec'],
       actions,
       version: 'sim',
-      identity: this.#identity,
-      staticKey: this.#staticKey.publicKey,
+      identity: this.keys.identity,
+      staticKey: this.keys.staticKey.publicKey,
       rootFingerprint: this.#master.rootFingerprint,
       bootId,
     };
@@ -298,9 +320,8 @@ export class SimNode {
   reflash(): void {
     this.wipe();
     const {crypto} = this.#fabric;
-    this.#identity = crypto.ed25519KeyPair();
-    this.#staticKey = crypto.x25519KeyPair();
-    this.#nodeId = nodeIdOf(crypto, this.#identity.publicKey);
+    this.#keys = newKeys(crypto);
+    this.#nodeId = nodeIdOf(crypto, this.#keys.identity.publicKey);
     this.#join = this.#token;
     this.#masterAddress = MASTER_ADDRESS;
     this.#before = new Map();

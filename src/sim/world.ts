@@ -7,6 +7,7 @@ import {fromHex} from '../base/bytes.ts';
 import {Prng} from '../base/prng.ts';
 import type {NodeId} from '../base/types.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import {Attack, owesForEver} from './attack.ts';
 import {Backups} from './backups.ts';
 import {Checkers} from './checkers.ts';
 import {Calamity} from './disasters.ts';
@@ -35,6 +36,7 @@ export class World {
   readonly nodes: readonly SimNode[];
   readonly operator: SimOperator;
   readonly checkers: Checkers;
+  readonly attack: Attack | undefined;
   readonly #dice: Prng;
   readonly #calamity: Calamity;
 
@@ -84,6 +86,10 @@ export class World {
       backups: new Backups(this.fabric, this.master, this.nodes, this.checkers, this.operator),
       onReflash: node => nodesById.set(node.nodeId, node),
     });
+    const {fabric, master, nodes} = this;
+    const {attack} = plan;
+    this.attack = attack && new Attack({plan, attack, fabric, master, nodes, join});
+    this.fabric.mischief = this.attack;
   }
 
   /** The whole run. Throws what went wrong. */
@@ -93,6 +99,7 @@ export class World {
     this.heal();
     this.rejoin();
     this.liveness();
+    this.attack?.rollCall((until, done) => this.runUntil(until, done));
     this.audit();
   }
 
@@ -104,6 +111,7 @@ export class World {
         node.boot(),
       );
     this.#calamity.start();
+    this.attack?.start();
   }
 
   /** Runs to this instant, or until `done`; false = the instant came first. */
@@ -127,6 +135,7 @@ export class World {
   }
 
   heal(): void {
+    this.attack?.end();
     this.#calamity.heal();
   }
 
@@ -141,7 +150,7 @@ export class World {
     if (!context) return false;
     return this.nodes.every(node => {
       const state = context.roster.node(node.nodeId);
-      if (node.buried || (state?.row.revokedAt ?? 0) > 0) return true;
+      if (node.buried || owesForEver(node) || (state?.row.revokedAt ?? 0) > 0) return true;
       return node.core?.welcomed === true && state?.up && state.epochTold === context.epoch;
     });
   }
@@ -165,7 +174,8 @@ export class World {
     for (const node of this.nodes) {
       if (node.buried) continue;
       if (core.context.roster.node(node.nodeId)?.row.revokedAt) continue; // nobody waits for it
-      if (node.core?.spool.size !== 0 || node.core.slots.size !== 0) return false;
+      const owes = node.core?.spool.size !== 0 || node.core.slots.size !== 0;
+      if (owes && !owesForEver(node)) return false;
       if (!core.context.roster.node(node.nodeId)?.up) return false;
     }
     return true;
@@ -195,7 +205,7 @@ export class World {
       if (node.buried) continue;
       if (spooled > 0 || held > 0 || !state?.up)
         parts.push(
-          `node ${node.no} (${node.plan.profile}, ${node.linkState}, ` +
+          `node ${node.no} (${node.plan.misdeed ?? node.plan.profile}, ${node.linkState}, ` +
             `${state?.up ? 'up' : 'not up'}) spooled ${spooled}, holds ${held}`,
         );
     }

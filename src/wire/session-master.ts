@@ -124,6 +124,11 @@ export class MasterLink implements Link {
     return count;
   }
 
+  /** Peers with a session or a half-session. */
+  get peerCount(): number {
+    return this.#peers.size;
+  }
+
   receive(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
     switch (datagram[0]) {
       case FRAME.data:
