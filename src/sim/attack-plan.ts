@@ -33,11 +33,11 @@ export function withAttack(plan: Plan, quorum: number): Plan {
   const outsiders = on() ? between(prng, 1, 2) : 0;
   const middle = on() ? prng.below(plan.nodes.length) : undefined;
   const deedMs = between(prng, 50, 600);
-  if (calm || plan.nodes.length > 64) return plan;
+  if (calm || plan.nodes.length > 64 || plan.secondMasterAt !== undefined) return plan;
   const nodes = [...plan.nodes];
   // Some never come back after the heal: those that do must be a quorum, and more than all bad ones.
   const living = nodes.slice(0, nodes.length - plan.deadAfterHeal);
-  const good = living.filter(node => !isBad(node)).length - plan.revokes.length;
+  const good = living.filter(node => !isBad(node)).length - (plan.revokes?.length ?? 0);
   const bad0 = nodes.filter(isBad).length;
   let room = Math.min(good - quorum, Math.floor((good - bad0 - 1) / 2));
   const spoil = (misdeed: Misdeed): void => {

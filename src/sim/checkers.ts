@@ -51,7 +51,7 @@ export class Checkers implements Watcher {
       const plan = nodes.get(nodeId)?.plan;
       return plan?.misdeed ?? plan?.profile;
     };
-    this.masterChecker = new MasterChecker(master, plans, profileOf);
+    this.masterChecker = new MasterChecker(crypto, master, plans, profileOf);
     this.nodeChecker = new NodeChecker(
       crypto,
       master,
@@ -98,6 +98,7 @@ export class Checkers implements Watcher {
     this.#turns += 1;
     if (this.#turns % this.#options.turnsPerCheck !== 0) return;
     core.check();
+    this.masterChecker.decisions.leases(core);
     for (const {up, out, row} of core.context.roster.all())
       holds(up || out.size === 0, 'S5', () => `${row.name} is silent and holds ${out.size} leases`);
   }

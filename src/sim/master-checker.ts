@@ -4,7 +4,9 @@ import type {NodeId} from '../base/types.ts';
 import {decodeHead, HEAD_KEY} from '../core/journal.ts';
 import {decodeCredit, decodePage, decodePageKey, type Op, PAGE_WORKUNITS} from '../core/tables.ts';
 import {leaseProof} from '../master/leases.ts';
+import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
+import {DecisionChecker} from './decision-checker.ts';
 import {holds} from './fabric.ts';
 import {LIARS, type Misdeed} from './misdeeds.ts';
 import {
@@ -38,6 +40,7 @@ export class MasterChecker {
   readonly #master: SimMaster;
   readonly #plans: ReadonlyMap<string, BatchPlan>;
   readonly #profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined;
+  readonly decisions: DecisionChecker;
   #credit = 0;
   /** Acknowledged results of workunits that were open when last looked at. */
   #acked: Acked[] = [];
@@ -47,6 +50,7 @@ export class MasterChecker {
   wrongCanonical = 0;
 
   constructor(
+    crypto: Crypto,
     master: SimMaster,
     plans: ReadonlyMap<string, BatchPlan>,
     profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined,
@@ -54,6 +58,7 @@ export class MasterChecker {
     this.#master = master;
     this.#plans = plans;
     this.#profileOf = profileOf;
+    this.decisions = new DecisionChecker(crypto, master);
   }
 
   belief(): MasterBelief {
@@ -66,6 +71,7 @@ export class MasterChecker {
     this.#wasLost = true;
     this.model = belief.model.copy();
     this.#credit = belief.credit;
+    this.decisions.rolledBack(this.model.credits);
     this.#journalNoSeen = belief.journalNo;
     this.#acked = this.#acked.filter(({key, nodeId}) => this.model.votedBy(key, nodeId));
   }
@@ -78,6 +84,7 @@ export class MasterChecker {
   durable(ops: readonly Op[]): void {
     const change = this.model.apply(ops);
     this.model.checkCounters(ops);
+    this.decisions.reported(ops);
     for (const [key, decision] of change.decided) this.#onDecided(key, decision, change);
     this.model.forgetWitnesses(change.revoked);
     for (const [key, votes] of change.removed) {
@@ -88,6 +95,7 @@ export class MasterChecker {
       holds(isOver, 'P1', () => `votes on ${nameOf(key)} are gone, and no decision`);
     }
     if (change.credited.size > 0 || change.decided.size > 0) this.#checkCredit();
+    this.decisions.credited(change.credited, this.model.credits);
   }
 
   #onDecided(key: WorkunitKey, decision: Decided, change: Change): void {
@@ -103,7 +111,8 @@ export class MasterChecker {
     holds(fits, 'P4', () => `${nameOf(key)}: its canonical report is of another workunit`);
     if (item.status !== 'done') return;
     const name = outputName(item.output);
-    this.#checkOutput(key, item, evidence?.get(name) ?? new Set());
+    const minQuorum = this.#checkOutput(key, item, evidence?.get(name) ?? new Set());
+    this.decisions.done(key, name, minQuorum, this.model, change);
     this.#credit += this.#agreeing(key, name, change);
   }
 
@@ -130,11 +139,12 @@ export class MasterChecker {
     return voters.size;
   }
 
+  /** What the operator asked for as a quorum. */
   #checkOutput(
     key: WorkunitKey,
     item: ResultItem & {readonly status: 'done'},
     witnesses: ReadonlySet<NodeId>,
-  ): void {
+  ): number {
     const row = this.model.batches.get(item.batchId);
     const plan = row && this.#plans.get(row.name);
     holds(row && plan, 'P3', () => `${nameOf(key)} is of a batch that nobody submitted`);
@@ -151,13 +161,14 @@ export class MasterChecker {
       holds(isThere, 'P1', () => `${nameOf(key)}: its canonical blob is not there`);
     }
     const truth = outputName(truthOf(row.input, row.args, item.index));
-    if (outputName(item.output) === truth) return;
+    if (outputName(item.output) === truth) return minQuorum;
     this.wrongCanonical += 1;
     for (const nodeId of witnesses) {
       const profile = this.#profileOf(nodeId);
       const isLiar = profile !== undefined && LYING.has(profile);
       holds(isLiar, 'P3', () => `${nameOf(key)}: wrong, and ${profile} node ${nodeId} agrees`);
     }
+    return minQuorum;
   }
 
   #checkCredit(): void {

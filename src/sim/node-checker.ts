@@ -23,6 +23,8 @@ export type Acknowledged = {
 /** `kept`: bodies of spool rows on the disk; `receipted`: bodies that a good receipt was seen for. */
 type Life = {
   warm: boolean;
+  /** Of the Welcome that it followed last. */
+  epoch: number;
   readonly receipted: Map<string, Uint8Array>;
   readonly kept: Map<string, Uint8Array>;
 };
@@ -71,7 +73,7 @@ export class NodeChecker {
   booted(node: SimNode): void {
     const spooled = node.store.disk.rows('spool');
     const bodies = new Map(spooled.map(([key, row]) => [key, spooledBody(row)]));
-    this.#lives.set(node.no, {warm: false, receipted: new Map(), kept: bodies});
+    this.#lives.set(node.no, {warm: false, epoch: 0, receipted: new Map(), kept: bodies});
     // A wiped disk has forgotten whom it followed.
     if (this.#hasSecond && !node.store.disk.get('meta', FLOOR_KEY))
       for (const name of this.#issued.keys())
@@ -114,11 +116,18 @@ export class NodeChecker {
       this.#onReceipt(node, event.message, life, spooled);
     if (event.type === 'command') this.#onCommand(node, event);
     for (const effect of effects) {
-      if (effect.type === 'joinGroup') life.warm = true;
+      if (effect.type === 'joinGroup') this.#onJoin(node, life, effect.epoch);
       if (effect.type !== 'fire') continue;
       holds(event.type === 'command', 'P5', () => `node ${node.no} fires on a ${event.type}`);
       if (event.type === 'command') this.#onFire(node, event, effect, life, now);
     }
+  }
+
+  #onJoin(node: SimNode, life: Life, epoch: number): void {
+    const story = `node ${node.no} goes back from epoch ${life.epoch} to ${epoch}`;
+    holds(epoch >= life.epoch, 'P5', () => story);
+    life.warm = true;
+    life.epoch = epoch;
   }
 
   /**

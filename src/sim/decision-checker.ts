@@ -1,0 +1,137 @@
+// Every canonical result and every credit once more, from the signed reports that are on the master's disk:
+//
+//   S2  a canonical result has a quorum of distinct nodes behind it, each with a report that its node signed,
+//       and more than half of all valid results of its workunit
+//   S5  no workunit has more leases or replicas than its policy allows
+//   S8  what each node is credited is what it earned, decision by decision
+
+import {fromHex} from '../base/bytes.ts';
+import type {NodeId} from '../base/types.ts';
+import {type CreditRow, decodeReportRow, jsonRow, type NodeRow, type Op} from '../core/tables.ts';
+import type {MasterCore} from '../master/master.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import {holds} from './fabric.ts';
+import {type Change, getOr, type Model, nameOf, outputName, type WorkunitKey} from './model.ts';
+import type {SimMaster} from './sim-master.ts';
+
+type Earned = {credit: number; disagreed: number};
+
+const nothing = (): Earned => ({credit: 0, disagreed: 0});
+
+export class DecisionChecker {
+  readonly #crypto: Crypto;
+  readonly #master: SimMaster;
+  #earned = new Map<NodeId, Earned>();
+  /** Reports of the commit under way, in their order. */
+  #fresh: number[] = [];
+  decided = 0;
+
+  constructor(crypto: Crypto, master: SimMaster) {
+    this.#crypto = crypto;
+    this.#master = master;
+  }
+
+  /** The disk is an older one: what it says was earned is where the ledger goes on. */
+  rolledBack(credits: ReadonlyMap<NodeId, CreditRow>): void {
+    this.#earned = new Map(
+      [...credits].map(([id, {credit, disagreed}]) => [id, {credit, disagreed}]),
+    );
+  }
+
+  /** Before the decisions of a commit are looked at. */
+  reported(ops: readonly Op[]): void {
+    this.#fresh = [];
+    const {disk} = this.#master.store;
+    for (const op of ops) {
+      if (op.table !== 'report' || op.type !== 'put') continue;
+      const {nodeId, signature, body} = decodeReportRow(op.value);
+      const row = disk.get('node', nodeId);
+      const key = row && fromHex(jsonRow<NodeRow>(row).identityKey);
+      const {clusterId} = this.#master;
+      const isSigned = key && this.#crypto.verify(key, 'results', signature, clusterId, body);
+      holds(isSigned, 'S2', () => `report ${op.key} is not signed by node ${nodeId}`);
+      this.#fresh.push(Number.parseInt(op.key, 16));
+    }
+  }
+
+  /** @param canonical name of the output; `change.removed` holds the votes before the last one */
+  done(key: WorkunitKey, canonical: string, minQuorum: number, model: Model, change: Change): void {
+    const agreeing = new Set<NodeId>();
+    const disagreeing = new Set<NodeId>();
+    for (const {nodeId, row} of change.removed.get(key) ?? []) {
+      if (row.status !== 'done' || model.revoked.has(nodeId)) continue;
+      const output = outputName(row.output);
+      const item = model.reports.get(row.reportNo)?.items[row.item];
+      const isReported =
+        model.reports.get(row.reportNo)?.nodeId === nodeId &&
+        item?.status === 'done' &&
+        nameOf(key) === `${item.batchId}/${item.index}` &&
+        outputName(item.output) === output;
+      holds(isReported, 'S2', () => `a vote of ${nodeId} on ${nameOf(key)} is in no report of it`);
+      const isFirst = !agreeing.has(nodeId) && !disagreeing.has(nodeId);
+      holds(isFirst, 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
+      (output === canonical ? agreeing : disagreeing).add(nodeId);
+    }
+    const last = this.#lastVoter(key, canonical, model, agreeing, disagreeing);
+    // A revocation takes votes away, and those that are left may decide.
+    const isKnown = last !== undefined || model.revoked.size > 0;
+    holds(isKnown, 'S2', () => `${nameOf(key)} is decided by a vote that no report holds`);
+    if (last !== undefined) agreeing.add(last);
+    const story = `${nameOf(key)}: ${agreeing.size} agree, ${disagreeing.size} do not`;
+    holds(agreeing.size >= minQuorum, 'S2', () => `${story}, the quorum is ${minQuorum}`);
+    holds(agreeing.size > disagreeing.size, 'S2', () => `${story}: no majority`);
+    for (const nodeId of agreeing) getOr(this.#earned, nodeId, nothing).credit += 1;
+    for (const nodeId of disagreeing) getOr(this.#earned, nodeId, nothing).disagreed += 1;
+    this.decided += 1;
+  }
+
+  /** The vote that decides is never stored: it is in the first report of this commit that agrees. */
+  #lastVoter(
+    key: WorkunitKey,
+    canonical: string,
+    model: Model,
+    ...voted: readonly ReadonlySet<NodeId>[]
+  ): NodeId | undefined {
+    for (const reportNo of this.#fresh) {
+      const report = model.reports.get(reportNo);
+      if (!report || voted.some(nodes => nodes.has(report.nodeId))) continue;
+      for (const item of report.items)
+        if (
+          item.status === 'done' &&
+          nameOf(key) === `${item.batchId}/${item.index}` &&
+          outputName(item.output) === canonical
+        )
+          return report.nodeId;
+    }
+    return undefined;
+  }
+
+  /** After a commit: the rows that it changed. */
+  credited(nodes: Iterable<NodeId>, credits: ReadonlyMap<NodeId, CreditRow>): void {
+    for (const nodeId of nodes) {
+      const row = credits.get(nodeId);
+      const earned = this.#earned.get(nodeId) ?? nothing();
+      const isEqual = row?.credit === earned.credit && row.disagreed === earned.disagreed;
+      holds(
+        isEqual,
+        'S8',
+        () =>
+          `node ${nodeId} has credit ${row?.credit} and disagreed ${row?.disagreed} times, ` +
+          `it earned ${earned.credit} and did ${earned.disagreed} times`,
+      );
+    }
+  }
+
+  /** A restarted master may hand out one replica more in place of those whose leases it forgot. */
+  leases(core: MasterCore): void {
+    for (const {row, open} of core.context.running) {
+      const {targetReplicas, minQuorum, maxTotalReplicas} = row.policy;
+      const leasesMax = Math.max(targetReplicas, minQuorum);
+      const replicasMax = maxTotalReplicas + this.#master.lives - 1;
+      for (const {index, replicas, issued} of open.values()) {
+        const story = `${row.id}/${index}: ${replicas.length} leases, ${issued} replicas`;
+        holds(replicas.length <= leasesMax && issued <= replicasMax, 'S5', () => story);
+      }
+    }
+  }
+}
