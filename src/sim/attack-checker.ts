@@ -10,6 +10,7 @@ import {toHex} from '../base/bytes.ts';
 import type {Address, PeerId} from '../base/types.ts';
 import type {MasterEffect} from '../core/core.ts';
 import {encodeCommand} from '../wire/codec.ts';
+import {SESSIONS_MAX} from '../wire/limits.ts';
 import type {Link, Outgoing, Received} from '../wire/link.ts';
 import type {Command} from '../wire/message.ts';
 import {holds} from './fabric.ts';
@@ -69,7 +70,8 @@ export class AttackChecker {
     core.endTurn = now => {
       const {roster} = core.context;
       holds(roster.size <= nodes, 'S12', () => `${roster.size} nodes on the roster`);
-      holds(link.peerCount <= nodes, 'S12', () => `sessions for ${link.peerCount} peers`);
+      // Whoever asks to be let in may have a session; there are only so many.
+      holds(link.peerCount <= SESSIONS_MAX, 'S12', () => `sessions for ${link.peerCount} peers`);
       for (const {row, shots} of core.captures.all())
         holds(shots.size <= row.shots * nodes, 'S12', () => `${shots.size} shots in ${row.id}`);
       return this.#issues(endTurn(now));

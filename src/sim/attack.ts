@@ -35,13 +35,14 @@ const STRANGERS = /^10\.(66|77)\./;
 /** Clones are numbered from here. */
 const CLONE_NO = 1_000;
 const OVERHEARD_MAX = 64;
-/** Whose spools do not empty: the master never takes what they say, or they never say it. */
+/** Who does not come to rest: the master never takes what they say, or they never say it. */
 const OWING: readonly (Misdeed | undefined)[] = [
   'hugeOutput',
   'greedy',
   'badSigner',
   'lateComer',
   'quiet',
+  'clonedKey',
 ];
 
 export const owesForEver = ({plan}: SimNode): boolean => OWING.includes(plan.misdeed);

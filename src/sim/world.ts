@@ -174,8 +174,8 @@ export class World {
     for (const node of this.nodes) {
       if (node.buried) continue;
       if (core.context.roster.node(node.nodeId)?.row.revokedAt) continue; // nobody waits for it
-      const owes = node.core?.spool.size !== 0 || node.core.slots.size !== 0;
-      if (owes && !owesForEver(node)) return false;
+      if (owesForEver(node)) continue;
+      if (node.core?.spool.size !== 0 || node.core.slots.size !== 0) return false;
       if (!core.context.roster.node(node.nodeId)?.up) return false;
     }
     return true;
