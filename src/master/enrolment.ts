@@ -3,8 +3,15 @@
 // token it asks (pending.ts) until the operator approves it; a revoked one gets nothing but a Refusal.
 
 import {concat, equalBytes, fromHex, toHex} from '../base/bytes.ts';
-import {type Address, asPeerId, type MonoMs, type NodeId, type Now, type PeerId} from '../base/types.ts';
-import {MINUTE_MS, MINUTE_MS, SECOND_MS, SECOND_MS} from '../base/units.ts';
+import {
+  type Address,
+  asPeerId,
+  type MonoMs,
+  type NodeId,
+  type Now,
+  type PeerId,
+} from '../base/types.ts';
+import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import type {MasterEvent} from '../core/core.ts';
 import type {NodeRow} from '../core/tables.ts';
 import {nodeIdOf} from '../wire/identity.ts';
