@@ -143,7 +143,7 @@ test('a later epoch begins anew, and nothing of the former one is obeyed', t => 
 test("a copy in the master's own session tells of a later epoch, a multicast does not", t => {
   const receiver = joined();
   const later = sealed({epoch: 14, seq: 1});
-  t.is(outcome(receiver.open(later, NOW, true)), 'later');
+  t.is(outcome(receiver.open(later, NOW, 'copy')), 'later');
   t.is(open(receiver, later), 'unknownKey');
   t.is(outcome(receiver.open(sealed({epoch: 12}), NOW, true)), 'oldEpoch');
 });
