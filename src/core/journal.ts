@@ -1,44 +1,52 @@
-// The journal: every commit also writes one row that names the commit before it, so that a commit
-// that the disk lost or changed is found when the store is opened, and never passes in silence.
+// The journal: every commit also writes one row that names the commit before it and every row that it
+// wrote, so that whatever the disk lost, changed or brought back is found when the store is opened.
 //
-//   journal/<n> = {n, hash of journal/<n-1>, hash of the operations of commit n}
+//   journal/<n> = {n, hash of journal/<n-1>, claims of commit n}
 //   meta/head   = {n, hash of journal/<n>}          both in the same atomic batch as the operations
+//   a claim     = "table/key", and 6 bytes of SHA-256 of the value that was put, or that it was deleted
 //
 // LevelDB drops a damaged block of its log without an error and goes on with what follows: that
-// leaves a gap in the numbers. A lost tail leaves an older head; the journal cannot see that, but a
-// node that holds a receipt with a higher number can.
+// leaves a gap in the numbers. In a table it may lose one row, or the newest of several values of a row:
+// then an older one comes back, and its own checksum is right. Only who knows what was written last
+// can tell, so the audit replays the claims and holds the result against every row (journal-audit.ts).
 //
-// Why two lengths: the chain hash is what a receipt or a backup may quote for years, so it keeps
-// all 32 bytes of SHA-256. The hash of the operations is itself under the chain hash; 16 bytes are
-// enough to tell one batch from another and save a third of the row.
+// Why claims, and not a sum over all live rows: a sum needs the old value of each row that is written
+// over, which means a read for each write or all digests in memory, and it tells that something is wrong
+// but not what. A claim costs a hash of 1 µs and 30 bytes in a row that is written anyway, and names the row.
+// Why 6 bytes: against chance, not against an enemy (who could rewrite the whole chain); 2^-48 is enough,
+// and the number fits a double. The chain hash keeps all 32: a receipt or a backup may quote it for years.
+//
+// A store that was recovered begins at a base: meta/base = {n, hash} stands for all commits up to n, and
+// the commits after it claim every row. A lost tail leaves an older head; the witness beside the store
+// (io/store-witness.ts) sees that, and so does a node that holds a receipt with a higher number.
 
-import {ByteReader, ByteWriter, equalBytes} from '../base/bytes.ts';
+import {ByteReader, ByteWriter} from '../base/bytes.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {journalKey, type Op, put} from './tables.ts';
 
 /** End of the journal. `journalNo` 0 with a zero hash = nothing was ever committed. */
 export type Head = {readonly journalNo: number; readonly hash: Uint8Array};
 
+/** `digest` undefined = the row was deleted. */
+export type Claim = {readonly rowKey: string; readonly digest: number | undefined};
+
 export type JournalRow = {
   /** 1, 2, 3 …, the same as the row's key. */
   readonly journalNo: number;
   /** 32 bytes: hash of the row before; zero in the first row. */
   readonly previous: Uint8Array;
-  /** First 16 bytes of SHA-256 over the operations of the commit. */
-  readonly batch: Uint8Array;
+  /** What the commit wrote, in its order; the row itself and the head are not among it. */
+  readonly claims: readonly Claim[];
 };
 
-export type JournalVerdict =
-  | {readonly kind: 'good'; readonly head: Head}
-  /** `journalNo` = the first row that is missing or wrong. */
-  | {readonly kind: 'damaged'; readonly journalNo: number; readonly reason: string};
-
 const CHAIN_BYTES = 32;
-const BATCH_BYTES = 16;
+const DIGEST_BYTES = 6;
 
 export const EMPTY_HEAD: Head = {journalNo: 0, hash: new Uint8Array(CHAIN_BYTES)};
 /** Key of the head in table `meta`. */
 export const HEAD_KEY = 'head';
+/** Key of what the journal begins after, in table `meta`; no row = EMPTY_HEAD. */
+export const BASE_KEY = 'base';
 
 /** `ops` with the journal row and the new head behind them, and that head. */
 export function journalOps(
@@ -47,30 +55,73 @@ export function journalOps(
   ops: readonly Op[],
 ): {readonly ops: readonly Op[]; readonly head: Head} {
   const journalNo = head.journalNo + 1;
-  const batch = crypto.sha256(flatten(ops)).subarray(0, BATCH_BYTES);
-  const row = encodeJournalRow({journalNo, previous: head.hash, batch});
+  const row = encodeClaims(crypto, journalNo, head.hash, ops);
   const next = {journalNo, hash: crypto.sha256(row)};
   const journal = put('journal', journalKey(journalNo), row);
   return {ops: [...ops, journal, put('meta', HEAD_KEY, encodeHead(next))], head: next};
 }
 
-/** First 16 bytes of SHA-256 over the operations, as a journal row holds it. */
-export const hashOps = (crypto: Pick<Crypto, 'sha256'>, ops: readonly Op[]): Uint8Array =>
-  crypto.sha256(flatten(ops)).slice(0, BATCH_BYTES);
+/** What a claim says of a value: the first 6 bytes of its SHA-256, as a number. */
+export const digestOf = (crypto: Pick<Crypto, 'sha256'>, value: Uint8Array): number =>
+  numberAt(crypto.sha256(value), 0);
 
-export const encodeJournalRow = (row: JournalRow): Uint8Array =>
-  new ByteWriter().varint(row.journalNo).raw(row.previous).raw(row.batch).bytes();
+function numberAt(bytes: Uint8Array, at: number): number {
+  let number = 0;
+  for (let i = at; i < at + DIGEST_BYTES; i++) number = number * 256 + (bytes[i] as number);
+  return number;
+}
 
-/** Throws RangeError for a row of the wrong length. */
+/** Two passes (size, then write) into one buffer: faster than one that grows. */
+function encodeClaims(
+  crypto: Pick<Crypto, 'sha256'>,
+  journalNo: number,
+  previous: Uint8Array,
+  ops: readonly Op[],
+): Uint8Array {
+  const head = new ByteWriter().varint(journalNo).raw(previous).bytes();
+  let size = head.length;
+  for (const op of ops) size += 3 + op.table.length + op.key.length + DIGEST_BYTES;
+  const bytes = new Uint8Array(size);
+  bytes.set(head);
+  let at = head.length;
+  for (const op of ops) {
+    const length = op.table.length + 1 + op.key.length;
+    const mark = length * 2 + (op.type === 'put' ? 1 : 0);
+    if (mark >= 128) bytes[at++] = (mark % 128) | 128;
+    bytes[at++] = mark >= 128 ? mark >> 7 : mark;
+    at = writeAscii(bytes, at, op.table);
+    bytes[at++] = SLASH;
+    at = writeAscii(bytes, at, op.key);
+    if (op.type === 'del') continue;
+    const hash = crypto.sha256(op.value);
+    for (let i = 0; i < DIGEST_BYTES; i++) bytes[at++] = hash[i] as number;
+  }
+  return bytes.subarray(0, at);
+}
+
+const SLASH = 0x2f;
+
+function writeAscii(bytes: Uint8Array, start: number, text: string): number {
+  for (let i = 0; i < text.length; i++) bytes[start + i] = text.charCodeAt(i);
+  return start + text.length;
+}
+
+export const rowKeyOf = (op: Op): string => `${op.table}/${op.key}`;
+
+/** Throws RangeError for a row that is cut short. */
 export function decodeJournalRow(bytes: Uint8Array): JournalRow {
   const reader = new ByteReader(bytes);
-  const row = {
-    journalNo: reader.varint(),
-    previous: reader.raw(CHAIN_BYTES),
-    batch: reader.raw(BATCH_BYTES),
-  };
-  if (!reader.done) throw new RangeError('row is too long');
-  return row;
+  const journalNo = reader.varint();
+  const previous = reader.raw(CHAIN_BYTES);
+  const claims: Claim[] = [];
+  while (!reader.done) {
+    const mark = reader.varint();
+    const name = reader.raw(Math.floor(mark / 2));
+    const rowKey = String.fromCharCode(...name);
+    const digest = mark % 2 === 1 ? numberAt(reader.raw(DIGEST_BYTES), 0) : undefined;
+    claims.push({rowKey, digest});
+  }
+  return {journalNo, previous, claims};
 }
 
 export const encodeHead = (head: Head): Uint8Array =>
@@ -82,109 +133,4 @@ export function decodeHead(bytes: Uint8Array): Head {
   const head = {journalNo: reader.varint(), hash: reader.raw(CHAIN_BYTES)};
   if (!reader.done) throw new RangeError('row is too long');
   return head;
-}
-
-/**
- * Checks a journal row by row, in the order of the keys. Give it every row of table `journal`, then
- * `end` with the row of meta/head. It remembers the first fault; rows after that are not looked at.
- */
-export class JournalAudit {
-  readonly #crypto: Pick<Crypto, 'sha256'>;
-  #head = EMPTY_HEAD;
-  #damage: JournalVerdict | undefined;
-
-  constructor(crypto: Pick<Crypto, 'sha256'>) {
-    this.#crypto = crypto;
-  }
-
-  /** false = damaged: no need to bring further rows. */
-  row(key: string, payload: Uint8Array): boolean {
-    if (this.#damage) return false;
-    const expected = this.#head.journalNo + 1;
-    const fault = this.#faultOf(key, payload, expected);
-    if (fault === undefined) this.#head = {journalNo: expected, hash: this.#crypto.sha256(payload)};
-    else this.#damage = {kind: 'damaged', journalNo: expected, reason: fault};
-    return fault === undefined;
-  }
-
-  /** @param headRow payload of meta/head, undefined when there is none */
-  end(headRow: Uint8Array | undefined): JournalVerdict {
-    if (this.#damage) return this.#damage;
-    const fault = this.#faultOfHead(headRow);
-    return fault ? {kind: 'damaged', ...fault} : {kind: 'good', head: this.#head};
-  }
-
-  #faultOf(key: string, payload: Uint8Array, expected: number): string | undefined {
-    if (key !== journalKey(expected)) return `the next row is ${Number.parseInt(key, 16)}`;
-    const row = decoded(decodeJournalRow, payload);
-    if (row === undefined) return 'the row has the wrong length';
-    if (row.journalNo !== expected) return `the row says it is row ${row.journalNo}`;
-    if (!equalBytes(row.previous, this.#head.hash))
-      return 'the row does not follow from the row before it';
-    return undefined;
-  }
-
-  #faultOfHead(headRow: Uint8Array | undefined): {journalNo: number; reason: string} | undefined {
-    const {journalNo, hash} = this.#head;
-    if (headRow === undefined)
-      return journalNo === 0 ? undefined : {journalNo, reason: 'the head is missing'};
-    const head = decoded(decodeHead, headRow);
-    if (head === undefined) return {journalNo, reason: 'the head has the wrong length'};
-    if (head.journalNo > journalNo)
-      return {journalNo: journalNo + 1, reason: `rows up to ${head.journalNo} are missing`};
-    if (head.journalNo < journalNo)
-      return {journalNo: head.journalNo + 1, reason: `the head is at ${head.journalNo}`};
-    if (!equalBytes(head.hash, hash)) return {journalNo, reason: 'the head names another row'};
-    return undefined;
-  }
-}
-
-function decoded<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T | undefined {
-  try {
-    return decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-// All operations as one run of bytes: one hash call for a commit. Two passes over the list (size,
-// then copy) are faster than growing a buffer, and far faster than a hash update for each part.
-//   put: 1, length of table, table, length u16 of key, key, length u32 of value, value
-//   del: 0, length of table, table, length u16 of key, key
-
-const HEADER_BYTES = 1 + 1 + 2 + 4;
-
-function flatten(ops: readonly Op[]): Uint8Array {
-  let size = 0;
-  for (const op of ops) {
-    size += HEADER_BYTES + op.table.length + op.key.length;
-    if (op.type === 'put') size += op.value.length;
-  }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const op of ops) at = writeOp(bytes, at, op);
-  return bytes.subarray(0, at);
-}
-
-function writeOp(bytes: Uint8Array, start: number, op: Op): number {
-  let at = start;
-  bytes[at++] = op.type === 'put' ? 1 : 0;
-  bytes[at++] = op.table.length;
-  at = writeAscii(bytes, at, op.table);
-  bytes[at++] = op.key.length >>> 8;
-  bytes[at++] = op.key.length;
-  at = writeAscii(bytes, at, op.key);
-  if (op.type === 'del') return at;
-  const length = op.value.length;
-  bytes[at++] = length >>> 24;
-  bytes[at++] = length >>> 16;
-  bytes[at++] = length >>> 8;
-  bytes[at++] = length;
-  bytes.set(op.value, at);
-  return at + length;
-}
-
-function writeAscii(bytes: Uint8Array, start: number, text: string): number {
-  for (let i = 0; i < text.length; i++) bytes[start + i] = text.charCodeAt(i);
-  return start + text.length;
 }

@@ -13,7 +13,7 @@ import type {FailReason, OutputRef} from '../wire/message.ts';
 export const TABLES = {
   // both
   meta: 1,
-  journal: 1,
+  journal: 2, // 1: one hash of all operations, no claims
   // master
   batch: 1,
   page: 1,

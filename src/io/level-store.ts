@@ -26,9 +26,11 @@ import {Level} from 'level';
 import {assert} from '../base/assert.ts';
 import {VolleyError} from '../base/errors.ts';
 import {MIB} from '../base/units.ts';
+import {HEAD_KEY, type Head} from '../core/journal.ts';
 import {type Op, TABLES, type TableName} from '../core/tables.ts';
 import type {Store} from '../runtime/ports.ts';
 import {openFailure} from './level-failure.ts';
+import {StoreWitness} from './store-witness.ts';
 
 const FRAME_BYTES = 5;
 const SCAN_ROWS = 1_000;
@@ -41,7 +43,13 @@ export type LevelStoreOptions = {
   readonly writeBufferBytes?: number;
 };
 
-export type RowDamage = {readonly table: string; readonly key: string; readonly reason: string};
+/** A row as it is on the disk. `payload` may be anything where `fault` says what is wrong. */
+export type StoredRow = {
+  /** `table/key` */
+  readonly rowKey: string;
+  readonly payload: Uint8Array;
+  readonly fault: string | undefined;
+};
 
 type Database = Level<string, Uint8Array>;
 
@@ -67,14 +75,15 @@ export async function openLevelStore(
   });
   try {
     await database.open();
+    const witness = new StoreWitness(path);
     await syncFolder(path);
     await syncFolder(`${path}/..`);
+    return new LevelStore(realPath, database, writeBufferBytes, witness);
   } catch (error) {
     await database.close().catch(() => {});
     openPaths.delete(realPath);
     throw await openFailure(path, error);
   }
-  return new LevelStore(realPath, database, writeBufferBytes);
 }
 
 async function takePath(path: string): Promise<string> {
@@ -94,6 +103,7 @@ export class LevelStore implements Store {
   readonly #path: string;
   readonly #database: Database;
   readonly #logLook: LogLook;
+  readonly #witness: StoreWitness;
   #scratch = new Uint8Array(4_096);
   #scratchView = new DataView(this.#scratch.buffer);
   #failure: VolleyError | undefined;
@@ -101,9 +111,10 @@ export class LevelStore implements Store {
   #closed: Promise<void> | undefined;
 
   /** Use openLevelStore. */
-  constructor(path: string, database: Database, writeBufferBytes: number) {
+  constructor(path: string, database: Database, writeBufferBytes: number, witness: StoreWitness) {
     this.#path = path;
     this.#database = database;
+    this.#witness = witness;
     this.#logLook = new LogLook(path, writeBufferBytes);
   }
 
@@ -158,18 +169,19 @@ export class LevelStore implements Store {
       }
   }
 
-  /** Looks at every row of every table; returns how many there are. */
-  async verify(onDamage: (damage: RowDamage) => void): Promise<number> {
-    let rows = 0;
+  /** Shows every row of every table, in the order of their keys, damaged ones too. */
+  async look(onRow: (row: StoredRow) => void): Promise<void> {
     for await (const entries of this.#pages({}))
       for (const [rowKey, value] of entries) {
-        rows++;
-        const slash = rowKey.indexOf('/');
-        const table = rowKey.slice(0, slash);
-        const reason = isTable(table) ? faultOf(table, rowKey, value) : 'unknown table';
-        if (reason !== undefined) onDamage({table, key: rowKey.slice(slash + 1), reason});
+        const table = rowKey.slice(0, rowKey.indexOf('/'));
+        const fault = isTable(table) ? faultOf(table, rowKey, value) : 'unknown table';
+        onRow({rowKey, payload: payloadOf(value), fault});
       }
-    return rows;
+  }
+
+  /** How far the journal went, as its witness said when the store was opened. */
+  get witnessed(): Head | undefined {
+    return this.#witness.seen;
   }
 
   /** Waits for the commit under way. Twice is fine. */
@@ -177,6 +189,7 @@ export class LevelStore implements Store {
     this.#closed ??= (async () => {
       await this.#writing;
       await this.#database.close();
+      this.#witness.close();
       openPaths.delete(this.#path);
     })();
     return this.#closed;
@@ -198,6 +211,9 @@ export class LevelStore implements Store {
     }
     await batch.write({sync: true});
     if (this.#logLook.mayHaveChanged(bytes)) await this.#logLook.sync();
+    const head = ops.at(-1);
+    if (head?.type === 'put' && head.table === 'meta' && head.key === HEAD_KEY)
+      this.#witness.write(head.value);
   }
 
   /** The framed value, in a buffer that the next call writes over. */
@@ -292,6 +308,8 @@ const PREFIXES = Object.fromEntries(
 ) as Record<TableName, string>;
 
 const rowKeyOf = (table: TableName, key: string): string => PREFIXES[table] + key;
+/** Row versions below these are of programs before the first release. */
+const OLDEST: {readonly [table in TableName]?: number} = {journal: 2};
 const isTable = (name: string): name is TableName => Object.hasOwn(TABLES, name);
 
 /** CRC-32 of the LevelDB key, the version as a character (one byte below 128) and the payload. */
@@ -305,7 +323,7 @@ function faultOf(table: TableName, rowKey: string, value: Uint8Array): string | 
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
   if (view.getUint32(1) !== checksum(version, rowKey, value.subarray(FRAME_BYTES)))
     return 'the checksum is wrong';
-  if (version < 1 || version > TABLES[table])
+  if (version < (OLDEST[table] ?? 1) || version > TABLES[table])
     return `row version ${version} is not known to this program`;
   return undefined;
 }
@@ -314,8 +332,13 @@ function opened(table: TableName, key: string, rowKey: string, value: Uint8Array
   const fault = faultOf(table, rowKey, value);
   if (fault !== undefined)
     throw new VolleyError('VOLLEY_STORE_DAMAGED', {reason: `row "${key}" of ${table}: ${fault}`});
-  // LevelDB gives a Buffer of its own for each value: this view takes it over.
-  return new Uint8Array(value.buffer, value.byteOffset + FRAME_BYTES, value.length - FRAME_BYTES);
+  return payloadOf(value);
+}
+
+/** LevelDB gives a Buffer of its own for each value: this view takes it over. */
+function payloadOf(value: Uint8Array): Uint8Array {
+  const start = Math.min(FRAME_BYTES, value.length);
+  return new Uint8Array(value.buffer, value.byteOffset + start, value.length - start);
 }
 
 const codeOf = (error: unknown): unknown => (error as {code?: unknown} | undefined)?.code;

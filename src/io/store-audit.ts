@@ -1,44 +1,131 @@
-// Looks at a store before it is used: is the journal whole, are the rows what was written?
+// Looks at a store before it is used: is the journal whole, did it get as far as its witness says, is every
+// row what the journal says was written last, and is none missing? One flipped bit anywhere in the folder
+// either changes nothing or is found here (test/system/bit-flips.test.ts).
 
+import {equalBytes} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
-import {HEAD_KEY, type Head, JournalAudit} from '../core/journal.ts';
+import {BASE_KEY, HEAD_KEY, type Head} from '../core/journal.ts';
+import {JournalAudit} from '../core/journal-audit.ts';
+import {journalKey} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
-import type {LevelStore, RowDamage} from './level-store.ts';
+import type {LevelStore, StoredRow} from './level-store.ts';
 
-/** Damaged rows that a report names; a disk that lost more is named by its first ones. */
-const DAMAGES_MAX = 100;
+export type Audited = Pick<LevelStore, 'get' | 'scan' | 'look' | 'witnessed'>;
 
-/**
- * Walks the journal from its start (about 100,000 commits a second) and returns its end, for the
- * driver. Rejects with VOLLEY_STORE_DAMAGED, which names the first commit that is missing or wrong.
- */
-export async function auditStore(
-  store: Pick<LevelStore, 'get' | 'scan'>,
-  crypto: Pick<Crypto, 'sha256'>,
-): Promise<Head> {
-  const audit = new JournalAudit(crypto);
-  for await (const [key, payload] of store.scan('journal')) if (!audit.row(key, payload)) break;
-  const verdict = audit.end(await store.get('meta', HEAD_KEY));
-  if (verdict.kind === 'good') return verdict.head;
-  throw new VolleyError('VOLLEY_STORE_DAMAGED', {
-    reason: `journal row ${verdict.journalNo}: ${verdict.reason}`,
-  });
-}
+/** `journalNo`: the commit that wrote the row last, as far as the journal knows; 0 = not known. */
+export type RowDamage = {
+  readonly table: string;
+  readonly key: string;
+  readonly reason: string;
+  readonly journalNo: number;
+};
 
-export type RowsAudit = {
+export type StoreReport = {
+  /** End of the journal; what is right of it when it is damaged. */
+  readonly head: Head;
   readonly rows: number;
-  readonly damagedRows: number;
-  /** The first 100. */
+  readonly rowsOf: Readonly<Record<string, number>>;
+  /** In the order they were found. None = the store is whole. */
   readonly damages: readonly RowDamage[];
 };
 
-/** Checks every row of every table (about 250,000 a second); for `volley doctor --store`. */
-export async function auditRows(store: Pick<LevelStore, 'verify'>): Promise<RowsAudit> {
-  const damages: RowDamage[] = [];
-  let damagedRows = 0;
-  const rows = await store.verify(damage => {
-    damagedRows++;
-    if (damages.length < DAMAGES_MAX) damages.push(damage);
+/**
+ * Checks the store (about 150,000 rows and 100,000 commits a second) and returns the end of its journal,
+ * for the driver. Rejects with VOLLEY_STORE_DAMAGED, which names the first damage and how many there are.
+ */
+export async function auditStore(store: Audited, crypto: Pick<Crypto, 'sha256'>): Promise<Head> {
+  const {head, damages} = await examineStore(store, crypto);
+  const first = damages[0];
+  if (!first) return head;
+  const more = damages.length > 1 ? ` (and ${damages.length - 1} more)` : '';
+  throw new VolleyError('VOLLEY_STORE_DAMAGED', {
+    reason: `${nameOf(first)}: ${first.reason}${more}`,
   });
-  return {rows, damagedRows, damages};
+}
+
+export const nameOf = ({table, key}: RowDamage): string =>
+  table === 'journal' ? `journal row ${Number.parseInt(key, 16)}` : `row ${table}/${key}`;
+
+/** All that is wrong. What LevelDB itself cannot read is one more damage, not an error. */
+export async function examineStore(
+  store: Audited,
+  crypto: Pick<Crypto, 'sha256'>,
+): Promise<StoreReport> {
+  const examination = new Examination(crypto);
+  try {
+    await examination.journal(store);
+    await store.look(row => examination.row(row));
+    examination.missing();
+  } catch (error) {
+    if (!(error instanceof VolleyError)) throw error;
+    examination.found('store/', error.message);
+  }
+  return examination.report();
+}
+
+class Examination {
+  readonly #crypto: Pick<Crypto, 'sha256'>;
+  readonly #damages: RowDamage[] = [];
+  readonly #rowsOf: Record<string, number> = {};
+  #audit: JournalAudit;
+  #rows = 0;
+  /** Only a whole journal can tell what the rows must be. */
+  #isWhole = false;
+
+  constructor(crypto: Pick<Crypto, 'sha256'>) {
+    this.#crypto = crypto;
+    this.#audit = new JournalAudit(crypto);
+  }
+
+  found(rowKey: string, reason: string, journalNo = 0): void {
+    const slash = rowKey.indexOf('/');
+    const [table, key] = [rowKey.slice(0, slash), rowKey.slice(slash + 1)];
+    this.#damages.push({table, key, reason, journalNo});
+  }
+
+  async journal(store: Audited): Promise<void> {
+    this.#audit = new JournalAudit(this.#crypto, await store.get('meta', BASE_KEY));
+    for await (const [key, payload] of store.scan('journal'))
+      if (!this.#audit.row(key, payload)) break;
+    const verdict = this.#audit.end(await store.get('meta', HEAD_KEY));
+    if (verdict.kind === 'damaged')
+      this.found(`journal/${journalKey(verdict.journalNo)}`, verdict.reason, verdict.journalNo);
+    else this.#isWhole = this.#agrees(store.witnessed);
+  }
+
+  #agrees(witnessed: Head | undefined): boolean {
+    const {head} = this.#audit;
+    if (!witnessed || witnessed.journalNo < head.journalNo) return true;
+    const isLonger = witnessed.journalNo > head.journalNo;
+    if (!isLonger && equalBytes(witnessed.hash, head.hash)) return true;
+    const journalNo = isLonger ? head.journalNo + 1 : head.journalNo;
+    const reason = isLonger
+      ? `rows up to ${witnessed.journalNo} were durable and are missing`
+      : 'it is not the row that was written';
+    this.found(`journal/${journalKey(journalNo)}`, reason, journalNo);
+    return false;
+  }
+
+  row({rowKey, payload, fault}: StoredRow): void {
+    this.#rows++;
+    const table = rowKey.slice(0, Math.max(0, rowKey.indexOf('/')));
+    this.#rowsOf[table] = (this.#rowsOf[table] ?? 0) + 1;
+    if (fault !== undefined) this.found(rowKey, fault, this.#audit.see(rowKey)?.journalNo);
+    else if (this.#isWhole && table !== 'journal' && rowKey !== `meta/${HEAD_KEY}`) {
+      const journalNo = this.#audit.claimed(rowKey)?.journalNo;
+      const wrong = this.#audit.fault(rowKey, payload);
+      if (wrong !== undefined) this.found(rowKey, wrong, journalNo);
+    }
+  }
+
+  missing(): void {
+    if (!this.#isWhole) return;
+    for (const [rowKey, {journalNo}] of this.#audit.missing())
+      this.found(rowKey, `it is missing, commit ${journalNo} wrote it`, journalNo);
+  }
+
+  report(): StoreReport {
+    const {head} = this.#audit;
+    return {head, rows: this.#rows, rowsOf: this.#rowsOf, damages: this.#damages};
+  }
 }

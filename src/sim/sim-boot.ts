@@ -1,6 +1,7 @@
 // Boots a core from a simulated disk exactly as the shells in cli/ do it from a real one.
 
-import {HEAD_KEY, type Head, JournalAudit} from '../core/journal.ts';
+import {BASE_KEY, HEAD_KEY, type Head} from '../core/journal.ts';
+import {JournalAudit} from '../core/journal-audit.ts';
 import type {MasterCore} from '../master/master.ts';
 import {FIRST_TABLES, type MasterRestore} from '../master/restore.ts';
 import type {NodeCore} from '../node/node.ts';
@@ -11,7 +12,7 @@ import type {SimStore} from './sim-store.ts';
 
 /** Walks the journal; its end is where the driver goes on. */
 export function auditDisk(disk: SimStore, crypto: Crypto): Head {
-  const audit = new JournalAudit(crypto);
+  const audit = new JournalAudit(crypto, disk.get('meta', BASE_KEY));
   for (const [key, payload] of disk.rows('journal')) if (!audit.row(key, payload)) break;
   const verdict = audit.end(disk.get('meta', HEAD_KEY));
   holds(verdict.kind === 'good', 'S13', () => `the journal is damaged: ${JSON.stringify(verdict)}`);

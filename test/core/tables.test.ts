@@ -216,7 +216,7 @@ test('tables and their row versions are for ever', t => {
     {...TABLES},
     {
       meta: 1,
-      journal: 1,
+      journal: 2,
       batch: 1,
       page: 1,
       vote: 1,

@@ -1,7 +1,8 @@
 import test from 'ava';
 import {asMonoMs, asPeerId, type MonoMs, NEVER} from '../../src/base/types.ts';
 import type {Core} from '../../src/core/core.ts';
-import {decodeHead, EMPTY_HEAD, HEAD_KEY, JournalAudit} from '../../src/core/journal.ts';
+import {decodeHead, EMPTY_HEAD, HEAD_KEY} from '../../src/core/journal.ts';
+import {JournalAudit} from '../../src/core/journal-audit.ts';
 import {type Op, put} from '../../src/core/tables.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import {Driver} from '../../src/runtime/driver.ts';
