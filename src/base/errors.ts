@@ -129,6 +129,11 @@ export const ERRORS = {
   },
   VOLLEY_STORE_DAMAGED: {text: 'the store is damaged: {reason}', exit: 75, http: 500},
   VOLLEY_STORE_FAILED: {text: 'the store failed: {reason}', exit: 75, http: 500},
+  VOLLEY_NO_SPACE: {
+    text: '{path} has {free} bytes free, and {floor} are wanted: {what}; free some space, it goes on by itself',
+    exit: 1,
+    http: 507,
+  },
   VOLLEY_MASTER_UNREACHABLE: {
     text: 'no master answers at {url}: {reason}; is `volley master` running there?',
     exit: 1,

@@ -14,6 +14,7 @@ import {batchWatchCommand} from './batch-watch.ts';
 import {captureCommand} from './capture.ts';
 import type {CommandSpec} from './command.ts';
 import {demoCommand} from './demo.ts';
+import {doctorCommand} from './doctor.ts';
 import {initCommand} from './init.ts';
 import {keysPassphraseCommand} from './keys-passphrase.ts';
 import {keysRotateCommand} from './keys-rotate.ts';
@@ -24,6 +25,7 @@ import {nodesCommand} from './nodes.ts';
 import {nodesApproveCommand, nodesDenyCommand, nodesPendingCommand} from './nodes-pending.ts';
 import {nodesRevokeCommand} from './nodes-revoke.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
+import {recoverCommand} from './recover.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
   demoCommand,
@@ -51,4 +53,6 @@ export const COMMANDS: readonly CommandSpec[] = [
   keysShowCommand,
   keysRotateCommand,
   keysPassphraseCommand,
+  doctorCommand,
+  recoverCommand,
 ];

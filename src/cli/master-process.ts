@@ -8,7 +8,7 @@ import {Prng} from '../base/prng.ts';
 import type {Address, BatchId, BlobId, CaptureId, PeerId} from '../base/types.ts';
 import {openSignedApp} from '../core/app.ts';
 import type {Announcement, OperatorAnswer, OperatorRequest} from '../core/core.ts';
-import {type AppRow, jsonRow} from '../core/tables.ts';
+import type {AppRow} from '../core/tables.ts';
 import {BLOB_PORT, openBlobServer} from '../http/blob-server.ts';
 import type {MasterHandle} from '../http/handle.ts';
 import type {HttpTimes} from '../http/listen.ts';
@@ -31,7 +31,7 @@ import {readRootSteps, trustIn} from '../io/trust-files.ts';
 import {openUdp} from '../io/udp.ts';
 import type {MasterConfig} from '../master/context.ts';
 import type {MasterCore} from '../master/master.ts';
-import {FIRST_TABLES, MasterRestore} from '../master/restore.ts';
+import {MasterRestore} from '../master/restore.ts';
 import {
   viewApps,
   viewBatch,
@@ -46,6 +46,7 @@ import {MasterLink} from '../wire/session-master.ts';
 import {openTrust} from '../wire/trust.ts';
 import {publishPrepared} from './built-in-apps.ts';
 import {Closers} from './closers.ts';
+import {restoreMaster} from './store-check.ts';
 import {packageVersion} from './version.ts';
 
 const BEACON_MS = 1_000;
@@ -183,7 +184,9 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
   const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
   const rows = new MasterRestore(config, crypto, prng, clock.now());
   const {appKeys} = trustIn(options.data, cluster.signedTrust);
-  const core = await restore(store, rows, row => isSigned(row, {crypto, appKeys, blobs, journal}));
+  const core = await restoreMaster(store, rows, row =>
+    isSigned(row, {crypto, appKeys, blobs, journal}),
+  );
   return {crypto, clock, journal, log, store, blobs, head, core};
 }
 
@@ -245,22 +248,6 @@ async function openDoors(parts: {
   });
   closers.add(() => server.close());
   return server.url;
-}
-
-/** Pushes the rows in their order; see FIRST_TABLES. An app that is not `good` is left out. */
-async function restore(
-  store: LevelStore,
-  rows: MasterRestore,
-  good: (app: AppRow) => Promise<boolean>,
-): Promise<MasterCore> {
-  for (const table of FIRST_TABLES)
-    for await (const [key, value] of store.scan(table)) {
-      if (table === 'app' && !(await good(jsonRow<AppRow>(value)))) continue;
-      rows.row(table, key, value);
-    }
-  for (const {table, from, to} of rows.ranges())
-    for await (const [key, value] of store.scan(table, from, to)) rows.row(table, key, value);
-  return rows.finish();
 }
 
 /** Nodes would refuse it: better that no batch is begun with it. Its blob may be missing for a while. */

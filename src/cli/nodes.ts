@@ -3,7 +3,7 @@
 import type {NodeView} from '../core/views.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {ago, grouped, print, printJson, safe, shortId} from './output.ts';
+import {ago, grouped, print, printJson, safe, shortId, tell} from './output.ts';
 import {tableLines} from './table.ts';
 
 export const nodesCommand: CommandSpec = {
@@ -30,8 +30,12 @@ const COLUMNS = [
 ];
 
 async function runNodes(given: Given): Promise<undefined> {
-  const nodes = await withClient(given, client => client.nodes());
-  if (given.flag('json')) printJson({nodes});
+  const {nodes, alarms} = await withClient(given, async client => ({
+    nodes: await client.nodes(),
+    alarms: (await client.status()).alarms,
+  }));
+  for (const {text, advice} of alarms) tell(`volley: alarm: ${safe(text, 300)}; ${advice}`);
+  if (given.flag('json')) printJson({nodes, alarms});
   else if (nodes.length === 0)
     print('No node has joined yet. `volley nodes token` makes a token for `volley node --join`.');
   else {

@@ -28,6 +28,7 @@ export const TABLES = {
   shot: 1,
   // node
   spool: 1,
+  kept: 1,
 } as const satisfies Record<string, number>;
 
 export type TableName = keyof typeof TABLES;

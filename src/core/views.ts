@@ -14,8 +14,17 @@ export type StatusView = {
   readonly nodes: {readonly known: number; readonly up: number; readonly slots: number};
   readonly batches: {readonly running: number; readonly total: number};
   readonly paused: boolean;
+  /** What somebody has to look at now, and what to do. */
+  readonly alarms: readonly AlarmView[];
   /** Drops, reports, alarms … since the start, by name. */
   readonly counters: Readonly<Record<string, number>>;
+};
+
+export type AlarmView = {
+  readonly kind: 'lostState' | 'diskFull';
+  readonly since: number;
+  readonly text: string;
+  readonly advice: string;
 };
 
 export type BatchView = BatchRow & {

@@ -39,6 +39,13 @@ export type MasterConfig = {
   readonly version: string;
 };
 
+/** What a node proved that we lost: commits above `journalNo` up to `receipt`. */
+export type LostState = {
+  readonly receipt: number;
+  readonly journalNo: number;
+  readonly noticedAt: number;
+};
+
 export class MasterContext {
   readonly config: MasterConfig;
   readonly crypto: Crypto;
@@ -60,6 +67,8 @@ export class MasterContext {
   state: DesiredState = {generation: 0, paused: false};
   readonly #bootedAt: MonoMs;
   readonly #wallAtBoot: WallMs;
+  /** Nodes with a receipt above our journal, until they have offered again what they keep. */
+  readonly lost = new Map<NodeId, LostState>();
   #effects: MasterEffect[] = [];
 
   constructor(parts: {

@@ -189,16 +189,7 @@ export class Enrolment {
 
   /** What a Hello tells beside who it is: a receipt or an epoch that we do not know. */
   #notice(node: NodeState, hello: Hello, now: Now): void {
-    if (hello.receiptHead > this.#context.journalNo)
-      this.#context.note(
-        'alarm',
-        'a node holds a receipt above our journal: acknowledged state is lost',
-        {
-          node: node.row.nodeId,
-          receipt: hello.receiptHead,
-          journal: this.#context.journalNo,
-        },
-      );
+    this.#noticeReceipt(node, hello.receiptHead, now);
     this.#noticeOther(node, hello, now);
   }
 
@@ -217,6 +208,22 @@ export class Enrolment {
     this.#context.note('alarm', what, {node: node.row.nodeId, seen: epochSeen, epoch});
     this.#raisedAt.set(node.row.nodeId, now.mono);
     this.#context.raiseEpoch(epochSeen + 1);
+  }
+
+  /** A receipt of ours above the end of our journal: the disk lost what we signed for. */
+  #noticeReceipt(node: NodeState, receipt: number, now: Now): void {
+    const {journalNo, lost} = this.#context;
+    const {nodeId} = node.row;
+    if (receipt > journalNo) {
+      if (lost.has(nodeId)) return;
+      lost.set(nodeId, {receipt, journalNo, noticedAt: now.wall});
+      this.#context.note(
+        'alarm',
+        'a node holds a receipt above our journal: acknowledged state is lost',
+        {node: nodeId, receipt, journal: journalNo},
+      );
+    } else if (lost.delete(nodeId))
+      this.#context.note('info', 'a node has brought back what it kept', {node: nodeId});
   }
 
   #welcome(node: NodeState, peer: PeerId, now: Now): void {
@@ -255,6 +262,7 @@ export class Enrolment {
         state,
         wallMs: this.#context.instant(now.mono),
         trust: config.signedTrust,
+        journalNo: this.#context.journalNo,
       },
     });
   }

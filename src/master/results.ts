@@ -30,7 +30,7 @@ const BLOBS_WAITING_MAX = 65_536;
 /** A batch whose first workunits all failed is not worth the rest (it ends `failed`). */
 const FAILED_AT_FIRST_MAX = 8;
 /** Credit of one validated workunit to each node that agreed on it. */
-const CREDIT = 1;
+export const CREDIT = 1;
 
 type Fate =
   | {readonly kind: 'take'; readonly batch: Batch; readonly workunit: Workunit}

@@ -3,8 +3,9 @@
 import {toHex} from '../base/bytes.ts';
 import type {BatchId, CaptureId, Now} from '../base/types.ts';
 import type {AppRow} from '../core/tables.ts';
-import type {BatchView, CaptureView, NodeView, StatusView} from '../core/views.ts';
+import type {AlarmView, BatchView, CaptureView, NodeView, StatusView} from '../core/views.ts';
 import {viewCapture} from './capture-row.ts';
+import type {MasterContext} from './context.ts';
 import type {MasterCore} from './master.ts';
 import {viewNode} from './roster.ts';
 
@@ -27,8 +28,24 @@ export function viewStatus(
     nodes: {known: context.roster.size, up, slots},
     batches: {running: context.running.size, total: context.batches.size},
     paused: context.state.paused,
+    alarms: viewAlarms(context),
     ...shell,
   };
+}
+
+function viewAlarms(context: MasterContext): AlarmView[] {
+  const alarms: AlarmView[] = [];
+  for (const [nodeId, {receipt, journalNo, noticedAt}] of context.lost) {
+    const name = context.roster.node(nodeId)?.row.name ?? nodeId;
+    alarms.push({
+      kind: 'lostState',
+      since: noticedAt,
+      text: `${name} holds a receipt of commit ${receipt}, our journal ended at ${journalNo}: acknowledged state is lost`,
+      advice:
+        'nodes bring back what they keep, the rest is computed again; end the master and run `volley doctor --store`, and `volley recover` if it finds damage; look at the disk',
+    });
+  }
+  return alarms;
 }
 
 export const viewNodes = (core: MasterCore): NodeView[] =>

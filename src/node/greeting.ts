@@ -62,7 +62,7 @@ export class Greeting {
     if (this.#greeted) this.#greeted.sentAt = undefined;
   }
 
-  /** The Welcome that told of the present epoch was lost: asks for another. */
+  /** Says Hello once more in the same session: what it tells has changed, or what its Welcome told. */
   again(now: MonoMs): void {
     const greeted = this.#greeted;
     if (!greeted || greeted.nextAt !== NEVER) return; // asked already

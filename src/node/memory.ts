@@ -1,7 +1,9 @@
 // Who a node is and what it remembers of earlier lives.
 
 import type {PeerId} from '../base/types.ts';
+import type {NodeEffect} from '../core/core.ts';
 import type {KeyPair} from '../wire/crypto.ts';
+import type {Welcome} from '../wire/message.ts';
 
 export type NodeConfig = {
   readonly name: string;
@@ -42,6 +44,21 @@ export type Membership = {
   readonly clusterId: Uint8Array;
   readonly commandKey: Uint8Array;
 };
+
+/** What the runtime needs to hear the group. @param seqFloor commands up to this are history */
+export const joinGroupBy = (
+  {clusterId, groupKey, groupKeyId, epoch}: Welcome,
+  commandKey: Uint8Array,
+  seqFloor: number,
+): NodeEffect => ({
+  type: 'joinGroup',
+  clusterId,
+  commandKey,
+  groupKey,
+  groupKeyId,
+  epoch,
+  seqFloor,
+});
 
 /** Rows of `meta`. */
 export const FLOOR_KEY = 'floor';

@@ -19,16 +19,22 @@ import {
 } from '../base/types.ts';
 import {ClockSync} from '../core/clock-sync.ts';
 import type {Core, NodeEffect, NodeEvent, Note} from '../core/core.ts';
-import {encodeJson, put} from '../core/tables.ts';
+import {encodeJson, type Op, put} from '../core/tables.ts';
 import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
-import type {DesiredState, Message, Welcome} from '../wire/message.ts';
+import type {DesiredState, Message, ResultItem, Welcome} from '../wire/message.ts';
 import {TrustPin} from '../wire/trust.ts';
 import {ClockWatch} from './clock-watch.ts';
 import type {CommandDesk} from './command-desk.ts';
 import {Floor} from './floor.ts';
 import {Greeting} from './greeting.ts';
-import {ENROLLED_KEY, type Membership, type NodeConfig, type NodeMemory} from './memory.ts';
+import {
+  ENROLLED_KEY,
+  joinGroupBy,
+  type Membership,
+  type NodeConfig,
+  type NodeMemory,
+} from './memory.ts';
 import {Outbox} from './outbox.ts';
 import {Prober} from './prober.ts';
 import {Puller} from './puller.ts';
@@ -40,6 +46,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #config: NodeConfig;
   readonly #memory: NodeMemory;
   readonly #outbox: Outbox;
+  readonly #floor: Floor;
   readonly #slots: Slots;
   readonly #puller: Puller;
   readonly #greeting: Greeting;
@@ -48,7 +55,6 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #reporter = new Reporter();
   readonly #desk: CommandDesk;
   readonly #trust: TrustPin;
-  readonly #floor: Floor;
   #member: Membership | undefined;
   #welcomed = false;
   #state: DesiredState = {generation: 0, paused: false};
@@ -72,15 +78,13 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
     this.#prober = new Prober(parts.prng);
     this.#desk = parts.desk;
-    const {config, crypto} = parts;
-    this.#trust = new TrustPin(crypto, config.rootFingerprint, config.trust);
+    this.#trust = new TrustPin(parts.crypto, parts.config.rootFingerprint, parts.config.trust);
     this.#floor = new Floor(parts.memory, this.#outbox, effect => this.#emit(effect));
   }
 
   get welcomed(): boolean {
     return this.#welcomed;
   }
-
   get slots(): Slots {
     return this.#slots;
   }
@@ -88,26 +92,24 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   get spool(): Spool {
     return this.#outbox.spool;
   }
-
   get clock(): ClockSync {
     return this.#clock;
   }
 
-  /** Load average of the machine, for the master's view; the shell sets it now and then. */
+  /** Load average of the machine, for the master's view. */
   setLoad(load: number): void {
     this.#load = load;
   }
 
   handle(event: NodeEvent, now: Now): NodeEffect[] {
-    this.#watchClock(now);
+    const jumpMs = Math.round(this.#watch.jumpOf(now));
+    if (jumpMs !== 0) this.#onJump(jumpMs, now);
     this.#dispatch(event, now);
     return this.#take();
   }
 
-  #watchClock(now: Now): void {
-    const ms = this.#watch.jumpOf(now);
-    if (ms === 0) return;
-    this.#note('info', 'this machine slept, or its clock was set', {ms: Math.round(ms)});
+  #onJump(ms: number, now: Now): void {
+    this.#note('info', 'this machine slept, or its clock was set', {ms});
     this.#learnClock(now.mono);
   }
 
@@ -162,17 +164,13 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'welcome':
         return this.#onWelcome(peer, message, heardAt, now);
       case 'refusal':
-        for (const note of this.#greeting.refused(message.reason, now.mono))
-          this.#emit({type: 'note', note});
-        return;
+        return this.#onRefusal(message.reason, now);
       case 'groupKey':
         return this.#onGroupKey(message.groupKey, message.groupKeyId);
       case 'assign':
         return this.#onAssign(message, now);
       case 'receipt':
-        if (this.#member && !this.#outbox.onReceipt(message, this.#member, now.mono))
-          this.#note('alarm', 'receipt refused', {nonce: message.nonce});
-        return;
+        return this.#onReceipt(message, now);
       case 'timeReply':
         return this.#prober.onReply(message, heardAt, this.#clock);
       case 'collect':
@@ -199,6 +197,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#emit({type: 'rotateGroup', groupKey, groupKeyId});
   }
 
+  #onRefusal(reason: string, {mono}: Now): void {
+    for (const note of this.#greeting.refused(reason, mono)) this.#emit({type: 'note', note});
+  }
+
   #leave(): void {
     this.#welcomed = false;
     this.#puller.end();
@@ -223,26 +225,35 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#member = {peer, clusterId: welcome.clusterId, commandKey: trust.commandKey};
     this.#floor.welcome(welcome);
     this.#adopt(welcome.state);
-    this.#emit({
-      type: 'joinGroup',
-      clusterId: welcome.clusterId,
-      commandKey: trust.commandKey,
-      groupKey: welcome.groupKey,
-      groupKeyId: welcome.groupKeyId,
-      epoch: welcome.epoch,
-      seqFloor: this.#memory.seq,
-    });
+    this.#emit(joinGroupBy(welcome, trust.commandKey, this.#memory.seq));
     this.#puller.groupKeyId = welcome.groupKeyId;
     const {blobPort: port, blobKey: key} = welcome;
     this.#emit({type: 'blobAccess', port, key, appKeys: trust.appKeys});
-    this.#save(ENROLLED_KEY, {at: now.wall});
+    this.#saveAll([put('meta', ENROLLED_KEY, encodeJson({at: now.wall}))]);
     if (!isNew) return;
     this.#clock.reset();
     if (sentAt !== undefined) this.#clock.sample(sentAt, welcome.wallMs, welcome.wallMs, heardAt);
     this.#prober.begin(now.mono);
     this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono);
+    this.#checkMemory(welcome.journalNo, now);
     this.#outbox.spool.againSoon(now.mono);
     this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#outbox.spool.size});
+  }
+
+  /** The master may have lost what it signed receipts for: it gets what is still kept of that. */
+  #checkMemory(journalNo: number, now: Now): void {
+    const note = this.#outbox.onJournal(journalNo, now.mono);
+    if (!note) return;
+    this.#emit({type: 'note', note});
+    if (this.#outbox.spool.offered === 0) this.#greeting.again(now.mono);
+  }
+
+  #onReceipt(receipt: Extract<Message, {type: 'receipt'}>, now: Now): void {
+    const before = this.#outbox.spool.offered;
+    if (this.#member && !this.#outbox.onReceipt(receipt, this.#member, now.mono))
+      this.#note('alarm', 'receipt refused', {nonce: receipt.nonce});
+    // All that was kept is with the master again: Hello tells it so.
+    if (before > 0 && this.#outbox.spool.offered === 0) this.#greeting.again(now.mono);
   }
 
   /** The higher generation wins: a late packet cannot undo a newer state. */
@@ -271,24 +282,21 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const held = this.#slots.remove(event.replicaId);
     if (!held) return; // stopped meanwhile
     this.#slots.noteRunMs(held.appId, event.cpuMs);
-    this.#reporter.add(
-      {...refOf(held), cpuMs: event.cpuMs, status: 'done', output: event.output},
-      now.mono,
-    );
-    this.#slowDown(now);
+    const {cpuMs, output} = event;
+    this.#report({...refOf(held), cpuMs, status: 'done', output}, now);
   }
 
   #onFailed(event: Extract<NodeEvent, {type: 'failed'}>, now: Now): void {
     const held = this.#slots.remove(event.replicaId);
     if (!held) return;
     const {reason, detail, cpuMs} = event;
-    this.#reporter.add({...refOf(held), cpuMs, status: reason, reason: detail}, now.mono);
     this.#note('warn', 'workunit failed', {replica: event.replicaId, reason, detail});
-    this.#slowDown(now);
+    this.#report({...refOf(held), cpuMs, status: reason, reason: detail}, now);
   }
 
   /** A spool that the master does not empty is a reason to stop asking, not to fill the disk. */
-  #slowDown(now: Now): void {
+  #report(item: ResultItem, now: Now): void {
+    this.#reporter.add(item, now.mono);
     if (this.#outbox.isFull)
       this.#note('warn', 'spool is full, no more work is asked for', {at: now.wall});
   }
@@ -324,7 +332,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #onShotDone(event: Extract<NodeEvent, {type: 'shotDone'}>, now: Now): void {
     const body = this.#desk.shotDone(event, this.#clock, now);
     if (!body || !this.#member) return;
-    for (const op of this.#desk.takeOps()) this.#emit({type: 'save', op});
+    this.#saveAll(this.#desk.takeOps());
     this.#emit(this.#outbox.add('shot', this.#member, body, now.mono));
   }
 
@@ -348,10 +356,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #speak(member: Membership, mono: MonoMs): void {
     const to = member.peer;
     for (const effect of this.#outbox.due(to, mono)) this.#emit(effect);
-    for (const body of this.#desk.takeAcks(mono)) {
-      const signature = this.#outbox.sign('ack', member, body);
-      this.#emit({type: 'send', to, message: {type: 'commandAck', body, signature}});
-    }
+    for (const ack of this.#outbox.acks(member, this.#desk.takeAcks(mono))) this.#emit(ack);
     const probe = this.#prober.next(mono, this.#clock.boundMs(mono));
     if (probe) this.#emit({type: 'send', to, message: probe});
     const paused = this.#state.paused || this.#outbox.isFull;
@@ -366,23 +371,17 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   wakeAt(): MonoMs {
     const least = Math.min(this.#greeting.wakeAt(), this.#reporter.wakeAt(), this.#outbox.lateAt());
     if (!this.#welcomed) return asMonoMs(least);
-    return asMonoMs(
-      Math.min(
-        least,
-        this.#puller.wakeAt(),
-        this.#outbox.spool.wakeAt(),
-        this.#desk.wakeAt(),
-        this.#prober.wakeAt(),
-      ),
-    );
+    const {spool} = this.#outbox;
+    const hands = [this.#puller, spool, this.#desk, this.#prober];
+    return asMonoMs(hands.reduce((at, hand) => Math.min(at, hand.wakeAt()), least));
   }
 
   check(): void {
     this.#slots.check();
   }
 
-  #save(key: string, value: unknown): void {
-    this.#emit({type: 'save', op: put('meta', key, encodeJson(value))});
+  #saveAll(ops: readonly Op[]): void {
+    for (const op of ops) this.#emit({type: 'save', op});
   }
 
   #note(level: Note['level'], what: string, fields: Note['fields']): void {

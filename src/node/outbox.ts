@@ -1,7 +1,7 @@
 // What a node owes the master: signed reports and shot statements, from the spool's row to its receipt.
 
 import type {BlobId, MonoMs, PeerId} from '../base/types.ts';
-import type {NodeEffect} from '../core/core.ts';
+import type {NodeEffect, Note} from '../core/core.ts';
 import {encodeJson, type Op, put} from '../core/tables.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import type {Receipt} from '../wire/message.ts';
@@ -47,14 +47,38 @@ export class Outbox {
     const entry = this.spool.entry(receipt.nonce);
     if (!entry) return true; // a repeat
     if (!receiptIsGood(this.#crypto, commandKey, clusterId, entry.body, receipt)) return false;
-    this.#late.add(this.spool.remove(receipt.nonce, now), now);
-    for (const {blobId} of entry.blobs) this.#late.addBlob(blobId);
     const {journalNo} = receipt;
-    if (journalNo > this.#memory.receiptHead) {
-      this.#memory.receiptHead = journalNo;
-      this.#late.add(put('meta', RECEIPT_KEY, encodeJson({journalNo})), now);
-    }
+    for (const op of this.spool.acknowledged(receipt.nonce, journalNo, now))
+      this.#late.add(op, now);
+    for (const {blobId} of entry.blobs) this.#late.addBlob(blobId);
+    if (journalNo > this.#memory.receiptHead) this.#setReceiptHead(journalNo, now);
     return true;
+  }
+
+  #setReceiptHead(journalNo: number, now: MonoMs): void {
+    this.#memory.receiptHead = journalNo;
+    this.#late.add(put('meta', RECEIPT_KEY, encodeJson({journalNo})), now);
+  }
+
+  /**
+   * A session begins, with a master whose journal goes as far as this. What it acknowledged above that it
+   * has forgotten, and is offered again what is kept of it. undefined = it has forgotten nothing.
+   */
+  onJournal(journalNo: number, now: MonoMs): Note | undefined {
+    const receipt = this.#memory.receiptHead;
+    if (journalNo >= receipt) return undefined;
+    for (const op of this.spool.offerAgain(journalNo, now)) this.#late.add(op, now);
+    this.#setReceiptHead(journalNo, now);
+    const fields = {receipt, journalNo, offered: this.spool.offered};
+    return {level: 'alarm', what: 'the master has forgotten what it acknowledged', fields};
+  }
+
+  /** Signed acknowledgements of commands. */
+  acks(member: Membership, bodies: readonly Uint8Array[]): NodeEffect[] {
+    return bodies.map(body => {
+      const signature = this.sign('ack', member, body);
+      return {type: 'send', to: member.peer, message: {type: 'commandAck', body, signature}};
+    });
   }
 
   /** A save that may be lost in a crash; see late-saves.ts. */

@@ -1,4 +1,4 @@
-// The node's core from its rows: `meta` and `spool`, pushed in one after the other.
+// The node's core from its rows: `meta`, `kept` and `spool`, pushed in one after the other.
 
 import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
@@ -12,7 +12,8 @@ import {ENROLLED_KEY, FLOOR_KEY, type NodeConfig, type NodeMemory, RECEIPT_KEY} 
 import {NodeCore} from './node.ts';
 import {Spool} from './spool.ts';
 
-export const NODE_TABLES = ['meta', 'spool'] as const satisfies readonly TableName[];
+/** In this order: `kept` says which rows of `spool` were acknowledged. */
+export const NODE_TABLES = ['meta', 'kept', 'spool'] as const satisfies readonly TableName[];
 
 export class NodeRestore {
   readonly #config: NodeConfig;
@@ -43,6 +44,7 @@ export class NodeRestore {
   row(table: TableName, key: string, value: Uint8Array): void {
     try {
       if (table === 'spool') this.#spool.restore(key, value, this.#now);
+      else if (table === 'kept') this.#spool.kept.restoreNumber(key, value);
       else if (table === 'meta') this.#takeMeta(key, value);
     } catch (cause) {
       throw new VolleyError('VOLLEY_STORE_DAMAGED', {reason: `row ${table}/${key}`}, cause);

@@ -15,6 +15,7 @@ import {
 import {del, type Op, put} from '../core/tables.ts';
 import {decodeResults} from '../wire/codec.ts';
 import {RETRY_MS_LIVELY, RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
+import {Kept} from './kept.ts';
 import {longerWait, RoundTrip} from './round-trip.ts';
 
 export type SpoolKind = 'report' | 'shot';
@@ -51,6 +52,10 @@ export class Spool {
   readonly #prng: Prng;
   readonly #entries = new Map<number, Spooled>();
   readonly #roundTrip = new RoundTrip(RETRY_MS_MIN);
+  /** Acknowledged, and kept for a while; not among the entries. */
+  readonly kept = new Kept();
+  /** Offered again and not acknowledged again yet. */
+  readonly #again = new Set<number>();
   #nextNonce = 1;
 
   constructor(prng: Prng) {
@@ -81,7 +86,9 @@ export class Spool {
     const kind = reader.varint() === 0 ? 'report' : 'shot';
     const signature = reader.sized();
     const nonce = Number.parseInt(key, 16);
-    this.#place(kind, nonce, reader.sized(), signature, now);
+    const body = reader.sized();
+    if (!this.kept.restore(nonce, {body, signature}))
+      this.#place(kind, nonce, body, signature, now);
     this.#nextNonce = Math.max(this.#nextNonce, nonce + 1);
   }
 
@@ -107,14 +114,31 @@ export class Spool {
     });
   }
 
-  /** The receipt is here. */
-  remove(nonce: number, now: MonoMs): Op {
+  /** The receipt is here, with the number of the commit that holds it. */
+  acknowledged(nonce: number, journalNo: number, now: MonoMs): Op[] {
     const entry = this.#entries.get(nonce);
     // One with blobs waited for its uploads.
     if (entry && entry.said > 0 && entry.blobs.length === 0)
       this.#roundTrip.answered(now - entry.saidAt);
     this.#entries.delete(nonce);
-    return del('spool', hex32(nonce));
+    this.#again.delete(nonce);
+    if (entry?.kind === 'report' && entry.blobs.length === 0)
+      return this.kept.add(nonce, entry, journalNo);
+    return [del('spool', hex32(nonce)), del('kept', hex32(nonce))];
+  }
+
+  /** The master has forgotten what is above this number: it is offered again, as if it were new. */
+  offerAgain(journalNo: number, now: MonoMs): Op[] {
+    return this.kept.takeAbove(journalNo).map(([nonce, {body, signature}]) => {
+      this.#place('report', nonce, body, signature, now);
+      this.#again.add(nonce);
+      return del('kept', hex32(nonce));
+    });
+  }
+
+  /** So many are offered again and wait for their second receipt. */
+  get offered(): number {
+    return this.#again.size;
   }
 
   /** What is to be sent (or whose blobs are to be uploaded) now; each is put off with back-off. */

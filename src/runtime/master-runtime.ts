@@ -200,8 +200,10 @@ export class MasterRuntime {
     const {mono} = this.#ports.clock.now();
     // A node takes its first sample of our clock from Welcome: it must not be older than the Hello of the
     // session that it goes out in, which may be newer than the Hello that it answers.
+    // Nor may its journal end before a receipt that left earlier in this turn.
+    const {journalNo} = this.core.context;
     const wallMs = this.core.context.instant(mono);
-    const timed = message.type === 'welcome' ? {...message, wallMs} : message;
+    const timed = message.type === 'welcome' ? {...message, wallMs, journalNo} : message;
     const sealed = this.#link.seal(to, timed, mono);
     if (sealed) this.#ports.network.send(sealed.to, sealed.datagram);
     else this.#ports.journal.count('unsent.noSession');

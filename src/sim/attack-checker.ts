@@ -97,7 +97,8 @@ export class AttackChecker {
     link.receive = (datagram, from, now) => {
       const received = receive(datagram, from, now);
       for (const one of received)
-        if (one.kind !== 'drop') this.#taken(datagram, one, sealedBy(one.peer), at, from);
+        if (one.kind === 'message' || one.kind === 'linked')
+          this.#taken(datagram, one, sealedBy(one.peer), at, from);
       return received;
     };
   }

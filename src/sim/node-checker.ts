@@ -71,21 +71,32 @@ export class NodeChecker {
   }
 
   booted(node: SimNode): void {
-    const spooled = node.store.disk.rows('spool');
+    const {disk} = node.store;
+    const spooled = disk.rows('spool');
     const bodies = new Map(spooled.map(([key, row]) => [key, spooledBody(row)]));
-    this.#lives.set(node.no, {warm: false, epoch: 0, receipted: new Map(), kept: bodies});
+    // A row of `kept` stands for the receipt of an earlier life.
+    const old = disk
+      .rows('kept')
+      .map(([key]) => [key, bodies.get(key) ?? new Uint8Array()] as const);
+    this.#lives.set(node.no, {warm: false, epoch: 0, receipted: new Map(old), kept: bodies});
     // A wiped disk has forgotten whom it followed.
     if (this.#hasSecond && !node.store.disk.get('meta', FLOOR_KEY))
       for (const name of this.#issued.keys())
         if (name.startsWith(node.nodeId)) this.#issued.delete(name);
-    const rows = spooled.length;
-    const kept = node.core?.spool.size;
-    holds(kept === rows, 'P2', () => `node ${node.no}: ${rows} rows spooled, ${kept} in mind`);
+    const rows = spooled.length - old.length;
+    const known = node.core?.spool.size;
+    holds(known === rows, 'P2', () => `node ${node.no}: ${rows} rows wait, ${known} in mind`);
   }
 
   durable(node: SimNode, ops: readonly Op[]): void {
     const life = this.#lives.get(node.no);
     for (const op of ops) {
+      if (op.table === 'kept' && op.type === 'put')
+        holds(
+          life?.receipted.has(op.key),
+          'P2',
+          () => `node ${node.no} takes ${op.key} for receipted`,
+        );
       if (op.table !== 'spool' || !life) continue;
       if (op.type === 'put') life.kept.set(op.key, spooledBody(op.value));
       else this.#onDropped(node, op.key, life);

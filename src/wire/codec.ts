@@ -292,6 +292,7 @@ function readWelcome(welcome: volley.Welcome.$Properties): Welcome {
     state: readState(present(welcome.state)),
     wallMs: asWallMs(finite(welcome.wallMs ?? 0)),
     trust: atMost(welcome.trust, SIGNED_TRUST_BYTES_MAX),
+    journalNo: whole(welcome.journalNo ?? 0),
   };
 }
 

@@ -59,6 +59,8 @@ export type Welcome = {
   readonly wallMs: WallMs;
   /** SignedTrust, encoded; wire/trust.ts opens it. */
   readonly trust: Uint8Array;
+  /** End of the master's journal: receipts above it are for what the master has forgotten. */
+  readonly journalNo: number;
 };
 
 export type Refusal = {readonly type: 'refusal'; readonly reason: string};

@@ -1,6 +1,7 @@
 import test from 'ava';
 import {asAddress} from '../../src/base/types.ts';
 import {decodeJson} from '../../src/core/tables.ts';
+import {viewStatus} from '../../src/master/status.ts';
 import type {Hello} from '../../src/wire/message.ts';
 import {batchOf, notesOf, only, sentTo, stateOf} from './look.ts';
 import {MasterRig} from './rig.ts';
@@ -198,6 +199,27 @@ test('a node that holds a receipt above our journal is an alarm: acknowledged st
   };
   t.deepEqual(alarms(10), []);
   t.regex(alarms(11)[0] ?? '', /acknowledged state is lost/);
+});
+
+test('lost state is shown with what to do until its node has brought back what it kept', t => {
+  const rig = MasterRig.ready();
+  rig.core.context.journalNo = 10;
+  const shown = () => {
+    const shell = {journalNo: 10, startedAt: 0, counters: {}};
+    return viewStatus(rig.core, shell).alarms.map(({text, advice}) => `${text}; ${advice}`);
+  };
+  t.deepEqual(shown(), []);
+  const node = rig.node('a', {receiptHead: 12});
+  t.is(shown().length, 1);
+  t.regex(
+    shown()[0] ?? '',
+    /a holds a receipt of commit 12, our journal ended at 10.*volley recover/,
+  );
+  t.deepEqual(notesOf(rig.says(node, node.hello({receiptHead: 12}))), [], 'said once');
+  t.deepEqual(notesOf(rig.says(node, node.hello({receiptHead: 10}))), [
+    'a node has brought back what it kept',
+  ]);
+  t.deepEqual(shown(), []);
 });
 
 test('one node cannot use up the epochs of a cluster', t => {

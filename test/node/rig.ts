@@ -174,8 +174,10 @@ export class NodeRig {
     this.core = this.#restore();
   }
 
+  /** Rows that wait for their receipts. */
   spooled(): number {
-    return [...this.rows.keys()].filter(key => key.startsWith('spool/')).length;
+    const keys = [...this.rows.keys()].filter(key => key.startsWith('spool/'));
+    return keys.filter(key => !this.rows.has(key.replace('spool', 'kept'))).length;
   }
 
   // ---- the master -------------------------------------------------------------------------------
@@ -194,6 +196,7 @@ export class NodeRig {
   welcome(changes: Partial<Welcome> = {}): Welcome {
     return {
       type: 'welcome',
+      journalNo: 1_000_000,
       clusterId,
       epoch: this.epoch,
       seqFloor: this.#seq,

@@ -11,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import {copyFile, link, mkdir, rm} from 'node:fs/promises';
+import {copyFile, mkdir, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -36,13 +36,15 @@ function workFolder(t: ExecutionContext): string {
   return folder;
 }
 
-/** A copy in which `name` holds `bytes`. Tables are never written to, so they are shared. */
+/**
+ * A copy in which `name` holds `bytes`. Links would not do: LevelDB with a damaged MANIFEST writes over tables
+ * that it takes for nobody's.
+ */
 async function copyWith(from: string, to: string, name: string, bytes: Uint8Array): Promise<void> {
   await mkdir(to);
   for (const each of readdirSync(from)) {
     const [source, target] = [join(from, each), join(to, each)];
     if (each === name) writeFileSync(target, bytes);
-    else if (each.endsWith('.ldb')) await link(source, target);
     else await copyFile(source, target);
   }
 }
@@ -108,6 +110,11 @@ function flipped(folder: string, name: string, bit: number): Spoilt {
   return {folder, name, bytes};
 }
 
+const fateOf = (said: string, whole: string): 'detected' | 'harmless' | 'silent' => {
+  if (said.startsWith('detected')) return 'detected';
+  return said === whole ? 'harmless' : 'silent';
+};
+
 const kindOf = (name: string): string => name.replace(/^\d+/, 'n').replace(/-\d+$/, '');
 
 test('one flipped bit anywhere in a store is found at open, or has changed no row', async t => {
@@ -117,6 +124,8 @@ test('one flipped bit anywhere in a store is found at open, or has changed no ro
   const tally = new Map<string, number>();
   const count = (what: string): unknown => tally.set(what, (tally.get(what) ?? 0) + 1);
   const silent: string[] = [];
+  /** Files that LevelDB does not need: their damage is not to be taken for another. */
+  const odd = new Set<string>();
   let bytes = 0;
   for (const shape of SHAPES) {
     const folder = join(work, shape);
@@ -130,12 +139,9 @@ test('one flipped bit anywhere in a store is found at open, or has changed no ro
       return flip && flipped(folder, ...flip);
     };
     await judgeAll(work, next, ({name}, said) => {
-      const fate = said.startsWith('detected')
-        ? 'detected'
-        : said === whole
-          ? 'harmless'
-          : 'silent';
+      const fate = fateOf(said, whole);
       if (fate === 'silent') silent.push(`${shape} ${name}: ${said} in place of ${whole}`);
+      if (fate === 'detected' && /^(LOG|HEAD)/.test(name)) odd.add(`${shape} ${name}: ${said}`);
       if (said.includes('the process died')) count('detected by its death');
       count(`${kindOf(name)} ${fate}`);
       count(fate);
@@ -144,6 +150,7 @@ test('one flipped bit anywhere in a store is found at open, or has changed no ro
   t.log(`stores of ${bytes} bytes together, ${rig.commits.length} commits`);
   t.log([...tally].map(([what, times]) => `${what}: ${times}`).join(', '));
   t.deepEqual(silent, []);
+  t.deepEqual([...odd], []);
   t.true((tally.get('detected') ?? 0) > FLIPS / 2, 'most of a store matters');
 });
 

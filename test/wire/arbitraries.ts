@@ -126,6 +126,7 @@ const hello = fc.record({
 
 const welcome = fc.record({
   type: fc.constant('welcome' as const),
+  journalNo: whole,
   instanceId: fc.constantFrom(0, 8).chain(exactly),
   clusterId: exactly(16),
   epoch: uint32,

@@ -85,6 +85,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
   },
   welcome: {
     type: 'welcome',
+    journalNo: 4_711,
     clusterId: bytes(16, 4),
     epoch: 13,
     seqFloor: 99,

@@ -1,0 +1,174 @@
+// `volley recover`: a new store from what a damaged one still holds. It reads a copy and writes beside it; the
+// original is only ever renamed, and only with --apply.
+
+import {rename, rm} from 'node:fs/promises';
+import {dirname, join} from 'node:path';
+import {VolleyError} from '../base/errors.ts';
+import type {Tables} from '../io/store-rebuild.ts';
+import type {Loss} from '../master/salvage.ts';
+import type {CommandSpec, Given} from './command.ts';
+import {grouped, print, printJson, safe} from './output.ts';
+import {DATA_OPTION, type StorePlace, storePlace} from './store-place.ts';
+
+const SHOWN_MAX = 20;
+
+export const recoverCommand: CommandSpec = {
+  name: 'recover',
+  summary: 'Make a whole store from what a damaged one still holds',
+  options: [
+    DATA_OPTION,
+    {flag: '--apply', text: 'put the new store in its place; the old one is kept beside it'},
+    {flag: '--json', text: 'print JSON for programs'},
+  ],
+  examples: [
+    'volley recover                  # tells what can be saved, changes nothing',
+    'volley recover --apply          # and does it; start the master again afterwards',
+    'volley recover --data /var/lib/volley/node --apply',
+  ],
+  run: runRecover,
+};
+
+type Outcome = {
+  readonly damages: number;
+  readonly rows: number;
+  /** Receipts above this number make nodes offer their results again. */
+  readonly journalNo: number;
+  readonly loss: Loss;
+};
+
+async function runRecover(given: Given): Promise<number> {
+  const place = await storePlace(given);
+  const {checkIdle} = await import('../io/store-copy.ts');
+  const {SystemClock} = await import('../io/system-clock.ts');
+  await checkIdle(place.store);
+  const {wall} = new SystemClock().now();
+  const stamp = new Date(wall).toISOString().replace(/[-:]|\..*/g, '');
+  const made = `${place.store}.recovered-${stamp}`;
+  const kept = `${place.store}.damaged-${stamp}`;
+  const apply = given.flag('apply');
+  await checkRoom(place);
+  let outcome: Outcome | undefined;
+  let done = false;
+  try {
+    outcome = await rebuild(place, made, wall);
+    done = outcome !== undefined && apply;
+    if (done) await swap(place.store, made, kept);
+  } finally {
+    if (!done) await rm(made, {recursive: true, force: true});
+  }
+  const whole = outcome === undefined;
+  if (given.flag('json'))
+    printJson({role: place.role, whole, applied: done, ...(done ? {kept} : {}), ...outcome});
+  else if (!outcome) print(`The store in ${place.store} is whole: there is nothing to recover.`);
+  else tellOutcome(place, outcome, done ? kept : undefined);
+  return whole || done ? 0 : 75;
+}
+
+/** A copy and a new store: as much again, twice. */
+async function checkRoom({store}: StorePlace): Promise<void> {
+  const {bytesOf} = await import('../io/store-copy.ts');
+  const {statfs} = await import('node:fs/promises');
+  const {bavail, bsize} = await statfs(dirname(store));
+  const [free, floor] = [bavail * bsize, 2 * bytesOf(store)];
+  if (free >= floor) return;
+  const what = 'the store is copied, and a new one is written beside it';
+  throw new VolleyError('VOLLEY_NO_SPACE', {path: dirname(store), free, floor, what});
+}
+
+/** undefined = the store is whole. */
+async function rebuild(
+  place: StorePlace,
+  made: string,
+  wall: number,
+): Promise<Outcome | undefined> {
+  const {withCopy} = await import('../io/store-copy.ts');
+  const {salvageStore, writeStore} = await import('../io/store-rebuild.ts');
+  const {NodeCrypto} = await import('../io/crypto.ts');
+  const crypto = new NodeCrypto();
+  const saved = await withCopy(place.store, copy => salvageStore(copy, crypto));
+  if (saved.damages.length === 0) return undefined;
+  const {tables, damaged, lastGood, damages} = saved;
+  const loss =
+    place.role === 'master' ? await mendMaster(tables, damaged, wall) : nodeLoss(damaged);
+  await writeStore(made, tables, lastGood, crypto);
+  await prove(place, made);
+  let rows = 0;
+  for (const table of tables.values()) rows += table.size;
+  return {damages: damages.length, rows, journalNo: lastGood.journalNo, loss};
+}
+
+async function mendMaster(
+  tables: Tables,
+  damaged: ReadonlySet<string>,
+  wall: number,
+): Promise<Loss> {
+  const {MasterSalvage} = await import('../master/salvage.ts');
+  return new MasterSalvage(tables, damaged).mend(wall);
+}
+
+/** What a node lost is computed again by whoever gets the lease. */
+const nodeLoss = (damaged: ReadonlySet<string>): Loss => ({
+  batches: [],
+  rows: [...damaged].map(rowKey => ({rowKey, reason: 'it is lost or out of date'})),
+  recounted: false,
+});
+
+/** The new store must open, be whole and make a core: else it is not put in anybody's place. */
+async function prove(place: StorePlace, made: string): Promise<void> {
+  const {openLevelStore} = await import('../io/level-store.ts');
+  const {auditStore} = await import('../io/store-audit.ts');
+  const {NodeCrypto} = await import('../io/crypto.ts');
+  const crypto = new NodeCrypto();
+  const store = await openLevelStore(made);
+  try {
+    await auditStore(store, crypto);
+    if (place.role === 'node') return;
+    const {restoreCheck} = await import('./store-check.ts');
+    await restoreCheck(store, crypto);
+  } finally {
+    await store.close();
+  }
+}
+
+async function swap(store: string, made: string, kept: string): Promise<void> {
+  const {syncDirectory} = await import('../io/key-files.ts');
+  await rename(store, kept);
+  await rename(made, store);
+  syncDirectory(join(store, '..'));
+}
+
+function tellOutcome(place: StorePlace, outcome: Outcome, kept: string | undefined): void {
+  const {loss, rows, damages, journalNo} = outcome;
+  print(`${grouped(damages)} damages; ${grouped(rows)} rows of the ${place.role} can be kept.`);
+  for (const batch of loss.batches.slice(0, SHOWN_MAX)) print(`  ${describe(batch)}`);
+  for (const {rowKey, reason} of loss.rows.slice(0, SHOWN_MAX))
+    print(`  ${safe(rowKey, 80)}: ${safe(reason, 80)}`);
+  const hidden =
+    Math.max(0, loss.batches.length - SHOWN_MAX) + Math.max(0, loss.rows.length - SHOWN_MAX);
+  if (hidden > 0) print(`  and ${grouped(hidden)} more (--json)`);
+  if (loss.recounted) print('  Credit was counted anew from the signed reports.');
+  if (place.role === 'master')
+    print(
+      `Nodes offer again what they were given receipts for above commit ${grouped(journalNo)}.`,
+    );
+  if (kept === undefined) print('Nothing was changed. `volley recover --apply` puts it in place.');
+  else print(`Done. The damaged store is kept in ${kept}; start the ${place.role} again.`);
+}
+
+function describe({batchId, name, reopened}: Loss['batches'][number]): string {
+  if (reopened === undefined)
+    return `batch ${batchId}: the disk lost what was asked for; submit it again`;
+  const shown = runs(reopened).slice(0, 8).join(', ');
+  return `batch ${batchId} (${safe(name, 40)}): up to ${grouped(reopened.length)} workunits are open again: ${shown}`;
+}
+
+/** `0-63`, `70` … of sorted numbers. */
+export function runs(numbers: readonly number[]): string[] {
+  const found: [number, number][] = [];
+  for (const number of numbers) {
+    const last = found.at(-1);
+    if (last && last[1] + 1 === number) last[1] = number;
+    else found.push([number, number]);
+  }
+  return found.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`));
+}

@@ -1,0 +1,341 @@
+// What can be saved of a damaged store of a master: rows in, rows out, and what it cost. Pure; io/store-rebuild.ts
+// reads and writes. What is left must be what a master could have written: MasterRestore's checks hold on it.
+//
+//   page    a decision stands if the report that it names is there and says so; else the workunit is open again
+//   vote    only of workunits that are open, and never so many that they would decide
+//   batch   counters follow from its pages; one that ended and lost decisions goes on
+//           a batch whose row is lost leaves a tombstone: its number must not be given again
+//   credit  when anything was lost: counted anew from the reports, in the order in which they came
+//   epoch   well above the newest one that is known: the row may be an old one
+//
+// Reports are evidence, signed by the nodes: they stay, also those that nothing names any more.
+
+import {hex32} from '../base/bytes.ts';
+import {asBatchId, asBlobId, asNodeId, type BatchId} from '../base/types.ts';
+import {
+  type BatchRow,
+  batchKey,
+  type Decision,
+  decodeCredit,
+  decodePage,
+  decodePageKey,
+  decodeReportRow,
+  decodeVote,
+  decodeVoteKey,
+  encodeCredit,
+  encodeJson,
+  encodePage,
+  jsonRow,
+  PAGE_WORKUNITS,
+  type TableName,
+} from '../core/tables.ts';
+import {decodeResults} from '../wire/codec.ts';
+import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
+import {EPOCH_KEY} from './context.ts';
+import {type Decided, type Evidence, NO_CREDIT, recount} from './recount.ts';
+import {type Vote, wantedAfterRestart} from './validator.ts';
+
+/** Starts of a master that a stale epoch row may hide; far below the leap that nodes' Hellos may ask for. */
+const EPOCH_LEAP = 1_000;
+
+/** Rows of each table by their keys. */
+export type Tables = Map<TableName, Map<string, Uint8Array>>;
+
+export type BatchLoss = {
+  readonly batchId: BatchId;
+  readonly name: string;
+  /** Workunits that were decided and are open again; undefined = the row itself is lost. */
+  readonly reopened: readonly number[] | undefined;
+};
+
+export type Loss = {
+  readonly batches: readonly BatchLoss[];
+  /** Rows that were left out beside those of batches, `table/key`: reason. */
+  readonly rows: readonly {readonly rowKey: string; readonly reason: string}[];
+  /** Whether credit was counted anew. */
+  readonly recounted: boolean;
+};
+
+type Pages = Map<number, Map<number, Decision>>;
+
+export class MasterSalvage {
+  readonly #tables: Tables;
+  readonly #damaged: ReadonlySet<string>;
+  readonly #rows: {rowKey: string; reason: string}[] = [];
+  readonly #losses: BatchLoss[] = [];
+  /** By report number, in that order. */
+  readonly #reports = new Map<number, Evidence>();
+
+  /**
+   * @param tables what could be read and is not known to be wrong; changed in place
+   * @param damaged rows (`table/key`) that are missing, unreadable or out of date
+   */
+  constructor(tables: Tables, damaged: ReadonlySet<string>) {
+    this.#tables = tables;
+    this.#damaged = damaged;
+  }
+
+  /** Puts the tables right. @param wall for batches that turn out to be ended */
+  mend(wall: number): Loss {
+    this.#readReports();
+    this.#json();
+    const batches = this.#batches();
+    for (const row of batches.values()) this.#mendBatch(row, wall);
+    this.#shots();
+    const creditLost = [...this.#damaged].some(rowKey => rowKey.startsWith('credit/'));
+    const recounted = creditLost || this.#losses.length > 0;
+    if (recounted) this.#recount();
+    this.#epoch();
+    return {batches: this.#losses, rows: this.#rows, recounted};
+  }
+
+  #table(table: TableName): Map<string, Uint8Array> {
+    let rows = this.#tables.get(table);
+    if (!rows) {
+      rows = new Map();
+      this.#tables.set(table, rows);
+    }
+    return rows;
+  }
+
+  #leaveOut(table: TableName, key: string, reason: string): void {
+    this.#table(table).delete(key);
+    this.#rows.push({rowKey: `${table}/${key}`, reason});
+  }
+
+  #readReports(): void {
+    for (const [key, value] of sorted(this.#table('report'))) {
+      const row = attempt(() => decodeReportRow(value));
+      const items = row && decodeResults(row.body);
+      if (row && items) this.#reports.set(Number.parseInt(key, 16), {nodeId: row.nodeId, items});
+      else this.#leaveOut('report', key, 'it cannot be read');
+    }
+  }
+
+  /** Rows that a core reads as JSON, and credit. */
+  #json(): void {
+    for (const table of ['app', 'token', 'node', 'capture', 'batch'] as const)
+      for (const [key, value] of [...this.#table(table)])
+        if (!attempt(() => jsonRow(value))) this.#leaveOut(table, key, 'it cannot be read');
+    for (const [key, value] of [...this.#table('credit')])
+      if (!attempt(() => decodeCredit(value))) this.#leaveOut('credit', key, 'it cannot be read');
+    // An older row of a token may hold uses that are spent.
+    for (const key of [...this.#table('token').keys()])
+      if (this.#damaged.has(`token/${key}`)) this.#leaveOut('token', key, 'it may have been used');
+  }
+
+  /** Every batch that anything names. */
+  #batches(): Map<BatchId, BatchRow> {
+    const batches = new Map<BatchId, BatchRow>();
+    for (const value of this.#table('batch').values()) {
+      const row = jsonRow<BatchRow>(value);
+      batches.set(row.id, row);
+    }
+    const named = new Set<number>();
+    for (const {items} of this.#reports.values()) for (const {batchId} of items) named.add(batchId);
+    for (const table of ['page', 'vote'] as const)
+      for (const key of this.#table(table).keys()) named.add(Number.parseInt(key.slice(0, 8), 16));
+    for (const rowKey of this.#damaged)
+      if (/^(batch|page|vote)\//.test(rowKey))
+        named.add(Number.parseInt(rowKey.split('/')[1]?.slice(0, 8) ?? '', 16));
+    for (const id of named) {
+      const batchId = asBatchId(id);
+      if (!(id > 0) || batches.has(batchId)) continue;
+      batches.set(batchId, tombstone(batchId));
+      this.#losses.push({batchId, name: '', reopened: undefined});
+    }
+    return batches;
+  }
+
+  #mendBatch(row: BatchRow, wall: number): void {
+    const pages = this.#pagesOf(row);
+    const damaged = this.#damagedPages(row);
+    const reopened = new Set<number>();
+    const counts = {done: 0, failed: 0};
+    for (const [pageNo, page] of pages) {
+      for (const [offset, decision] of [...page]) {
+        const index = pageNo * PAGE_WORKUNITS + offset;
+        if (this.#stands(row, index, decision)) counts[decision.kind] += 1;
+        else {
+          page.delete(offset);
+          reopened.add(index);
+        }
+      }
+      this.#putPage(row, pageNo, page);
+    }
+    for (const pageNo of damaged)
+      for (const index of openOf(row, pageNo, pages.get(pageNo))) reopened.add(index);
+    this.#votes(row, pages);
+    const ended = stateOf(row, counts.done, counts.failed, wall);
+    const lastReportNo = Math.max(row.lastReportNo, ...[...this.#reports.keys()].slice(-1));
+    const mended: BatchRow = {...row, ...ended, ...counts, lastReportNo};
+    this.#table('batch').set(batchKey(row.id), encodeJson(mended));
+    if (reopened.size === 0) return;
+    const indexes = [...reopened].sort((a, b) => a - b);
+    this.#losses.push({batchId: row.id, name: row.name, reopened: indexes});
+  }
+
+  #pagesOf(row: BatchRow): Pages {
+    const pages: Pages = new Map();
+    for (const [key, value] of sorted(this.#table('page'))) {
+      const {batchId, pageNo} = decodePageKey(key);
+      if (batchId !== row.id) continue;
+      const page = attempt(() => decodePage(value));
+      if (page && row.count > 0) pages.set(pageNo, page);
+      else this.#leaveOut('page', key, page ? 'its batch is lost' : 'it cannot be read');
+    }
+    return pages;
+  }
+
+  #damagedPages(row: BatchRow): Set<number> {
+    const prefix = `page/${hex32(row.id)}`;
+    const numbers = new Set<number>();
+    for (const rowKey of [...this.#damaged, ...this.#rows.map(left => left.rowKey)])
+      if (rowKey.startsWith(prefix)) numbers.add(Number.parseInt(rowKey.slice(prefix.length), 16));
+    return numbers;
+  }
+
+  #stands(row: BatchRow, index: number, decision: Decision): boolean {
+    if (index >= row.count) return false;
+    if (decision.kind === 'failed') return true;
+    const item = this.#reports.get(decision.reportNo)?.items[decision.item];
+    return item?.status === 'done' && item.batchId === row.id && item.index === index;
+  }
+
+  #putPage(row: BatchRow, pageNo: number, page: Map<number, Decision>): void {
+    const key = `${hex32(row.id)}${hex32(pageNo)}`;
+    if (page.size === 0) this.#table('page').delete(key);
+    else this.#table('page').set(key, encodePage(page));
+  }
+
+  /** Votes of what is decided, or that would decide, go: their workunits are computed again. */
+  #votes(row: BatchRow, pages: Pages): void {
+    const byIndex = new Map<number, {key: string; vote: Vote}[]>();
+    for (const [key, value] of sorted(this.#table('vote'))) {
+      const {batchId, index, nodeId} = decodeVoteKey(key);
+      if (batchId !== row.id) continue;
+      const vote = attempt(() => ({...decodeVote(value), nodeId}));
+      const decided = pages.get(Math.floor(index / PAGE_WORKUNITS))?.has(index % PAGE_WORKUNITS);
+      const known = vote && this.#reports.get(vote.reportNo)?.items[vote.item];
+      if (!vote || decided || !known || index >= row.count || row.state !== 'running') {
+        this.#table('vote').delete(key);
+        continue;
+      }
+      byIndex.set(index, [...(byIndex.get(index) ?? []), {key, vote}]);
+    }
+    for (const list of byIndex.values()) {
+      const votes = list.map(({vote}) => vote);
+      const issued = Math.max(...votes.map(vote => vote.replicaNo + 1));
+      if (wantedAfterRestart(row.policy, votes, issued) !== undefined) continue;
+      for (const {key} of list) this.#table('vote').delete(key);
+    }
+  }
+
+  #shots(): void {
+    const captures = new Map<string, CaptureRow>();
+    for (const [key, value] of this.#table('capture')) captures.set(key, jsonRow(value));
+    for (const [key, value] of [...this.#table('shot')]) {
+      const capture = captures.get(key.slice(0, 8));
+      const row = attempt(() => jsonRow<ShotRow>(value));
+      const fits = attempt(
+        () => capture && row && restoreShot(captureOf(capture, 0 as never), key, row),
+      );
+      if (!fits) this.#leaveOut('shot', key, capture ? 'it cannot be read' : 'its capture is lost');
+    }
+  }
+
+  #recount(): void {
+    const decided: Decided[] = [];
+    for (const value of this.#table('batch').values()) {
+      const batch = jsonRow<BatchRow>(value);
+      for (const [pageNo, page] of this.#pagesOf(batch))
+        for (const [offset, decision] of page)
+          decided.push({batch, index: pageNo * PAGE_WORKUNITS + offset, decision});
+    }
+    const counted = recount(decided, this.#reports);
+    const credits = this.#table('credit');
+    for (const key of this.#table('node').keys()) {
+      const known = attempt(() => decodeCredit(credits.get(key) ?? new Uint8Array()));
+      const row = counted.get(asNodeId(key)) ?? NO_CREDIT;
+      const errors = Math.max(known?.errors ?? 0, row.errors);
+      credits.set(key, encodeCredit({...row, errors}));
+    }
+    for (const key of [...credits.keys()]) if (!this.#table('node').has(key)) credits.delete(key);
+  }
+
+  #epoch(): void {
+    const row = this.#table('meta').get(EPOCH_KEY);
+    const known = row && attempt(() => jsonRow<{epoch: number}>(row).epoch);
+    this.#table('meta').set(EPOCH_KEY, encodeJson({epoch: (known ?? 0) + EPOCH_LEAP}));
+  }
+}
+
+const sorted = (rows: ReadonlyMap<string, Uint8Array>): [string, Uint8Array][] =>
+  [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
+
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of a page that is lost or older nobody knows which of its workunits were decided. */
+function* openOf(
+  row: BatchRow,
+  pageNo: number,
+  page: ReadonlyMap<number, Decision> | undefined,
+): Generator<number> {
+  const start = pageNo * PAGE_WORKUNITS;
+  for (let index = start; index < Math.min(start + PAGE_WORKUNITS, row.count); index++)
+    if (!page?.has(index - start)) yield index;
+}
+
+/** What a batch is after its decisions were counted again. */
+function stateOf(row: BatchRow, done: number, failed: number, wall: number): Partial<BatchRow> {
+  const whole = done + failed === row.count;
+  if (row.state === 'running')
+    return whole ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
+  if (row.state === 'done' && !whole) return {state: 'running', endedAt: 0};
+  return {};
+}
+
+const NO_POLICY: BatchRow['policy'] = {
+  minQuorum: 1,
+  targetReplicas: 1,
+  maxErrorReplicas: 1,
+  maxTotalReplicas: 1,
+  leaseSeconds: 1,
+  priority: 0,
+  timeLimitSeconds: 1,
+  memoryLimitMib: 1,
+  outputLimitBytes: 1,
+};
+
+function tombstone(id: BatchId): BatchRow {
+  return {
+    id,
+    name: `lost-${id}`,
+    appName: '',
+    appId: asBlobId('0'.repeat(64)),
+    runtime: 'wasm',
+    action: '',
+    args: [],
+    input: {kind: 'range', start: 0, end: 0, chunk: 1},
+    count: 0,
+    policy: NO_POLICY,
+    state: 'failed',
+    reason: 'the disk lost what was asked for; submit it again',
+    createdAt: 0,
+    salt: 0,
+    endedAt: 0,
+    done: 0,
+    failed: 0,
+    replicas: 0,
+    results: 0,
+    disagreements: 0,
+    errors: 0,
+    lastReportNo: 0,
+  };
+}

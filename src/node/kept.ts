@@ -1,0 +1,71 @@
+// Reports that the master has acknowledged, kept for a while: a disk that lies, or a backup, may make it
+// forget what it signed receipts for. Its Welcome says how far its journal goes; what was acknowledged
+// above that is offered again. The newest ones are kept, bounded; the row of an older one goes when a newer
+// one comes, with a save that may be lost, so keeping costs no commit.
+//
+//   spool/<nonce>   the report, as before its receipt
+//   kept/<nonce>    journal number of its receipt; without this row a spool row waits for its receipt
+//
+// A report whose outputs are files is not kept: its files go with the receipt, they may be large.
+
+import {ByteReader, ByteWriter, hex32} from '../base/bytes.ts';
+import {del, type Op, put} from '../core/tables.ts';
+
+const REPORTS_MAX = 256;
+const BYTES_MAX = 1_024 * 1_024;
+
+type Report = {readonly body: Uint8Array; readonly signature: Uint8Array};
+type KeptReport = Report & {readonly journalNo: number};
+
+export class Kept {
+  /** By nonce, oldest first. */
+  readonly #reports = new Map<number, KeptReport>();
+  /** Of rows of `kept` found at boot, whose spool rows are still to come. */
+  readonly #numbers = new Map<number, number>();
+  #bytes = 0;
+
+  get size(): number {
+    return this.#reports.size;
+  }
+
+  /** A row of `kept` found at boot; rows of `spool` come after all of these. */
+  restoreNumber(key: string, row: Uint8Array): void {
+    this.#numbers.set(Number.parseInt(key, 16), new ByteReader(row).varint());
+  }
+
+  /** true = this spool row was acknowledged in an earlier life. */
+  restore(nonce: number, report: Report): boolean {
+    const journalNo = this.#numbers.get(nonce);
+    if (journalNo === undefined) return false;
+    this.#place(nonce, {...report, journalNo});
+    return true;
+  }
+
+  /** The receipt is here: the row stays, with its number; the oldest go. */
+  add(nonce: number, report: Report, journalNo: number): Op[] {
+    this.#place(nonce, {...report, journalNo});
+    const ops = [put('kept', hex32(nonce), new ByteWriter().varint(journalNo).bytes())];
+    for (const [oldest, {body}] of this.#reports) {
+      if (this.#reports.size <= REPORTS_MAX && this.#bytes <= BYTES_MAX) break;
+      this.#reports.delete(oldest);
+      this.#bytes -= body.length;
+      ops.push(del('spool', hex32(oldest)), del('kept', hex32(oldest)));
+    }
+    return ops;
+  }
+
+  /** Takes out what the master acknowledged in commits above this one. */
+  takeAbove(journalNo: number): (readonly [number, KeptReport])[] {
+    const above = [...this.#reports].filter(([, report]) => report.journalNo > journalNo);
+    for (const [nonce, {body}] of above) {
+      this.#reports.delete(nonce);
+      this.#bytes -= body.length;
+    }
+    return above;
+  }
+
+  #place(nonce: number, report: KeptReport): void {
+    this.#reports.set(nonce, report);
+    this.#bytes += report.body.length;
+  }
+}
