@@ -3,6 +3,7 @@
 // what the command needs is imported when it runs.
 
 import {VolleyError} from '../base/errors.ts';
+import {MIB} from '../base/units.ts';
 
 export type OptionSpec = {
   /** `--name <value>`, or `--name` alone for a yes or no. */
@@ -73,6 +74,12 @@ export class Given {
     if (value === undefined || value < min || value > max)
       throw usage(`--${name} must be a number from ${min} to ${max}, not "${text}"`);
     return value;
+  }
+
+  /** Bytes of a number of MiB. */
+  mebibytes(name: string): number | undefined {
+    const mebibytes = this.number(name, 0, 1_048_576);
+    return mebibytes === undefined ? undefined : mebibytes * MIB;
   }
 
   port(name: string): number | undefined {

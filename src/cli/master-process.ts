@@ -8,6 +8,7 @@ import {Prng} from '../base/prng.ts';
 import type {Address, BatchId, BlobId, CaptureId, PeerId} from '../base/types.ts';
 import {openSignedApp} from '../core/app.ts';
 import type {Announcement, OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import {masterFloor} from '../core/free-space.ts';
 import type {AppRow} from '../core/tables.ts';
 import {BLOB_PORT, openBlobServer} from '../http/blob-server.ts';
 import type {MasterHandle} from '../http/handle.ts';
@@ -17,6 +18,7 @@ import {readAccess, writeAccess} from '../io/access-file.ts';
 import {openBlobStore} from '../io/blob-store.ts';
 import {type Cluster, MASTER_SECRETS, openCluster} from '../io/cluster-files.ts';
 import {NodeCrypto} from '../io/crypto.ts';
+import {DiskWatch} from '../io/disk-space.ts';
 import {indexLines} from '../io/index-lines.ts';
 import {BlobInputs} from '../io/inputs.ts';
 import {chooseInterface} from '../io/interfaces.ts';
@@ -64,6 +66,8 @@ export type MasterOptions = {
   /** Where they differ from HTTP_TIMES, for both servers. */
   readonly httpTimes?: Partial<HttpTimes>;
   readonly blobPort?: number;
+  /** Bytes of the store's disk below which nothing new is taken; default 64 MiB or 5 %. */
+  readonly minFreeBytes?: number;
   readonly logFormat?: 'human' | 'json';
   readonly logLevel?: LogLevel;
   /** A broken invariant, a failed disk: the process must end. */
@@ -92,7 +96,14 @@ export async function openMaster(options: MasterOptions): Promise<Master> {
   }
 }
 
-async function buildMaster(options: MasterOptions, closers: Closers): Promise<Master> {
+async function buildMaster(given: MasterOptions, closers: Closers): Promise<Master> {
+  let stop = (): void => {};
+  // Nothing is acknowledged after a failure, also while the process is closing.
+  const fatal = (error: unknown): void => {
+    stop();
+    given.fatal(error);
+  };
+  const options = {...given, fatal};
   const cluster = openCluster(options.data);
   checkSecretFolder(options.data, [...MASTER_SECRETS, ...SECURITY_FILES]);
   checkTrust(cluster, options.data);
@@ -120,10 +131,13 @@ async function buildMaster(options: MasterOptions, closers: Closers): Promise<Ma
     },
   });
   udp.onDatagram((bytes, from) => runtime.datagram(bytes, from));
+  stop = () => runtime.stop();
   runtime.start();
   closers.add(() => singles.close());
   closers.add(() => runtime.stop());
-  const handle = handleOf({...base, runtime, watchers});
+  const disk = await watchDisk(options, runtime);
+  closers.add(() => disk.close());
+  const handle = handleOf({...base, runtime, watchers, disk});
   const httpUrl = await openDoors({options, cluster, address, base, handle, closers});
   return {
     core: base.core,
@@ -168,7 +182,7 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
   closers.add(() => journal.close());
   const store = await openLevelStore(join(options.data, 'store'));
   closers.add(() => store.close());
-  const blobs = await openBlobStore(join(options.data, 'blobs'));
+  const blobs = await openBlobStore(join(options.data, 'blobs'), options.fatal);
   const head = await journal.audited(() => auditStore(store, crypto));
   const config: MasterConfig = {
     clusterId: cluster.clusterId,
@@ -187,7 +201,18 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
   const core = await restoreMaster(store, rows, row =>
     isSigned(row, {crypto, appKeys, blobs, journal}),
   );
+  store.onFailure(options.fatal);
   return {crypto, clock, journal, log, store, blobs, head, core};
+}
+
+/** What is free is known before the first request is answered. */
+async function watchDisk(options: MasterOptions, runtime: MasterRuntime): Promise<DiskWatch> {
+  const floorOf = (total: number): number => options.minFreeBytes ?? masterFloor(total);
+  const disk = new DiskWatch(options.data, floorOf, seen =>
+    runtime.post({type: 'freeSpace', ...seen}),
+  );
+  await disk.look();
+  return disk;
 }
 
 const linkOf = ({core, crypto}: Base, cluster: Cluster, port: number, data: string): MasterLink =>
@@ -276,8 +301,9 @@ function handleOf(parts: {
   readonly clock: SystemClock;
   readonly log: Log;
   readonly watchers: Set<(about: Announcement) => void>;
+  readonly disk: DiskWatch;
 }): MasterHandle {
-  const {runtime, store, clock, log, watchers} = parts;
+  const {runtime, store, clock, log, watchers, disk} = parts;
   const {core} = runtime;
   const startedAt = clock.now().wall;
   return {
@@ -297,7 +323,10 @@ function handleOf(parts: {
       return node?.welcomed ? node.blobKey : undefined;
     },
     mayUpload: (nodeId, purpose, size) => core.mayUpload(nodeId, purpose, size),
-    blobStored: (blobId: BlobId, size: number) => runtime.post({type: 'blobStored', blobId, size}),
+    blobStored: (blobId: BlobId, size: number) => {
+      runtime.post({type: 'blobStored', blobId, size});
+      void disk.look();
+    },
     watch: listener => {
       watchers.add(listener);
       return () => watchers.delete(listener);

@@ -27,6 +27,10 @@ export const masterCommand: CommandSpec = {
       repeatable: true,
     },
     {flag: '--blob-port <port>', text: 'port where nodes get and put files (default 6274)'},
+    {
+      flag: '--min-free <mib>',
+      text: 'MiB free on the disk below which nothing new is taken (default 64, or 5 %)',
+    },
     {flag: '--log <format>', text: 'human or json (default human), on stderr'},
     {flag: '--quiet', text: 'warnings only, and no join token'},
     {
@@ -59,6 +63,7 @@ async function runMaster(given: Given): Promise<undefined> {
     httpListen,
     httpNames: given.texts('http-name'),
     blobPort: given.port('blob-port'),
+    minFreeBytes: given.mebibytes('min-free'),
     logFormat: given.oneOf('log', ['human', 'json']),
     logLevel: quiet ? ('warn' as const) : undefined,
   });

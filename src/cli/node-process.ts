@@ -11,12 +11,14 @@ import {VolleyError} from '../base/errors.ts';
 import {Prng} from '../base/prng.ts';
 import {type Address, asAddress, type NodeId} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
+import {nodeFloor} from '../core/free-space.ts';
 import {HttpNodeBlobs} from '../http/blob-client.ts';
 import {ActionRunner, allowedActions} from '../io/actions.ts';
 import {AppSource} from '../io/app-source.ts';
 import {openBlobStore} from '../io/blob-store.ts';
 import {nodeConfigPath, readNodeConfig, type SandboxWish, systemFacts} from '../io/config.ts';
 import {NodeCrypto} from '../io/crypto.ts';
+import {DiskWatch} from '../io/disk-space.ts';
 import {chooseInterface} from '../io/interfaces.ts';
 import {checkSecretFolder} from '../io/key-files.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
@@ -70,6 +72,8 @@ export type NodeOptions = {
   readonly name?: string;
   readonly labels?: readonly string[];
   readonly slots?: number;
+  /** Bytes of the disk below which no work is asked for; default 64 MiB. */
+  readonly minFreeBytes?: number;
   readonly logFormat?: 'human' | 'json';
   readonly logLevel?: LogLevel;
   readonly onJoined?: () => void;
@@ -130,7 +134,14 @@ export async function openNode(options: NodeOptions): Promise<Node> {
   }
 }
 
-async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> {
+async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
+  let runtime: NodeRuntime | undefined;
+  // Nothing is said after a failure, also while the process is closing.
+  const fatal = (error: unknown): void => {
+    runtime?.stop();
+    given.fatal(error);
+  };
+  const options = {...given, fatal};
   checkSecretFolder(options.data, [...NODE_SECRETS, ...SECURITY_FILES]);
   const clock = new SystemClock();
   const log = openLog(options, clock, closers);
@@ -146,21 +157,15 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
   });
   closers.add(() => store.close());
   const head = await journal.audited(() => auditStore(store, crypto));
+  store.onFailure(fatal);
   const core = await restore(store, new NodeRestore(config, crypto, self.prng, clock.now().mono));
   const udp = await openUdpOf(options, address, closers);
   const ear = new GroupEar(log, options.groupPort ?? GROUP_PORT);
   closers.add(() => ear.close());
-  let runtime: NodeRuntime | undefined;
   const link = linkOf(self, options);
   const hands = await openHands(self, link, options, closers, event => runtime?.post(event));
-  const otherRoot = new OtherRoot({
-    crypto,
-    ours: membership.rootFingerprint,
-    master: membership.address,
-    data: options.data,
-    tell: text => log.note({level: 'warn', what: text, fields: {}}),
-  });
-  runtime = new NodeRuntime({
+  const otherRoot = otherRootOf(self, options, log);
+  const running = new NodeRuntime({
     core,
     link,
     commands: new CommandReceiver(crypto, target => targets(target, self.nodeId, config.labels)),
@@ -175,12 +180,14 @@ async function buildNode(options: NodeOptions, closers: Closers): Promise<Node> 
     },
     ...(options.onRefused ? {onRefused: options.onRefused} : {}),
   });
+  runtime = running;
   udp.onDatagram((bytes, from, way) => {
     if (way === 'group') ear.heard();
-    runtime.datagram(bytes, from);
+    running.datagram(bytes, from);
   });
-  runtime.start();
-  closers.add(() => runtime.stop());
+  running.start();
+  closers.add(() => running.stop());
+  await watchDisk(options, running, closers);
   closers.add(every(LOAD_MS, () => core.setLoad(loadavg()[0] ?? 0)));
   return {nodeId: self.nodeId, name: config.name, close: () => closers.closeAll()};
 }
@@ -212,6 +219,28 @@ async function chooseJail(wish: SandboxWish, data: string, log: Log): Promise<Ja
   log.note({level: 'info', what: 'sandbox', fields});
   return jail;
 }
+
+async function watchDisk(
+  options: NodeOptions,
+  runtime: NodeRuntime,
+  closers: Closers,
+): Promise<void> {
+  const floorOf = (): number => options.minFreeBytes ?? nodeFloor();
+  const disk = new DiskWatch(options.data, floorOf, seen =>
+    runtime.post({type: 'freeSpace', ...seen}),
+  );
+  closers.add(() => disk.close());
+  await disk.look();
+}
+
+const otherRootOf = ({crypto, membership}: Self, {data}: NodeOptions, log: Log): OtherRoot =>
+  new OtherRoot({
+    crypto,
+    ours: membership.rootFingerprint,
+    master: membership.address,
+    data,
+    tell: text => log.note({level: 'warn', what: text, fields: {}}),
+  });
 
 type Self = ReturnType<typeof describe>;
 
@@ -301,7 +330,7 @@ async function openHands(
   tell: Tell,
 ) {
   const {crypto, clock, nodeId, actions, config, prng, jail} = self;
-  const folder = await openBlobStore(join(options.data, 'blobs'));
+  const folder = await openBlobStore(join(options.data, 'blobs'), options.fatal);
   const blobs = new HttpNodeBlobs({
     nodeId,
     blobs: folder,

@@ -29,6 +29,10 @@ export const nodeCommand: CommandSpec = {
     {flag: '--name <name>', text: 'name in lists and on pictures (default: the host name)'},
     {flag: '--label <label>', text: 'label to select it by', repeatable: true},
     {flag: '--slots <count>', text: 'workunits at a time (default: one for each core)'},
+    {
+      flag: '--min-free <mib>',
+      text: 'MiB free on the disk below which no work is asked for (default 64)',
+    },
     {flag: '--log <format>', text: 'human or json (default human), on stderr'},
     {flag: '--quiet', text: 'warnings only'},
     UNTIL_STDIN_ENDS,
@@ -61,6 +65,7 @@ async function runNode(given: Given): Promise<undefined> {
     name: given.text('name'),
     labels: given.texts('label'),
     slots: given.whole('slots', 1, 256),
+    minFreeBytes: given.mebibytes('min-free'),
     logFormat: given.oneOf('log', ['human', 'json']),
     logLevel: given.flag('quiet') ? ('warn' as const) : undefined,
   });

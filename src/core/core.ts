@@ -59,6 +59,8 @@ export type SharedEvent =
       readonly tokenId: number;
       readonly from: Address;
     }
+  /** Bytes free on the disk of the store, and the floor below which nothing new is taken. */
+  | {readonly type: 'freeSpace'; readonly freeBytes: number; readonly floorBytes: number}
   | {readonly type: 'tick'};
 
 export type SharedEffect =
@@ -247,6 +249,8 @@ export type NodeEvent =
       readonly detail: string;
       readonly cpuMs: number;
     }
+  /** The disk had no room for its input, app or output: it is nobody's fault, another node may run it. */
+  | {readonly type: 'noRoom'; readonly replicaId: ReplicaId}
   | {readonly type: 'uploaded'; readonly blobId: BlobId}
   | {readonly type: 'uploadFailed'; readonly blobId: BlobId; readonly reason: string}
   /** A shot is over. `firedAt` undefined = it never fired. */

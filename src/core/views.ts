@@ -14,6 +14,8 @@ export type StatusView = {
   readonly nodes: {readonly known: number; readonly up: number; readonly slots: number};
   readonly batches: {readonly running: number; readonly total: number};
   readonly paused: boolean;
+  /** Of the disk of the store, in bytes; `full` = nothing new is taken. */
+  readonly space: {readonly free: number; readonly floor: number; readonly full: boolean};
   /** What somebody has to look at now, and what to do. */
   readonly alarms: readonly AlarmView[];
   /** Drops, reports, alarms … since the start, by name. */

@@ -7,6 +7,7 @@ import {timingSafeEqual} from 'node:crypto';
 import {Agent} from 'node:http';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {EMPTY, fromHex} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
 import type {BlobId, NodeId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
@@ -150,6 +151,7 @@ export class HttpNodeBlobs implements NodeBlobs {
           await this.#blobs.putStream(this.#resumed(blobId, limit), {expected: blobId, limit});
           return true;
         } catch (error) {
+          if (error instanceof VolleyError && error.code === 'VOLLEY_NO_SPACE') throw error;
           if (isTransferError(error) || this.#ended.signal.aborted) return false;
         }
       }

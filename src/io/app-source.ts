@@ -3,6 +3,7 @@
 // only then does a runner see it. What was found is kept, good or bad, until the keys change.
 
 import {equalBytes, fromHex} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
 import type {BlobId} from '../base/types.ts';
 import {type AppManifest, openSignedApp} from '../core/app.ts';
 import {boundMemory, outlineWasm, PAGES_PER_MIB} from '../core/wasm.ts';
@@ -31,7 +32,7 @@ export class AppSource {
     this.#options = options;
   }
 
-  /** Never rejects. Cheap for an app that is kept. */
+  /** Rejects with VOLLEY_NO_SPACE only. Cheap for an app that is kept. */
   fetchApp(appId: BlobId): Promise<FetchedApp> {
     const keys = this.#options.appKeys();
     const kept = this.#kept.get(appId);
@@ -45,12 +46,13 @@ export class AppSource {
   }
 
   async #fetch(appId: BlobId, keys: readonly Uint8Array[]): Promise<FetchedApp> {
-    const found = await this.#open(appId, keys).catch(
-      (error: unknown): FetchedApp => ({
-        kind: 'missing',
-        reason: error instanceof Error ? error.message : String(error),
-      }),
-    );
+    const found = await this.#open(appId, keys).catch((error: unknown): FetchedApp => {
+      if (error instanceof VolleyError && error.code === 'VOLLEY_NO_SPACE') {
+        this.#kept.delete(appId);
+        throw error;
+      }
+      return {kind: 'missing', reason: error instanceof Error ? error.message : String(error)};
+    });
     // It may be there the next time.
     if (found.kind === 'missing') this.#kept.delete(appId);
     return found;

@@ -24,10 +24,13 @@ export type PutOptions = {
   readonly what?: string;
 };
 
+/** Told of a disk that fails (not of one that is full): the process must stop, P11. */
+export type OnFailure = (error: VolleyError) => void;
+
 const STREAM_BYTES = 64 * 1_024;
 
 /** Opens or creates the folder and removes what a crash left half written. */
-export async function openBlobStore(dir: string): Promise<BlobStore> {
+export async function openBlobStore(dir: string, onFailure?: OnFailure): Promise<BlobStore> {
   try {
     await mkdir(dir, {recursive: true, mode: 0o700});
     await rm(join(dir, 'tmp'), {recursive: true, force: true});
@@ -37,18 +40,20 @@ export async function openBlobStore(dir: string): Promise<BlobStore> {
   } catch (error) {
     throw diskFailure(dir, error);
   }
-  return new BlobStore(dir);
+  return new BlobStore(dir, onFailure);
 }
 
 export class BlobStore {
   readonly #dir: string;
   /** Folders that are there for good, or soon: two writers must both wait for the fsync. */
   readonly #folders = new Map<string, Promise<void>>();
+  readonly #onFailure: OnFailure;
   #written = 0;
 
   /** Use openBlobStore. */
-  constructor(dir: string) {
+  constructor(dir: string, onFailure: OnFailure = () => {}) {
     this.#dir = dir;
+    this.#onFailure = onFailure;
   }
 
   /** Durable when it resolves. Costs nothing when the blob is there already. */
@@ -61,7 +66,7 @@ export class BlobStore {
         return blobId;
       });
     } catch (error) {
-      throw diskFailure(this.#dir, error);
+      throw this.#failure(error);
     }
     return blobId;
   }
@@ -96,7 +101,7 @@ export class BlobStore {
       return {blobId: await write, size};
     } catch (error) {
       // What broke on the side of the sender is not the disk's fault: it goes out as it came.
-      throw error === broken.error ? error : diskFailure(this.#dir, error);
+      throw error === broken.error ? error : this.#failure(error);
     }
   }
 
@@ -141,7 +146,7 @@ export class BlobStore {
         yield new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       }
     } catch (error) {
-      throw readFailure(blobId, this.#dir, error);
+      throw this.#readFailure(blobId, error);
     }
   }
 
@@ -154,7 +159,7 @@ export class BlobStore {
     try {
       return (await stat(this.#pathOf(blobId))).size;
     } catch (error) {
-      const failure = readFailure(blobId, this.#dir, error);
+      const failure = this.#readFailure(blobId, error);
       if (failure.code === 'VOLLEY_UNKNOWN_BLOB') return undefined;
       throw failure;
     }
@@ -165,7 +170,7 @@ export class BlobStore {
     try {
       await rm(this.#pathOf(blobId), {force: true});
     } catch (error) {
-      throw diskFailure(this.#dir, error);
+      throw this.#failure(error);
     }
   }
 
@@ -214,8 +219,21 @@ export class BlobStore {
     try {
       return await act(this.#pathOf(blobId));
     } catch (error) {
-      throw readFailure(blobId, this.#dir, error);
+      throw this.#readFailure(blobId, error);
     }
+  }
+
+  /** What the disk answered, in our words; one that fails is told. */
+  #failure(error: unknown): VolleyError {
+    const failure = diskFailure(this.#dir, error);
+    if (failure.code === 'VOLLEY_STORE_FAILED') this.#onFailure(failure);
+    return failure;
+  }
+
+  #readFailure(blobId: BlobId, error: unknown): VolleyError {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
+      ? new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: blobId}, error)
+      : this.#failure(error);
   }
 
   /** Ids come from the network: only hex may become a path. */
@@ -255,12 +273,6 @@ async function syncFolder(path: string): Promise<void> {
 const damaged = (blobId: BlobId, reason: string): VolleyError =>
   new VolleyError('VOLLEY_STORE_DAMAGED', {reason: `blob ${blobId}: ${reason}`});
 
-function readFailure(blobId: BlobId, dir: string, error: unknown): VolleyError {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT'
-    ? new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: blobId}, error)
-    : diskFailure(dir, error);
-}
-
 function diskFailure(dir: string, error: unknown): VolleyError {
   if (error instanceof VolleyError) return error;
   const {code, message} = error as NodeJS.ErrnoException;
@@ -268,8 +280,8 @@ function diskFailure(dir: string, error: unknown): VolleyError {
     case 'ENOSPC':
     case 'EDQUOT':
       return new VolleyError(
-        'VOLLEY_STORE_FAILED',
-        {reason: `no space left in ${dir} (${code}); free some or choose another disk`},
+        'VOLLEY_NO_SPACE',
+        {path: dir, free: 0, floor: 1, what: `a file could not be written (${code})`},
         error,
       );
     case 'EACCES':

@@ -110,12 +110,19 @@ export class LevelStore implements Store {
   #writing: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
+  #onFailure: (error: VolleyError) => void = () => {};
+
   /** Use openLevelStore. */
   constructor(path: string, database: Database, writeBufferBytes: number, witness: StoreWitness) {
     this.#path = path;
     this.#database = database;
     this.#witness = witness;
     this.#logLook = new LogLook(path, writeBufferBytes);
+  }
+
+  /** From now on a row or a disk that fails a reader is told too: the process must stop, P11. */
+  onFailure(tell: (error: VolleyError) => void): void {
+    this.#onFailure = tell;
   }
 
   commit(ops: readonly Op[], done: (error?: Error) => void): void {
@@ -148,7 +155,7 @@ export class LevelStore implements Store {
     } catch (error) {
       throw this.#readFailure(error);
     }
-    return value === undefined ? undefined : opened(table, key, rowKey, value);
+    return value === undefined ? undefined : this.#opened(table, key, rowKey, value);
   }
 
   /** Rows with from <= key < to in the order of keys, as they were when the scan began. */
@@ -165,7 +172,7 @@ export class LevelStore implements Store {
     for await (const entries of this.#pages(range))
       for (const [rowKey, value] of entries) {
         const key = rowKey.slice(prefix);
-        yield [key, opened(table, key, rowKey, value)];
+        yield [key, this.#opened(table, key, rowKey, value)];
       }
   }
 
@@ -247,14 +254,25 @@ export class LevelStore implements Store {
     }
   }
 
+  #opened(table: TableName, key: string, rowKey: string, value: Uint8Array): Uint8Array {
+    const fault = faultOf(table, rowKey, value);
+    if (fault === undefined) return payloadOf(value);
+    const reason = `row "${key}" of ${table}: ${fault}`;
+    const failure = new VolleyError('VOLLEY_STORE_DAMAGED', {reason});
+    this.#onFailure(failure);
+    throw failure;
+  }
+
   #readFailure(error: unknown): unknown {
     if (error instanceof VolleyError) return error;
     const damaged = codeOf(error) === 'LEVEL_CORRUPTION';
-    return new VolleyError(
+    const failure = new VolleyError(
       damaged ? 'VOLLEY_STORE_DAMAGED' : 'VOLLEY_STORE_FAILED',
       {reason: `${this.#path}: ${reasonOf(error)}`},
       error,
     );
+    this.#onFailure(failure);
+    return failure;
   }
 }
 
@@ -326,13 +344,6 @@ function faultOf(table: TableName, rowKey: string, value: Uint8Array): string | 
   if (version < (OLDEST[table] ?? 1) || version > TABLES[table])
     return `row version ${version} is not known to this program`;
   return undefined;
-}
-
-function opened(table: TableName, key: string, rowKey: string, value: Uint8Array): Uint8Array {
-  const fault = faultOf(table, rowKey, value);
-  if (fault !== undefined)
-    throw new VolleyError('VOLLEY_STORE_DAMAGED', {reason: `row "${key}" of ${table}: ${fault}`});
-  return payloadOf(value);
 }
 
 /** LevelDB gives a Buffer of its own for each value: this view takes it over. */

@@ -4,6 +4,7 @@
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {assertNever} from '../base/assert.ts';
+import {VolleyError} from '../base/errors.ts';
 import type {BlobId, ReplicaId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {AppManifest} from '../core/app.ts';
@@ -127,7 +128,8 @@ export class ProcessRunner implements Runner {
       if (entry.isStopped) continue;
       const job = await this.#prepare(entry.order);
       if (entry.isStopped || this.#isClosed) continue;
-      if ('reason' in job) this.#fail(entry.order.replicaId, job, 0);
+      if (job === 'noRoom') this.#noRoom(entry.order.replicaId);
+      else if ('reason' in job) this.#fail(entry.order.replicaId, job, 0);
       else {
         entry.job = job;
         lane.slot.push(job);
@@ -135,7 +137,7 @@ export class ProcessRunner implements Runner {
     }
   }
 
-  async #prepare(order: RunOrder): Promise<Job | Refusal> {
+  async #prepare(order: RunOrder): Promise<Job | Refusal | 'noRoom'> {
     try {
       const app = await this.#options.fetchApp(order.appId);
       if (app.kind === 'refused') return {reason: 'refused', detail: app.reason};
@@ -159,6 +161,7 @@ export class ProcessRunner implements Runner {
         isStopped: false,
       };
     } catch (error) {
+      if (isFull(error)) return 'noRoom';
       return {reason: 'inputMissing', detail: messageOf(error)};
     }
   }
@@ -233,9 +236,15 @@ export class ProcessRunner implements Runner {
       this.#options.tell({type: 'computed', replicaId, output, cpuMs});
     } catch (error) {
       if (entry === undefined || this.#entries.get(replicaId) !== entry) return;
+      if (isFull(error)) return this.#noRoom(replicaId);
       const detail = `the output cannot be kept: ${messageOf(error)}`;
       this.#fail(replicaId, {reason: 'runnerLost', detail}, cpuMs);
     }
+  }
+
+  #noRoom(replicaId: ReplicaId): void {
+    this.#entries.delete(replicaId);
+    this.#options.tell({type: 'noRoom', replicaId});
   }
 
   #fail(replicaId: ReplicaId, {reason, detail}: Refusal, cpuMs: number): void {
@@ -247,6 +256,10 @@ export class ProcessRunner implements Runner {
 /** What batch and app both allow. */
 const memoryOf = (order: RunOrder, {limits}: AppManifest): number =>
   Math.min(order.memoryLimitMib, limits.memoryMib);
+
+/** The disk has no room: that is no fault of the workunit. */
+const isFull = (error: unknown): boolean =>
+  error instanceof VolleyError && error.code === 'VOLLEY_NO_SPACE';
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

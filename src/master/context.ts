@@ -11,6 +11,7 @@ import {
   type WallMs,
 } from '../base/types.ts';
 import type {MasterEffect, Note} from '../core/core.ts';
+import {FreeSpace} from '../core/free-space.ts';
 import {type AppRow, type BatchRow, del, encodeJson, type Op, put} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState} from '../wire/message.ts';
@@ -56,6 +57,9 @@ export class MasterContext {
   /** Batches that are not ended, in the order of their ids. */
   readonly running = new Set<Batch>();
   readonly apps: Map<string, AppRow>;
+  readonly space = new FreeSpace();
+  /** When the disk became full. */
+  fullSince = 0;
   readonly dirtyBatches = new Set<Batch>();
   /** Grows when a workunit comes to want a replica: an idle node told of less is woken. */
   workNo = 0;

@@ -15,6 +15,7 @@ import type {
   OperatorRequest,
   UploadPurpose,
 } from '../core/core.ts';
+import type {SpaceSeen} from '../core/free-space.ts';
 import type {BatchRow} from '../core/tables.ts';
 import {COMMANDS_PER_SECOND} from '../wire/limits.ts';
 import type {Message} from '../wire/message.ts';
@@ -136,6 +137,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'blobStored':
         this.#results.blobStored(event.blobId, event.size);
         return this.#captures.blobStored(event.blobId);
+      case 'freeSpace':
+        return this.#onSpace(event, now);
       case 'tick':
         return this.#onTick(now);
       default:
@@ -225,6 +228,17 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     if (batch?.running) this.#results.end(batch, 'failed', `inputs: ${reason}`, now);
   }
 
+  /** A full disk takes nothing new: what is there must still find room. Commands go on. */
+  #onSpace(seen: SpaceSeen, now: Now): void {
+    const context = this.#context;
+    if (!context.space.see(seen)) return;
+    context.emit({type: 'note', note: context.space.note('nothing new is taken')});
+    context.fullSince = now.wall;
+    if (context.space.isFull) return;
+    context.workNo += 1;
+    context.callAll = true;
+  }
+
   #onTick(now: Now): void {
     this.#liveness.tick(now);
     this.#commands.tick(now);
@@ -263,7 +277,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   /** One multicast when there is work that an idle node was not told of. */
   #wakeNodes(now: Now): void {
     const {running, workNo, state} = this.#context;
-    if (state.paused || (workNo === this.#wokenFor && !this.#wakeDue)) return;
+    if (state.paused || this.#context.space.isFull) return;
+    if (workNo === this.#wokenFor && !this.#wakeDue) return;
     this.#wakeDue = false;
     const idle = this.#idleNodes();
     if (idle.length === 0) return;
@@ -312,6 +327,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
 
   /** Whether this node may store so many bytes for this purpose now. */
   mayUpload(nodeId: NodeId, purpose: UploadPurpose, size: number): boolean {
+    if (this.#context.space.isFull) return false;
     if (purpose.kind === 'shot')
       return this.#captures.mayUpload(nodeId, purpose.captureId, purpose.shot, size);
     const [batchNo, index] = purpose.replicaId.split('/').map(Number);

@@ -6,6 +6,7 @@ import {toHex, toUtf8} from '../base/bytes.ts';
 import type {ErrorCode, ErrorFields} from '../base/errors.ts';
 import {asBatchId, type BatchId, type NodeId, type Now} from '../base/types.ts';
 import type {BatchRequest, OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import type {SpaceSeen} from '../core/free-space.ts';
 import {
   type AppRow,
   type BatchRow,
@@ -103,6 +104,13 @@ const refusal = (code: ErrorCode, fields: ErrorFields): OperatorAnswer => ({
   fields,
 });
 
+const noSpace = ({freeBytes, floorBytes}: SpaceSeen): ErrorFields => ({
+  path: "the master's disk",
+  free: freeBytes,
+  floor: Math.ceil(floorBytes),
+  what: 'nothing new is taken',
+});
+
 export class Operator {
   readonly #context: MasterContext;
   readonly #results: Results;
@@ -125,6 +133,9 @@ export class Operator {
   }
 
   handle(request: Exclude<OperatorRequest, {kind: 'revokeNode'}>, now: Now): OperatorAnswer {
+    const {space} = this.#context;
+    if (space.isFull && (request.kind === 'addApp' || request.kind === 'submitBatch'))
+      return refusal('VOLLEY_NO_SPACE', noSpace(space.seen));
     switch (request.kind) {
       case 'addApp':
         return this.#addApp(request.app);

@@ -66,7 +66,8 @@ export class Pulls {
     const filled = new Parts();
     const room = LEASES_PER_NODE_MAX - node.out.size;
     const wanted = Math.min(pull.wanted, PARTS_MAX * LEASES_PER_ASSIGN_MAX, room);
-    if (wanted > 0 && !this.#context.state.paused) this.#fill(node, pull, wanted, filled, now);
+    const {state, space} = this.#context;
+    if (wanted > 0 && !state.paused && !space.isFull) this.#fill(node, pull, wanted, filled, now);
     if (pull.wanted > 0) node.idleSince = filled.all.length === 0 ? this.#context.workNo : -1;
     // Closed batches beside the largest lease would not fit: they go in a part of their own.
     const first = closed.length > 0 || filled.all.length === 0 ? [[]] : [];

@@ -5,7 +5,7 @@ import type {NodeId} from '../base/types.ts';
 import type {BatchRow, CreditRow, Decision} from '../core/tables.ts';
 import type {ResultItem} from '../wire/message.ts';
 import {CREDIT} from './results.ts';
-import {decide, sameOutput, type Vote} from './validator.ts';
+import {decide, type Vote} from './validator.ts';
 
 export type Evidence = {readonly nodeId: NodeId; readonly items: readonly ResultItem[]};
 export type Decided = {
@@ -15,6 +15,12 @@ export type Decided = {
 };
 
 export const NO_CREDIT: CreditRow = {validated: 0, disagreed: 0, errors: 0, credit: 0};
+
+export type Recounted = {
+  readonly credits: ReadonlyMap<NodeId, CreditRow>;
+  /** `batch/index` of canonical results that the reports which are there do not prove. */
+  readonly unproven: ReadonlySet<string>;
+};
 
 type Case = {
   readonly decided: Decided;
@@ -26,7 +32,7 @@ type Case = {
 export function recount(
   decided: readonly Decided[],
   reports: ReadonlyMap<number, Evidence>,
-): Map<NodeId, CreditRow> {
+): Recounted {
   const credits = new Map<NodeId, CreditRow>();
   const cases = new Map<string, Case>();
   for (const each of decided)
@@ -36,19 +42,10 @@ export function recount(
       const open = cases.get(`${item.batchId}/${item.index}`);
       if (open && !open.over) hear(open, voteOf(item, nodeId, reportNo, at), credits);
     }
-  for (const each of cases.values()) if (!each.over) settle(each, credits);
-  return credits;
-}
-
-/** The report that decided may be lost: those that agree with the canonical result earned it. */
-function settle({decided, votes}: Case, credits: Map<NodeId, CreditRow>): void {
-  const {decision} = decided;
-  if (decision.kind !== 'done') return;
-  const canonical = votes.find(
-    vote => vote.reportNo === decision.reportNo && vote.item === decision.item,
-  );
-  for (const vote of votes)
-    if (canonical && agree(canonical, vote)) add(credits, vote, {validated: 1, credit: CREDIT});
+  const unproven = new Set<string>();
+  for (const [name, {over, decided: each}] of cases)
+    if (!over && each.decision.kind === 'done') unproven.add(name);
+  return {credits, unproven};
 }
 
 function hear(open: Case, vote: Vote, credits: Map<NodeId, CreditRow>): void {
@@ -74,9 +71,6 @@ function add(credits: Map<NodeId, CreditRow>, {nodeId}: Vote, more: Partial<Cred
     credit: before.credit + (more.credit ?? 0),
   });
 }
-
-const agree = (a: Vote, b: Vote): boolean =>
-  a.status === 'done' && b.status === 'done' && sameOutput(a.output, b.output);
 
 function voteOf(item: ResultItem, nodeId: NodeId, reportNo: number, at: number): Vote {
   const head = {nodeId, replicaNo: item.replicaNo, reportNo, item: at, cpuMs: item.cpuMs};

@@ -71,6 +71,7 @@ export class Results {
 
   onReport(node: NodeState, report: Report, now: Now): void {
     const context = this.#context;
+    if (context.space.isFull) return; // not acknowledged: the node keeps it and says it again
     const items = decodeResults(report.body);
     const identity = fromHex(node.row.identityKey);
     const {clusterId} = context.config;

@@ -1,7 +1,7 @@
 // What can be saved of a damaged store of a master: rows in, rows out, and what it cost. Pure; io/store-rebuild.ts
 // reads and writes. What is left must be what a master could have written: MasterRestore's checks hold on it.
 //
-//   page    a decision stands if the report that it names is there and says so; else the workunit is open again
+//   page    a decision stands if the reports that are there prove it; else the workunit is open again
 //   vote    only of workunits that are open, and never so many that they would decide
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
 //           a batch whose row is lost leaves a tombstone: its number must not be given again
@@ -32,7 +32,7 @@ import {
 import {decodeResults} from '../wire/codec.ts';
 import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
 import {EPOCH_KEY} from './context.ts';
-import {type Decided, type Evidence, NO_CREDIT, recount} from './recount.ts';
+import {type Decided, type Evidence, NO_CREDIT, type Recounted, recount} from './recount.ts';
 import {type Vote, wantedAfterRestart} from './validator.ts';
 
 /** Starts of a master that a stale epoch row may hide; far below the leap that nodes' Hellos may ask for. */
@@ -80,11 +80,12 @@ export class MasterSalvage {
     this.#readReports();
     this.#json();
     const batches = this.#batches();
-    for (const row of batches.values()) this.#mendBatch(row, wall);
+    const {credits, unproven} = this.#replay(batches);
+    for (const row of batches.values()) this.#mendBatch(row, unproven, wall);
     this.#shots();
     const creditLost = [...this.#damaged].some(rowKey => rowKey.startsWith('credit/'));
     const recounted = creditLost || this.#losses.length > 0;
-    if (recounted) this.#recount();
+    if (recounted) this.#giveCredit(credits);
     this.#epoch();
     return {batches: this.#losses, rows: this.#rows, recounted};
   }
@@ -147,7 +148,7 @@ export class MasterSalvage {
     return batches;
   }
 
-  #mendBatch(row: BatchRow, wall: number): void {
+  #mendBatch(row: BatchRow, unproven: ReadonlySet<string>, wall: number): void {
     const pages = this.#pagesOf(row);
     const damaged = this.#damagedPages(row);
     const reopened = new Set<number>();
@@ -155,7 +156,8 @@ export class MasterSalvage {
     for (const [pageNo, page] of pages) {
       for (const [offset, decision] of [...page]) {
         const index = pageNo * PAGE_WORKUNITS + offset;
-        if (this.#stands(row, index, decision)) counts[decision.kind] += 1;
+        const proven = !unproven.has(`${row.id}/${index}`);
+        if (proven && this.#stands(row, index, decision)) counts[decision.kind] += 1;
         else {
           page.delete(offset);
           reopened.add(index);
@@ -244,15 +246,17 @@ export class MasterSalvage {
     }
   }
 
-  #recount(): void {
+  /** Replays what the reports say of every decision that is left. */
+  #replay(batches: ReadonlyMap<BatchId, BatchRow>): Recounted {
     const decided: Decided[] = [];
-    for (const value of this.#table('batch').values()) {
-      const batch = jsonRow<BatchRow>(value);
+    for (const batch of batches.values())
       for (const [pageNo, page] of this.#pagesOf(batch))
         for (const [offset, decision] of page)
           decided.push({batch, index: pageNo * PAGE_WORKUNITS + offset, decision});
-    }
-    const counted = recount(decided, this.#reports);
+    return recount(decided, this.#reports);
+  }
+
+  #giveCredit(counted: Recounted['credits']): void {
     const credits = this.#table('credit');
     for (const key of this.#table('node').keys()) {
       const known = attempt(() => decodeCredit(credits.get(key) ?? new Uint8Array()));

@@ -28,6 +28,11 @@ export function viewStatus(
     nodes: {known: context.roster.size, up, slots},
     batches: {running: context.running.size, total: context.batches.size},
     paused: context.state.paused,
+    space: {
+      free: context.space.seen.freeBytes,
+      floor: Math.ceil(context.space.seen.floorBytes),
+      full: context.space.isFull,
+    },
     alarms: viewAlarms(context),
     ...shell,
   };
@@ -35,6 +40,14 @@ export function viewStatus(
 
 function viewAlarms(context: MasterContext): AlarmView[] {
   const alarms: AlarmView[] = [];
+  const {freeBytes, floorBytes} = context.space.seen;
+  if (context.space.isFull)
+    alarms.push({
+      kind: 'diskFull',
+      since: context.fullSince,
+      text: `the disk of the master has ${freeBytes} bytes free, below ${Math.ceil(floorBytes)} nothing new is taken: no batch, no result, no file`,
+      advice: 'free some space: it goes on by itself, nodes keep their results until then',
+    });
   for (const [nodeId, {receipt, journalNo, noticedAt}] of context.lost) {
     const name = context.roster.node(nodeId)?.row.name ?? nodeId;
     alarms.push({

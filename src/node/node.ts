@@ -17,14 +17,14 @@ import {
   type Now,
   type PeerId,
 } from '../base/types.ts';
-import {ClockSync} from '../core/clock-sync.ts';
+import type {ClockSync} from '../core/clock-sync.ts';
 import type {Core, NodeEffect, NodeEvent, Note} from '../core/core.ts';
+import {FreeSpace} from '../core/free-space.ts';
 import {encodeJson, type Op, put} from '../core/tables.ts';
 import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState, Message, ResultItem, Welcome} from '../wire/message.ts';
 import {TrustPin} from '../wire/trust.ts';
-import {ClockWatch} from './clock-watch.ts';
 import type {CommandDesk} from './command-desk.ts';
 import {Floor} from './floor.ts';
 import {Greeting} from './greeting.ts';
@@ -36,11 +36,11 @@ import {
   type NodeMemory,
 } from './memory.ts';
 import {Outbox} from './outbox.ts';
-import {Prober} from './prober.ts';
 import {Puller} from './puller.ts';
 import {Reporter} from './reporter.ts';
 import {heldOf, refOf, Slots} from './slots.ts';
 import type {Spool} from './spool.ts';
+import {Timekeeper} from './timekeeper.ts';
 
 export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #config: NodeConfig;
@@ -50,16 +50,15 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #slots: Slots;
   readonly #puller: Puller;
   readonly #greeting: Greeting;
-  readonly #prober: Prober;
-  readonly #clock = new ClockSync();
+  readonly #time: Timekeeper;
   readonly #reporter = new Reporter();
+  readonly #space = new FreeSpace();
   readonly #desk: CommandDesk;
   readonly #trust: TrustPin;
   #member: Membership | undefined;
   #welcomed = false;
   #state: DesiredState = {generation: 0, paused: false};
   #load = 0;
-  readonly #watch = new ClockWatch();
   #effects: NodeEffect[] = [];
 
   constructor(parts: {
@@ -76,7 +75,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#slots = new Slots(parts.config.slots);
     this.#puller = new Puller(parts.prng);
     this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
-    this.#prober = new Prober(parts.prng);
+    this.#time = new Timekeeper(parts.prng);
     this.#desk = parts.desk;
     this.#trust = new TrustPin(parts.crypto, parts.config.rootFingerprint, parts.config.trust);
     this.#floor = new Floor(parts.memory, this.#outbox, effect => this.#emit(effect));
@@ -93,7 +92,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     return this.#outbox.spool;
   }
   get clock(): ClockSync {
-    return this.#clock;
+    return this.#time.clock;
   }
 
   /** Load average of the machine, for the master's view. */
@@ -102,22 +101,17 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   handle(event: NodeEvent, now: Now): NodeEffect[] {
-    const jumpMs = Math.round(this.#watch.jumpOf(now));
-    if (jumpMs !== 0) this.#onJump(jumpMs, now);
+    const jump = this.#time.jumped(now);
+    if (jump) this.#learnClock(now.mono, jump);
     this.#dispatch(event, now);
     return this.#take();
   }
 
-  #onJump(ms: number, now: Now): void {
-    this.#note('info', 'this machine slept, or its clock was set', {ms});
-    this.#learnClock(now.mono);
-  }
-
-  #learnClock(mono: MonoMs): void {
-    this.#clock.reset();
+  #learnClock(mono: MonoMs, note?: Note): void {
+    if (note) this.#emit({type: 'note', note});
+    this.#time.forget();
     this.#greeting.forgetSent();
-    this.#prober.forget();
-    if (this.#welcomed) this.#prober.begin(mono);
+    if (this.#welcomed) this.#time.begin(mono);
   }
 
   #dispatch(event: NodeEvent, now: Now): void {
@@ -138,6 +132,11 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#onComputed(event, now);
       case 'failed':
         return this.#onFailed(event, now);
+      case 'noRoom':
+        this.#slots.remove(event.replicaId);
+        return this.#onSpace(this.#space.failed());
+      case 'freeSpace':
+        return this.#onSpace(this.#space.see(event));
       case 'uploaded':
         this.#outbox.spool.uploaded(event.blobId, now.mono);
         return;
@@ -151,6 +150,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       default:
         return assertNever(event);
     }
+  }
+
+  #onSpace(changed: boolean): void {
+    if (changed) this.#emit({type: 'note', note: this.#space.note('no work is asked for')});
   }
 
   #onLinked(event: Extract<NodeEvent, {type: 'linked'}>, now: Now): void {
@@ -172,7 +175,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'receipt':
         return this.#onReceipt(message, now);
       case 'timeReply':
-        return this.#prober.onReply(message, heardAt, this.#clock);
+        return this.#time.onReply(message, heardAt);
       case 'collect':
         for (const upload of this.#desk.uploads(message.blobIds)) this.#emit(upload);
         return;
@@ -231,9 +234,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#emit({type: 'blobAccess', port, key, appKeys: trust.appKeys});
     this.#saveAll([put('meta', ENROLLED_KEY, encodeJson({at: now.wall}))]);
     if (!isNew) return;
-    this.#clock.reset();
-    if (sentAt !== undefined) this.#clock.sample(sentAt, welcome.wallMs, welcome.wallMs, heardAt);
-    this.#prober.begin(now.mono);
+    this.#time.welcomed(sentAt, welcome.wallMs, heardAt, now.mono);
     this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono);
     this.#checkMemory(welcome.journalNo, now);
     this.#outbox.spool.againSoon(now.mono);
@@ -263,7 +264,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #onAssign(assign: Extract<Message, {type: 'assign'}>, now: Now): void {
     this.#adopt(assign.state);
-    if (this.#watch.contradicts(this.#clock, assign.wallMs, now.mono)) this.#learnClock(now.mono);
+    if (this.#time.contradicts(assign.wallMs, now.mono)) this.#learnClock(now.mono);
     if (!this.#puller.onAssign(assign, now.mono)) return;
     for (const batchId of assign.closed) this.#dropBatch(batchId);
     for (const batch of assign.batches)
@@ -305,7 +306,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const {command, epoch, seq} = event;
     this.#adopt(command.state);
     this.#floor.raise(epoch, seq, command.what.kind === 'fire', now.mono);
-    const what = this.#desk.judge(event, this.#clock, now);
+    const what = this.#desk.judge(event, this.clock, now);
     if (!what) return;
     switch (what.kind) {
       case 'workAvailable':
@@ -323,14 +324,14 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #onFire(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     if (!this.#member) return;
-    const {body, effect, refusal} = this.#desk.fire(event, this.#clock, now);
+    const {body, effect, refusal} = this.#desk.fire(event, this.clock, now);
     this.#desk.acknowledge(event, body, now.mono);
     if (effect) this.#emit(effect);
     if (refusal) this.#emit(this.#outbox.add('shot', this.#member, refusal, now.mono));
   }
 
   #onShotDone(event: Extract<NodeEvent, {type: 'shotDone'}>, now: Now): void {
-    const body = this.#desk.shotDone(event, this.#clock, now);
+    const body = this.#desk.shotDone(event, this.clock, now);
     if (!body || !this.#member) return;
     this.#saveAll(this.#desk.takeOps());
     this.#emit(this.#outbox.add('shot', this.#member, body, now.mono));
@@ -357,9 +358,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const to = member.peer;
     for (const effect of this.#outbox.due(to, mono)) this.#emit(effect);
     for (const ack of this.#outbox.acks(member, this.#desk.takeAcks(mono))) this.#emit(ack);
-    const probe = this.#prober.next(mono, this.#clock.boundMs(mono));
+    const probe = this.#time.next(mono);
     if (probe) this.#emit({type: 'send', to, message: probe});
-    const paused = this.#state.paused || this.#outbox.isFull;
+    const paused = this.#state.paused || this.#outbox.isFull || this.#space.isFull;
     const pull = this.#puller.next(this.#slots, this.#config.slots, paused, this.#load, mono);
     if (pull) this.#emit({type: 'send', to, message: pull});
     if (!this.#puller.isLost) return;
@@ -371,9 +372,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   wakeAt(): MonoMs {
     const least = Math.min(this.#greeting.wakeAt(), this.#reporter.wakeAt(), this.#outbox.lateAt());
     if (!this.#welcomed) return asMonoMs(least);
-    const {spool} = this.#outbox;
-    const hands = [this.#puller, spool, this.#desk, this.#prober];
-    return asMonoMs(hands.reduce((at, hand) => Math.min(at, hand.wakeAt()), least));
+    const parts = [this.#puller, this.#outbox.spool, this.#desk, this.#time];
+    return asMonoMs(Math.min(least, ...parts.map(part => part.wakeAt())));
   }
 
   check(): void {

@@ -159,6 +159,7 @@ export class FakeHandle implements MasterHandle {
       nodes: {known: 1, up: 1, slots: 4},
       batches: {running: 0, total: 0},
       paused: false,
+      space: {free: 1e9, floor: 0, full: false},
       alarms: [],
       counters: {},
     };

@@ -385,18 +385,16 @@ export function itemsOf(report: Sent<'report'>) {
   return items;
 }
 
-export function statementOf(report: Sent<'shotReport'>): ShotStatement {
-  if (!crypto.verify(identity.publicKey, 'shot', report.signature, clusterId, report.body))
-    throw new Error('bad signature');
-  const statement = decodeShot(report.body);
-  if (!statement) throw new Error('bad body');
+export function statementOf({body, signature}: Sent<'shotReport'>): ShotStatement {
+  const good = crypto.verify(identity.publicKey, 'shot', signature, clusterId, body);
+  const statement = good ? decodeShot(body) : undefined;
+  if (!statement) throw new Error('bad signature or body');
   return statement;
 }
 
-export function ackOf(ack: Sent<'commandAck'>) {
-  if (!crypto.verify(identity.publicKey, 'ack', ack.signature, clusterId, ack.body))
-    throw new Error('bad signature');
-  const statement = decodeAck(ack.body);
-  if (!statement) throw new Error('bad body');
+export function ackOf({body, signature}: Sent<'commandAck'>) {
+  const good = crypto.verify(identity.publicKey, 'ack', signature, clusterId, body);
+  const statement = good ? decodeAck(body) : undefined;
+  if (!statement) throw new Error('bad signature or body');
   return statement;
 }

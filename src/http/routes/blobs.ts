@@ -36,6 +36,7 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
       schema: {querystring: NO_QUERY},
     },
     async (request, reply) => {
+      checkSpace(context);
       const stored = await blobs.putStream(bodyOf(request.body), {limit: INPUT_FILE_BYTES_MAX});
       return reply.code(201).send(stored);
     },
@@ -53,6 +54,7 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
       schema: {params: BLOB_PARAMS, querystring: SIZE_QUERY},
     },
     async (request, reply) => {
+      checkSpace(context);
       const size = Number(request.query.size);
       const [limit, what] = [INPUT_FILE_BYTES_MAX, 'the blob'];
       if (size > limit) throw new VolleyError('VOLLEY_TOO_LARGE', {what, size, limit});
@@ -69,6 +71,7 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
       schema: {querystring: NO_QUERY},
     },
     async (request, reply) => {
+      checkSpace(context);
       return reply.code(201).send(await context.indexLines(bodyOf(request.body)));
     },
   );
@@ -104,6 +107,14 @@ export function addBlobRoutes(app: FastifyInstance, context: RouteContext): void
       return reply.code(201).send(await context.indexFiles(files));
     },
   );
+}
+
+/** Before the first byte is read: a disk that is nearly full takes no inputs. */
+function checkSpace({handle}: RouteContext): void {
+  const {full, free, floor} = handle.status().space;
+  if (!full) return;
+  const path = "the master's disk";
+  throw new VolleyError('VOLLEY_NO_SPACE', {path, free, floor, what: 'no input is taken'});
 }
 
 async function sendBlob(
