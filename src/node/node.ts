@@ -20,7 +20,7 @@ import {
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {Core, NodeEffect, NodeEvent, Note} from '../core/core.ts';
 import {FreeSpace} from '../core/free-space.ts';
-import {encodeJson, type Op, put} from '../core/tables.ts';
+import {encodeJson, put} from '../core/tables.ts';
 import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState, Message, ResultItem, Welcome} from '../wire/message.ts';
@@ -37,6 +37,7 @@ import {
 } from './memory.ts';
 import {Outbox} from './outbox.ts';
 import {Puller} from './puller.ts';
+import {Refill} from './refill.ts';
 import {Reporter} from './reporter.ts';
 import {heldOf, refOf, Slots} from './slots.ts';
 import type {Spool} from './spool.ts';
@@ -47,6 +48,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #memory: NodeMemory;
   readonly #outbox: Outbox;
   readonly #floor: Floor;
+  readonly #refill: Refill;
   readonly #slots: Slots;
   readonly #puller: Puller;
   readonly #greeting: Greeting;
@@ -76,6 +78,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#puller = new Puller(parts.prng);
     this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
     this.#time = new Timekeeper(parts.prng);
+    this.#refill = new Refill(parts.memory, this.#outbox, this.#greeting);
     this.#desk = parts.desk;
     this.#trust = new TrustPin(parts.crypto, parts.config.rootFingerprint, parts.config.trust);
     this.#floor = new Floor(parts.memory, this.#outbox, effect => this.#emit(effect));
@@ -232,29 +235,19 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#puller.groupKeyId = welcome.groupKeyId;
     const {blobPort: port, blobKey: key} = welcome;
     this.#emit({type: 'blobAccess', port, key, appKeys: trust.appKeys});
-    this.#saveAll([put('meta', ENROLLED_KEY, encodeJson({at: now.wall}))]);
+    this.#save(ENROLLED_KEY, {at: now.wall});
     if (!isNew) return;
     this.#time.welcomed(sentAt, welcome.wallMs, heardAt, now.mono);
     this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono);
-    this.#checkMemory(welcome.journalNo, now);
+    for (const effect of this.#refill.begin(welcome.journalNo, now.mono)) this.#emit(effect);
     this.#outbox.spool.againSoon(now.mono);
     this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#outbox.spool.size});
   }
 
-  /** The master may have lost what it signed receipts for: it gets what is still kept of that. */
-  #checkMemory(journalNo: number, now: Now): void {
-    const note = this.#outbox.onJournal(journalNo, now.mono);
-    if (!note) return;
-    this.#emit({type: 'note', note});
-    if (this.#outbox.spool.offered === 0) this.#greeting.again(now.mono);
-  }
-
-  #onReceipt(receipt: Extract<Message, {type: 'receipt'}>, now: Now): void {
-    const before = this.#outbox.spool.offered;
-    if (this.#member && !this.#outbox.onReceipt(receipt, this.#member, now.mono))
+  #onReceipt(receipt: Extract<Message, {type: 'receipt'}>, {mono}: Now): void {
+    if (this.#member && !this.#outbox.onReceipt(receipt, this.#member, mono))
       this.#note('alarm', 'receipt refused', {nonce: receipt.nonce});
-    // All that was kept is with the master again: Hello tells it so.
-    if (before > 0 && this.#outbox.spool.offered === 0) this.#greeting.again(now.mono);
+    this.#refill.endIfDone(mono);
   }
 
   /** The higher generation wins: a late packet cannot undo a newer state. */
@@ -333,7 +326,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #onShotDone(event: Extract<NodeEvent, {type: 'shotDone'}>, now: Now): void {
     const body = this.#desk.shotDone(event, this.clock, now);
     if (!body || !this.#member) return;
-    this.#saveAll(this.#desk.takeOps());
+    for (const op of this.#desk.takeOps()) this.#emit({type: 'save', op});
     this.#emit(this.#outbox.add('shot', this.#member, body, now.mono));
   }
 
@@ -380,8 +373,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#slots.check();
   }
 
-  #saveAll(ops: readonly Op[]): void {
-    for (const op of ops) this.#emit({type: 'save', op});
+  #save(key: string, value: unknown): void {
+    this.#emit({type: 'save', op: put('meta', key, encodeJson(value))});
   }
 
   #note(level: Note['level'], what: string, fields: Note['fields']): void {

@@ -1,7 +1,7 @@
 // What a node owes the master: signed reports and shot statements, from the spool's row to its receipt.
 
 import type {BlobId, MonoMs, PeerId} from '../base/types.ts';
-import type {NodeEffect, Note} from '../core/core.ts';
+import type {NodeEffect} from '../core/core.ts';
 import {encodeJson, type Op, put} from '../core/tables.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import type {Receipt} from '../wire/message.ts';
@@ -62,15 +62,13 @@ export class Outbox {
 
   /**
    * A session begins, with a master whose journal goes as far as this. What it acknowledged above that it
-   * has forgotten, and is offered again what is kept of it. undefined = it has forgotten nothing.
+   * has forgotten; answers how many reports are offered again, undefined = it has forgotten nothing.
    */
-  onJournal(journalNo: number, now: MonoMs): Note | undefined {
-    const receipt = this.#memory.receiptHead;
-    if (journalNo >= receipt) return undefined;
+  onJournal(journalNo: number, now: MonoMs): number | undefined {
+    if (journalNo >= this.#memory.receiptHead) return undefined;
     for (const op of this.spool.offerAgain(journalNo, now)) this.#late.add(op, now);
     this.#setReceiptHead(journalNo, now);
-    const fields = {receipt, journalNo, offered: this.spool.offered};
-    return {level: 'alarm', what: 'the master has forgotten what it acknowledged', fields};
+    return this.spool.offered;
   }
 
   /** Signed acknowledgements of commands. */

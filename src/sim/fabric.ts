@@ -104,6 +104,7 @@ export const LOSS_ALARMS: ReadonlySet<string> = new Set([
   'a node has seen a later epoch: old backup or second master',
   'another master was in our epoch: old backup or second master',
   'the master is in an earlier epoch than we have seen',
+  'the master has forgotten what it acknowledged',
   'result without a lease',
 ]);
 
