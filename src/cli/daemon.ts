@@ -47,6 +47,19 @@ export function openDaemon(untilStdinEnds: boolean): Daemon {
   return {ended, fatal: error => end({kind: 'fatal', error})};
 }
 
+/**
+ * What is being opened, or undefined when the process is asked to end before. A fault on the way is thrown at
+ * once: what failed may leave the opening waiting for an answer that never comes.
+ */
+export async function opened<T>(daemon: Daemon, opening: Promise<T>): Promise<T | undefined> {
+  const ended = daemon.ended.then(end => {
+    if (end.kind === 'fatal') throw end.error;
+    return undefined;
+  });
+  ended.catch(() => {}); // after the opening it is serve() that tells
+  return await Promise.race([opening, ended]);
+}
+
 /** Waits for the end, then closes; what was fatal is thrown on. */
 export async function serve(daemon: Daemon, close: () => Promise<void>): Promise<void> {
   const end = await daemon.ended;

@@ -4,7 +4,7 @@ import {HOUR_MS} from '../base/units.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {defined} from './command.ts';
 import {masterDirectory} from './connect.ts';
-import {openDaemon, serve, UNTIL_STDIN_ENDS} from './daemon.ts';
+import {openDaemon, opened, serve, UNTIL_STDIN_ENDS} from './daemon.ts';
 import {instant, print, safe, tell} from './output.ts';
 
 const TOKEN_USES = 250;
@@ -72,7 +72,8 @@ async function runMaster(given: Given): Promise<undefined> {
   const {removeMasterPlace, writeMasterPlace} = await import('./master-place.ts');
   const {fingerprintText} = await import('../wire/identity.ts');
   const {toHex} = await import('../base/bytes.ts');
-  const master = await openMaster({...options, data, fatal: daemon.fatal});
+  const master = await opened(daemon, openMaster({...options, data, fatal: daemon.fatal}));
+  if (!master) return undefined;
   const {address} = master;
   // Who listens everywhere is reached on this machine at its loopback.
   const httpUrl = master.httpUrl.replace('//0.0.0.0:', '//127.0.0.1:').replace('[::]', '[::1]');

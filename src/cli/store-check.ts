@@ -34,6 +34,7 @@ export async function restoreCheck(store: LevelStore, crypto: Crypto): Promise<v
     blobSecret: crypto.random(32),
     groupKey: crypto.random(32),
     groupKeyId: 0,
+    blobSecret: crypto.random(32),
     blobPort: 0,
     signedTrust: new Uint8Array(),
     version: '',

@@ -61,7 +61,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #welcomed = false;
   #state: DesiredState = {generation: 0, paused: false};
   #load = 0;
-  #effects: NodeEffect[] = [];
+  readonly #effects: NodeEffect[] = [];
 
   constructor(parts: {
     config: NodeConfig;
@@ -107,7 +107,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const jump = this.#time.jumped(now);
     if (jump) this.#learnClock(now.mono, jump);
     this.#dispatch(event, now);
-    return this.#take();
+    return this.#effects.splice(0);
   }
 
   #learnClock(mono: MonoMs, note?: Note): void {
@@ -235,7 +235,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#puller.groupKeyId = welcome.groupKeyId;
     const {blobPort: port, blobKey: key} = welcome;
     this.#emit({type: 'blobAccess', port, key, appKeys: trust.appKeys});
-    this.#save(ENROLLED_KEY, {at: now.wall});
+    this.#emit({type: 'save', op: put('meta', ENROLLED_KEY, encodeJson({at: now.wall}))});
     if (!isNew) return;
     this.#time.welcomed(sentAt, welcome.wallMs, heardAt, now.mono);
     this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono);
@@ -343,7 +343,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const isNeeded = (blobId: BlobId): boolean =>
       this.#reporter.names(blobId) || this.#desk.files([blobId]).length > 0;
     for (const effect of this.#outbox.lateEffects(mono, saving, isNeeded)) this.#emit(effect);
-    return this.#take();
+    return this.#effects.splice(0);
   }
 
   /** What is due to the master. */
@@ -373,21 +373,11 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#slots.check();
   }
 
-  #save(key: string, value: unknown): void {
-    this.#emit({type: 'save', op: put('meta', key, encodeJson(value))});
-  }
-
   #note(level: Note['level'], what: string, fields: Note['fields']): void {
     this.#emit({type: 'note', note: {level, what, fields}});
   }
 
   #emit(effect: NodeEffect): void {
     this.#effects.push(effect);
-  }
-
-  #take(): NodeEffect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
   }
 }
