@@ -34,7 +34,6 @@ export async function restoreCheck(store: LevelStore, crypto: Crypto): Promise<v
     blobSecret: crypto.random(32),
     groupKey: crypto.random(32),
     groupKeyId: 0,
-    blobSecret: crypto.random(32),
     blobPort: 0,
     signedTrust: new Uint8Array(),
     version: '',

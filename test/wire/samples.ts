@@ -85,7 +85,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
   },
   welcome: {
     type: 'welcome',
-    journalNo: 4_711,
+    journalNo: 0,
     clusterId: bytes(16, 4),
     epoch: 13,
     seqFloor: 99,
@@ -164,7 +164,11 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     instanceSeen: bytes(8, 9),
     sandboxLevel: 2,
   },
-  welcomeInstance: {...(MESSAGES_AT_FIRST['welcome'] as Welcome), instanceId: bytes(8, 10)},
+  welcomeInstance: {
+    ...(MESSAGES_AT_FIRST['welcome'] as Welcome),
+    instanceId: bytes(8, 10),
+    journalNo: 4_711,
+  },
 };
 
 const commandWith = (what: Command['what']): Command => ({
