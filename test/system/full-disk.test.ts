@@ -12,11 +12,12 @@ import {EMPTY_HEAD, journalOps} from '../../src/core/journal.ts';
 import {type LevelStore, openLevelStore} from '../../src/io/level-store.ts';
 import {auditStore} from '../../src/io/store-audit.ts';
 import {receiptsOf} from '../master/look.ts';
-import {crypto, inline} from '../master/test-node.ts';
+import {crypto, inline, type TestNode, type Work} from '../master/test-node.ts';
 import {loadedRig, type RecordingRig} from '../rig/stored-master.ts';
 
 const MIB = 1_024 * 1_024;
-const FLOOR_BYTES = 1.25 * MIB;
+/** More than half of it: a compaction of all there is writes it once more before the old tables go. */
+const FLOOR_BYTES = 1.75 * MIB;
 
 /** Equal for all nodes, and not to be compressed. */
 const outputOf = (index: number): string =>
@@ -83,16 +84,19 @@ test('a 3 MiB disk: accepting stops before the store fails, nothing is lost, it 
   if (disk === undefined) return;
   const told: string[] = [];
   // As SQLite does it: the disk is full from n KiB on, for n = 0, 160 …
-  for (let filler = 0; filler <= 1_600; filler += 160) {
+  for (let filler = 0; filler <= 1_100; filler += 110) {
     const {rig, nodes} = loadedRig({workunits: 4_000, nodes: 2, rounds: 1, outputBytes: 300});
     const folder = join(disk, 'store');
     const store = await openLevelStore(folder, {writeBufferBytes: 128 * 1_024});
     const master = new DiskMaster(rig, disk, store);
     writeFileSync(join(disk, 'filler'), new Uint8Array(filler * 1_024));
     let acknowledged = 0;
+    const held = new Map<TestNode, Work[]>();
+    const heldBy = (node: TestNode): Work[] => held.get(node) ?? [];
     const work = async (): Promise<void> => {
       for (const node of nodes) {
         const leases = rig.pull(node, 16);
+        held.set(node, rig.pull(node, 1));
         const effects = rig.report(node, leases, ({index}) => inline(outputOf(index)));
         await master.commit();
         acknowledged += receiptsOf(effects, node).length;
@@ -113,12 +117,14 @@ test('a 3 MiB disk: accepting stops before the store fails, nothing is lost, it 
       },
     });
     t.like(answer, {ok: false, code: 'VOLLEY_NO_SPACE'});
-    await work();
-    t.is(acknowledged, before, 'nothing is acknowledged while it is full');
+    // Without a look at the disk in between: a compaction that ends may have made room.
+    for (const node of nodes)
+      t.deepEqual(receiptsOf(rig.report(node, heldBy(node)), node), [], 'full: not acknowledged');
     rmSync(join(disk, 'filler'));
     const journalNo = master.journalNo;
     await master.commit();
-    if (filler >= 480) {
+    // Less than this may not bring it above the floor: a compaction may have begun meanwhile.
+    if (filler >= 770) {
       t.false(master.isFull, `${filler} KiB: there is room again`);
       await work();
       t.true(acknowledged > before, 'and it goes on');
