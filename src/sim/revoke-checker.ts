@@ -32,8 +32,8 @@ export class RevokeChecker {
   masterBooted(core: MasterCore): void {
     const {groupKeys, roster} = core.context;
     this.#made(groupKeys.newest.key);
-    for (const {row} of roster.all())
-      if (row.revokedAt === 0) this.#forbiddenFrom.delete(row.nodeId);
+    for (const nodeId of this.#forbiddenFrom.keys())
+      if (!roster.node(nodeId)?.row.revokedAt) this.#forbiddenFrom.delete(nodeId);
     const rotate = groupKeys.rotate.bind(groupKeys);
     groupKeys.rotate = now => {
       const made = this.#made(undefined);
