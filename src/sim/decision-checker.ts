@@ -58,8 +58,8 @@ export class DecisionChecker {
   done(key: WorkunitKey, canonical: string, minQuorum: number, model: Model, change: Change): void {
     const agreeing = new Set<NodeId>();
     const disagreeing = new Set<NodeId>();
-    for (const {nodeId, row} of change.removed.get(key) ?? []) {
-      if (row.status !== 'done' || model.revoked.has(nodeId)) continue;
+    for (const {nodeId, row, barred} of change.removed.get(key) ?? []) {
+      if (row.status !== 'done' || barred) continue;
       const output = outputName(row.output);
       const item = model.reports.get(row.reportNo)?.items[row.item];
       const isReported =
@@ -107,8 +107,12 @@ export class DecisionChecker {
   }
 
   /** After a commit: the rows that it changed. */
-  credited(nodes: Iterable<NodeId>, credits: ReadonlyMap<NodeId, CreditRow>): void {
-    for (const nodeId of nodes) {
+  credited({credited, revoked}: Change, credits: ReadonlyMap<NodeId, CreditRow>): void {
+    for (const nodeId of revoked) {
+      const {credit, disagreed} = credits.get(nodeId) ?? nothing();
+      this.#earned.set(nodeId, {credit, disagreed}); // it earns no more
+    }
+    for (const nodeId of credited) {
       const row = credits.get(nodeId);
       const earned = this.#earned.get(nodeId) ?? nothing();
       const isEqual = row?.credit === earned.credit && row.disagreed === earned.disagreed;

@@ -95,7 +95,7 @@ export class MasterChecker {
       holds(isOver, 'P1', () => `votes on ${nameOf(key)} are gone, and no decision`);
     }
     if (change.credited.size > 0 || change.decided.size > 0) this.#checkCredit();
-    this.decisions.credited(change.credited, this.model.credits);
+    this.decisions.credited(change, this.model.credits);
   }
 
   #onDecided(key: WorkunitKey, decision: Decided, change: Change): void {
@@ -123,9 +123,8 @@ export class MasterChecker {
   #agreeing(key: WorkunitKey, name: string, change: Change): number {
     const {model} = this;
     const voters = new Set<NodeId>();
-    for (const {nodeId, row} of change.removed.get(key) ?? [])
-      if (row.status === 'done' && outputName(row.output) === name && !model.revoked.has(nodeId))
-        voters.add(nodeId);
+    for (const {nodeId, row, barred} of change.removed.get(key) ?? [])
+      if (row.status === 'done' && outputName(row.output) === name && !barred) voters.add(nodeId);
     if (model.revoked.size === 0) return voters.size + 1;
     for (const reportNo of change.reported) {
       const report = model.reports.get(reportNo);

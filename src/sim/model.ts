@@ -32,7 +32,12 @@ export const nameOf = (key: WorkunitKey): string => `${Math.floor(key / 2 ** 32)
 export const outputName = (output: OutputRef): string =>
   output.kind === 'inline' ? toHex(output.bytes) : `${output.blobId} ${output.size}`;
 
-export type ModelVote = {readonly nodeId: NodeId; readonly row: VoteRow};
+/** `barred`: of a vote that is gone: its node was revoked before, so it did not count. */
+export type ModelVote = {
+  readonly nodeId: NodeId;
+  readonly row: VoteRow;
+  readonly barred?: boolean;
+};
 export type ModelReport = {readonly nodeId: NodeId; readonly items: readonly ResultItem[]};
 export type Decided =
   | {readonly kind: 'done'; readonly reportNo: number; readonly item: number}
@@ -199,7 +204,8 @@ export class Model {
     if (!votes || !vote) return; // given and taken back within one commit, or never saved
     votes.delete(key);
     if (votes.size === 0) this.votes.delete(workunit);
-    getOr(change.removed, workunit, () => [] as ModelVote[]).push(vote);
+    const barred = this.revoked.has(vote.nodeId);
+    getOr(change.removed, workunit, () => [] as ModelVote[]).push({...vote, barred});
   }
 
   /** Counters of batches against their pages; to be called when a commit is applied whole. */
