@@ -15,6 +15,8 @@ import {EVENT} from './timeline.ts';
 /** A second master has the room for itself for so long, on average. */
 const SECOND_ALONE_MS = 8_000;
 
+const SOON_MS = 1_000;
+
 export type Victims = {
   readonly fabric: Fabric;
   readonly master: SimMaster;
@@ -174,7 +176,8 @@ export class Calamity {
     const node = this.#on.nodes[no - 1];
     if (isMaster) this.#on.master.crash(0);
     else node?.crash();
-    const ms = this.#plan.disasters.downMs * exponential(this.#dice);
+    // A service manager starts it again at once; before the heal somebody may have to come.
+    const ms = this.#calm ? SOON_MS : this.#plan.disasters.downMs * exponential(this.#dice);
     this.#on.fabric.timeline.after(ms, EVENT.fault, no, () => {
       if (isMaster) this.#on.bootMaster();
       else node?.boot();
