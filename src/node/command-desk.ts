@@ -6,7 +6,7 @@ import type {BlobId, MonoMs, NodeId, Now, WallMs} from '../base/types.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import {del, encodeJson, type Op, put} from '../core/tables.ts';
-import {encodeAck, encodeShot} from '../wire/codec.ts';
+import {decodeShot, encodeAck, encodeShot} from '../wire/codec.ts';
 import {commandExpired, targets} from '../wire/command.ts';
 import type {AckVerdict, CommandWhat} from '../wire/message.ts';
 import {Acks, ackVerdictOf, Firing, type Heard, type KeptFile, planFire} from './firing.ts';
@@ -88,6 +88,12 @@ export class CommandDesk {
     const {captureId, shot, action, args} = what;
     const {fireAt, fireAtWall} = plan;
     return {body, effect: {type: 'fire', captureId, shot, action, args, fireAt, fireAtWall}};
+  }
+
+  /** ShotStatement of an earlier life that waits for its receipt: what was fired is not fired again. */
+  remember(body: Uint8Array): void {
+    const statement = decodeShot(body);
+    if (statement && statement.firedWallMs > 0) this.#firing.remember(statement);
   }
 
   #ackBody(event: CommandEvent, verdict: AckVerdict, clock: ClockSync, now: Now): Uint8Array {

@@ -43,9 +43,34 @@ export const ackVerdictOf = (plan: FirePlan): AckVerdict =>
 
 type ShotDone = Extract<NodeEvent, {type: 'shotDone'}>;
 
+/** The last ones of many names. */
+class Recent {
+  readonly #most: number;
+  readonly #names = new Set<string>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  add(name: string): void {
+    this.#names.add(name);
+    if (this.#names.size <= this.#most) return;
+    for (const oldest of this.#names) {
+      this.#names.delete(oldest);
+      break;
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+}
+
 /** The shots that were heard and are not over yet. */
 export class Firing {
   readonly #heard = new Map<string, Heard>();
+  /** Fired, failed or refused: a master whose clock went back over a restart may command them again. */
+  readonly #over = new Recent(SHOTS_MAX);
 
   heard(heard: Heard): void {
     this.#heard.set(keyOf(heard.captureId, heard.shot), heard);
@@ -58,7 +83,13 @@ export class Firing {
 
   /** The same shot was commanded before and is not over: a master that was killed commands it again. */
   holds({captureId, shot, salt}: Heard): boolean {
-    return this.#heard.get(keyOf(captureId, shot))?.salt === salt;
+    const isWaiting = this.#heard.get(keyOf(captureId, shot))?.salt === salt;
+    return isWaiting || this.#over.has(overKey({captureId, shot, salt}));
+  }
+
+  /** A statement of an earlier life that waits for its receipt. */
+  remember(statement: ShotStatement): void {
+    this.#over.add(overKey(statement));
   }
 
   /** The statement of a shot that is over; undefined when it was never heard in this life. */
@@ -67,6 +98,7 @@ export class Firing {
     const heard = this.#heard.get(key);
     if (!heard) return undefined;
     this.#heard.delete(key);
+    this.#over.add(overKey(heard));
     const {firedAt, failure} = done;
     return {
       ...base(heard, clock, now),
@@ -108,6 +140,9 @@ const base = (heard: Heard, clock: ClockSync, now: MonoMs) => ({
   heardWallMs: clock.toWall(heard.heardAt) ?? NOT,
   clockBoundMs: clock.boundMs(now),
 });
+
+const overKey = ({captureId, shot, salt}: Pick<Heard, 'captureId' | 'shot' | 'salt'>): string =>
+  `${captureId}/${shot}/${salt}`;
 
 const keyOf = (captureId: CaptureId, shot: number): string => `${captureId}/${shot}`;
 

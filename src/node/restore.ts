@@ -61,6 +61,7 @@ export class NodeRestore {
   }
 
   finish(): NodeCore {
+    for (const body of this.#spool.shots()) this.#desk.remember(body);
     return new NodeCore({
       config: this.#config,
       crypto: this.#crypto,

@@ -92,6 +92,11 @@ export class Spool {
     this.#nextNonce = Math.max(this.#nextNonce, nonce + 1);
   }
 
+  /** Bodies of the shot statements that wait for their receipts. */
+  shots(): Uint8Array[] {
+    return [...this.#entries.values()].flatMap(({kind, body}) => (kind === 'shot' ? [body] : []));
+  }
+
   #place(
     kind: SpoolKind,
     nonce: number,

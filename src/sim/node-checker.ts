@@ -79,6 +79,9 @@ export class NodeChecker {
       .rows('kept')
       .map(([key]) => [key, bodies.get(key) ?? new Uint8Array()] as const);
     this.#lives.set(node.no, {warm: false, epoch: 0, receipted: new Map(old), kept: bodies});
+    // One command is never done twice (#taken). The same shot by another command is not, in one life.
+    for (const name of this.#fired)
+      if (name.startsWith(`${node.nodeId}/`)) this.#fired.delete(name);
     // A wiped disk has forgotten whom it followed.
     if (this.#hasSecond && !node.store.disk.get('meta', FLOOR_KEY))
       for (const name of this.#issued.keys())
