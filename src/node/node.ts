@@ -161,6 +161,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #onLinked(event: Extract<NodeEvent, {type: 'linked'}>, now: Now): void {
     this.#leave();
+    this.#refill.linked();
     this.#greeting.begin(event.peer, event.handshakeHash, now.mono);
   }
 

@@ -61,11 +61,10 @@ export class Outbox {
   }
 
   /**
-   * A session begins, with a master whose journal goes as far as this. What it acknowledged above that it
-   * has forgotten; answers how many reports are offered again, undefined = it has forgotten nothing.
+   * The master's journal goes as far as this: what it acknowledged above that it has forgotten. Answers how
+   * many reports are offered again.
    */
-  onJournal(journalNo: number, now: MonoMs): number | undefined {
-    if (journalNo >= this.#memory.receiptHead) return undefined;
+  onJournal(journalNo: number, now: MonoMs): number {
     for (const op of this.spool.offerAgain(journalNo, now)) this.#late.add(op, now);
     this.#setReceiptHead(journalNo, now);
     return this.spool.offered;

@@ -13,6 +13,7 @@ export class Refill {
   readonly #greeting: Greeting;
   /** Reports are offered again, and not all of them have their second receipt. */
   #isUnderWay = false;
+  #headAtLink = 0;
 
   constructor(memory: NodeMemory, outbox: Outbox, greeting: Greeting) {
     this.#memory = memory;
@@ -20,11 +21,16 @@ export class Refill {
     this.#greeting = greeting;
   }
 
-  /** A session begins, with a master whose journal ends at `journalNo`. */
+  /** A session is made. A receipt that comes in it may overtake its Welcome, and is no sign of anything. */
+  linked(): void {
+    this.#headAtLink = this.#memory.receiptHead;
+  }
+
+  /** Its Welcome is here, from a master whose journal ends at `journalNo`. */
   begin(journalNo: number, now: MonoMs): NodeEffect[] {
-    const receipt = this.#memory.receiptHead;
+    const receipt = this.#headAtLink;
+    if (journalNo >= receipt) return [];
     const offered = this.#outbox.onJournal(journalNo, now);
-    if (offered === undefined) return [];
     this.#isUnderWay = true;
     this.endIfDone(now);
     const what = 'the master has forgotten what it acknowledged';

@@ -189,7 +189,7 @@ export const BUGS: readonly Bug[] = [
     file: 'node/outbox.ts',
     find: 'return this.spool.takeDue(now).flatMap(entry => say(to, entry));',
     put: `return this.spool.takeDue(now).flatMap(entry => {
-      if (isReady(entry)) this.#late.add(this.spool.remove(entry.nonce), now);
+      if (isReady(entry)) for (const op of this.spool.acknowledged(entry.nonce, 0, now)) this.#late.add(op, now);
       return say(to, entry);
     });`,
   },
