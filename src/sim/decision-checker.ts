@@ -8,8 +8,10 @@
 import {fromHex} from '../base/bytes.ts';
 import type {NodeId} from '../base/types.ts';
 import {type CreditRow, decodeReportRow, jsonRow, type NodeRow, type Op} from '../core/tables.ts';
+import {leaseProof} from '../master/leases.ts';
 import type {MasterCore} from '../master/master.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import type {ResultItem} from '../wire/message.ts';
 import {holds} from './fabric.ts';
 import {type Change, getOr, type Model, nameOf, outputName, type WorkunitKey} from './model.ts';
 import type {SimMaster} from './sim-master.ts';
@@ -99,11 +101,18 @@ export class DecisionChecker {
         if (
           item.status === 'done' &&
           nameOf(key) === `${item.batchId}/${item.index}` &&
-          outputName(item.output) === canonical
+          outputName(item.output) === canonical &&
+          this.#isLeased(report.nodeId, item)
         )
           return report.nodeId;
     }
     return undefined;
+  }
+
+  /** Not of a lost batch whose number another one has now. */
+  #isLeased(nodeId: NodeId, item: ResultItem): boolean {
+    const context = this.#master.core?.context;
+    return !context || leaseProof(context, nodeId, item) === item.proof;
   }
 
   /** After a commit: the rows that it changed. */
