@@ -24,6 +24,8 @@ export class DecisionChecker {
   readonly #crypto: Crypto;
   readonly #master: SimMaster;
   #earned = new Map<NodeId, Earned>();
+  /** Nodes that may have cast the last vote of a decision of this commit, together with others. */
+  readonly #unsure = new Set<NodeId>();
   /** Reports of the commit under way, in their order. */
   #fresh: number[] = [];
   decided = 0;
@@ -43,6 +45,7 @@ export class DecisionChecker {
   /** Before the decisions of a commit are looked at. */
   reported(ops: readonly Op[]): void {
     this.#fresh = [];
+    this.#unsure.clear();
     const {disk} = this.#master.store;
     for (const op of ops) {
       if (op.table !== 'report' || op.type !== 'put') continue;
@@ -74,7 +77,10 @@ export class DecisionChecker {
       holds(isFirst, 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
       (output === canonical ? agreeing : disagreeing).add(nodeId);
     }
-    const last = this.#lastVoter(key, canonical, model, agreeing, disagreeing);
+    const [last, ...others] = this.#lastVoters(key, canonical, model, agreeing, disagreeing);
+    // Whose blob was there first nobody can tell from the rows: the ledger takes over what was paid to them.
+    for (const nodeId of others) this.#unsure.add(nodeId);
+    if (last !== undefined && others.length > 0) this.#unsure.add(last);
     // A revocation takes votes away, and those that are left may decide.
     const isKnown = last !== undefined || model.revoked.size > 0;
     holds(isKnown, 'S2', () => `${nameOf(key)} is decided by a vote that no report holds`);
@@ -82,18 +88,23 @@ export class DecisionChecker {
     const story = `${nameOf(key)}: ${agreeing.size} agree, ${disagreeing.size} do not`;
     holds(agreeing.size >= minQuorum, 'S2', () => `${story}, the quorum is ${minQuorum}`);
     holds(agreeing.size > disagreeing.size, 'S2', () => `${story}: no majority`);
-    for (const nodeId of agreeing) getOr(this.#earned, nodeId, nothing).credit += 1;
-    for (const nodeId of disagreeing) getOr(this.#earned, nodeId, nothing).disagreed += 1;
+    this.#earn(agreeing, disagreeing);
     this.decided += 1;
   }
 
-  /** The vote that decides is never stored: it is in the first report of this commit that agrees. */
-  #lastVoter(
+  #earn(agreeing: ReadonlySet<NodeId>, disagreeing: ReadonlySet<NodeId>): void {
+    for (const nodeId of agreeing) getOr(this.#earned, nodeId, nothing).credit += 1;
+    for (const nodeId of disagreeing) getOr(this.#earned, nodeId, nothing).disagreed += 1;
+  }
+
+  /** The vote that decides is never stored: it is in a report of this commit that agrees. */
+  #lastVoters(
     key: WorkunitKey,
     canonical: string,
     model: Model,
     ...voted: readonly ReadonlySet<NodeId>[]
-  ): NodeId | undefined {
+  ): NodeId[] {
+    const voters = new Set<NodeId>();
     for (const reportNo of this.#fresh) {
       const report = model.reports.get(reportNo);
       if (!report || voted.some(nodes => nodes.has(report.nodeId))) continue;
@@ -104,9 +115,9 @@ export class DecisionChecker {
           outputName(item.output) === canonical &&
           this.#isLeased(report.nodeId, item)
         )
-          return report.nodeId;
+          voters.add(report.nodeId);
     }
-    return undefined;
+    return [...voters];
   }
 
   /** Not of a lost batch whose number another one has now. */
@@ -120,6 +131,10 @@ export class DecisionChecker {
     for (const nodeId of revoked) {
       const {credit, disagreed} = credits.get(nodeId) ?? nothing();
       this.#earned.set(nodeId, {credit, disagreed}); // it earns no more
+    }
+    for (const nodeId of this.#unsure) {
+      const {credit, disagreed} = credits.get(nodeId) ?? nothing();
+      this.#earned.set(nodeId, {credit, disagreed});
     }
     for (const nodeId of credited) {
       const row = credits.get(nodeId);
