@@ -16,7 +16,7 @@ import {HttpNodeBlobs} from '../http/blob-client.ts';
 import {ActionRunner, allowedActions} from '../io/actions.ts';
 import {AppSource} from '../io/app-source.ts';
 import {openBlobStore} from '../io/blob-store.ts';
-import {nodeConfigPath, readNodeConfig, type SandboxWish, systemFacts} from '../io/config.ts';
+import {nodeConfigPath, readNodeConfig, systemFacts} from '../io/config.ts';
 import {NodeCrypto} from '../io/crypto.ts';
 import {DiskWatch} from '../io/disk-space.ts';
 import {chooseInterface} from '../io/interfaces.ts';
@@ -35,7 +35,7 @@ import {
 } from '../io/node-files.ts';
 import {ProcessRunner} from '../io/runner.ts';
 import type {Jail} from '../io/sandbox.ts';
-import {findJail} from '../io/sandbox-probe.ts';
+import {chooseJail} from '../io/sandbox-probe.ts';
 import {SECURITY_FILES, SecurityLog} from '../io/security-log.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {every, SystemClock} from '../io/system-clock.ts';
@@ -146,9 +146,8 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const clock = new SystemClock();
   const log = openLog(options, clock, closers);
   const settings = readNodeConfig(options.data);
-  const jail = await chooseJail(settings.sandbox, options.data, log);
-  const self = describe(options, settings, clock, jail);
-  const {crypto, config, membership} = self;
+  const known = describe(options, settings, clock);
+  const {crypto, membership} = known;
   const {address} = chooseInterface(options.interface);
   const journal = new SecurityLog({dir: options.data, clock, log});
   closers.add(() => journal.close());
@@ -158,6 +157,10 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   closers.add(() => store.close());
   const head = await journal.audited(() => auditStore(store, crypto));
   store.onFailure(fatal);
+  // What is wrong with what was asked for has been said by now; a runner takes a moment to start.
+  const jail = await chooseJail(settings.sandbox, join(options.data, 'slots'), log);
+  const config: NodeConfig = {...known.config, sandboxLevel: jail.level};
+  const self: Self = {...known, config, jail};
   const core = await restore(store, new NodeRestore(config, crypto, self.prng, clock.now().mono));
   const udp = await openUdpOf(options, address, closers);
   const ear = new GroupEar(log, options.groupPort ?? GROUP_PORT);
@@ -210,16 +213,6 @@ async function openUdpOf({groupPort, masterPort}: NodeOptions, address: string, 
   return udp;
 }
 
-/** Tried out for each start: what a machine allows may change between two. */
-async function chooseJail(wish: SandboxWish, data: string, log: Log): Promise<Jail> {
-  const {jail, startMs, tried} = await findJail(wish, join(data, 'slots'));
-  for (const {about, reason} of tried)
-    log.note({level: 'info', what: 'sandboxNotHere', fields: {about, reason}});
-  const fields = {level: jail.level, about: jail.about, startMs: Math.round(startMs)};
-  log.note({level: 'info', what: 'sandbox', fields});
-  return jail;
-}
-
 async function watchDisk(
   options: NodeOptions,
   runtime: NodeRuntime,
@@ -242,7 +235,8 @@ const otherRootOf = ({crypto, membership}: Self, {data}: NodeOptions, log: Log):
     tell: text => log.note({level: 'warn', what: text, fields: {}}),
   });
 
-type Self = ReturnType<typeof describe>;
+type Known = ReturnType<typeof describe>;
+type Self = Known & {readonly config: NodeConfig; readonly jail: Jail};
 
 /** New keys would make another node of a member, which no master knows. */
 function checkKeys(data: string): void {
@@ -260,7 +254,6 @@ function describe(
   options: NodeOptions,
   settings: ReturnType<typeof readNodeConfig>,
   clock: SystemClock,
-  jail: Jail,
 ) {
   const crypto = new NodeCrypto();
   checkKeys(options.data);
@@ -270,7 +263,7 @@ function describe(
   const nodeId = nodeIdOf(crypto, files.identity.publicKey);
   const name = options.name ?? settings.name ?? facts.hostname;
   const actions = allowedActions(settings.actions, {name, id: nodeId});
-  const config: NodeConfig = {
+  const config: Omit<NodeConfig, 'sandboxLevel'> = {
     name,
     labels: [...settings.labels, ...(options.labels ?? [])],
     arch: facts.arch,
@@ -278,7 +271,6 @@ function describe(
     cores: facts.cores,
     slots: options.slots ?? settings.slots ?? facts.cores,
     memoryMib: facts.memoryMib,
-    sandboxLevel: jail.level,
     runtimes: ['wasm', 'exec'],
     actions: [...actions.keys()],
     version: packageVersion(),
@@ -290,13 +282,13 @@ function describe(
   };
   checkHello(config, nodeConfigPath(options.data));
   const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
-  return {crypto, clock, files, membership, nodeId, actions, config, prng, jail};
+  return {crypto, clock, files, membership, nodeId, actions, config, prng};
 }
 
 /** Labels and actions travel in one datagram with the rest of Hello. */
 const HELLO_TEXT_BYTES_MAX = 700;
 
-function checkHello({labels, actions}: NodeConfig, path: string): void {
+function checkHello({labels, actions}: Known['config'], path: string): void {
   const texts = [...labels, ...actions];
   const bytes = texts.reduce((sum, text) => sum + toUtf8(text).length + 3, 0);
   const long = texts.find(text => toUtf8(text).length > NAME_BYTES_MAX);

@@ -6,6 +6,7 @@ import {lstatSync, readlinkSync, realpathSync} from 'node:fs';
 import {setPriority} from 'node:os';
 import {dirname, extname, join, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {cleaned} from '../base/text.ts';
 import {decodeEnded, type EndedFrame, FRAME, FrameReader} from './runner-frames.ts';
 import type {Jail} from './sandbox.ts';
 
@@ -13,6 +14,8 @@ const SELF = fileURLToPath(import.meta.url);
 const EXTENSION = extname(SELF);
 const WORKER = join(dirname(SELF), `runner-worker${EXTENSION}`);
 const STDERR_CHARS_MAX = 2_048;
+/** Of it, in the reason of a runner that ended. */
+const SAID_CHARS_MAX = 200;
 
 /**
  * V8's share is small, for the work is outside of its heap. Code from strings, addons and prototype
@@ -93,6 +96,17 @@ export type ProcessEnd = {
   /** What it said last on stderr. */
   readonly stderr: string;
 };
+
+/** Node's own words around the line that says what is wrong. */
+const FRAMING = /^(at |\^|[{}]|Node\.js v)/;
+const FAULT = /^(Uncaught |FATAL )?\w*Error\b.*: /i;
+
+/** The line of stderr that says why a runner ended: its error without the stack, else its last words. */
+export function lastWords(stderr: string): string {
+  const lines = stderr.split('\n').map(line => cleaned(line.trim()));
+  const said = lines.filter(line => line !== '' && !FRAMING.test(line));
+  return (said.find(line => FAULT.test(line)) ?? said.at(-1) ?? '').slice(0, SAID_CHARS_MAX);
+}
 
 export type ProcessHandlers = {
   onReady(): void;

@@ -16,7 +16,7 @@ import {
   endedBytesMax,
   type Status,
 } from './runner-frames.ts';
-import {type ProcessEnd, RunnerProcess} from './runner-process.ts';
+import {lastWords, type ProcessEnd, RunnerProcess} from './runner-process.ts';
 import type {Jail} from './sandbox.ts';
 
 /** Orders in a process at once: enough that it never waits for us, few enough to do again. */
@@ -33,8 +33,6 @@ const OVERTAKES_MAX = 256;
 /** An idle process is ended after this long: it holds 45 MB. */
 const IDLE_MS_MAX = 120 * SECOND_MS;
 const STRAY_FRAME_BYTES_MAX = 4 * KIB;
-/** Of stderr, in the reason of a runner that ended. */
-const SAID_CHARS_MAX = 200;
 /** Resident in a runner beside its module's memory, input and output: 50 MB, and compiled code. */
 const ENGINE_BYTES = 256 * MIB;
 
@@ -387,7 +385,7 @@ export class RunnerSlot {
 
 function storyOf({signal, code, stderr}: ProcessEnd): string {
   const how = `the runner ended (${signal ?? `exit code ${code}`})`;
-  const said = stderr.trim().slice(-SAID_CHARS_MAX);
+  const said = lastWords(stderr);
   return said === '' ? how : `${how}: ${said}`;
 }
 

@@ -6,6 +6,7 @@ import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
 import {SECOND_MS} from '../base/units.ts';
+import type {Journal} from '../runtime/ports.ts';
 import type {SandboxWish} from './config.ts';
 import {RunnerSlot} from './runner-slot.ts';
 import {type Jail, NO_JAIL, possibleJails} from './sandbox.ts';
@@ -58,6 +59,24 @@ export async function findJail(
   return {jail: NO_JAIL, startMs: 0, tried};
 }
 
+/** Tried out for each start: what a machine allows may change between two. As findJail, and noted. */
+export async function chooseJail(wish: SandboxWish, dir: string, log: Journal): Promise<Jail> {
+  const {jail, startMs, tried} = await findJail(wish, dir);
+  for (const {about, reason} of tried)
+    log.note({level: 'info', what: 'sandboxNotHere', fields: {about, reason}});
+  const fields = {level: jail.level, about: jail.about, startMs: Math.round(startMs)};
+  log.note({level: 'info', what: 'sandbox', fields});
+  return jail;
+}
+
+/** What another user may not read is not there for it. */
+const UNREACHABLE = /EACCES|permission denied|cannot find module/i;
+
+const inPlainWords = ({user}: Jail, detail: string): string =>
+  user !== undefined && UNREACHABLE.test(detail)
+    ? `the user of runners (${user}) may not read all that a runner needs: ${detail}`
+    : detail;
+
 /** '' = a runner answers in it. */
 function tryJail(jail: Jail, dir: string): Promise<string> {
   mkdirSync(dir, {recursive: true});
@@ -67,7 +86,9 @@ function tryJail(jail: Jail, dir: string): Promise<string> {
       niceness: 0,
       jail,
       finish: (_job, outcome) => {
-        void slot.close().then(() => resolve(outcome.kind === 'done' ? '' : outcome.detail));
+        void slot
+          .close()
+          .then(() => resolve(outcome.kind === 'done' ? '' : inPlainWords(jail, outcome.detail)));
       },
       onRoom: () => {},
     });

@@ -35,6 +35,8 @@ export type Jail = {
   readonly level: SandboxLevel;
   /** For the log. */
   readonly about: string;
+  /** Number of the user it starts a runner as, when that is another than ours. */
+  readonly user?: number;
   /** Starts a program with four pipes: the three of every process, and one that ends when we do. */
   start(argv: readonly string[], place: Place): ChildProcess;
 };
@@ -106,6 +108,7 @@ function jailOf({limits, ownUser, bwrap}: Layers): Jail {
   return {
     level,
     about: names.length === 0 ? 'a process of its own' : names.join(', '),
+    ...(ownUser ? {user: NOBODY} : {}),
     start: (argv, place) => {
       const inner = bwrap === undefined ? argv : inNamespaces(bwrap, argv, place);
       const [file = '', ...args] = limits ? withLimits(inner, place) : inner;

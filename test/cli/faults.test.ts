@@ -1,5 +1,5 @@
 import {once} from 'node:events';
-import {chmod, mkdir, rm, writeFile} from 'node:fs/promises';
+import {chmod, mkdir, readFile, rm, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {join} from 'node:path';
 import test from 'ava';
@@ -141,6 +141,11 @@ test.serial('a foreign operator token is refused', async t => {
   });
   t.is(code, 2);
   t.regex(stderr, /the master refuses this operator token/);
+  const log = await readFile(join(cluster.data, 'security.log'), 'utf8');
+  const refused = log.split('\n').filter(line => line.includes('httpRefused'));
+  t.is(refused.length, 1, log);
+  t.like(JSON.parse(refused[0] ?? ''), {level: 'warn', what: 'wrongToken', from: HOST});
+  t.false(log.includes('0'.repeat(64)));
 });
 
 test.serial('SIGINT ends a master cleanly, and its place is forgotten', async t => {
@@ -207,7 +212,10 @@ test.serial('a token that is used up is refused at once, and a lost key file is 
   await node.says('joined');
   const second = await volley(['node', ...nodeFlags(cluster, 'n2'), ...join_]);
   t.is(second.code, 2);
-  t.regex(second.stderr, /join token refused: it is used up or expired/);
+  t.regex(
+    second.stderr,
+    /join token refused: it is used up \(`volley nodes token` on the master makes/,
+  );
   t.is((await node.stop()).code, 0);
   const [, data = ''] = nodeFlags(cluster, 'n1').map(String);
   await rm(join(data, 'node.keys'));

@@ -237,6 +237,25 @@ test('a jail that does not work is passed over, with its reason', async t => {
   t.deepEqual(tried, [{about: 'broken', reason: 'the runner ended (exit code 7): no such luck'}]);
 });
 
+test('a reason is one line: the error without its stack, and in plain words for another user', async t => {
+  const source = `
+    const error = new Error("spawn /srv/node EACCES");
+    setTimeout(() => { throw error; });`;
+  const failing: Jail = {
+    level: 1,
+    about: 'own user',
+    user: 65_534,
+    start: (_argv, {dir}) =>
+      spawn(NODE, ['-e', source], {cwd: dir, stdio: ['pipe', 'pipe', 'pipe', 'pipe']}),
+  };
+  const {tried} = await findJail('auto', folder(t), [failing]);
+  t.is(
+    tried[0]?.reason,
+    'the user of runners (65534) may not read all that a runner needs: ' +
+      'the runner ended (exit code 1): Error: spawn /srv/node EACCES',
+  );
+});
+
 test('programs are looked for in absolute folders only', t => {
   t.is(findProgram('sh', '.:bin:/nowhere'), undefined);
   t.regex(findProgram('sh', '/nowhere:/usr/bin:/bin') ?? '', /^\/(usr\/)?bin\/sh$/);
