@@ -240,7 +240,7 @@ async function openDoors(parts: {
   readonly closers: Closers;
 }): Promise<string> {
   const {options, cluster, address, base, handle, closers} = parts;
-  const {blobs, crypto, clock, log} = base;
+  const {blobs, crypto, clock, journal} = base;
   const appKeys = openTrust(crypto, cluster.signedTrust)?.appKeys ?? [];
   const blobServer = await openBlobServer({
     handle,
@@ -263,7 +263,7 @@ async function openDoors(parts: {
       rows: readAccess(options.data),
       save: rows => writeAccess(options.data, rows),
     },
-    onWrongToken: from => log.note({level: 'warn', what: 'wrongToken', fields: {from}}),
+    onWrongToken: from => journal.note({level: 'warn', what: 'wrongToken', fields: {from}}),
     hostNames: options.httpNames ?? [],
     times: options.httpTimes ?? {},
     host: options.httpListen ?? '127.0.0.1',

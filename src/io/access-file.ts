@@ -7,7 +7,8 @@ import {type AccessRow, asAccessRow} from '../core/access.ts';
 import {damaged, parseObject, readSecret, SECRET_FILE_MODE, writeDurably} from './key-files.ts';
 
 const FORMAT = 1;
-const pathOf = (dir: string): string => join(dir, 'access.json');
+export const ACCESS_FILE = 'access.json';
+const pathOf = (dir: string): string => join(dir, ACCESS_FILE);
 
 /** Throws VOLLEY_KEY_DAMAGED: a master that lets in fewer than it should must not start in silence. */
 export function readAccess(dir: string): readonly AccessRow[] {

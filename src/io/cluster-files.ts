@@ -19,6 +19,7 @@ import {VolleyError} from '../base/errors.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import type {TrustDocument} from '../wire/message.ts';
 import {FINGERPRINT_BYTES, fingerprintOf, signTrust} from '../wire/trust.ts';
+import {ACCESS_FILE} from './access-file.ts';
 import {
   damaged,
   errnoOf,
@@ -63,6 +64,7 @@ export const MASTER_SECRETS: readonly string[] = [
   FILES.token,
   FILES.vault,
   nextOf(FILES.vault),
+  ACCESS_FILE,
   'master.json',
 ];
 

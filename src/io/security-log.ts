@@ -18,8 +18,11 @@ import {isoTime} from './system-clock.ts';
 
 /** Stable words, for whoever filters the log. */
 export const SECURITY_KINDS = [
+  'asking',
   'enrolled',
   'denied',
+  'revoked',
+  'clone',
   'keys',
   'keyRefused',
   'badSignature',
@@ -38,9 +41,17 @@ export type SecurityKind = (typeof SECURITY_KINDS)[number];
 
 /** Notes by their `what`. Those of level `alarm` that are not here are of the kind `alarm`. */
 export const NOTES: Readonly<Record<string, SecurityKind>> = {
+  'a node asks to be let in': 'asking',
+  'waiting to be approved on the master': 'asking',
   'node enrolled': 'enrolled',
+  'node approved': 'enrolled',
   'node refused': 'denied',
+  'node denied': 'denied',
   'the master refuses this node': 'denied',
+  'node revoked': 'revoked',
+  'join token revoked': 'revoked',
+  'results rest on a revoked node alone': 'revoked',
+  'clone suspected: two machines have the key of one node': 'clone',
   'report refused': 'badSignature',
   'statement refused': 'badSignature',
   'receipt refused': 'badSignature',
@@ -48,11 +59,13 @@ export const NOTES: Readonly<Record<string, SecurityKind>> = {
   'nodes disagree on a result': 'disagreement',
   'a node holds a receipt above our journal: acknowledged state is lost': 'lostState',
   'a node has seen a later epoch: old backup or second master': 'epoch',
+  'another master was in our epoch: old backup or second master': 'epoch',
   'the master is in an earlier epoch than we have seen': 'epoch',
   'a node holds a newer trust document: old backup or stolen keys': 'keyRefused',
   'welcome without the trust of our root': 'keyRefused',
   'trust document learnt': 'keys',
   'an app is not signed by a key that the root names': 'keyRefused',
+  wrongToken: 'httpRefused',
 };
 
 /** A node's own workunits that were ended by force. */
@@ -130,7 +143,7 @@ export class SecurityLog implements Journal {
     this.#tellCounts(false);
   }
 
-  /** What has no note: a refusal over HTTP, an audit of the store. */
+  /** What has no note: an audit of the store. */
   event(kind: SecurityKind, level: Note['level'], what: string, fields: Fields): void {
     const {mono} = this.#options.clock.now();
     this.#tellCounts(false);

@@ -118,7 +118,8 @@ test.serial('an exposed folder or file is refused with the chmod that mends it',
   t.timeout(120_000);
   const cluster = await newCluster(t);
   const {data, dir} = cluster;
-  await writeFile(join(data, 'security.log'), '', {mode: 0o600});
+  for (const name of ['security.log', 'access.json'])
+    await writeFile(join(data, name), '', {mode: 0o600});
   const node = join(dir, 'n1');
   await mkdir(node, {mode: 0o700});
   const master = ['master', ...masterFlags(cluster)];
@@ -129,6 +130,7 @@ test.serial('an exposed folder or file is refused with the chmod that mends it',
     [join(data, 'operator.token'), 0o604, '600', master],
     [join(data, 'offline.vault'), 0o644, '600', master],
     [join(data, 'security.log'), 0o644, '600', master],
+    [join(data, 'access.json'), 0o640, '600', master],
     [node, 0o750, '700', started],
   ] as const) {
     await chmod(path, mode);

@@ -67,6 +67,28 @@ test('a note of the table is one line of its kind; others go to the log alone', 
   t.like(lines()[0], {node: 'ab', token: 7, level: 'info', time: '2026-09-21T14:13:20.000Z'});
 });
 
+test('who comes, asks, is turned away or thrown out is told, and who has no token for HTTP', t => {
+  const {log, lines} = rig(t);
+  const told = [
+    ['a node asks to be let in', 'asking'],
+    ['waiting to be approved on the master', 'asking'],
+    ['node approved', 'enrolled'],
+    ['node denied', 'denied'],
+    ['node refused', 'denied'],
+    ['node revoked', 'revoked'],
+    ['join token revoked', 'revoked'],
+    ['results rest on a revoked node alone', 'revoked'],
+    ['clone suspected: two machines have the key of one node', 'clone'],
+    ['another master was in our epoch: old backup or second master', 'epoch'],
+    ['wrongToken', 'httpRefused'],
+  ] as const;
+  for (const [what] of told) log.note(note(what, {node: 'ab', from: '192.0.2.7'}));
+  t.deepEqual(
+    lines().map(({what, kind}) => [what, kind]),
+    told.map(pair => [...pair]),
+  );
+});
+
 test('a source that floods gets six lines a minute, and its number is told', t => {
   const {log, clock, lines} = rig(t);
   for (let i = 0; i < 5_000; i++) log.note(note('report refused', {node: 'bad'}));
