@@ -1,5 +1,5 @@
-import {readdir, readFile} from 'node:fs/promises';
-import {join} from 'node:path';
+import {readdir, readFile, readlink} from 'node:fs/promises';
+import {basename, join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {PNG} from 'pngjs';
@@ -9,13 +9,22 @@ import {needApps, start, temporaryFolder} from './rig.ts';
 const leftIn = async (dir: string): Promise<string[]> =>
   (await readdir(dir)).filter(name => !name.startsWith('tsx-')).sort();
 
-/** Command lines of all processes of this machine that name the folder. */
+/**
+ * Whoever lives in this folder or was started for it. Command lines do not tell: master and node hide theirs,
+ * for a join token may be on it. tsx has a compiler of its own, which is none of ours.
+ */
 async function processesOf(dir: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue;
-    const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
-    if (line.includes(dir)) found.push(line.replaceAll('\0', ' '));
+    const read = (file: string): Promise<string> =>
+      readFile(`/proc/${name}/${file}`, 'utf8').catch(() => '');
+    const follow = (link: string): Promise<string> =>
+      readlink(`/proc/${name}/${link}`).catch(() => '');
+    if (basename(await follow('exe')) === 'esbuild') continue;
+    const line = await read('cmdline');
+    const traces = [line, await read('environ'), await follow('cwd')];
+    if (traces.some(trace => trace.includes(dir))) found.push(line.replaceAll('\0', ' '));
   }
   return found;
 }

@@ -6,7 +6,7 @@ import {type Address, asAddress, asMonoMs, asPeerId, type PeerId} from '../../sr
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import type {KeyPair} from '../../src/wire/crypto.ts';
 import type {Link, Outgoing, Received} from '../../src/wire/link.ts';
-import type {NodeLinkOptions, NodeLinkOptions} from '../../src/wire/link-state.ts';
+import type {NodeLinkOptions} from '../../src/wire/link-state.ts';
 import type {Message, TrustDocument} from '../../src/wire/message.ts';
 import {MasterLink} from '../../src/wire/session-master.ts';
 import {NodeLink} from '../../src/wire/session-node.ts';
