@@ -1,5 +1,6 @@
 // `volley demo`: a whole cluster on this machine for a minute, and nothing left behind.
 
+import {setTimeout as sleep} from 'node:timers/promises';
 import {EXIT} from '../base/errors.ts';
 import type {CommandSpec, Given} from './command.ts';
 import type {DemoCluster} from './demo-cluster.ts';
@@ -9,6 +10,8 @@ import {ProgressLine} from './progress.ts';
 
 const NODES = 4;
 const NODES_MAX = 32;
+/** From a broken connection to the end of its process being known. */
+const NEWS_MS = 500;
 
 export const demoCommand: CommandSpec = {
   name: 'demo',
@@ -26,6 +29,12 @@ export const demoCommand: CommandSpec = {
   run: demo,
 };
 
+/** The connection to a master that dies breaks first: its end, which says more, is told a moment later. */
+async function afterNews(error: unknown): Promise<never> {
+  await sleep(NEWS_MS);
+  throw error;
+}
+
 async function demo(given: Given): Promise<number> {
   const startedAt = performance.now();
   const nodes = given.whole('nodes', 2, NODES_MAX) ?? NODES;
@@ -40,7 +49,7 @@ async function demo(given: Given): Promise<number> {
   const stage: Stage = {cluster, line, say, out: pictures.out, nodes};
   let kept = false;
   try {
-    const acts = await Promise.race([play(stage), end.interrupted]);
+    const acts = await Promise.race([play(stage).catch(afterNews), end.interrupted]);
     if (acts === 'interrupted') {
       line.end();
       say('Interrupted: ending all processes.');
