@@ -60,7 +60,7 @@ export class Cluster {
 
   /** Where datagrams to this cluster go. */
   get udp(): {readonly unicast: number; readonly group: number} {
-    return this.#ports;
+    return this.#place.ports;
   }
 
   get masterPid(): number {
