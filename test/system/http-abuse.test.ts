@@ -137,7 +137,8 @@ test.serial('a body that hardly moves is cut, even one of the owner', async t =>
       many(20, () => dribble(raw(httpPort, requestText('POST /v1/blobs', bytes)), 'x', 50)),
     ),
   );
-  t.is((await victim.look()).drafts, 0);
+  // A connection is cut before the file of its draft is gone.
+  while ((await victim.look()).drafts > 0);
   t.is(await stateOf(victim), state);
 });
 
