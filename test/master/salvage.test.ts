@@ -1,0 +1,281 @@
+// What a damaged store is worth: a master must come up from what is left, and the loss must be told whole.
+
+import test from 'ava';
+import {toUtf8} from '../../src/base/bytes.ts';
+import {
+  type BatchRow,
+  decodeCredit,
+  decodeVote,
+  encodeJson,
+  encodeVote,
+  jsonRow,
+  TABLES,
+  type TableName,
+} from '../../src/core/tables.ts';
+import {type Loss, MasterSalvage, type Tables} from '../../src/master/salvage.ts';
+import {batchOf, receiptsOf, resultsOf} from './look.ts';
+import {MasterRig} from './rig.ts';
+import {type TestNode, TOKEN_ID} from './test-node.ts';
+
+const WALL = 1_700_000_009_000;
+const BAD = toUtf8('\u0001no row');
+/** No row of any table. */
+const CUT = new Uint8Array([200]);
+const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
+
+/** What a rig has saved, without the damaged rows, put right; and a master that came up from it. */
+function mend(rig: MasterRig, damaged: readonly string[] = [], wrong: readonly string[] = []) {
+  const tables: Tables = new Map();
+  for (const table of Object.keys(TABLES) as TableName[])
+    tables.set(table, new Map(rig.scan(table)));
+  const place = (rowKey: string) => {
+    const [table, key] = rowKey.split('/') as [TableName, string];
+    return {rows: tables.get(table) ?? new Map<string, Uint8Array>(), key};
+  };
+  for (const rowKey of damaged) place(rowKey).rows.delete(place(rowKey).key);
+  for (const rowKey of wrong) place(rowKey).rows.set(place(rowKey).key, CUT);
+  const loss: Loss = new MasterSalvage(tables, new Set(damaged)).mend(WALL);
+  const rows = new Map<string, Uint8Array>();
+  for (const [table, own] of tables)
+    for (const [key, value] of own) rows.set(`${table}/${key}`, value);
+  return {loss, rows, next: new MasterRig(rows, rig.mono + 1_000)};
+}
+
+const keyOf = (rig: MasterRig, table: TableName, at = 0): string =>
+  `${table}/${rig.scan(table)[at]?.[0]}`;
+
+const rowOf = (rig: MasterRig): BatchRow => jsonRow<BatchRow>(rig.scan('batch')[0]?.[1] ?? BAD);
+
+/** A batch of so many workunits, decided by one node. */
+function decided(count: number): {rig: MasterRig; a: TestNode} {
+  const rig = MasterRig.ready();
+  rig.submit({minQuorum: 1}, rangeOf(count));
+  const a = rig.node('a');
+  rig.report(a, rig.pull(a, 2));
+  rig.report(a, rig.pull(a, 4));
+  return {rig, a};
+}
+
+/** The node comes back and does what is open. */
+function finish(rig: MasterRig, node: TestNode): void {
+  rig.turn();
+  rig.join(node);
+  for (let i = 0; i < 10; i++) rig.report(node, rig.pull(node, 4));
+}
+
+test('of a store without damage nothing is lost, and the epoch goes far ahead', t => {
+  const {rig} = decided(5);
+  const epoch = rig.core.context.epoch;
+  const {loss, rows, next} = mend(rig);
+  t.deepEqual(loss, {batches: [], rows: [], recounted: false});
+  t.true(next.core.context.epoch > epoch + 999);
+  for (const [key, value] of rig.rows)
+    if (key !== 'meta/epoch') t.deepEqual(rows.get(key), value, key);
+});
+
+test('without a row of the epoch it begins far above the first one', t => {
+  const {rig} = decided(1);
+  const {next} = mend(
+    rig,
+    [...rig.rows.keys()].filter(key => key.startsWith('meta/')),
+  );
+  t.is(next.core.context.epoch, 1_001);
+});
+
+test('workunits of a lost page are open again, an ended batch goes on and comes to its end', t => {
+  const {rig, a} = decided(6);
+  t.is(rowOf(rig).state, 'done');
+  const {loss, next} = mend(rig, [keyOf(rig, 'page')]);
+  t.deepEqual(loss.batches, [{batchId: 1, name: 'b', reopened: [0, 1, 2, 3, 4, 5]}]);
+  t.true(loss.recounted);
+  t.like(rowOf(next), {state: 'running', endedAt: 0, done: 0});
+  t.is(decodeCredit(next.scan('credit')[0]?.[1] ?? BAD).credit, 0, 'nothing is decided');
+  finish(next, a);
+  t.is(batchOf(next, rowOf(rig).id).counters.done, 6);
+});
+
+test('a page that cannot be read is as good as lost, and named', t => {
+  const {rig} = decided(3);
+  const page = keyOf(rig, 'page');
+  const {loss, next} = mend(rig, [], [page]);
+  t.deepEqual(loss.rows, [{rowKey: page, reason: 'it cannot be read'}]);
+  t.deepEqual(loss.batches[0]?.reopened, [0, 1, 2]);
+  t.is(rowOf(next).state, 'running');
+});
+
+test('a decision whose report is lost is open again, the others stand, credit follows', t => {
+  const {rig, a} = decided(6);
+  const {loss, next} = mend(rig, [keyOf(rig, 'report')]);
+  t.deepEqual(loss.batches[0]?.reopened, [0, 1]);
+  t.like(rowOf(next), {state: 'running', done: 4});
+  t.like(decodeCredit(next.scan('credit')[0]?.[1] ?? BAD), {validated: 4, credit: 4});
+  finish(next, a);
+  t.like(batchOf(next, rowOf(rig).id).counters, {done: 6, failed: 0});
+});
+
+test('a report that cannot be read is left out, and named', t => {
+  const {rig} = decided(2);
+  const report = keyOf(rig, 'report');
+  const {loss} = mend(rig, [], [report]);
+  t.deepEqual(loss.rows, [{rowKey: report, reason: 'it cannot be read'}]);
+  t.deepEqual(loss.batches[0]?.reopened, [0, 1]);
+});
+
+test('of a batch whose row is lost a tombstone is left, its number is not given again', t => {
+  const {rig} = decided(3);
+  const page = keyOf(rig, 'page');
+  const {loss, next} = mend(rig, [keyOf(rig, 'batch')]);
+  t.deepEqual(loss.batches, [{batchId: 1, name: '', reopened: undefined}]);
+  t.deepEqual(loss.rows, [{rowKey: page, reason: 'its batch is lost'}]);
+  t.like(rowOf(next), {state: 'failed', name: 'lost-1', count: 0});
+  next.turn();
+  t.is(next.submit({minQuorum: 1}, rangeOf(1)), 2 as BatchRow['id']);
+});
+
+test('lost credit is counted from the reports: agreement, disagreement and errors', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 2, targetReplicas: 3, maxErrorReplicas: 3}, rangeOf(2));
+  const [a, b, c] = rig.nodes(3) as [TestNode, TestNode, TestNode];
+  const [forA, forB, forC] = [rig.pull(a), rig.pull(b), rig.pull(c)] as const;
+  const failed = resultsOf(forC).map(item => ({...item, status: 'trapped', reason: 'x'}) as const);
+  rig.says(c, rig.reportOf(c, failed.slice(0, 1)));
+  rig.says(
+    c,
+    rig.reportOf(
+      c,
+      resultsOf(forC.slice(1), () => ({kind: 'inline', bytes: BAD})),
+    ),
+  );
+  rig.report(a, forA);
+  rig.report(b, forB);
+  t.is(batchOf(rig, id).counters.done, 2);
+  const before = new Map(rig.scan('credit').map(([key, row]) => [key, decodeCredit(row)]));
+  const {loss, next} = mend(
+    rig,
+    rig.scan('credit').map(([key]) => `credit/${key}`),
+  );
+  t.true(loss.recounted);
+  for (const [key, row] of next.scan('credit'))
+    t.deepEqual(
+      decodeCredit(row),
+      before.get(key) ?? {validated: 0, disagreed: 0, errors: 0, credit: 0},
+    );
+  t.like(before.get(a.id), {validated: 2, credit: 2});
+  t.like(before.get(c.id), {disagreed: 1, errors: 1});
+});
+
+test('errors of undecided workunits are not forgotten when credit is counted anew; credit of nobody goes', t => {
+  const {rig, a} = decided(2);
+  const key = `credit/${a.id}`;
+  const stranger = `credit/${'0'.repeat(32)}`;
+  const row = rig.rows.get(key) ?? BAD;
+  rig.rows.set(stranger, row);
+  const {next} = mend(rig, [keyOf(rig, 'page')]);
+  t.false(next.rows.has(stranger));
+  t.is(decodeCredit(next.rows.get(key) ?? BAD).errors, decodeCredit(row).errors);
+});
+
+test('a workunit that failed stays failed, what it cost too', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 1, targetReplicas: 1, maxErrorReplicas: 1}, rangeOf(2));
+  const a = rig.node('a');
+  const [one, other] = rig.pull(a, 2);
+  if (!one || !other) return t.fail();
+  const failed = resultsOf([one]).map(item => ({...item, status: 'trapped', reason: 'x'}) as const);
+  rig.says(a, rig.reportOf(a, failed));
+  rig.report(a, [other]);
+  t.like(batchOf(rig, id).counters, {done: 1, failed: 1});
+  const {loss, next} = mend(rig, [`credit/${a.id}`]);
+  t.deepEqual(loss.batches, []);
+  t.like(rowOf(next), {state: 'failed', done: 1, failed: 1});
+  t.like(decodeCredit(next.rows.get(`credit/${a.id}`) ?? BAD), {errors: 1, credit: 1});
+});
+
+test('a batch whose last decisions are there and whose row is old is ended', t => {
+  const {rig} = decided(2);
+  const key = keyOf(rig, 'batch');
+  rig.rows.set(key, encodeJson({...rowOf(rig), state: 'running', endedAt: 0, done: 0}));
+  const {loss, next} = mend(rig);
+  t.deepEqual(loss.batches, []);
+  t.like(rowOf(next), {state: 'done', done: 2, endedAt: WALL});
+});
+
+test('decisions beyond the end of a batch do not stand', t => {
+  const {rig} = decided(4);
+  const key = keyOf(rig, 'batch');
+  rig.rows.set(key, encodeJson({...rowOf(rig), input: rangeOf(3), count: 3}));
+  const {loss, next} = mend(rig);
+  t.deepEqual(loss.batches[0]?.reopened, [3]);
+  t.like(rowOf(next), {state: 'done', done: 3});
+});
+
+test('votes of open workunits stay, those without report, unreadable, or that would decide go', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 2, targetReplicas: 2}, rangeOf(4));
+  const [a, b] = rig.nodes(2) as [TestNode, TestNode];
+  const [forA, forB] = [rig.pull(a), rig.pull(b)];
+  rig.report(a, forA);
+  rig.says(b, rig.reportOf(b, resultsOf(forB.slice(0, 1))));
+  t.is(rig.scan('vote').length, 3);
+  t.is(mend(rig).next.scan('vote').length, 3);
+  t.is(mend(rig, [], [keyOf(rig, 'vote')]).next.scan('vote').length, 2);
+  t.is(mend(rig, [keyOf(rig, 'report')]).next.scan('vote').length, 0);
+  const [key, row] = rig.scan('vote')[0] ?? ['', BAD];
+  const {nodeId: _, ...vote} = {nodeId: a.id, ...decodeVote(row)};
+  rig.rows.set(`vote/${key.replace(a.id, b.id)}`, encodeVote(vote));
+  const {next} = mend(rig);
+  t.is(next.scan('vote').length, 2, 'both votes of one workunit');
+  finish(next, a);
+  finish(next, b);
+  t.is(batchOf(next, id).counters.done, 4);
+});
+
+test('a token that may have been used, or cannot be read, is gone; so are other rows that make no sense', t => {
+  const {rig, a} = decided(1);
+  const token = `token/${TOKEN_ID}`;
+  const [lost, key] = [mend(rig, [token]), keyOf(rig, 'token')];
+  t.is(key, token);
+  t.false(lost.rows.has(token));
+  rig.addToken(8, 3);
+  const kept = new Map(rig.rows);
+  const tables: Tables = new Map();
+  for (const table of Object.keys(TABLES) as TableName[])
+    tables.set(table, new Map(rig.scan(table)));
+  const loss = new MasterSalvage(tables, new Set([token])).mend(WALL);
+  t.deepEqual(loss.rows, [{rowKey: token, reason: 'it may have been used'}]);
+  t.true(kept.has(token) && tables.get('token')?.has('8'));
+  const wrong = [keyOf(rig, 'app'), 'token/8', `node/${a.id}`, `credit/${a.id}`];
+  const left = mend(rig, [], wrong);
+  t.deepEqual(
+    left.loss.rows,
+    wrong.map(rowKey => ({rowKey, reason: 'it cannot be read'})),
+  );
+  t.is(left.next.core.context.roster.size, 0);
+});
+
+test('shots stay with their capture; without it, or unreadable, they are named', t => {
+  const rig = MasterRig.ready();
+  const node = rig.node('a', {actions: ['camera']});
+  const {id} = rig.capture();
+  rig.says(node, rig.shotOf(node, {captureId: id}));
+  const shot = keyOf(rig, 'shot');
+  t.deepEqual(mend(rig).loss.rows, []);
+  t.true(mend(rig).next.rows.has(shot));
+  t.deepEqual(mend(rig, [keyOf(rig, 'capture')]).loss.rows, [
+    {rowKey: shot, reason: 'its capture is lost'},
+  ]);
+  t.deepEqual(mend(rig, [], [shot]).loss.rows, [{rowKey: shot, reason: 'it cannot be read'}]);
+});
+
+test('a node whose report was lost says it again to the mended master and is believed', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 1}, rangeOf(2));
+  const a = rig.node('a');
+  const report = rig.reportOf(a, resultsOf(rig.pull(a, 2)));
+  rig.says(a, report);
+  const {next} = mend(rig, [keyOf(rig, 'report')]);
+  next.turn();
+  next.join(a);
+  t.is(receiptsOf(next.says(a, report), a).length, 1);
+  t.is(batchOf(next, id).counters.done, 2);
+});
