@@ -37,6 +37,8 @@ const EXEC: AppManifest = {
 test('a manifest comes back as it went', t => {
   t.deepEqual(decodeManifest(encodeManifest(MANIFEST)), MANIFEST);
   t.deepEqual(decodeManifest(encodeManifest(EXEC)), EXEC);
+  const caged = {...MANIFEST, sandboxLevel: 2};
+  t.deepEqual(decodeManifest(encodeManifest(caged)), caged);
 });
 
 const limits = MANIFEST.limits;
@@ -54,6 +56,7 @@ const FAULTS: readonly [string, object, RegExp][] = [
   ['a module without a hash', {wasm: {blobId: 'ab', size: 9}}, /wasm\.blobId/],
   ['a stray field of its module', {wasm: {...MANIFEST.wasm, url: 'x'}}, /"wasm\.url"/],
   ['no limits', {limits: undefined}, /limits must be given/],
+  ['a level of the sandbox that is not there', {sandboxLevel: 9}, /sandboxLevel must be a whole/],
   ['an action beside the module', {action: 'camera'}, /unknown field "action"/],
   ['a misspelt limit', {limits: {...limits, memoryMiB: 4}}, /limits\.memoryMiB/],
   ['no time', {limits: {...limits, timeSeconds: 0}}, /timeSeconds/],

@@ -56,6 +56,8 @@ test('a head comes back as it was, and one that is cut short throws', t => {
   const {head} = journalOps(crypto, EMPTY_HEAD, []);
   t.deepEqual(decodeHead(encodeHead(head)), head);
   t.throws(() => decodeHead(encodeHead(head).slice(0, -1)), {instanceOf: RangeError});
+  const long = new Uint8Array([...encodeHead(head), 0]);
+  t.throws(() => decodeHead(long), {instanceOf: RangeError, message: /too long/});
   t.throws(() => decodeJournalRow(rowOf([put('node', 'a', toUtf8('x'))]).slice(0, -1)), {
     instanceOf: RangeError,
   });

@@ -237,6 +237,15 @@ test('a shot that failed says so', t => {
   });
 });
 
+test('a shot that the sandbox forbids says so', t => {
+  const rig = NodeRig.joined();
+  rig.turn(rig.fire(300));
+  rig.mono += 400;
+  const failed = rig.shotDone({firedAt: undefined, failure: 'forbidden by the owner'});
+  const [said] = statements([...rig.turn(failed), ...rig.pass(10)]);
+  t.is(said?.verdict, 'forbidden');
+});
+
 test('a shot nobody heard of says nothing', t => {
   const rig = NodeRig.joined();
   t.deepEqual(statements([...rig.turn(rig.shotDone({shot: 9})), ...rig.pass(100)]), []);
