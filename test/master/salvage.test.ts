@@ -15,7 +15,7 @@ import {
 import {type Loss, MasterSalvage, type Tables} from '../../src/master/salvage.ts';
 import {batchOf, receiptsOf, resultsOf} from './look.ts';
 import {MasterRig} from './rig.ts';
-import {type TestNode, TOKEN_ID} from './test-node.ts';
+import {TestNode, TOKEN_ID} from './test-node.ts';
 
 const WALL = 1_700_000_009_000;
 const BAD = toUtf8('\u0001no row');
@@ -278,4 +278,36 @@ test('a node whose report was lost says it again to the mended master and is bel
   next.join(a);
   t.is(receiptsOf(next.says(a, report), a).length, 1);
   t.is(batchOf(next, id).counters.done, 2);
+});
+
+test('damage of one batch leaves the pages and votes of another as they are', t => {
+  const rig = MasterRig.ready();
+  const a = rig.node('a');
+  const first = rig.submit({minQuorum: 1}, rangeOf(2));
+  rig.report(a, rig.pull(a, 2));
+  const second = rig.submit({minQuorum: 2, targetReplicas: 2}, rangeOf(2));
+  rig.report(a, rig.pull(a, 2));
+  t.is(rig.scan('vote').length, 2);
+  const {loss, next} = mend(rig, [keyOf(rig, 'page')]);
+  t.deepEqual(loss.batches, [{batchId: first, name: 'b', reopened: [0, 1]}]);
+  t.is(next.scan('vote').length, 2);
+  const b = new TestNode('b');
+  finish(next, a);
+  next.join(b);
+  finish(next, b);
+  for (const id of [first, second]) t.is(batchOf(next, id).counters.done, 2);
+});
+
+test('a batch whose row is older than its last failure is ended as failed', t => {
+  const rig = MasterRig.ready();
+  rig.submit({minQuorum: 1, maxErrorReplicas: 1}, rangeOf(1));
+  const a = rig.node('a');
+  const items = resultsOf(rig.pull(a, 1)).map(
+    item => ({...item, status: 'trapped', reason: ''}) as const,
+  );
+  rig.says(a, rig.reportOf(a, items));
+  const key = keyOf(rig, 'batch');
+  t.is(rowOf(rig).state, 'failed');
+  rig.rows.set(key, encodeJson({...rowOf(rig), state: 'running', endedAt: 0, failed: 0}));
+  t.like(rowOf(mend(rig).next), {state: 'failed', failed: 1, endedAt: WALL});
 });
