@@ -192,7 +192,9 @@ export class NodeChecker {
     holds(life.warm, 'P5', () => `node ${node.no} fires cold`);
     const masterWall = this.#master.wallAtZero(epoch) + this.#now();
     if (this.#hasSecond) return; // whose clock?
-    const lateMs = masterWall - command.issuedWallMs - command.ttlMs;
+    const saidAt = this.#master.issuedAt(command.instanceId, epoch, seq) ?? this.#now();
+    const trueMs = this.#now() - saidAt - this.#master.sleptMs;
+    const lateMs = Math.max(masterWall - command.issuedWallMs, trueMs) - command.ttlMs;
     // The node judges by the master's clock as it knows it: half a round trip and its drift may be wrong.
     const boundMs = Math.max(0, node.clockBoundMs(now.mono)) + 1;
     holds(

@@ -10,6 +10,7 @@ import {NoiseInitiator} from '../wire/noise.ts';
 import {FRAME, initiationHeader, macKeyOf, prologueOf, sealInitiation} from '../wire/session.ts';
 import {signTrust} from '../wire/trust.ts';
 import {between} from './dice.ts';
+import {MASTER_ADDRESS} from './fabric.ts';
 
 export type Heard = {readonly from: Address; readonly to: Address; readonly bytes: Uint8Array};
 
@@ -158,7 +159,10 @@ export class Outsider {
   #discover(): void {
     const bytes = new Uint8Array(this.#dice.pick([512, 512, 511, 513, 4, 1]));
     bytes[0] = FRAME.discover;
-    this.#street.send(this.#from(), this.#anyone(), bytes);
+    // Also from where nothing else ever came: what was sent before must not pay for the answer.
+    const fresh = asAddress(`10.66.${this.#dice.below(256)}.${10 + this.#dice.below(240)}:4444`);
+    const from = this.#dice.chance(0.5) ? fresh : this.#from();
+    this.#street.send(from, this.#dice.chance(0.5) ? MASTER_ADDRESS : this.#anyone(), bytes);
   }
 
   /** With keys of its own, or with a public key whose secret it does not have. */

@@ -1,6 +1,6 @@
 // The master's machine: a disk, keys and blobs that outlive its processes, and at most one process.
 
-import {fromHex, toHex} from '../base/bytes.ts';
+import {fromHex, toHex, viewOf} from '../base/bytes.ts';
 import type {Address, BlobId, PeerId} from '../base/types.ts';
 import type {OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
 import type {MasterCore} from '../master/master.ts';
@@ -79,6 +79,9 @@ export class SimMaster {
   #wallAtZero = WALL_AT_ZERO;
   /** By signature: which life of the master signed a receipt. */
   readonly #receipts = new Map<string, number>();
+  readonly #issuedAt = new Map<string, number>();
+  /** How long the machine slept in all: time that its clock does not know of. */
+  sleptMs = 0;
   readonly #wallOfEpoch = new Map<number, number>();
   #wallOfLife = WALL_AT_ZERO;
   lives = 0;
@@ -188,7 +191,7 @@ export class SimMaster {
         journal: fabric.journalOf(this.#isFirst ? 'master' : 'second master'),
         inputs: new SimInputs(clock, () => fabric.uploadMs()),
         singles: new SimSingles(clock, this.store.disk, () => fabric.uploadMs()),
-        crypto: this.#signing(crypto),
+        crypto: this.#signing(crypto, config.instanceId),
         fatal: error => fabric.fatal(this, this.#no, error),
       },
       commandSecretKey: this.commandKey.secretKey,
@@ -207,7 +210,7 @@ export class SimMaster {
   }
 
   /** Remembers who signed which receipt: a word of a life whose disk is lost is no promise of this one. */
-  #signing(crypto: Crypto): Crypto {
+  #signing(crypto: Crypto, instanceId: Uint8Array): Crypto {
     const life = this.lives;
     const signing: Crypto = {
       random: length => crypto.random(length),
@@ -222,11 +225,24 @@ export class SimMaster {
         crypto.verify(key, purpose, signature, ...parts),
       sign: (secretKey, purpose, ...parts) => {
         const signature = crypto.sign(secretKey, purpose, ...parts);
+        if (purpose === 'command') this.#noteIssued(instanceId, parts[0]);
         if (purpose === 'receipt') this.#receipts.set(toHex(signature.subarray(0, 16)), life);
         return signature;
       },
     };
     return signing;
+  }
+
+  /** When a command was signed first; its header holds the seq (wire/command.ts). */
+  #noteIssued(instanceId: Uint8Array, header: Uint8Array | undefined): void {
+    if (!header) return;
+    const name = `${toHex(instanceId)}/${viewOf(header).getUint32(8)}/${viewOf(header).getUint32(16)}`;
+    if (!this.#issuedAt.has(name)) this.#issuedAt.set(name, this.#fabric.timeline.now);
+  }
+
+  /** World time at which this command was said first; undefined = not by this master. */
+  issuedAt(instanceId: Uint8Array, epoch: number, seq: number): number | undefined {
+    return this.#issuedAt.get(`${toHex(instanceId)}/${epoch}/${seq}`);
   }
 
   /** The life that signed this receipt. */
@@ -272,6 +288,7 @@ export class SimMaster {
   /** The machine sleeps, and the cluster's clock with it. */
   suspend(ms: number): void {
     if (!this.#process) return;
+    this.sleptMs += ms;
     this.#process.clock.suspend(ms);
     this.#wallOfLife -= ms;
     this.#wallOfEpoch.set(this.#process.core.context.epoch, this.#wallOfLife);

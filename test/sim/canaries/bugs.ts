@@ -135,11 +135,25 @@ export const BUGS: readonly Bug[] = [
     put: 'seqFloor: 0,',
   },
   {
-    name: 'stale-welcome',
-    what: 'a node follows a Welcome of an earlier life of the master',
-    file: 'node/node.ts',
-    find: 'if (welcome.epoch < this.#memory.epoch) {',
-    put: 'if (welcome.epoch < 0) {',
+    name: 'old-backup-unnoticed',
+    what: 'a master does not go above the epochs that its nodes have seen',
+    file: 'master/enrolment.ts',
+    find: 'this.#noticeOther(node, hello, now);',
+    put: 'void now;',
+  },
+  {
+    name: 'revoked-comes-back',
+    what: 'a revoked node is welcomed again',
+    file: 'master/enrolment.ts',
+    find: "if (isRevoked(known) || isRevoked(node)) return 'revoked';",
+    put: '',
+  },
+  {
+    name: 'discover-of-any-size',
+    what: 'a short question is answered by a long beacon',
+    file: 'wire/session-master.ts',
+    find: 'const wrong = wrongLength(datagram, DISCOVER_BYTES);',
+    put: 'const wrong = datagram.length < 4 ? wrongLength(datagram, DISCOVER_BYTES) : undefined;',
   },
   {
     name: 'lease-unchecked',
@@ -192,13 +206,6 @@ export const BUGS: readonly Bug[] = [
       if (isReady(entry)) for (const op of this.spool.acknowledged(entry.nonce, 0, now)) this.#late.add(op, now);
       return say(to, entry);
     });`,
-  },
-  {
-    name: 'receipt-unchecked',
-    what: 'a node forgets a result on a receipt that nobody signed for it',
-    file: 'node/outbox.ts',
-    find: 'if (!receiptIsGood(this.#crypto, commandKey, clusterId, entry.body, receipt)) return false;',
-    put: 'void [receiptIsGood, commandKey, clusterId];',
   },
   {
     name: 'nonce-again',
