@@ -16,6 +16,7 @@ import {EVENT} from './timeline.ts';
 const SECOND_ALONE_MS = 8_000;
 
 const SOON_MS = 1_000;
+const PAUSE_MS_MAX = 12_000;
 
 export type Victims = {
   readonly fabric: Fabric;
@@ -206,7 +207,8 @@ export class Calamity {
   }
 
   #pauseMs(): number {
-    return this.#plan.disasters.pausedMs * exponential(this.#dice);
+    // The heal does not wake who stands still: nobody may do so for much of the time to come back.
+    return Math.min(PAUSE_MS_MAX, this.#plan.disasters.pausedMs * exponential(this.#dice));
   }
 
   #later(meanMs: number, no: number, act: () => void): void {

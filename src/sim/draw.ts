@@ -55,7 +55,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     beaconMs: on() ? 1_000 : 0,
     startMs: 2 * SECOND,
     safetyMs,
-    livenessMs: 30 * MINUTE,
+    livenessMs: 30 * MINUTE + SLOWEST * workMsOf(batches),
     turnsPerCheck: isLarge ? 256 : 1,
   };
   const spare = dispensable(profiles, quorum) - plan.deadAfterHeal;
@@ -65,6 +65,21 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   if (isAlone || !prng.chance(0.15)) return withAttack({...plan, revokes}, quorum);
   return {...plan, revokes, beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
 }
+
+/** One slow node may be all that is left beside another: it does everything, and some of it twice. */
+const SLOWEST = 40;
+
+/** Mean run time of all workunits, one after the other. */
+const workMsOf = (batches: readonly BatchPlan[]): number =>
+  batches.reduce((sum, {request: {input, args}}) => {
+    const count =
+      input.kind === 'range'
+        ? (input.end - input.start) / input.chunk
+        : 'count' in input
+          ? input.count
+          : 0;
+    return sum + count * Number(args[0] ?? 1);
+  }, 0);
 
 /** How many honest nodes may be missing: a quorum and a majority over the bad ones must be left. */
 function dispensable(profiles: readonly Profile[], quorum: number): number {
