@@ -2,6 +2,8 @@
 // Whoever floods a log hides nothing in it and fills no disk. Bounded: sources beyond the table's size
 // push out the oldest, which starts anew.
 
+import {keepNewest} from './newest.ts';
+
 export type QuotaOptions = {
   readonly periodMs: number;
   /** Lines of one kind in a period, from all sources. */
@@ -68,11 +70,7 @@ export class Quota {
     const fresh = {since: now, taken: 0};
     this.#sources.delete(key);
     this.#sources.set(key, fresh);
-    if (this.#sources.size > this.#options.sourcesMax)
-      for (const oldest of this.#sources.keys()) {
-        this.#sources.delete(oldest);
-        break;
-      }
+    keepNewest(this.#sources, this.#options.sourcesMax);
     return fresh;
   }
 }

@@ -4,6 +4,7 @@
 
 import {fromUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
+import {keepNewest} from '../base/newest.ts';
 import type {BatchId} from '../base/types.ts';
 import type {Decision} from '../core/tables.ts';
 import {
@@ -102,10 +103,7 @@ class Reports {
     }
     const items = await this.#read(reportNo);
     this.#kept.set(reportNo, items);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= REPORTS_KEPT) break;
-      this.#kept.delete(oldest);
-    }
+    keepNewest(this.#kept, REPORTS_KEPT);
     return items;
   }
 

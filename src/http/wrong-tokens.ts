@@ -2,6 +2,7 @@
 // program with an old token to slow down, and the operator that somebody tries. It never keeps a right
 // token out: on one machine all programs share one address, and an owner must not be locked out by another.
 
+import {keepNewest} from '../base/newest.ts';
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 
 /** From here on the answer is "wait". */
@@ -23,17 +24,10 @@ export class WrongTokens {
       count = {since: now, failures: 0};
       this.#counts.delete(source);
       this.#counts.set(source, count);
-      this.#drop();
+      keepNewest(this.#counts, SOURCES_MAX);
     }
     count.failures++;
     if (count.failures <= FAILURES_MAX) return 0;
     return Math.max(1, Math.ceil((count.since + WINDOW_MS - now) / SECOND_MS));
-  }
-
-  #drop(): void {
-    for (const oldest of this.#counts.keys()) {
-      if (this.#counts.size <= SOURCES_MAX) return;
-      this.#counts.delete(oldest);
-    }
   }
 }

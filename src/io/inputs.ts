@@ -6,6 +6,7 @@
 
 import {fromUtf8, viewOf} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
+import {keepNewest} from '../base/newest.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
 import {decodeJson, type InputSource} from '../core/tables.ts';
 import type {Inputs, InputsRead} from '../runtime/ports.ts';
@@ -68,10 +69,7 @@ export class BlobInputs implements Inputs {
     const reading = known ?? this.#readBlock(source, block);
     this.#blocks.delete(key);
     this.#blocks.set(key, reading);
-    for (const oldest of this.#blocks.keys()) {
-      if (this.#blocks.size <= BLOCKS_KEPT) break;
-      this.#blocks.delete(oldest);
-    }
+    keepNewest(this.#blocks, BLOCKS_KEPT);
     try {
       return await reading;
     } catch (error) {

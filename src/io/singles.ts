@@ -2,6 +2,7 @@
 // a node is revoked; reads in the background and keeps only the newest answers in memory.
 
 import {hex32} from '../base/bytes.ts';
+import {keepNewest} from '../base/newest.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
 import type {SinglesPage} from '../core/core.ts';
 import {
@@ -97,11 +98,7 @@ export class StoredSingles implements Singles {
     const row = await this.#rows.get('report', reportKey(reportNo));
     const nodeId = row && decodeReportRow(row).nodeId;
     reports.set(reportNo, nodeId);
-    if (reports.size > REPORTS_KEPT)
-      for (const oldest of reports.keys()) {
-        reports.delete(oldest);
-        break;
-      }
+    keepNewest(reports, REPORTS_KEPT);
     return nodeId;
   }
 }

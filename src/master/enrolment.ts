@@ -3,6 +3,7 @@
 // token it asks (pending.ts) until the operator approves it; a revoked one gets nothing but a Refusal.
 
 import {concat, equalBytes, fromHex, toHex} from '../base/bytes.ts';
+import {keepNewest} from '../base/newest.ts';
 import {
   type Address,
   asPeerId,
@@ -63,12 +64,8 @@ export class Enrolment {
 
   onLinked(event: Linked): void {
     this.#links.delete(event.peer);
-    this.#links.set(event.peer, {...event});
-    if (this.#links.size > SESSIONS_MAX)
-      for (const oldest of this.#links.keys()) {
-        this.#links.delete(oldest);
-        break;
-      }
+    this.#links.set(event.peer, event);
+    keepNewest(this.#links, SESSIONS_MAX);
     const node = this.#context.roster.byPeer(event.peer);
     if (node) node.address = event.from;
   }

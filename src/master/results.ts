@@ -3,6 +3,7 @@
 // comes again, and taking it twice changes nothing.
 
 import {fromHex, toHex} from '../base/bytes.ts';
+import {keepNewest} from '../base/newest.ts';
 import {type BatchId, type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {
   type Decision,
@@ -62,11 +63,7 @@ export class Results {
 
   blobStored(blobId: BlobId, size: number): void {
     this.#blobs.set(blobId, size);
-    if (this.#blobs.size <= BLOBS_WAITING_MAX) return;
-    for (const oldest of this.#blobs.keys()) {
-      this.#blobs.delete(oldest);
-      break;
-    }
+    keepNewest(this.#blobs, BLOBS_WAITING_MAX);
   }
 
   onReport(node: NodeState, report: Report, now: Now): void {

@@ -1,6 +1,7 @@
 // What a node does with a command that is authentic and inside its window: is it meant, is it in time,
 // what is answered. Keeps the files of shots until they are collected.
 
+import {keepNewest} from '../base/newest.ts';
 import type {Prng} from '../base/prng.ts';
 import type {BlobId, MonoMs, NodeId, Now, WallMs} from '../base/types.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
@@ -137,12 +138,7 @@ export class CommandDesk {
   #keep(file: KeptFile): void {
     this.#files.set(file.blobId, file);
     this.#ops.push(put('meta', FILE_KEY + file.blobId, encodeJson(file)));
-    if (this.#files.size <= FILES_MAX) return;
-    for (const oldest of this.#files.keys()) {
-      this.#files.delete(oldest);
-      this.#ops.push(del('meta', FILE_KEY + oldest));
-      break;
-    }
+    keepNewest(this.#files, FILES_MAX, oldest => this.#ops.push(del('meta', FILE_KEY + oldest)));
   }
 
   restoreFile(file: KeptFile): void {

@@ -1,6 +1,7 @@
 // Commands with a fire time: whether this node is meant, whether it is still time, what to answer, and the
 // signed statement afterwards. The floor (epoch, seq) is durable before anything fires: at most once.
 
+import {keepNewest} from '../base/newest.ts';
 import {addMono, type BlobId, type CaptureId, type MonoMs, type WallMs} from '../base/types.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEvent} from '../core/core.ts';
@@ -43,42 +44,15 @@ export const ackVerdictOf = (plan: FirePlan): AckVerdict =>
 
 type ShotDone = Extract<NodeEvent, {type: 'shotDone'}>;
 
-/** The last ones of many names. */
-class Recent {
-  readonly #most: number;
-  readonly #names = new Set<string>();
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  add(name: string): void {
-    this.#names.add(name);
-    if (this.#names.size <= this.#most) return;
-    for (const oldest of this.#names) {
-      this.#names.delete(oldest);
-      break;
-    }
-  }
-
-  has(name: string): boolean {
-    return this.#names.has(name);
-  }
-}
-
 /** The shots that were heard and are not over yet. */
 export class Firing {
   readonly #heard = new Map<string, Heard>();
   /** Fired, failed or refused: a master whose clock went back over a restart may command them again. */
-  readonly #over = new Recent(SHOTS_MAX);
+  readonly #over = new Set<string>();
 
   heard(heard: Heard): void {
     this.#heard.set(keyOf(heard.captureId, heard.shot), heard);
-    if (this.#heard.size > SHOTS_MAX)
-      for (const oldest of this.#heard.keys()) {
-        this.#heard.delete(oldest);
-        break;
-      }
+    keepNewest(this.#heard, SHOTS_MAX);
   }
 
   /** The same shot was commanded before and is not over: a master that was killed commands it again. */
@@ -87,9 +61,10 @@ export class Firing {
     return isWaiting || this.#over.has(overKey({captureId, shot, salt}));
   }
 
-  /** A statement of an earlier life that waits for its receipt. */
-  remember(statement: ShotStatement): void {
-    this.#over.add(overKey(statement));
+  /** Over in this life, or in an earlier one whose statement still waits for its receipt. */
+  remember(shot: Pick<Heard, 'captureId' | 'shot' | 'salt'>): void {
+    this.#over.add(overKey(shot));
+    keepNewest(this.#over, SHOTS_MAX);
   }
 
   /** The statement of a shot that is over; undefined when it was never heard in this life. */
@@ -98,7 +73,7 @@ export class Firing {
     const heard = this.#heard.get(key);
     if (!heard) return undefined;
     this.#heard.delete(key);
-    this.#over.add(overKey(heard));
+    this.remember(heard);
     const {firedAt, failure} = done;
     return {
       ...base(heard, clock, now),
@@ -166,11 +141,7 @@ export class Acks {
     fraction: number,
   ): void {
     this.#given.set(`${epoch}/${seq}`, {body, windowMs});
-    if (this.#given.size > SHOTS_MAX)
-      for (const oldest of this.#given.keys()) {
-        this.#given.delete(oldest);
-        break;
-      }
+    keepNewest(this.#given, SHOTS_MAX);
     this.#due.push({at: addMono(now, fraction * windowMs), body});
   }
 

@@ -2,7 +2,7 @@
 // come back out. The same under real UDP and in the simulator.
 
 import {assertNever} from '../base/assert.ts';
-import type {Address, PeerId} from '../base/types.ts';
+import type {Address, MonoMs, PeerId} from '../base/types.ts';
 import type {
   Announcement,
   MasterEffect,
@@ -16,6 +16,7 @@ import type {MasterCore} from '../master/master.ts';
 import {sealCommand} from '../wire/command.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {Received} from '../wire/link.ts';
+import type {Welcome} from '../wire/message.ts';
 import {journalNoBytes} from '../wire/receipt.ts';
 import type {MasterLink} from '../wire/session-master.ts';
 import {Alarm} from './alarm.ts';
@@ -198,15 +199,20 @@ export class MasterRuntime {
 
   #send(to: Parameters<MasterLink['seal']>[0], message: Parameters<MasterLink['seal']>[1]): void {
     const {mono} = this.#ports.clock.now();
-    // A node takes its first sample of our clock from Welcome: it must not be older than the Hello of the
-    // session that it goes out in, which may be newer than the Hello that it answers.
-    // Nor may its journal end before a receipt that left earlier in this turn.
-    const {journalNo} = this.core.context;
-    const wallMs = this.core.context.instant(mono);
-    const timed = message.type === 'welcome' ? {...message, wallMs, journalNo} : message;
+    const timed = message.type === 'welcome' ? this.#timed(message, mono) : message;
     const sealed = this.#link.seal(to, timed, mono);
     if (sealed) this.#ports.network.send(sealed.to, sealed.datagram);
     else this.#ports.journal.count('unsent.noSession');
+  }
+
+  /**
+   * A node takes its first sample of our clock from Welcome: it must not be older than the Hello of the
+   * session that it goes out in, which may be newer than the Hello that it answers. Nor may its journal end
+   * before a receipt that left earlier in this turn.
+   */
+  #timed(welcome: Welcome, mono: MonoMs): Welcome {
+    const {context} = this.core;
+    return {...welcome, wallMs: context.instant(mono), journalNo: context.journalNo};
   }
 
   get #keys() {
