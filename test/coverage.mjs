@@ -51,7 +51,7 @@ function measure(args) {
 }
 
 const tests = [...FLOORS, 'runtime'].map(floor => `test/${floor}/**/*.test.ts`);
-measure(['node_modules/ava/entrypoints/cli.mjs', '--timeout=10m', ...tests]);
+measure(['node_modules/ava/entrypoints/cli.mjs', '--timeout=2m', ...tests]);
 if (values.seeds !== '0')
   measure(['--import=tsx', 'src/sim/main.ts', '--seed', '1', '--seeds', values.seeds]);
 

@@ -14,7 +14,6 @@ import {
   sign as cryptoSign,
   verify as cryptoVerify,
   diffieHellman,
-  generateKeyPairSync,
   hash,
   type KeyObject,
   randomFillSync,
@@ -98,11 +97,11 @@ export class NodeCrypto implements Crypto {
   }
 
   x25519KeyPair(): KeyPair {
-    return this.#keyPair('X25519', generateKeyPairSync('x25519').privateKey);
+    return this.#newKeyPair('X25519');
   }
 
   ed25519KeyPair(): KeyPair {
-    return this.#keyPair('Ed25519', generateKeyPairSync('ed25519').privateKey);
+    return this.#newKeyPair('Ed25519');
   }
 
   seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
@@ -177,11 +176,15 @@ export class NodeCrypto implements Crypto {
     return key;
   }
 
-  #keyPair(curve: Curve, key: KeyObject): KeyPair {
-    const {d, x} = key.export({format: 'jwk'});
-    assert(d !== undefined && x !== undefined, 'a new key has both halves');
-    const secretKey = plain(Buffer.from(d, 'base64url'));
-    this.#secretKeys[curve].set(secretKey, key);
+  /**
+   * A secret of either curve is 32 random bytes (RFC 7748, section 5; RFC 8032, section 5.1.5). Not by
+   * generateKeyPairSync: when the collector runs while such a key is exported, it ends the job that made
+   * the key, the job's end waits for the key's lock, and the process hangs for good (Node 20.20.2).
+   */
+  #newKeyPair(curve: Curve): KeyPair {
+    const secretKey = this.random(KEY_BYTES);
+    const {x} = createPublicKey(this.#secretKey(curve, secretKey)).export({format: 'jwk'});
+    assert(x !== undefined, 'a key has a public half');
     return {publicKey: plain(Buffer.from(x, 'base64url')), secretKey};
   }
 }
