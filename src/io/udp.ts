@@ -1,12 +1,14 @@
-// The network: real UDP sockets, two for each role.
+// The network: real UDP sockets, two for a node and three for a master.
 //
-//   master   unicast  address:6273      sends everything, also commands to the group; hears nodes
+//   master   unicast  address:6273      the door: sends commands to the group, hears who wants a session
 //            group    group:6273        hears what nodes send to the group (Discover), never itself
+//            members  address:ephemeral sends to nodes with a session, hears what they answer
 //   node     unicast  address:ephemeral sends everything; hears the master
 //            group    group:6272        hears commands; shared by all nodes of one machine
 //
 // The group ports differ so that a node's Discover does not wake every other node, and the master
-// does not read its own commands (a bulk transfer would come back whole).
+// does not read its own commands (a bulk transfer would come back whole). The port of the members is known
+// to who has heard the master in a session: junk at the door fills the buffer of the door.
 //
 // dgram-as-promised does bind, membership and close. We listen on the message callback, never with
 // its recv() or iterator: they hear only while a call is pending (157 of 5,000 datagrams arrived).
@@ -19,7 +21,7 @@ import {assert} from '../base/assert.ts';
 import {VolleyError} from '../base/errors.ts';
 import {type Address, asAddress} from '../base/types.ts';
 import {MIB, SECOND_MS} from '../base/units.ts';
-import type {Network} from '../runtime/ports.ts';
+import type {MasterNetwork} from '../runtime/ports.ts';
 import {DATAGRAM_BYTES_MAX} from '../wire/limits.ts';
 import {knownInterfaces} from './interfaces.ts';
 import {every} from './system-clock.ts';
@@ -85,6 +87,7 @@ export async function openUdp(options: UdpOptions): Promise<Udp> {
   try {
     await udp.bindUnicast(options.port ?? (master ? MASTER_PORT : 0));
     await udp.bindGroup(heardPort);
+    if (master) await udp.bindMembers();
   } catch (error) {
     await udp.close();
     throw error;
@@ -95,7 +98,7 @@ export async function openUdp(options: UdpOptions): Promise<Udp> {
 type Ports = {readonly address: string; readonly group: string; readonly multicastPort: number};
 type Target = {readonly host: string; readonly port: number};
 
-export class Udp implements Network {
+export class Udp implements MasterNetwork {
   readonly counts: UdpCounts = {
     sent: 0,
     received: 0,
@@ -107,6 +110,7 @@ export class Udp implements Network {
   readonly #ports: Ports;
   readonly #unicast: SocketAsPromised;
   readonly #group: SocketAsPromised;
+  #members: SocketAsPromised | undefined;
   readonly #targets = new Map<Address, Target>();
   readonly #sent: (error: Error | null) => void;
   #listener: DatagramListener = () => {};
@@ -137,21 +141,22 @@ export class Udp implements Network {
 
   /** The datagram must not be changed afterwards: it may wait for the kernel. */
   send(to: Address, datagram: Uint8Array): void {
-    const target = this.#targetOf(to);
-    if (target) this.#transmit(datagram, target.port, target.host);
-    else this.counts.sendErrors++;
+    this.#sendFrom(this.#unicast, to, datagram);
+  }
+
+  sendToMember(to: Address, datagram: Uint8Array): void {
+    this.#sendFrom(this.#members ?? this.#unicast, to, datagram);
   }
 
   multicast(datagram: Uint8Array): void {
-    this.#transmit(datagram, this.#ports.multicastPort, this.#ports.group);
+    this.#transmit(this.#unicast, datagram, this.#ports.multicastPort, this.#ports.group);
   }
 
   /** Twice is fine. */
   close(): Promise<void> {
     this.#stopRejoining();
-    this.#closed ??= Promise.all([closeSocket(this.#unicast), closeSocket(this.#group)]).then(
-      () => {},
-    );
+    const sockets = [this.#unicast, this.#group, this.#members];
+    this.#closed ??= Promise.all(sockets.map(closeSocket)).then(() => {});
     return this.#closed;
   }
 
@@ -177,6 +182,13 @@ export class Udp implements Network {
     this.#stopRejoining = every(REJOIN_MS, () => this.#joinAgain());
   }
 
+  /** Part of openUdp. */
+  async bindMembers(): Promise<void> {
+    this.#members = this.#socket('unicast', false);
+    await bindSocket(this.#members, 0, this.#ports.address, '--interface');
+    largeBuffer(this.#members);
+  }
+
   #socket(way: 'unicast' | 'group', reuseAddr: boolean): SocketAsPromised {
     const created = DgramAsPromised.createSocket(
       {type: 'udp4', reuseAddr, lookup: literalOnly},
@@ -194,10 +206,16 @@ export class Udp implements Network {
     this.#listener(view, asAddress(`${from.address}:${from.port}`), way);
   }
 
-  #transmit(datagram: Uint8Array, port: number, host: string): void {
+  #sendFrom(from: SocketAsPromised, to: Address, datagram: Uint8Array): void {
+    const target = this.#targetOf(to);
+    if (target) this.#transmit(from, datagram, target.port, target.host);
+    else this.counts.sendErrors++;
+  }
+
+  #transmit(from: SocketAsPromised, datagram: Uint8Array, port: number, host: string): void {
     assert(datagram.length <= DATAGRAM_BYTES_MAX, `a datagram of ${datagram.length} bytes`);
     if (this.#closed !== undefined) return;
-    const {socket} = this.#unicast;
+    const {socket} = from;
     // Counted here first: asking the socket is slower, and most sends end at once.
     if (this.#pending >= QUEUED_MAX && socket.getSendQueueCount() >= QUEUED_MAX) {
       this.counts.sendOverflows++;
@@ -297,6 +315,6 @@ function largeBuffer(socket: SocketAsPromised): void {
   }
 }
 
-async function closeSocket(socket: SocketAsPromised): Promise<void> {
-  await socket.close().catch(() => {}); // never bound, or closed already
+async function closeSocket(socket: SocketAsPromised | undefined): Promise<void> {
+  await socket?.close().catch(() => {}); // never bound, or closed already
 }

@@ -21,11 +21,11 @@ import {journalNoBytes} from '../wire/receipt.ts';
 import type {MasterLink} from '../wire/session-master.ts';
 import {Alarm} from './alarm.ts';
 import {Driver} from './driver.ts';
-import type {Clock, Inputs, Journal, Network, Singles, Store} from './ports.ts';
+import type {Clock, Inputs, Journal, MasterNetwork, Singles, Store} from './ports.ts';
 
 export type MasterPorts = {
   readonly clock: Clock;
-  readonly network: Network;
+  readonly network: MasterNetwork;
   readonly store: Store;
   readonly journal: Journal;
   readonly inputs: Inputs;
@@ -135,7 +135,7 @@ export class MasterRuntime {
       {type: 'timeReply', nonce: message.nonce, receivedWallMs: instant, sentWallMs: instant},
       mono,
     );
-    if (reply) this.#ports.network.send(reply.to, reply.datagram);
+    if (reply) this.#ports.network.sendToMember(reply.to, reply.datagram);
   }
 
   /** What peers say may be dropped: they say it again. */
@@ -201,7 +201,7 @@ export class MasterRuntime {
     const {mono} = this.#ports.clock.now();
     const timed = message.type === 'welcome' ? this.#timed(message, mono) : message;
     const sealed = this.#link.seal(to, timed, mono);
-    if (sealed) this.#ports.network.send(sealed.to, sealed.datagram);
+    if (sealed) this.#ports.network.sendToMember(sealed.to, sealed.datagram);
     else this.#ports.journal.count('unsent.noSession');
   }
 

@@ -28,6 +28,14 @@ export interface Network {
   multicast(datagram: Uint8Array): void;
 }
 
+export interface MasterNetwork extends Network {
+  /**
+   * As send, from a port that only nodes with a session are told: what strangers send to the known port
+   * fills another buffer of the kernel than what members answer.
+   */
+  sendToMember(to: Address, datagram: Uint8Array): void;
+}
+
 export interface Store {
   /**
    * Makes all operations durable, or none. One commit at a time: the driver waits for `done`. An error

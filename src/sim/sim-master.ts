@@ -185,6 +185,7 @@ export class SimMaster {
         clock,
         network: {
           send: (to, bytes) => fabric.network.send(this.address, to, bytes),
+          sendToMember: (to, bytes) => fabric.network.send(this.address, to, bytes),
           multicast: bytes => fabric.network.multicast(this.address, bytes),
         },
         store: this.store,

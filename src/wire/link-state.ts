@@ -56,6 +56,8 @@ export type Handshaking = {
 export type Linked = {
   readonly kind: 'linked';
   readonly session: Session;
+  /** Where the master answers handshakes: it may speak from another port once there is a session. */
+  readonly door: Address;
   /** Receives only: the master uses it until our first data frame under the new one is there. */
   readonly previous: Session | undefined;
   /** When new keys are due by age or count. */
@@ -108,6 +110,7 @@ export const linkedBy = (
 ): Linked => ({
   kind: 'linked',
   session,
+  door: session.address,
   previous,
   rekeyAt,
   unansweredSince: NEVER,

@@ -20,7 +20,7 @@ import {
   NEVER,
   type PeerId,
 } from '../base/types.ts';
-import {SECOND_MS} from '../base/units.ts';
+import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import {AttemptMaker, sessionOf} from './attempt-maker.ts';
 import {decodeBeacon, decodeMessage, encodeMessage} from './codec.ts';
 import {CookieJar} from './cookie.ts';
@@ -70,6 +70,8 @@ import {hasSameMaster, TrustPin} from './trust.ts';
 const TRIES_BEFORE_DISCOVER = 3;
 /** A beacon, and no answer for so long: the master lives and may have forgotten us. */
 const DEAF_MS = SECOND_MS / 2;
+/** So long after a silence a node speaks only where handshakes are answered, wherever the master speaks from. */
+const DOOR_ONLY_MS = MINUTE_MS;
 /** Beacons whose trust document is looked at in a second; one with the document we hold is free. */
 const BEACONS_PER_SECOND = 5;
 
@@ -82,6 +84,7 @@ export class NodeLink implements Link {
   readonly #cookies: CookieJar;
   readonly #attempts: AttemptMaker;
   #silenceMs = silenceMsOf(0);
+  #doorOnlyUntil = asMonoMs(-NEVER);
   #state: LinkState;
   #outgoing: Outgoing[] = [];
 
@@ -195,7 +198,7 @@ export class NodeLink implements Link {
   forget(peer: PeerId, now: MonoMs): void {
     const state = this.#state;
     if (state.kind !== 'linked' || state.session.peer !== peer) return;
-    this.#state = handshakingAt(state.session.address, this.#soon(now));
+    this.#state = handshakingAt(state.door, this.#soon(now));
   }
 
   #delay(sent: number): number {
@@ -207,15 +210,23 @@ export class NodeLink implements Link {
     const silent = now >= silentAt(state, this.#silenceMs);
     const gaveUp = silent && (state.rekey?.sent ?? 0) >= TRIES_BEFORE_DISCOVER;
     if (gaveUp || state.session.expired(now)) {
-      const search = handshakingAt(state.session.address, now, state.rekey);
+      const search = handshakingAt(state.door, now, state.rekey);
       this.#state = search;
       search.lastAt = now;
       search.asked = search.places.take();
       this.#initiate(search.retry, search.asked, now);
       return;
     }
+    if (silent) this.#speakAtDoor(state, now);
     state.rekey ??= {sent: 0, nextAt: now, attempt: undefined};
-    this.#initiate(state.rekey, [state.session.address], now);
+    this.#initiate(state.rekey, [state.door], now);
+  }
+
+  /** A firewall may let nothing but the door through: the present session goes on there. */
+  #speakAtDoor(state: Linked, now: MonoMs): void {
+    if (state.session.address === state.door) return;
+    state.session.address = state.door;
+    this.#doorOnlyUntil = addMono(now, DOOR_ONLY_MS);
   }
 
   #sendDiscover(): void {
@@ -266,7 +277,7 @@ export class NodeLink implements Link {
     const state = this.#state;
     if (rekeyed && state.kind === 'linked') {
       const startAt = addMono(now, this.#options.prng.jitter(RETRY_MS_MIN, 0, 2));
-      this.#state = handshakingAt(state.session.address, startAt);
+      this.#state = handshakingAt(state.door, startAt);
     }
     const {version} = document;
     return [{kind: 'trust', signedTrust, rootFingerprint: fingerprint, version, rekeyed}];
@@ -305,7 +316,7 @@ export class NodeLink implements Link {
     if (fault !== undefined) return drop(fault);
     if (retry.shown) return drop('replayed');
     retry.shown = true;
-    const asked = state.kind === 'linked' ? [state.session.address] : state.asked;
+    const asked = state.kind === 'linked' ? [state.door] : state.asked;
     // A cookie may be replayed from anywhere; what it asks for goes only where the initiation went.
     if (asked.includes(from))
       this.#outgoing.push({to: from, datagram: this.#cookies.stamped(retry.attempt, now)});
@@ -371,7 +382,7 @@ export class NodeLink implements Link {
   }
 
   #onHeard(state: Linked, from: Address, now: MonoMs): void {
-    state.session.address = from;
+    if (now >= this.#doorOnlyUntil) state.session.address = from;
     state.heard = true;
     state.unansweredSince = NEVER;
     if (state.session.worn && state.rekeyAt > now) state.rekeyAt = now;

@@ -69,6 +69,47 @@ test('a multicast of a node reaches the master, and no other node', async t => {
   t.is(other.heard.length, 0);
 });
 
+test('members hear the master from a port of its own, and answer there', async t => {
+  const here = room();
+  const master = await open(t, {...here, role: 'master', port: 0});
+  const node = await open(t, {...here, role: 'node'});
+  const atMaster = listen(master);
+  const atNode = listen(node);
+  master.sendToMember(node.address, text('welcome'));
+  await atNode.until(1);
+  const from = atNode.heard[0]?.from ?? asAddress('');
+  t.not(from, master.address);
+  t.is(from.split(':')[0], '127.0.0.1');
+  node.send(from, text('pull'));
+  await atMaster.until(1);
+  t.deepEqual(atMaster.heard, [{text: 'pull', from: node.address, way: 'unicast'}]);
+});
+
+test('junk at the door takes no room from members', async t => {
+  const here = room();
+  const master = await open(t, {...here, role: 'master', port: 0});
+  const node = await open(t, {...here, role: 'node'});
+  const atNode = listen(node);
+  master.sendToMember(node.address, text('welcome'));
+  await atNode.until(1);
+  let heard = 0;
+  const pulls: string[] = [];
+  master.onDatagram((bytes, from) => {
+    heard++;
+    if (from === node.address) pulls.push(Buffer.from(bytes).toString());
+  });
+  const junk = new Uint8Array(DATAGRAM_BYTES_MAX);
+  const [host, port] = master.address.split(':');
+  const stranger = createSocket('udp4');
+  t.teardown(() => stranger.close());
+  const flood = 20_000; // more than the kernel keeps for a socket, all before the master's next turn
+  for (let sent = 0; sent < flood; sent++) stranger.send(junk, Number(port), host);
+  node.send(atNode.heard[0]?.from ?? asAddress(''), text('pull'));
+  for (let before = -1; before < heard || pulls.length === 0; await sleep(100)) before = heard;
+  t.deepEqual(pulls, ['pull']);
+  t.true(heard < flood, 'the door was full');
+});
+
 test('unicast goes both ways, and the sender is the address to answer', async t => {
   const here = room();
   const master = await open(t, {...here, role: 'master', port: 0});
