@@ -2,7 +2,7 @@
 
 import {HOUR_MS} from '../base/units.ts';
 import type {CommandSpec, Given} from './command.ts';
-import {defined} from './command.ts';
+import {defined, usage} from './command.ts';
 import {masterDirectory} from './connect.ts';
 import {openDaemon, opened, serve, UNTIL_STDIN_ENDS} from './daemon.ts';
 import {instant, print, safe, tell} from './output.ts';
@@ -21,6 +21,10 @@ export const masterCommand: CommandSpec = {
     {flag: '--group-port <port>', text: 'UDP port of the multicast group (default 6272)'},
     {flag: '--http-port <port>', text: 'port of the operator interface (default 6271)'},
     {flag: '--http-listen <address>', text: 'address it listens on (default 127.0.0.1)'},
+    {
+      flag: '--insecure-http',
+      text: 'let --http-listen leave this machine: tokens cross the network in clear',
+    },
     {
       flag: '--http-name <name>',
       text: 'name that others reach it by, such as rig.local',
@@ -43,7 +47,7 @@ export const masterCommand: CommandSpec = {
   examples: [
     'volley master',
     'volley master --interface eth0 --data /srv/volley',
-    'volley master --http-listen 0.0.0.0   # the operator interface for the whole network',
+    'volley master --http-listen 0.0.0.0 --insecure-http   # the operator interface for the whole network',
   ],
   writesSecrets: true,
   run: runMaster,
@@ -55,6 +59,8 @@ async function runMaster(given: Given): Promise<undefined> {
   const hours = given.number('token-hours', 0.01, 8_784) ?? TOKEN_HOURS;
   const quiet = given.flag('quiet');
   const httpListen = given.text('http-listen');
+  const leaves = httpListen !== undefined && !LOOPBACK.test(httpListen);
+  if (leaves && !given.flag('insecure-http')) throw usage(inClear(httpListen, given));
   const options = defined({
     interface: given.text('interface'),
     port: given.port('port'),
@@ -79,12 +85,10 @@ async function runMaster(given: Given): Promise<undefined> {
   const httpUrl = master.httpUrl.replace('//0.0.0.0:', '//127.0.0.1:').replace('[::]', '[::1]');
   const nodeFlags = nodeFlagsOf(given);
   writeMasterPlace(data, {pid: process.pid, httpUrl, address, nodeFlags});
-  const port = new URL(httpUrl).port;
-  if (httpListen !== undefined && !LOOPBACK.test(httpListen))
+  if (leaves)
     tell(
       `volley: warning: the operator interface listens on ${httpListen}: whoever has the operator ` +
-        'token commands this cluster, and it crosses the network in clear. Safer: leave it out and ' +
-        `run \`ssh -N -L ${port}:127.0.0.1:${port} HOST\` where you work`,
+        'token commands this cluster, and it crosses the network in clear',
     );
   if (!quiet) {
     const token = await addToken(master, uses, hours);
@@ -102,6 +106,14 @@ async function runMaster(given: Given): Promise<undefined> {
     await master.close();
   });
   return undefined;
+}
+
+function inClear(listen: string, given: Given): string {
+  const port = given.text('http-port') ?? '6271';
+  return (
+    `--http-listen ${listen} would send operator tokens over the network in clear. Leave it out and run ` +
+    `\`ssh -N -L ${port}:127.0.0.1:${port} HOST\` where you work, or say --insecure-http if nobody can listen`
+  );
 }
 
 /** A node must be told what is not the default. */

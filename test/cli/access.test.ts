@@ -42,18 +42,21 @@ test.serial('a token for somebody else is made, used from elsewhere, and revoked
 });
 
 test.serial(
-  'a master that listens to the network warns, shows the tunnel and answers to its name',
+  'a master listens to the network when told that it is in clear, warns, and answers to its name',
   async t => {
     const cluster = await newCluster(t);
     const open = ['--http-listen', '0.0.0.0', '--http-name', 'rig.local'];
+    const {httpPort} = cluster.ports;
+    const refused = await volley(['master', ...masterFlags(cluster), ...open]);
+    t.is(refused.code, 2);
+    t.true(
+      refused.stderr.includes(`ssh -N -L ${httpPort}:127.0.0.1:${httpPort} HOST`),
+      refused.stderr,
+    );
+    open.push('--insecure-http');
     const master = start(t, ['master', ...masterFlags(cluster), ...open]);
     await master.says('volley node --join');
-    const {httpPort} = cluster.ports;
     t.regex(master.stderr, /warning: the operator interface listens on 0\.0\.0\.0/);
-    t.true(
-      master.stderr.includes(`ssh -N -L ${httpPort}:127.0.0.1:${httpPort} HOST`),
-      master.stderr,
-    );
     const token = (await readFile(join(cluster.data, 'operator.token'), 'utf8')).trim();
     const statusAs = async (host: string): Promise<number> => {
       const headers = {authorization: `Bearer ${token}`, host};
