@@ -5,6 +5,10 @@ import {access, constants, readdir, readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
 
+/** What to do about a damaged store, for whoever reads the last line of a log. */
+export const DAMAGE_ADVICE =
+  '`volley doctor --store` names all of it, `volley recover` saves what can be saved';
+
 /** @param error what mkdir, LevelDB's open or fsync of the folder threw */
 export async function openFailure(path: string, error: unknown): Promise<VolleyError> {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -54,7 +58,7 @@ async function namesLostManifest(path: string): Promise<boolean> {
 }
 
 const damageAdvice = (path: string, reason: string): string =>
-  `${path}: ${reason}; keep a copy of the folder before you try to mend it, or restore a backup`;
+  `${path}: ${reason}; ${DAMAGE_ADVICE}`;
 
 /** The folder itself or the first file in it that we may not read and write. */
 async function findDenied(path: string): Promise<string | undefined> {

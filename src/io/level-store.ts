@@ -29,7 +29,7 @@ import {MIB} from '../base/units.ts';
 import {HEAD_KEY, type Head} from '../core/journal.ts';
 import {type Op, TABLES, type TableName} from '../core/tables.ts';
 import type {Store} from '../runtime/ports.ts';
-import {openFailure} from './level-failure.ts';
+import {DAMAGE_ADVICE, openFailure} from './level-failure.ts';
 import {StoreWitness} from './store-witness.ts';
 
 const FRAME_BYTES = 5;
@@ -257,7 +257,7 @@ export class LevelStore implements Store {
   #opened(table: TableName, key: string, rowKey: string, value: Uint8Array): Uint8Array {
     const fault = faultOf(table, rowKey, value);
     if (fault === undefined) return payloadOf(value);
-    const reason = `row "${key}" of ${table}: ${fault}`;
+    const reason = `row "${key}" of ${table}: ${fault}; ${DAMAGE_ADVICE}`;
     const failure = new VolleyError('VOLLEY_STORE_DAMAGED', {reason});
     this.#onFailure(failure);
     throw failure;
@@ -268,7 +268,7 @@ export class LevelStore implements Store {
     const damaged = codeOf(error) === 'LEVEL_CORRUPTION';
     const failure = new VolleyError(
       damaged ? 'VOLLEY_STORE_DAMAGED' : 'VOLLEY_STORE_FAILED',
-      {reason: `${this.#path}: ${reasonOf(error)}`},
+      {reason: `${this.#path}: ${reasonOf(error)}${damaged ? `; ${DAMAGE_ADVICE}` : ''}`},
       error,
     );
     this.#onFailure(failure);

@@ -8,6 +8,7 @@ import {BASE_KEY, HEAD_KEY, type Head} from '../core/journal.ts';
 import {JournalAudit} from '../core/journal-audit.ts';
 import {journalKey} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import {DAMAGE_ADVICE} from './level-failure.ts';
 import type {LevelStore, StoredRow} from './level-store.ts';
 
 export type Audited = Pick<LevelStore, 'get' | 'scan' | 'look' | 'witnessed'>;
@@ -39,7 +40,7 @@ export async function auditStore(store: Audited, crypto: Pick<Crypto, 'sha256'>)
   if (!first) return head;
   const more = damages.length > 1 ? ` (and ${damages.length - 1} more)` : '';
   throw new VolleyError('VOLLEY_STORE_DAMAGED', {
-    reason: `${nameOf(first)}: ${first.reason}${more}`,
+    reason: `${nameOf(first)}: ${first.reason}${more}; ${DAMAGE_ADVICE}`,
   });
 }
 
