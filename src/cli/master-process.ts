@@ -48,7 +48,7 @@ import {MasterLink} from '../wire/session-master.ts';
 import {openTrust} from '../wire/trust.ts';
 import {publishPrepared} from './built-in-apps.ts';
 import {Closers} from './closers.ts';
-import {restoreMaster} from './store-check.ts';
+import {goodApps, restoreMaster} from './store-check.ts';
 import {packageVersion} from './version.ts';
 
 const BEACON_MS = 1_000;
@@ -198,9 +198,8 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
   const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
   const rows = new MasterRestore(config, crypto, prng, clock.now());
   const {appKeys} = trustIn(options.data, cluster.signedTrust);
-  const core = await restoreMaster(store, rows, row =>
-    isSigned(row, {crypto, appKeys, blobs, journal}),
-  );
+  const signed = goodApps(row => isSigned(row, {crypto, appKeys, blobs, journal}));
+  const core = await restoreMaster(store, rows, signed);
   store.onFailure(options.fatal);
   return {crypto, clock, journal, log, store, blobs, head, core};
 }
