@@ -4,7 +4,7 @@
 import type {NodeId} from '../base/types.ts';
 import type {BatchRow, CreditRow, Decision} from '../core/tables.ts';
 import type {ResultItem} from '../wire/message.ts';
-import {CREDIT} from './results.ts';
+import {CREDIT, sameReplica} from './results.ts';
 import {decide, type Vote} from './validator.ts';
 
 export type Evidence = {readonly nodeId: NodeId; readonly items: readonly ResultItem[]};
@@ -50,7 +50,7 @@ export function recount(
 
 function hear(open: Case, vote: Vote, credits: Map<NodeId, CreditRow>): void {
   const {votes, decided} = open;
-  if (votes.some(each => each.nodeId === vote.nodeId && each.replicaNo === vote.replicaNo)) return;
+  if (votes.some(each => each.nodeId === vote.nodeId && sameReplica(each, vote))) return;
   votes.push(vote);
   if (vote.status !== 'done') add(credits, vote, {errors: 1});
   // One replica is always said to be out: having handed out all that are allowed decides nothing here.

@@ -263,7 +263,8 @@ export class Results {
   }
 }
 
-const sameReplica = (vote: Vote, item: ResultItem): boolean =>
+/** A node has one valid vote on a workunit, however often it was given a replica. */
+export const sameReplica = (vote: Vote, item: Pick<ResultItem, 'replicaNo'>): boolean =>
   vote.status === 'done' || vote.status === 'trapped' || vote.replicaNo === item.replicaNo;
 
 function voteOf(node: NodeState, item: ResultItem, reportNo: number, at: number): Vote {
