@@ -4,7 +4,7 @@
 import {rename, rm} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
-import type {Tables} from '../io/store-rebuild.ts';
+import type {Salvaged} from '../io/store-rebuild.ts';
 import type {Loss} from '../master/salvage.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {grouped, print, printJson, safe} from './output.ts';
@@ -31,8 +31,6 @@ export const recoverCommand: CommandSpec = {
 type Outcome = {
   readonly damages: number;
   readonly rows: number;
-  /** Receipts above this number make nodes offer their results again. */
-  readonly journalNo: number;
   readonly loss: Loss;
 };
 
@@ -88,22 +86,17 @@ async function rebuild(
   const saved = await withCopy(place.store, copy => salvageStore(copy, crypto));
   if (saved.damages.length === 0) return undefined;
   const {tables, damaged, lastGood, damages} = saved;
-  const loss =
-    place.role === 'master' ? await mendMaster(tables, damaged, wall) : nodeLoss(damaged);
+  const loss = place.role === 'master' ? await mendMaster(saved, wall) : nodeLoss(damaged);
   await writeStore(made, tables, lastGood, crypto);
   await prove(place, made);
   let rows = 0;
   for (const table of tables.values()) rows += table.size;
-  return {damages: damages.length, rows, journalNo: lastGood.journalNo, loss};
+  return {damages: damages.length, rows, loss};
 }
 
-async function mendMaster(
-  tables: Tables,
-  damaged: ReadonlySet<string>,
-  wall: number,
-): Promise<Loss> {
+async function mendMaster({tables, damaged, lastGood}: Salvaged, wall: number): Promise<Loss> {
   const {MasterSalvage} = await import('../master/salvage.ts');
-  return new MasterSalvage(tables, damaged).mend(wall);
+  return new MasterSalvage(tables, damaged).mend(wall, lastGood.journalNo);
 }
 
 /** What a node lost is computed again by whoever gets the lease. */
@@ -111,6 +104,7 @@ const nodeLoss = (damaged: ReadonlySet<string>): Loss => ({
   batches: [],
   rows: [...damaged].map(rowKey => ({rowKey, reason: 'it is lost or out of date'})),
   recounted: false,
+  voidAfter: 0,
 });
 
 /** The new store must open, be whole and make a core: else it is not put in anybody's place. */
@@ -138,7 +132,7 @@ async function swap(store: string, made: string, kept: string): Promise<void> {
 }
 
 function tellOutcome(place: StorePlace, outcome: Outcome, kept: string | undefined): void {
-  const {loss, rows, damages, journalNo} = outcome;
+  const {loss, rows, damages} = outcome;
   print(`${grouped(damages)} damages; ${grouped(rows)} rows of the ${place.role} can be kept.`);
   for (const batch of loss.batches.slice(0, SHOWN_MAX)) print(`  ${describe(batch)}`);
   for (const {rowKey, reason} of loss.rows.slice(0, SHOWN_MAX))
@@ -149,7 +143,7 @@ function tellOutcome(place: StorePlace, outcome: Outcome, kept: string | undefin
   if (loss.recounted) print('  Credit was counted anew from the signed reports.');
   if (place.role === 'master')
     print(
-      `Nodes offer again what they were given receipts for above commit ${grouped(journalNo)}.`,
+      `Nodes offer again what they were given receipts for above commit ${grouped(loss.voidAfter)}.`,
     );
   if (kept === undefined) print('Nothing was changed. `volley recover --apply` puts it in place.');
   else print(`Done. The damaged store is kept in ${kept}; start the ${place.role} again.`);

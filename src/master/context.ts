@@ -22,6 +22,11 @@ import type {Roster} from './roster.ts';
 /** Row of `meta` that holds the highest epoch this master has used. */
 export const EPOCH_KEY = 'epoch';
 
+/** Row of `meta` that `volley recover` leaves: receipts of epochs before `epoch` are void above `journalNo`. */
+export const RECOVERED_KEY = 'recovered';
+export type RecoveredRow = {readonly epoch: number; readonly journalNo: number};
+export const NEVER_RECOVERED: RecoveredRow = {epoch: 0, journalNo: 0};
+
 export type MasterConfig = {
   /** 16 bytes. */
   readonly clusterId: Uint8Array;
@@ -68,6 +73,10 @@ export class MasterContext {
   epoch: number;
   /** Number of the last durable commit; the runtime keeps it. */
   journalNo = 0;
+  /** The same at the start. */
+  bootJournalNo = 0;
+  /** What a recovery of the store could not save. */
+  readonly recovered: RecoveredRow;
   state: DesiredState = {generation: 0, paused: false};
   readonly #bootedAt: MonoMs;
   readonly #wallAtBoot: WallMs;
@@ -83,6 +92,7 @@ export class MasterContext {
     batches: Map<BatchId, Batch>;
     apps: Map<string, AppRow>;
     epoch: number;
+    recovered: RecoveredRow;
     bootedAt: Now;
   }) {
     this.#bootedAt = parts.bootedAt.mono;
@@ -96,6 +106,7 @@ export class MasterContext {
     this.batches = parts.batches;
     this.apps = parts.apps;
     this.epoch = parts.epoch;
+    this.recovered = parts.recovered;
     for (const batch of this.batches.values()) if (batch.running) this.running.add(batch);
   }
 

@@ -239,7 +239,7 @@ export class Enrolment {
   }
 
   #sayWelcome(node: NodeState, peer: PeerId, now: Now): void {
-    const {config, roster, epoch, state, groupKeys} = this.#context;
+    const {config, roster, epoch, state, groupKeys, recovered} = this.#context;
     groupKeys.begin(now);
     node.epochTold = epoch;
     this.#context.emit({
@@ -260,6 +260,9 @@ export class Enrolment {
         wallMs: this.#context.instant(now.mono),
         trust: config.signedTrust,
         journalNo: this.#context.journalNo,
+        bootJournalNo: this.#context.bootJournalNo,
+        lostEpoch: recovered.epoch,
+        lostAfter: recovered.journalNo,
       },
     });
   }

@@ -32,7 +32,14 @@ import {
   restoreShot,
   type ShotRow,
 } from './capture-row.ts';
-import {EPOCH_KEY, type MasterConfig, MasterContext} from './context.ts';
+import {
+  EPOCH_KEY,
+  type MasterConfig,
+  MasterContext,
+  NEVER_RECOVERED,
+  RECOVERED_KEY,
+  type RecoveredRow,
+} from './context.ts';
 import {Feeder} from './feeder.ts';
 import {MasterCore} from './master.ts';
 import {Roster} from './roster.ts';
@@ -72,6 +79,7 @@ export class MasterRestore {
   readonly #votes = new Map<BatchId, SavedVotes>();
   readonly #captures = new Map<string, Capture>();
   #epoch = 0;
+  #recovered = NEVER_RECOVERED;
   #trustSeen = 0;
   #lastReportNo = 0;
 
@@ -104,6 +112,7 @@ export class MasterRestore {
     switch (table) {
       case 'meta':
         if (key === EPOCH_KEY) this.#epoch = jsonRow<{epoch: number}>(value).epoch;
+        if (key === RECOVERED_KEY) this.#recovered = jsonRow<RecoveredRow>(value);
         if (key === TRUST_KEY) this.#trustSeen = jsonRow<TrustSeen>(value).version;
         return;
       case 'app':
@@ -204,6 +213,7 @@ export class MasterRestore {
       batches,
       apps: this.#apps,
       epoch: this.#epoch + 1,
+      recovered: this.#recovered,
       bootedAt: this.#now,
     });
     return new MasterCore({

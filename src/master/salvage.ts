@@ -6,6 +6,7 @@
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
 //           a batch whose row is lost leaves a tombstone: its number must not be given again
 //   credit  when anything was lost: counted anew from the reports, in the order in which they came
+//   meta    `recovered` tells nodes which of their receipts are void
 //   epoch   well above the newest one that is known: the row may be an old one
 //
 // Reports are evidence, signed by the nodes: they stay, also those that nothing names any more.
@@ -31,7 +32,7 @@ import {
 } from '../core/tables.ts';
 import {decodeResults} from '../wire/codec.ts';
 import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
-import {EPOCH_KEY} from './context.ts';
+import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, type Evidence, NO_CREDIT, type Recounted, recount} from './recount.ts';
 import {type Vote, wantedAfterRestart} from './validator.ts';
 
@@ -54,6 +55,8 @@ export type Loss = {
   readonly rows: readonly {readonly rowKey: string; readonly reason: string}[];
   /** Whether credit was counted anew. */
   readonly recounted: boolean;
+  /** Receipts above this number of the journal are void: nodes offer again what they keep of them. */
+  readonly voidAfter: number;
 };
 
 type Pages = Map<number, Map<number, Decision>>;
@@ -75,8 +78,12 @@ export class MasterSalvage {
     this.#damaged = damaged;
   }
 
-  /** Puts the tables right. @param wall for batches that turn out to be ended */
-  mend(wall: number): Loss {
+  /**
+   * Puts the tables right.
+   * @param wall for batches that turn out to be ended
+   * @param lastGood number of the last commit that nothing is missing of
+   */
+  mend(wall: number, lastGood: number): Loss {
     this.#readReports();
     this.#json();
     const batches = this.#batches();
@@ -86,8 +93,10 @@ export class MasterSalvage {
     const creditLost = [...this.#damaged].some(rowKey => rowKey.startsWith('credit/'));
     const recounted = creditLost || this.#losses.length > 0;
     if (recounted) this.#giveCredit(credits);
-    this.#epoch();
-    return {batches: this.#losses, rows: this.#rows, recounted};
+    // Who voted for what is open again may have its receipt for long: the vote went when it was decided.
+    const isReopened = this.#losses.some(({reopened}) => reopened !== undefined);
+    const voidAfter = this.#void(isReopened ? 0 : lastGood);
+    return {batches: this.#losses, rows: this.#rows, recounted, voidAfter};
   }
 
   #table(table: TableName): Map<string, Uint8Array> {
@@ -251,8 +260,11 @@ export class MasterSalvage {
     const decided: Decided[] = [];
     for (const batch of batches.values())
       for (const [pageNo, page] of this.#pagesOf(batch))
-        for (const [offset, decision] of page)
-          decided.push({batch, index: pageNo * PAGE_WORKUNITS + offset, decision});
+        for (const [offset, decision] of page) {
+          const index = pageNo * PAGE_WORKUNITS + offset;
+          // What does not stand is paid for when it is decided again.
+          if (this.#stands(batch, index, decision)) decided.push({batch, index, decision});
+        }
     return recount(decided, this.#reports);
   }
 
@@ -267,10 +279,23 @@ export class MasterSalvage {
     for (const key of [...credits.keys()]) if (!this.#table('node').has(key)) credits.delete(key);
   }
 
-  #epoch(): void {
-    const row = this.#table('meta').get(EPOCH_KEY);
-    const known = row && attempt(() => jsonRow<{epoch: number}>(row).epoch);
-    this.#table('meta').set(EPOCH_KEY, encodeJson({epoch: (known ?? 0) + EPOCH_LEAP}));
+  /** No receipt of an epoch up to now proves anything above this number of the journal, which is answered. */
+  #void(after: number): number {
+    const meta = this.#table('meta');
+    const known = this.#meta<{epoch: number}>(EPOCH_KEY)?.epoch ?? 0;
+    const epoch = known + EPOCH_LEAP;
+    meta.set(EPOCH_KEY, encodeJson({epoch}));
+    const isLost = this.#damaged.has(`meta/${RECOVERED_KEY}`);
+    // A node that was away since an earlier recovery has still to hear of that one.
+    const earlier = this.#meta<RecoveredRow>(RECOVERED_KEY)?.journalNo ?? after;
+    const journalNo = isLost ? 0 : Math.min(after, earlier);
+    meta.set(RECOVERED_KEY, encodeJson({epoch: epoch + 1, journalNo}));
+    return journalNo;
+  }
+
+  #meta<T>(key: string): T | undefined {
+    const row = this.#table('meta').get(key);
+    return row && attempt(() => jsonRow<T>(row));
   }
 }
 

@@ -4,7 +4,8 @@
 // one comes, with a save that may be lost, so keeping costs no commit.
 //
 //   spool/<nonce>   the report, as before its receipt
-//   kept/<nonce>    journal number of its receipt; without this row a spool row waits for its receipt
+//   kept/<nonce>    journal number and epoch of its receipt (rows of before name no epoch: the first); without
+//                   this row a spool row waits for its receipt
 //
 // A report whose outputs are files is not kept: its files go with the receipt, they may be large.
 
@@ -15,13 +16,15 @@ const REPORTS_MAX = 256;
 const BYTES_MAX = 1_024 * 1_024;
 
 type Report = {readonly body: Uint8Array; readonly signature: Uint8Array};
-type KeptReport = Report & {readonly journalNo: number};
+/** Where the master put it: `journalNo` of its receipt, and the epoch in which that came. */
+export type Acknowledged = {readonly journalNo: number; readonly epoch: number};
+type KeptReport = Report & Acknowledged;
 
 export class Kept {
   /** By nonce, oldest first. */
   readonly #reports = new Map<number, KeptReport>();
   /** Of rows of `kept` found at boot, whose spool rows are still to come. */
-  readonly #numbers = new Map<number, number>();
+  readonly #numbers = new Map<number, Acknowledged>();
   #bytes = 0;
 
   get size(): number {
@@ -30,38 +33,42 @@ export class Kept {
 
   /** A row of `kept` found at boot; rows of `spool` come after all of these. */
   restoreNumber(key: string, row: Uint8Array): void {
-    this.#numbers.set(Number.parseInt(key, 16), new ByteReader(row).varint());
+    const reader = new ByteReader(row);
+    const journalNo = reader.varint();
+    const epoch = reader.done ? 0 : reader.varint();
+    this.#numbers.set(Number.parseInt(key, 16), {journalNo, epoch});
   }
 
   /** true = this spool row was acknowledged in an earlier life. */
   restore(nonce: number, report: Report): boolean {
-    const journalNo = this.#numbers.get(nonce);
-    if (journalNo === undefined) return false;
-    this.#place(nonce, {...report, journalNo});
+    const acknowledged = this.#numbers.get(nonce);
+    if (acknowledged === undefined) return false;
+    this.#place(nonce, {...report, ...acknowledged});
     return true;
   }
 
   /** The receipt is here: the row stays, with its number; the oldest go. */
-  add(nonce: number, report: Report, journalNo: number): Op[] {
-    this.#place(nonce, {...report, journalNo});
-    const ops = [put('kept', hex32(nonce), new ByteWriter().varint(journalNo).bytes())];
-    for (const [oldest, {body}] of this.#reports) {
+  add(nonce: number, {body, signature}: Report, {journalNo, epoch}: Acknowledged): Op[] {
+    this.#place(nonce, {body, signature, journalNo, epoch});
+    const row = new ByteWriter().varint(journalNo).varint(epoch).bytes();
+    const ops = [put('kept', hex32(nonce), row)];
+    for (const [oldest, report] of this.#reports) {
       if (this.#reports.size <= REPORTS_MAX && this.#bytes <= BYTES_MAX) break;
       this.#reports.delete(oldest);
-      this.#bytes -= body.length;
+      this.#bytes -= report.body.length;
       ops.push(del('spool', hex32(oldest)), del('kept', hex32(oldest)));
     }
     return ops;
   }
 
-  /** Takes out what the master acknowledged in commits above this one. */
-  takeAbove(journalNo: number): (readonly [number, KeptReport])[] {
-    const above = [...this.#reports].filter(([, report]) => report.journalNo > journalNo);
-    for (const [nonce, {body}] of above) {
+  /** Takes out what has a receipt that proves nothing any more. */
+  takeVoid(isVoid: (receipt: Acknowledged) => boolean): (readonly [number, Report])[] {
+    const taken = [...this.#reports].filter(([, report]) => isVoid(report));
+    for (const [nonce, {body}] of taken) {
       this.#reports.delete(nonce);
       this.#bytes -= body.length;
     }
-    return above;
+    return taken;
   }
 
   #place(nonce: number, report: KeptReport): void {

@@ -161,7 +161,6 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #onLinked(event: Extract<NodeEvent, {type: 'linked'}>, now: Now): void {
     this.#leave();
-    this.#refill.linked();
     this.#greeting.begin(event.peer, event.handshakeHash, now.mono);
   }
 
@@ -240,12 +239,14 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (!isNew) return;
     this.#time.welcomed(sentAt, welcome.wallMs, heardAt, now.mono);
     this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono);
-    for (const effect of this.#refill.begin(welcome.journalNo, now.mono)) this.#emit(effect);
+    for (const effect of this.#refill.begin(welcome, now.mono)) this.#emit(effect);
     this.#outbox.spool.againSoon(now.mono);
     this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#outbox.spool.size});
   }
 
+  /** One that overtakes the Welcome of its session is of nobody knows which epoch; it comes again. */
   #onReceipt(receipt: Extract<Message, {type: 'receipt'}>, {mono}: Now): void {
+    if (!this.#welcomed) return;
     if (this.#member && !this.#outbox.onReceipt(receipt, this.#member, mono))
       this.#note('alarm', 'receipt refused', {nonce: receipt.nonce});
     this.#refill.endIfDone(mono);

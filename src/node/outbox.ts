@@ -6,6 +6,7 @@ import {encodeJson, type Op, put} from '../core/tables.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import type {Receipt} from '../wire/message.ts';
 import {receiptIsGood} from '../wire/receipt.ts';
+import type {Acknowledged} from './kept.ts';
 import {LateSaves} from './late-saves.ts';
 import {type Membership, type NodeMemory, RECEIPT_KEY} from './memory.ts';
 import {isReady, type Spool, type Spooled, type SpoolKind} from './spool.ts';
@@ -48,7 +49,8 @@ export class Outbox {
     if (!entry) return true; // a repeat
     if (!receiptIsGood(this.#crypto, commandKey, clusterId, entry.body, receipt)) return false;
     const {journalNo} = receipt;
-    for (const op of this.spool.acknowledged(receipt.nonce, journalNo, now))
+    const {epoch} = this.#memory;
+    for (const op of this.spool.acknowledged(receipt.nonce, {journalNo, epoch}, now))
       this.#late.add(op, now);
     for (const {blobId} of entry.blobs) this.#late.addBlob(blobId);
     if (journalNo > this.#memory.receiptHead) this.#setReceiptHead(journalNo, now);
@@ -60,14 +62,12 @@ export class Outbox {
     this.#late.add(put('meta', RECEIPT_KEY, encodeJson({journalNo})), now);
   }
 
-  /**
-   * The master's journal goes as far as this: what it acknowledged above that it has forgotten. Answers how
-   * many reports are offered again.
-   */
-  onJournal(journalNo: number, now: MonoMs): number {
-    for (const op of this.spool.offerAgain(journalNo, now)) this.#late.add(op, now);
-    this.#setReceiptHead(journalNo, now);
-    return this.spool.offered;
+  /** Offers again what has a receipt that is void, and answers how many. No receipt is above `journalNo`. */
+  offerAgain(isVoid: (receipt: Acknowledged) => boolean, journalNo: number, now: MonoMs): number {
+    const ops = this.spool.offerAgain(isVoid, now);
+    for (const op of ops) this.#late.add(op, now);
+    if (this.#memory.receiptHead > journalNo) this.#setReceiptHead(journalNo, now);
+    return ops.length;
   }
 
   /** Signed acknowledgements of commands. */

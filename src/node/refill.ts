@@ -3,9 +3,22 @@
 
 import type {MonoMs} from '../base/types.ts';
 import type {NodeEffect} from '../core/core.ts';
+import type {Welcome} from '../wire/message.ts';
 import type {Greeting} from './greeting.ts';
+import type {Acknowledged} from './kept.ts';
 import type {NodeMemory} from './memory.ts';
 import type {Outbox} from './outbox.ts';
+
+/**
+ * Whether a receipt is for what the master has lost. Its journal may have grown beyond the number since: then the
+ * epoch tells a receipt of an earlier life.
+ */
+function isVoid(receipt: Acknowledged, welcome: Welcome): boolean {
+  const {epoch, journalNo} = receipt;
+  if (journalNo > welcome.journalNo) return true;
+  if (epoch < welcome.epoch && journalNo > welcome.bootJournalNo) return true;
+  return epoch < welcome.lostEpoch && journalNo > welcome.lostAfter;
+}
 
 export class Refill {
   readonly #memory: NodeMemory;
@@ -13,7 +26,6 @@ export class Refill {
   readonly #greeting: Greeting;
   /** Reports are offered again, and not all of them have their second receipt. */
   #isUnderWay = false;
-  #headAtLink = 0;
 
   constructor(memory: NodeMemory, outbox: Outbox, greeting: Greeting) {
     this.#memory = memory;
@@ -21,16 +33,12 @@ export class Refill {
     this.#greeting = greeting;
   }
 
-  /** A session is made. A receipt that comes in it may overtake its Welcome, and is no sign of anything. */
-  linked(): void {
-    this.#headAtLink = this.#memory.receiptHead;
-  }
-
-  /** Its Welcome is here, from a master whose journal ends at `journalNo`. */
-  begin(journalNo: number, now: MonoMs): NodeEffect[] {
-    const receipt = this.#headAtLink;
-    if (journalNo >= receipt) return [];
-    const offered = this.#outbox.onJournal(journalNo, now);
+  /** Its Welcome is here. */
+  begin(welcome: Welcome, now: MonoMs): NodeEffect[] {
+    const {journalNo} = welcome;
+    const receipt = this.#memory.receiptHead;
+    const offered = this.#outbox.offerAgain(each => isVoid(each, welcome), journalNo, now);
+    if (offered === 0 && journalNo >= receipt) return [];
     this.#isUnderWay = true;
     this.endIfDone(now);
     const what = 'the master has forgotten what it acknowledged';

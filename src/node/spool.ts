@@ -15,7 +15,7 @@ import {
 import {del, type Op, put} from '../core/tables.ts';
 import {decodeResults} from '../wire/codec.ts';
 import {RETRY_MS_LIVELY, RETRY_MS_MAX, RETRY_MS_MIN} from '../wire/limits.ts';
-import {Kept} from './kept.ts';
+import {type Acknowledged, Kept} from './kept.ts';
 import {longerWait, RoundTrip} from './round-trip.ts';
 
 export type SpoolKind = 'report' | 'shot';
@@ -120,7 +120,7 @@ export class Spool {
   }
 
   /** The receipt is here, with the number of the commit that holds it. */
-  acknowledged(nonce: number, journalNo: number, now: MonoMs): Op[] {
+  acknowledged(nonce: number, receipt: Acknowledged, now: MonoMs): Op[] {
     const entry = this.#entries.get(nonce);
     // One with blobs waited for its uploads.
     if (entry && entry.said > 0 && entry.blobs.length === 0)
@@ -128,13 +128,13 @@ export class Spool {
     this.#entries.delete(nonce);
     this.#again.delete(nonce);
     if (entry?.kind === 'report' && entry.blobs.length === 0)
-      return this.kept.add(nonce, entry, journalNo);
+      return this.kept.add(nonce, entry, receipt);
     return [del('spool', hex32(nonce)), del('kept', hex32(nonce))];
   }
 
-  /** The master has forgotten what is above this number: it is offered again, as if it were new. */
-  offerAgain(journalNo: number, now: MonoMs): Op[] {
-    return this.kept.takeAbove(journalNo).map(([nonce, {body, signature}]) => {
+  /** The master has forgotten what these receipts were for: it is offered again, as if it were new. */
+  offerAgain(isVoid: (receipt: Acknowledged) => boolean, now: MonoMs): Op[] {
+    return this.kept.takeVoid(isVoid).map(([nonce, {body, signature}]) => {
       this.#place('report', nonce, body, signature, now);
       this.#again.add(nonce);
       return del('kept', hex32(nonce));

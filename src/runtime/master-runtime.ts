@@ -67,6 +67,7 @@ export class MasterRuntime {
     this.#link = options.link;
     this.#alarm = new Alarm(options.ports.clock);
     this.core.context.journalNo = options.head.journalNo;
+    this.core.context.bootJournalNo = options.head.journalNo;
     this.#driver = new Driver<MasterEvent, Performed>({
       core: options.core,
       clock: this.#alarm.channel('core'),

@@ -293,6 +293,9 @@ function readWelcome(welcome: volley.Welcome.$Properties): Welcome {
     wallMs: asWallMs(finite(welcome.wallMs ?? 0)),
     trust: atMost(welcome.trust, SIGNED_TRUST_BYTES_MAX),
     journalNo: whole(welcome.journalNo ?? 0),
+    bootJournalNo: whole(welcome.bootJournalNo ?? 0),
+    lostEpoch: welcome.lostEpoch ?? 0,
+    lostAfter: whole(welcome.lostAfter ?? 0),
   };
 }
 

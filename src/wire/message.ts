@@ -61,6 +61,11 @@ export type Welcome = {
   readonly trust: Uint8Array;
   /** End of the master's journal: receipts above it are for what the master has forgotten. */
   readonly journalNo: number;
+  /** Where it ended when this master started: receipts of earlier epochs above it are void. */
+  readonly bootJournalNo: number;
+  /** The store was recovered: receipts of epochs before `lostEpoch` are void above `lostAfter`. 0 = never. */
+  readonly lostEpoch: number;
+  readonly lostAfter: number;
 };
 
 export type Refusal = {readonly type: 'refusal'; readonly reason: string};

@@ -66,7 +66,7 @@ async function rebuilt(folder: string) {
   cpSync(folder, copy, {recursive: true});
   const saved = await salvageStore(copy, crypto);
   if (saved.damages.length === 0) return undefined;
-  const loss = new MasterSalvage(saved.tables, saved.damaged).mend(1_000);
+  const loss = new MasterSalvage(saved.tables, saved.damaged).mend(1_000, saved.lastGood.journalNo);
   const made = `${folder}-made`;
   await writeNew(made, saved.tables, saved.lastGood, crypto);
   const store = await openLevelStore(made);

@@ -12,8 +12,9 @@ import {
   TABLES,
   type TableName,
 } from '../../src/core/tables.ts';
+import {RECOVERED_KEY, type RecoveredRow} from '../../src/master/context.ts';
 import {type Loss, MasterSalvage, type Tables} from '../../src/master/salvage.ts';
-import {batchOf, receiptsOf, resultsOf} from './look.ts';
+import {batchOf, receiptsOf, resultsOf, sentTo} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {TestNode, TOKEN_ID} from './test-node.ts';
 
@@ -34,7 +35,7 @@ function mend(rig: MasterRig, damaged: readonly string[] = [], wrong: readonly s
   };
   for (const rowKey of damaged) place(rowKey).rows.delete(place(rowKey).key);
   for (const rowKey of wrong) place(rowKey).rows.set(place(rowKey).key, CUT);
-  const loss: Loss = new MasterSalvage(tables, new Set(damaged)).mend(WALL);
+  const loss: Loss = new MasterSalvage(tables, new Set(damaged)).mend(WALL, 7);
   const rows = new Map<string, Uint8Array>();
   for (const [table, own] of tables)
     for (const [key, value] of own) rows.set(`${table}/${key}`, value);
@@ -67,10 +68,11 @@ test('of a store without damage nothing is lost, and the epoch goes far ahead', 
   const {rig} = decided(5);
   const epoch = rig.core.context.epoch;
   const {loss, rows, next} = mend(rig);
-  t.deepEqual(loss, {batches: [], rows: [], recounted: false});
+  t.deepEqual(loss, {batches: [], rows: [], recounted: false, voidAfter: 7});
   t.true(next.core.context.epoch > epoch + 999);
   for (const [key, value] of rig.rows)
-    if (key !== 'meta/epoch') t.deepEqual(rows.get(key), value, key);
+    if (key !== 'meta/epoch' && key !== `meta/${RECOVERED_KEY}`)
+      t.deepEqual(rows.get(key), value, key);
 });
 
 test('without a row of the epoch it begins far above the first one', t => {
@@ -241,7 +243,7 @@ test('a token that may have been used, or cannot be read, is gone; so are other 
   const tables: Tables = new Map();
   for (const table of Object.keys(TABLES) as TableName[])
     tables.set(table, new Map(rig.scan(table)));
-  const loss = new MasterSalvage(tables, new Set([token])).mend(WALL);
+  const loss = new MasterSalvage(tables, new Set([token])).mend(WALL, 7);
   t.deepEqual(loss.rows, [{rowKey: token, reason: 'it may have been used'}]);
   t.true(kept.has(token) && tables.get('token')?.has('8'));
   const wrong = [keyOf(rig, 'app'), 'token/8', `node/${a.id}`, `credit/${a.id}`];
@@ -310,4 +312,61 @@ test('a batch whose row is older than its last failure is ended as failed', t =>
   t.is(rowOf(rig).state, 'failed');
   rig.rows.set(key, encodeJson({...rowOf(rig), state: 'running', endedAt: 0, failed: 0}));
   t.like(rowOf(mend(rig).next), {state: 'failed', failed: 1, endedAt: WALL});
+});
+
+test('what was recovered says from which commit on the receipts of earlier epochs are void', t => {
+  const {rig} = decided(8);
+  const before = rig.core.context.epoch;
+  const {rows, next, loss} = mend(rig, [keyOf(rig, 'credit')]);
+  t.is(loss.voidAfter, 7);
+  const row = jsonRow<RecoveredRow>(rows.get(`meta/${RECOVERED_KEY}`) ?? BAD);
+  t.is(row.journalNo, 7);
+  t.true(row.epoch > before && row.epoch <= next.core.context.epoch);
+  const node = new TestNode('late');
+  const [welcome] = sentTo(next.join(node), node, 'welcome');
+  t.like(welcome, {lostEpoch: row.epoch, lostAfter: 7});
+});
+
+test('when a decision is lost all receipts are void: older ones may be for the votes behind it', t => {
+  const {rig} = decided(8);
+  const {rows, loss} = mend(rig, [keyOf(rig, 'page')]);
+  t.true((loss.batches[0]?.reopened?.length ?? 0) > 0);
+  t.is(loss.voidAfter, 0);
+  t.is(jsonRow<RecoveredRow>(rows.get(`meta/${RECOVERED_KEY}`) ?? BAD).journalNo, 0);
+});
+
+test('a second recovery still tells of the first one, and of all when its row is lost', t => {
+  const {rig} = decided(8);
+  const tables = (): Tables =>
+    new Map([
+      ['meta', new Map([[RECOVERED_KEY, encodeJson({epoch: 5, journalNo: 3})]])],
+      ['node', new Map(rig.scan('node'))],
+    ]);
+  const after = (damaged: readonly string[]): number => {
+    const mended = tables();
+    new MasterSalvage(mended, new Set(damaged)).mend(WALL, 7);
+    return jsonRow<RecoveredRow>(mended.get('meta')?.get(RECOVERED_KEY) ?? BAD).journalNo;
+  };
+  t.is(after(['node/x']), 3);
+  t.is(after([`meta/${RECOVERED_KEY}`]), 0);
+});
+
+test('a decision that is open again is paid for once, though two other reports would prove it', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 2, targetReplicas: 3}, rangeOf(2));
+  const [a, b, c] = rig.nodes(3) as [TestNode, TestNode, TestNode];
+  const [forA, forB, forC] = [rig.pull(a), rig.pull(b), rig.pull(c)] as const;
+  rig.report(a, forA.slice(0, 1));
+  rig.report(b, forB.slice(0, 1));
+  rig.report(c, forC); // too late for the first, in time for the second
+  t.is(batchOf(rig, id).counters.done, 1);
+  const {loss, next} = mend(rig, [keyOf(rig, 'report')]);
+  t.deepEqual(loss.batches[0]?.reopened, [0]);
+  for (const [, row] of next.scan('credit')) t.is(decodeCredit(row).credit, 0);
+  next.turn();
+  for (const node of [a, b, c]) next.join(node);
+  for (const node of [a, b, c]) next.report(node, next.pull(node, 4));
+  t.is(batchOf(next, id).counters.done, 2);
+  const paid = next.scan('credit').reduce((sum, [, row]) => sum + decodeCredit(row).credit, 0);
+  t.is(paid, 4);
 });

@@ -5,12 +5,13 @@ import type {OutputRef, Report} from '../../src/wire/message.ts';
 import {NodeRig, notesOf, sent} from './rig.ts';
 
 const bytes = (length: number): OutputRef => ({kind: 'inline', bytes: new Uint8Array(length)});
+const of = (journalNo: number, epoch = 1) => ({journalNo, epoch});
 const report = (length = 10) => ({body: new Uint8Array(length), signature: new Uint8Array(64)});
 
 test('the newest 256 reports are kept, an older one goes with the save of a newer one', t => {
   const kept = new Kept();
-  for (let nonce = 1; nonce <= 256; nonce++) t.is(kept.add(nonce, report(), nonce).length, 1);
-  const ops = kept.add(257, report(), 257);
+  for (let nonce = 1; nonce <= 256; nonce++) t.is(kept.add(nonce, report(), of(nonce)).length, 1);
+  const ops = kept.add(257, report(), of(257));
   t.deepEqual(
     ops.map(({type, table, key}) => `${type} ${table}/${key}`),
     ['put kept/00000101', 'del spool/00000001', 'del kept/00000001'],
@@ -20,19 +21,20 @@ test('the newest 256 reports are kept, an older one goes with the save of a newe
 
 test('no more than a mebibyte is kept', t => {
   const kept = new Kept();
-  for (let nonce = 1; nonce <= 20; nonce++) kept.add(nonce, report(100_000), nonce);
+  for (let nonce = 1; nonce <= 20; nonce++) kept.add(nonce, report(100_000), of(nonce));
   t.is(kept.size, 10);
 });
 
 test('what was acknowledged above a number is taken out, the rest stays', t => {
   const kept = new Kept();
-  for (let nonce = 1; nonce <= 5; nonce++) kept.add(nonce, report(), nonce * 10);
+  const above30 = ({journalNo}: {journalNo: number}): boolean => journalNo > 30;
+  for (let nonce = 1; nonce <= 5; nonce++) kept.add(nonce, report(), of(nonce * 10));
   t.deepEqual(
-    kept.takeAbove(30).map(([nonce]) => nonce),
+    kept.takeVoid(above30).map(([nonce]) => nonce),
     [4, 5],
   );
   t.is(kept.size, 3);
-  t.deepEqual(kept.takeAbove(30), []);
+  t.deepEqual(kept.takeVoid(above30), []);
 });
 
 /** A node with one report that the master acknowledged in commit `journalNo`. */

@@ -312,8 +312,8 @@ test('a blob that another report still names is not dropped with the first recei
   const [first, second] = reports;
   if (!first || !second) return t.fail();
   t.is(only([...rig.hears(rig.receiptOf(first)), ...rig.pass(9_000)], 'dropBlob').length, 0);
-  const effects = [...rig.hears(rig.receiptOf(second)), ...rig.pass(300)];
   rig.join();
+  const effects = [...rig.hears(rig.receiptOf(second)), ...rig.pass(300)];
   t.is(only([...effects, ...rig.pass(10_000)], 'dropBlob').length, 1);
 });
 

@@ -184,19 +184,17 @@ export class NodeRig {
 
   link(): NodeEffect[] {
     const from = asAddress('10.0.0.1:6273');
-    return this.turn({
-      type: 'linked',
-      peer: PEER,
-      handshakeHash: crypto.random(32),
-      tokenId: 0,
-      from,
-    });
+    const handshakeHash = crypto.random(32);
+    return this.turn({type: 'linked', peer: PEER, handshakeHash, tokenId: 0, from});
   }
 
   welcome(changes: Partial<Welcome> = {}): Welcome {
     return {
       type: 'welcome',
       journalNo: 1_000_000,
+      bootJournalNo: 1_000_000,
+      lostEpoch: 0,
+      lostAfter: 0,
       clusterId,
       epoch: this.epoch,
       seqFloor: this.#seq,

@@ -127,6 +127,9 @@ const hello = fc.record({
 const welcome = fc.record({
   type: fc.constant('welcome' as const),
   journalNo: whole,
+  bootJournalNo: whole,
+  lostEpoch: uint32,
+  lostAfter: whole,
   instanceId: fc.constantFrom(0, 8).chain(exactly),
   clusterId: exactly(16),
   epoch: uint32,

@@ -86,6 +86,9 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
   welcome: {
     type: 'welcome',
     journalNo: 0,
+    bootJournalNo: 0,
+    lostEpoch: 0,
+    lostAfter: 0,
     clusterId: bytes(16, 4),
     epoch: 13,
     seqFloor: 99,
@@ -168,6 +171,14 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     ...(MESSAGES_AT_FIRST['welcome'] as Welcome),
     instanceId: bytes(8, 10),
     journalNo: 4_711,
+  },
+  welcomeRecovered: {
+    ...(MESSAGES_AT_FIRST['welcome'] as Welcome),
+    instanceId: bytes(8, 10),
+    journalNo: 4_711,
+    bootJournalNo: 4_700,
+    lostEpoch: 1_014,
+    lostAfter: 4_600,
   },
 };
 
