@@ -28,6 +28,8 @@ type Place = {
   readonly ports: Ports;
   readonly interface: string;
   readonly lan?: LanRig;
+  /** What the processes complain of goes to files, and is not the test's to show. */
+  readonly toFiles: boolean;
 };
 
 export class Cluster {
@@ -77,7 +79,7 @@ export class Cluster {
     return this.#nodes.map(node => node?.pid ?? 0);
   }
 
-  startNode(no: number, slots = 1): void {
+  startNode(no: number, slots = 1, extra: readonly string[] = []): void {
     const name = `node${no}`;
     const {ports} = this.#place;
     const own = ['--data', join(this.dir, name), '--name', name, '--quiet'];
@@ -85,11 +87,11 @@ export class Cluster {
     const more = ['--master-port', `${ports.unicast}`, '--slots', `${slots}`];
     const known = existsSync(join(this.dir, name, 'store'));
     const joining = known ? [] : ['--join', this.#token];
-    const args = ['node', ...joining, ...more, ...net, ...own];
+    const args = ['node', ...joining, ...more, ...net, ...own, ...extra];
     this.#nodes[no] = start(this.#place, `n${no + 1}`, join(this.dir, `${name}.log`), args);
   }
 
-  /** What a node of a LAN has written to stderr, over all its lives. */
+  /** What a node has written to its file, over all its lives. */
   logOf(no: number): string {
     return readFileSync(join(this.dir, `node${no}.log`), 'utf8');
   }
@@ -111,6 +113,13 @@ export class Cluster {
     await until(() => isUp(this.dir), 'the master');
   }
 
+  /** A master that is expected to end by itself; how it did. */
+  tryMaster(): {readonly code: number | null; readonly stderr: string} {
+    const [program = '', ...rest] = masterCommand(this.dir, this.#place);
+    const {status, stderr} = spawnSync(program, rest, {encoding: 'utf8', timeout: START_MS_MAX});
+    return {code: status, stderr};
+  }
+
   /** Resolves when so many nodes are up. */
   async nodesUp(count: number): Promise<void> {
     await until(
@@ -126,15 +135,23 @@ export class Cluster {
   }
 }
 
-/** @param lan the hosts to run on; it stays the caller's to close */
-export async function openCluster(nodeCount: number, slots = 1, lan?: LanRig): Promise<Cluster> {
+/**
+ * @param lan the hosts to run on; it stays the caller's to close
+ * @param toFiles stderr of all goes to files, as it always does on a LAN
+ */
+export async function openCluster(
+  nodeCount: number,
+  slots = 1,
+  lan?: LanRig,
+  toFiles = lan !== undefined,
+): Promise<Cluster> {
   if (!existsSync(PROGRAM)) throw new Error('there is no dist: run `npm run build` first');
   const dir = mkdtempSync(join(tmpdir(), 'volley-rig-'));
   const data = join(dir, 'master');
   run(['init', '--data', data, '--json']);
   const place: Place = lan
-    ? {ports: DEFAULT_PORTS, interface: 'eth0', lan}
-    : {ports: await freePorts(), interface: '127.0.0.1'};
+    ? {ports: DEFAULT_PORTS, interface: 'eth0', lan, toFiles}
+    : {ports: await freePorts(), interface: '127.0.0.1', toFiles};
   const master = startMaster(dir, place);
   await until(() => isUp(dir), 'the master');
   const inside = lan?.enter('master') ?? [];
@@ -158,26 +175,47 @@ export async function openCluster(nodeCount: number, slots = 1, lan?: LanRig): P
 /** Those that everybody has: each host of a LAN has all of them for itself. */
 const DEFAULT_PORTS: Ports = {unicast: 6_273, group: 6_272, http: 6_271, blob: 6_274};
 
-function startMaster(dir: string, place: Place): ChildProcess {
+function masterArgs(dir: string, place: Place): string[] {
   const {unicast, group, http, blob} = place.ports;
   const net = ['--interface', place.interface, '--group-port', `${group}`, '--quiet'];
   const ports = ['--port', `${unicast}`, '--http-port', `${http}`, '--blob-port', `${blob}`];
-  const args = ['master', '--data', join(dir, 'master'), ...net, ...ports];
-  return start(place, 'master', join(dir, 'master.log'), args);
+  return ['master', '--data', join(dir, 'master'), ...net, ...ports];
 }
+
+const startMaster = (dir: string, place: Place): ChildProcess =>
+  start(place, 'master', join(dir, 'master.log'), masterArgs(dir, place));
+
+const masterCommand = (dir: string, place: Place): string[] => [
+  ...(place.lan?.enter('master') ?? []),
+  process.execPath,
+  PROGRAM,
+  ...masterArgs(dir, place),
+];
 
 const isUp = (dir: string): true | undefined =>
   existsSync(join(dir, 'master', 'master.json')) || undefined;
 
-/** On a LAN stderr goes to a file: what a cluster says of a bad network is not the test's to show. */
-function start({lan}: Place, host: string, log: string, args: readonly string[]): ChildProcess {
+function start(
+  {lan, toFiles}: Place,
+  host: string,
+  log: string,
+  args: readonly string[],
+): ChildProcess {
   const command = [...(lan?.enter(host) ?? []), process.execPath, PROGRAM, ...args];
   const [program = '', ...rest] = [...command, '--until-stdin-ends'];
-  if (!lan) return spawn(program, rest, {stdio: ['pipe', 'ignore', 'inherit']});
+  if (!toFiles) return spawn(program, rest, {stdio: ['pipe', 'ignore', 'inherit']});
   const file = openSync(log, 'a');
   const child = spawn(program, rest, {stdio: ['pipe', 'ignore', file]});
   closeSync(file);
   return child;
+}
+
+/** The built program, as far as its end; `code` is its exit code. */
+export function volley(args: readonly string[]) {
+  const {status, stdout, stderr} = spawnSync(process.execPath, [PROGRAM, ...args], {
+    encoding: 'utf8',
+  });
+  return {code: status, stdout, stderr};
 }
 
 function run(args: readonly string[], inside: readonly string[] = []): string {
