@@ -247,6 +247,7 @@ async function openDoors(parts: {
     hmac: (key, ...bytes) => crypto.hmacSha256(key, ...bytes),
     host: address,
     port: options.blobPort ?? BLOB_PORT,
+    onNoSpace: () => journal.count('refused.noSpace'),
     times: options.httpTimes ?? {},
   });
   closers.add(() => blobServer.close());

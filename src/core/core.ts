@@ -252,7 +252,13 @@ export type NodeEvent =
   /** The disk had no room for its input, app or output: it is nobody's fault, another node may run it. */
   | {readonly type: 'noRoom'; readonly replicaId: ReplicaId}
   | {readonly type: 'uploaded'; readonly blobId: BlobId}
-  | {readonly type: 'uploadFailed'; readonly blobId: BlobId; readonly reason: string}
+  /** `isFull`: the master wants it and has no room for it now. */
+  | {
+      readonly type: 'uploadFailed';
+      readonly blobId: BlobId;
+      readonly reason: string;
+      readonly isFull: boolean;
+    }
   /** A shot is over. `firedAt` undefined = it never fired. */
   | {
       readonly type: 'shotDone';
@@ -306,6 +312,9 @@ export type NodeEffect =
       /** The instant on the master's clock, for what the action draws or names. */
       readonly fireAtWall: WallMs;
     };
+
+/** `full`: it is wanted, and there is no room for it now. */
+export type UploadVerdict = 'wanted' | 'unwanted' | 'full';
 
 export type UploadPurpose =
   | {readonly kind: 'replica'; readonly replicaId: ReplicaId}

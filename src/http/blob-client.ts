@@ -91,7 +91,12 @@ export class HttpNodeBlobs implements NodeBlobs {
     const sent = this.#upload(blobId, size, purpose).then(
       () => this.#uploadEnded({type: 'uploaded', blobId}),
       (error: unknown) =>
-        this.#uploadEnded({type: 'uploadFailed', blobId, reason: reasonOf(error)}),
+        this.#uploadEnded({
+          type: 'uploadFailed',
+          blobId,
+          reason: reasonOf(error),
+          isFull: error instanceof TransferError && error.isFull,
+        }),
     );
     this.#uploads.set(blobId, sent);
   }

@@ -10,7 +10,7 @@
 //
 // 200 stored or here · 201 taken · 400 bad request · 401 not signed by a node that is linked · 403 not
 // owed by this node · 404 no such blob or path · 411 no length · 413 too large · 416 · 422 wrong hash ·
-// 503 this node has too many connections
+// 503 this node has too many connections · 507 the disk of the master is full: come again later
 
 import {createHmac, timingSafeEqual} from 'node:crypto';
 import type {IncomingMessage, ServerResponse} from 'node:http';
@@ -51,6 +51,8 @@ export type BlobServerOptions = {
   readonly port?: number;
   /** Where they differ from HTTP_TIMES. */
   readonly times?: Partial<HttpTimes>;
+  /** A file that was wanted was turned away, because the disk is full. */
+  readonly onNoSpace?: () => void;
 };
 
 export type BlobServer = {readonly url: string; readonly port: number; close(): Promise<void>};
@@ -99,8 +101,11 @@ class BlobDoor {
   readonly #hmac: Hmac;
   readonly #lobby: Lobby;
   readonly #paceMs: number;
+  readonly #onNoSpace: () => void;
 
-  constructor({handle, blobs, hmac}: BlobServerOptions, lobby: Lobby, paceMs: number) {
+  constructor(options: BlobServerOptions, lobby: Lobby, paceMs: number) {
+    const {handle, blobs, hmac, onNoSpace} = options;
+    this.#onNoSpace = onNoSpace ?? (() => {});
     this.#handle = handle;
     this.#blobs = blobs;
     this.#hmac = hmac;
@@ -111,6 +116,7 @@ class BlobDoor {
   take(request: IncomingMessage, response: ServerResponse): void {
     request.on('error', () => response.destroy());
     this.#answer(request, response).catch((error: unknown) => {
+      if (isNoSpace(error)) this.#onNoSpace();
       if (response.headersSent) response.destroy();
       else refuse(response, ...faultOf(error));
     });
@@ -180,14 +186,16 @@ class BlobDoor {
     if (length === undefined) return refuse(response, 411, 'length wanted');
     if (Number(length) !== upload.size) return refuse(response, 400, 'size is not the length');
     if (upload.size > BLOB_BYTES_MAX) return refuse(response, 413, 'too large');
-    const wanted = this.#handle.mayUpload(nodeId, upload.purpose, upload.size);
+    const verdict = this.#handle.mayUpload(nodeId, upload.purpose, upload.size);
     const here = await this.#blobs.size(blobId);
     if (here !== undefined) {
       // A repeat whose first answer was lost is not owed any more, and yet the node must hear of it.
-      if (wanted) this.#handle.blobStored(blobId, here);
+      if (verdict !== 'unwanted') this.#handle.blobStored(blobId, here);
       return refuse(response, 200, 'here');
     }
-    if (!wanted) return refuse(response, 403, 'not wanted');
+    if (verdict === 'unwanted') return refuse(response, 403, 'not wanted');
+    if (verdict === 'full')
+      throw new VolleyError('VOLLEY_NO_SPACE', {path: 'the master', ...NO_ROOM});
     if (request.headers.expect !== undefined) response.writeContinue();
     holdToPace(request, this.#paceMs);
     const stored = await this.#blobs.putStream(request, {
@@ -218,6 +226,10 @@ function parseUpload(query: string): {size: number; purpose: UploadPurpose} | un
   if (capture === undefined || shot === undefined) return undefined;
   return {size, purpose: {kind: 'shot', captureId: asCaptureId(capture), shot}};
 }
+
+const NO_ROOM = {free: 0, floor: 1, what: 'no file is taken'};
+const isNoSpace = (error: unknown): boolean =>
+  error instanceof VolleyError && error.code === 'VOLLEY_NO_SPACE';
 
 function faultOf(error: unknown): [number, string] {
   if (!(error instanceof VolleyError)) return [500, 'failed'];

@@ -10,14 +10,19 @@ import {SECOND_MS} from '../base/units.ts';
 /** Nothing moved for this long: the connection is given up and begun anew. */
 const STALLED_MS = 15 * SECOND_MS;
 
+const NO_SPACE = 507;
+
 /** `final`: another try would end the same. */
 export class TransferError extends Error {
   override readonly name = 'TransferError';
   readonly final: boolean;
+  /** The master wants it and has no room for it: later, then. */
+  readonly isFull: boolean;
 
-  constructor(reason: string, final: boolean, cause?: unknown) {
+  constructor(reason: string, final: boolean, cause?: unknown, isFull = false) {
     super(reason, cause === undefined ? undefined : {cause});
     this.final = final;
+    this.isFull = isFull;
   }
 }
 
@@ -67,6 +72,8 @@ function answerOf(
 
 /** 401 passes once the session has brought a new key; 404, 403 and the like do not pass. */
 function refusalOf(status: number): TransferError {
+  if (status === NO_SPACE)
+    return new TransferError('the disk of the master is full', true, undefined, true);
   const final = status >= 400 && status < 500 && status !== 401 && status !== 408;
   return new TransferError(`the master answered ${status}`, final);
 }

@@ -2,7 +2,13 @@
 // tests may build a small one. Nothing in http/ sees the core or LevelDB itself.
 
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
-import type {Announcement, OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
+import type {
+  Announcement,
+  OperatorAnswer,
+  OperatorRequest,
+  UploadPurpose,
+  UploadVerdict,
+} from '../core/core.ts';
 import type {AppRow, TableName} from '../core/tables.ts';
 import type {
   BatchView,
@@ -30,7 +36,7 @@ export interface MasterHandle {
   /** Key of a node's blob requests (Welcome.blob_key); undefined when it is not enrolled and linked. */
   blobKeyOf(nodeId: NodeId): Uint8Array | undefined;
   /** Whether this node may store so many bytes for this purpose now. */
-  mayUpload(nodeId: NodeId, purpose: UploadPurpose, size: number): boolean;
+  mayUpload(nodeId: NodeId, purpose: UploadPurpose, size: number): UploadVerdict;
   /** The blob is complete, its hash is right, it is on disk. */
   blobStored(blobId: BlobId, size: number): void;
   /** Calls back for each announcement until the returned function is called. */

@@ -5,6 +5,8 @@ import type {SpaceSeen} from '../core/free-space.ts';
 import {every} from './system-clock.ts';
 
 const LOOK_MS = 1_000;
+/** Told so often at least: a write may have found no room (a quota, a moment) that no look has seen. */
+const LOOKS_UNTOLD_MAX = 10;
 
 export class DiskWatch {
   readonly #path: string;
@@ -13,6 +15,7 @@ export class DiskWatch {
   readonly #stop: () => void;
   /** Far from the floor, and said so: nothing to tell. */
   #isPlenty = false;
+  #untold = 0;
 
   /** @param floorOf bytes that must be free, by the size of the disk */
   constructor(
@@ -34,7 +37,10 @@ export class DiskWatch {
     const freeBytes = seen.bavail * seen.bsize;
     const wasPlenty = this.#isPlenty;
     this.#isPlenty = freeBytes > 2 * floorBytes;
-    if (!wasPlenty || !this.#isPlenty) this.#tell({freeBytes, floorBytes});
+    this.#untold += 1;
+    if (wasPlenty && this.#isPlenty && this.#untold < LOOKS_UNTOLD_MAX) return;
+    this.#untold = 0;
+    this.#tell({freeBytes, floorBytes});
   }
 
   close(): void {

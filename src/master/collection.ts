@@ -61,7 +61,9 @@ export class Collection {
     return found;
   }
 
+  /** A full disk asks for nothing: what is not asked for stays where it is. */
   wakeAt(): MonoMs {
+    if (this.#context.space.isFull) return NEVER;
     let least: number = NEVER;
     for (const {nextAt} of this.#uploading) least = Math.min(least, nextAt);
     if (this.#uploading.size < COLLECTING_MAX)
@@ -70,6 +72,7 @@ export class Collection {
   }
 
   tick(now: Now): void {
+    if (this.#context.space.isFull) return;
     for (const uploading of this.#uploading)
       if (uploading.nextAt <= now.mono) this.#ask(uploading, now);
     for (const waiting of this.#waiting) {

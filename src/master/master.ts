@@ -14,6 +14,7 @@ import type {
   MasterEvent,
   OperatorRequest,
   UploadPurpose,
+  UploadVerdict,
 } from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
 import type {BatchRow} from '../core/tables.ts';
@@ -326,8 +327,12 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   }
 
   /** Whether this node may store so many bytes for this purpose now. */
-  mayUpload(nodeId: NodeId, purpose: UploadPurpose, size: number): boolean {
-    if (this.#context.space.isFull) return false;
+  mayUpload(nodeId: NodeId, purpose: UploadPurpose, size: number): UploadVerdict {
+    if (!this.#isOwed(nodeId, purpose, size)) return 'unwanted';
+    return this.#context.space.isFull ? 'full' : 'wanted';
+  }
+
+  #isOwed(nodeId: NodeId, purpose: UploadPurpose, size: number): boolean {
     if (purpose.kind === 'shot')
       return this.#captures.mayUpload(nodeId, purpose.captureId, purpose.shot, size);
     const [batchNo, index] = purpose.replicaId.split('/').map(Number);

@@ -144,7 +144,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         this.#outbox.spool.uploaded(event.blobId, now.mono);
         return;
       case 'uploadFailed':
-        this.#outbox.spool.refused(event.blobId);
+        // One that is wanted later is not given up: its report waits, and it is uploaded again.
+        if (!event.isFull) this.#outbox.spool.refused(event.blobId);
         return this.#note('warn', 'upload failed', {blob: event.blobId, reason: event.reason});
       case 'shotDone':
         return this.#onShotDone(event, now);

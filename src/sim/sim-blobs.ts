@@ -32,7 +32,7 @@ export class SimBlobs implements NodeBlobs {
     if (this.#uploading.has(blobId)) return;
     const {clock, files, uploadMs, tell} = this.#options;
     if (files.get(blobId) !== size) {
-      tell({type: 'uploadFailed', blobId, reason: 'there is no such file'});
+      tell({type: 'uploadFailed', blobId, reason: 'there is no such file', isFull: false});
       return;
     }
     this.#uploading.add(blobId);
@@ -44,7 +44,7 @@ export class SimBlobs implements NodeBlobs {
     this.#uploading.delete(blobId);
     const reason = breaks() ? 'connection reset' : store(blobId, size, purpose);
     if (reason === undefined) tell({type: 'uploaded', blobId});
-    else tell({type: 'uploadFailed', blobId, reason});
+    else tell({type: 'uploadFailed', blobId, reason, isFull: false});
   }
 
   drop(blobId: BlobId): void {

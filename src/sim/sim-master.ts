@@ -316,7 +316,7 @@ export class SimMaster {
     if (!process) return 'connection refused';
     const {core, runtime} = process;
     if (!core.context.roster.node(node.nodeId)?.welcomed) return 'not welcomed';
-    const isWanted = core.mayUpload(node.nodeId, purpose, size);
+    const isWanted = core.mayUpload(node.nodeId, purpose, size) === 'wanted';
     if (!isWanted && !this.blobs.has(blobId)) return 'not wanted';
     this.blobs.set(blobId, size);
     if (isWanted) runtime.post({type: 'blobStored', blobId, size});

@@ -56,11 +56,32 @@ test('an upload that the master does not want, or that is not here, fails at onc
     type: 'uploadFailed',
     blobId: ID,
     reason: 'the master answered 403',
+    isFull: false,
   });
   const none = asBlobId('0'.repeat(64));
   node.upload(none, 1, REPLICA);
   await until(() => events.length === 2);
   t.like(events[1], {type: 'uploadFailed', blobId: none});
+});
+
+test('an upload to a full disk is put off, not given up', async t => {
+  const yard = await openYard(t);
+  yard.handle.isFull = true;
+  const {node, folder, events} = await openNode(t, yard);
+  await folder.put(BYTES);
+  node.upload(ID, BYTES.length, REPLICA);
+  await until(() => events.length === 1);
+  t.deepEqual(events[0], {
+    type: 'uploadFailed',
+    blobId: ID,
+    reason: 'the disk of the master is full',
+    isFull: true,
+  });
+  t.is(yard.turnedAway(), 1, 'asked once: the core says when again');
+  yard.handle.isFull = false;
+  node.upload(ID, BYTES.length, REPLICA);
+  await until(() => events.length === 2);
+  t.deepEqual(events[1], {type: 'uploaded', blobId: ID});
 });
 
 test('a blob is fetched once, kept, and shared by those who ask together', async t => {

@@ -111,6 +111,33 @@ test('an upload must be owed, sized and named', async t => {
   t.deepEqual(yard.handle.stored, [[ID, BYTES.length]]);
 });
 
+test('a full disk answers 507 to what is wanted, counts it, and takes it when there is room', async t => {
+  const yard = await openYard(t);
+  const put = async () =>
+    (
+      await signed(yard, 'PUT', ID, REPLICA_QUERY, {
+        headers: {...LENGTH, expect: '100-continue'},
+        body: BYTES,
+      })
+    ).status;
+  yard.handle.isFull = true;
+  t.is(await put(), 507);
+  t.deepEqual(await filesIn(yard.dir), []);
+  yard.handle.isFull = false;
+  // The disk itself may be full though no one has noticed.
+  const write = yard.blobs.putStream.bind(yard.blobs);
+  yard.blobs.putStream = async () => {
+    throw new VolleyError('VOLLEY_NO_SPACE', {path: yard.dir, free: 0, floor: 1, what: 'ENOSPC'});
+  };
+  t.is(await put(), 507);
+  t.is(yard.turnedAway(), 2);
+  yard.blobs.putStream = write;
+  t.is(await put(), 201);
+  yard.handle.isFull = true;
+  yard.handle.wanted = false;
+  t.is(await put(), 200, 'it is here');
+});
+
 test('a repeat that is not owed any more is told that the blob is here', async t => {
   const yard = await openYard(t);
   await yard.blobs.put(BYTES);

@@ -25,6 +25,8 @@ export type Yard = {
   readonly url: string;
   readonly port: number;
   readonly handle: FakeHandle;
+  /** Files that the full disk turned away. */
+  readonly turnedAway: () => number;
   readonly blobs: BlobStore;
   readonly dir: string;
 };
@@ -32,9 +34,12 @@ export type Yard = {
 export async function openYard(t: ExecutionContext, times: Partial<HttpTimes> = {}): Promise<Yard> {
   const handle = new FakeHandle();
   const {dir, blobs} = await openFolder(t);
-  const server = await openBlobServer({handle, blobs, hmac, host: '127.0.0.1', port: 0, times});
+  let full = 0;
+  const onNoSpace = (): unknown => full++;
+  const host = '127.0.0.1';
+  const server = await openBlobServer({handle, blobs, hmac, host, port: 0, times, onNoSpace});
   t.teardown(() => server.close());
-  return {url: server.url, port: server.port, handle, blobs, dir};
+  return {url: server.url, port: server.port, handle, blobs, dir, turnedAway: () => full};
 }
 
 export type NodeYard = {

@@ -15,7 +15,12 @@ import {
   type CaptureId,
   type NodeId,
 } from '../../src/base/types.ts';
-import type {Announcement, OperatorAnswer, OperatorRequest} from '../../src/core/core.ts';
+import type {
+  Announcement,
+  OperatorAnswer,
+  OperatorRequest,
+  UploadVerdict,
+} from '../../src/core/core.ts';
 import type {AppRow, TableName} from '../../src/core/tables.ts';
 import type {
   BatchView,
@@ -133,6 +138,7 @@ export class FakeHandle implements MasterHandle {
   readonly listeners = new Set<(about: Announcement) => void>();
   answer: OperatorAnswer = {ok: true, batchId: asBatchId(1), captureId: asCaptureId(1)};
   wanted = true;
+  isFull = false;
   /** Pages scanned so far. */
   scanned = 0;
 
@@ -172,7 +178,7 @@ export class FakeHandle implements MasterHandle {
   captures = (): readonly CaptureView[] => [...this.captureViews.values()];
   capture = (id: CaptureId): CaptureView | undefined => this.captureViews.get(id);
   blobKeyOf = (id: NodeId): Uint8Array | undefined => this.blobKeys.get(id);
-  mayUpload = (): boolean => this.wanted;
+  mayUpload = (): UploadVerdict => (!this.wanted ? 'unwanted' : this.isFull ? 'full' : 'wanted');
 
   blobStored(blobId: BlobId, size: number): void {
     this.stored.push([blobId, size]);

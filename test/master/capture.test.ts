@@ -262,13 +262,13 @@ test('a node may upload only files of its own signed statements', t => {
   const {id} = rig.capture();
   const file = fileOf('a.jpg');
   const purpose = {kind: 'shot', captureId: id, shot: 1} as const;
-  t.false(rig.core.mayUpload(a.id, purpose, file.size));
+  t.is(rig.core.mayUpload(a.id, purpose, file.size), 'unwanted');
   rig.says(a, rig.shotOf(a, {captureId: id, files: [file]}));
-  t.true(rig.core.mayUpload(a.id, purpose, file.size));
-  t.false(rig.core.mayUpload(a.id, purpose, file.size + 1));
-  t.false(rig.core.mayUpload(b.id, purpose, file.size));
-  t.false(rig.core.mayUpload(a.id, {...purpose, shot: 2}, file.size));
-  t.false(rig.core.mayUpload(a.id, {...purpose, captureId: 9 as CaptureId}, file.size));
+  t.is(rig.core.mayUpload(a.id, purpose, file.size), 'wanted');
+  t.is(rig.core.mayUpload(a.id, purpose, file.size + 1), 'unwanted');
+  t.is(rig.core.mayUpload(b.id, purpose, file.size), 'unwanted');
+  t.is(rig.core.mayUpload(a.id, {...purpose, shot: 2}, file.size), 'unwanted');
+  t.is(rig.core.mayUpload(a.id, {...purpose, captureId: 9 as CaptureId}, file.size), 'unwanted');
 });
 
 test('a node may upload outputs of open workunits within the limit of the batch', t => {
@@ -280,11 +280,11 @@ test('a node may upload outputs of open workunits within the limit of the batch'
   );
   const [work] = rig.pull(a, 1);
   const purpose = {kind: 'replica', replicaId: `${id}/0/0` as never} as const;
-  t.true(rig.core.mayUpload(a.id, purpose, 1_000));
-  t.false(rig.core.mayUpload(a.id, purpose, 1_001));
-  t.false(rig.core.mayUpload(a.id, {kind: 'replica', replicaId: '99/0/0' as never}, 1));
-  t.false(rig.core.mayUpload(a.id, {kind: 'replica', replicaId: `${id}/7/0` as never}, 1));
-  t.false(rig.core.mayUpload(a.id, {kind: 'replica', replicaId: 'x' as never}, 1));
+  t.is(rig.core.mayUpload(a.id, purpose, 1_000), 'wanted');
+  t.is(rig.core.mayUpload(a.id, purpose, 1_001), 'unwanted');
+  t.is(rig.core.mayUpload(a.id, {kind: 'replica', replicaId: '99/0/0' as never}, 1), 'unwanted');
+  t.is(rig.core.mayUpload(a.id, {kind: 'replica', replicaId: `${id}/7/0` as never}, 1), 'unwanted');
+  t.is(rig.core.mayUpload(a.id, {kind: 'replica', replicaId: 'x' as never}, 1), 'unwanted');
   if (work) rig.report(a, [work]);
-  t.false(rig.core.mayUpload(a.id, purpose, 1_000), 'it is decided');
+  t.is(rig.core.mayUpload(a.id, purpose, 1_000), 'unwanted', 'it is decided');
 });

@@ -67,3 +67,15 @@ test('a file that comes while nobody waits for it is collected all the same', t 
   t.true(viewOneCapture(rig.core, id)?.rows[0]?.files[0]?.collected);
   t.is(sentTo(lazy(rig, a, 1_200), a, 'collect').length, 0);
 });
+
+test('a full disk asks for no files, and for all of them when there is room', t => {
+  const rig = MasterRig.ready();
+  const [a] = rig.nodes(1, {actions: ['camera']}) as [TestNode];
+  const {id} = rig.capture();
+  const space = (freeBytes: number) => ({type: 'freeSpace', freeBytes, floorBytes: 100}) as const;
+  rig.turn(space(50));
+  rig.says(a, rig.shotOf(a, {captureId: id, files: [fileOf('a')]}));
+  t.deepEqual(sentTo(lazy(rig, a, 60), a, 'collect'), []);
+  const effects = [...rig.turn(space(500)), ...lazy(rig, a, 3)];
+  t.true(sentTo(effects, a, 'collect').length > 0);
+});

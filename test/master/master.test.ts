@@ -17,10 +17,10 @@ test('a full disk takes no batch, no app, no result and no file, and goes on whe
   const a = rig.node('a');
   const work = rig.pull(a, 2);
   const upload = {kind: 'output', replicaId: replicaId(id, 0, 0)} as const;
-  t.true(rig.core.mayUpload(a.id, upload, 10));
+  t.is(rig.core.mayUpload(a.id, upload, 10), 'wanted');
   t.deepEqual(notesOf(rig.turn(space(100))), ['the disk is nearly full: nothing new is taken']);
   t.deepEqual(notesOf(rig.turn(space(99))), [], 'said once');
-  t.false(rig.core.mayUpload(a.id, upload, 10));
+  t.is(rig.core.mayUpload(a.id, upload, 10), 'full');
   t.like(rig.ask({kind: 'addApp', app: APP}), {ok: false, code: 'VOLLEY_NO_SPACE'});
   t.throws(() => rig.submit(), {message: /VOLLEY_NO_SPACE/});
   const report = rig.reportOf(a, resultsOf(work));

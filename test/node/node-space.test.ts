@@ -4,7 +4,7 @@ import test from 'ava';
 import {hex32} from '../../src/base/bytes.ts';
 import type {ReplicaId} from '../../src/base/types.ts';
 import type {NodeEffect} from '../../src/core/core.ts';
-import {itemsOf, NodeRig, notesOf, only, runs, sent} from './rig.ts';
+import {blobOf, itemsOf, NodeRig, notesOf, only, runs, sent} from './rig.ts';
 
 const space = (freeBytes: number) => ({type: 'freeSpace', freeBytes, floorBytes: 100}) as const;
 
@@ -90,4 +90,17 @@ test('a spool that is full is noted, asks for no work, and is not said all at on
   rig.hears(rig.assignOf(pull, 1));
   const effects = rig.turn(rig.computed('1/0/0' as ReplicaId, output));
   t.deepEqual(notesOf(effects), ['spool is full, no more work is asked for']);
+});
+
+test('an output that the full disk of the master turns away waits, and its report with it', t => {
+  const rig = NodeRig.working(1);
+  const blob = blobOf('picture');
+  rig.turn(rig.computed('1/0/0' as ReplicaId, {kind: 'blob', ...blob}));
+  const failed = {type: 'uploadFailed', blobId: blob.blobId, reason: 'full', isFull: true} as const;
+  t.deepEqual(notesOf(rig.turn(failed)), ['upload failed']);
+  const later = rig.pass(2_000);
+  t.is(sent(later, 'report').length, 0, 'it would not be acknowledged');
+  t.true(only(later, 'upload').length > 0, 'asked again');
+  t.is(rig.spooled(), 1);
+  t.is(sent(rig.turn({type: 'uploaded', blobId: blob.blobId}), 'report').length, 1);
 });
