@@ -42,6 +42,7 @@ if (strange !== undefined || !/^\d{1,6}$/.test(values.seeds)) {
 
 const work = mkdtempSync(join(tmpdir(), 'volley-coverage-'));
 process.on('exit', () => rmSync(work, {recursive: true, force: true}));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
 /** Runs a program of the repository; what it measures is gathered in `work`. */
 function measure(args) {

@@ -1,6 +1,5 @@
 import {createHash} from 'node:crypto';
-import {mkdtempSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test from 'ava';
 import {asBlobId, type BlobId} from '../../src/base/types.ts';
@@ -9,6 +8,7 @@ import {inspectWasm} from '../../src/core/wasm.ts';
 import {readAppFolder} from '../../src/io/app-folder.ts';
 import {AppSource} from '../../src/io/app-source.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
+import {temporaryFolder} from '../rig/folders.ts';
 import {compile, manifestOf} from './runner-rig.ts';
 
 const crypto = new NodeCrypto();
@@ -99,7 +99,7 @@ const APP = {
   limits: {timeSeconds: 1, memoryMib: 4, outputBytes: 100},
 };
 function folderOf(app: unknown, module?: Uint8Array): string {
-  const folder = mkdtempSync(join(tmpdir(), 'volley-app-'));
+  const folder = temporaryFolder('app');
   writeFileSync(join(folder, 'app.json'), typeof app === 'string' ? app : JSON.stringify(app));
   if (module !== undefined) writeFileSync(join(folder, 'app.wasm'), module);
   return folder;

@@ -1,13 +1,13 @@
 // The runner as it is shipped: compiled, with the permission flags that source mode cannot have.
 
 import {execFile} from 'node:child_process';
-import {mkdtempSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {readFileSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import {promisify} from 'node:util';
 import test from 'ava';
 import type {ProcessRunner, RunnerOptions} from '../../src/io/runner.ts';
+import {temporaryFolder} from '../rig/folders.ts';
 import {compile, HOSTILE, manifestOf, ROOT, RunnerRig} from './runner-rig.ts';
 
 const run = promisify(execFile);
@@ -15,7 +15,7 @@ const FLAGS = '--noCheck --noEmitOnError false --incremental false --tsBuildInfo
 
 /** Compiles our sources into a folder of their own; returns the runner's class from there. */
 async function compiledRunner(): Promise<new (options: RunnerOptions) => ProcessRunner> {
-  const folder = mkdtempSync(join(tmpdir(), 'volley-compiled-'));
+  const folder = temporaryFolder('compiled');
   const outDir = join(folder, 'dist');
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
   await run(process.execPath, [compiler, '-p', ROOT, '--outDir', outDir, ...FLAGS.split(' ')]);

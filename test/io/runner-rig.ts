@@ -1,8 +1,7 @@
 // A ProcessRunner with apps and inputs from memory, and a wasm program that misbehaves on demand.
 
 import {execFile} from 'node:child_process';
-import {cpSync, mkdtempSync, readFileSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {cpSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
@@ -11,6 +10,7 @@ import type {AppManifest} from '../../src/core/app.ts';
 import type {NodeEvent, RunOrder} from '../../src/core/core.ts';
 import {admitModule} from '../../src/io/app-source.ts';
 import {type FetchedApp, ProcessRunner, type RunnerOptions} from '../../src/io/runner.ts';
+import {temporaryFolder} from '../rig/folders.ts';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -21,7 +21,7 @@ const run = promisify(execFile);
  * compiler would be compiled itself, which takes eight seconds.
  */
 export async function compile(source: string, ...options: string[]): Promise<Uint8Array> {
-  const folder = mkdtempSync(join(tmpdir(), 'volley-asc-'));
+  const folder = temporaryFolder('asc');
   cpSync(join(ROOT, 'src/apps/lib'), join(folder, 'lib'), {recursive: true});
   writeFileSync(join(folder, 'test.ts'), source);
   const compiler = join(ROOT, 'node_modules/assemblyscript/bin/asc.js');
@@ -116,7 +116,7 @@ export const appIdOf = (name: string): BlobId =>
   asBlobId(Buffer.from(name).toString('hex').padEnd(64, '0').slice(0, 64));
 
 export class RunnerRig {
-  readonly dir = mkdtempSync(join(tmpdir(), 'volley-runner-'));
+  readonly dir = temporaryFolder('runner');
   readonly runner: ProcessRunner;
   readonly ended: Ended[] = [];
   readonly blobs: Uint8Array[] = [];

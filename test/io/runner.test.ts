@@ -1,12 +1,12 @@
 import {spawn} from 'node:child_process';
-import {mkdtempSync, readFileSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {asBlobId} from '../../src/base/types.ts';
 import {fillArgv, surplusOf} from '../../src/io/runner-exec.ts';
 import {encodeEnded, FrameReader} from '../../src/io/runner-frames.ts';
+import {temporaryFolder} from '../rig/folders.ts';
 import {compile, HOSTILE, isAlive, manifestOf, RunnerRig, until} from './runner-rig.ts';
 
 let hostile: Uint8Array;
@@ -220,10 +220,13 @@ test.serial('close ends all processes and tells nothing more', async t => {
 for (const what of ['loop', 'Hello']) {
   test.serial(`a runner ends when its node is killed (${what})`, async t => {
     if (process.platform !== 'linux') return t.pass('needs /proc');
-    const file = join(mkdtempSync(join(tmpdir(), 'volley-wasm-')), 'hostile.wasm');
+    const folder = temporaryFolder('wasm');
+    const file = join(folder, 'hostile.wasm');
     writeFileSync(file, hostile);
     const script = fileURLToPath(new URL('runner-parent.ts', import.meta.url));
-    const parent = spawn(process.execPath, ['--import=tsx', script, file, what]);
+    const parent = spawn(process.execPath, ['--import=tsx', script, file, what], {
+      env: {...process.env, TMPDIR: folder},
+    });
     const pid = Number(await new Promise(say => parent.stdout.once('data', say)));
     t.true(isAlive(pid));
     parent.kill('SIGKILL');
