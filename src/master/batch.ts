@@ -49,6 +49,8 @@ export class Batch {
   readonly wanting = new Set<Workunit>();
   /** When this batch was last given a turn by the scheduler, in pulls. */
   servedAt = 0;
+  /** After a restart: nothing of it is given before the nodes have told what they hold (recall.ts). */
+  resting = false;
   /** Replicas at nodes now. */
   out = 0;
   /** Moving average of a workunit's run time, ms; -1 = not known. */
@@ -96,7 +98,7 @@ export class Batch {
 
   /** Whether a node could be given something now (which node is another question). */
   get hasWork(): boolean {
-    return this.running && (this.wanting.size > 0 || this.feeder.hasNext);
+    return this.running && !this.resting && (this.wanting.size > 0 || this.feeder.hasNext);
   }
 
   /** The workunit's replicas may change what it wants: keep the waiting set true. */

@@ -78,7 +78,7 @@ export class MasterContext {
   /** What a recovery of the store could not save. */
   readonly recovered: RecoveredRow;
   state: DesiredState = {generation: 0, paused: false};
-  readonly #bootedAt: MonoMs;
+  readonly bootedAt: MonoMs;
   readonly #wallAtBoot: WallMs;
   /** Nodes with a receipt above our journal, until they have offered again what they keep. */
   readonly lost = new Map<NodeId, LostState>();
@@ -95,7 +95,7 @@ export class MasterContext {
     recovered: RecoveredRow;
     bootedAt: Now;
   }) {
-    this.#bootedAt = parts.bootedAt.mono;
+    this.bootedAt = parts.bootedAt.mono;
     this.#wallAtBoot = parts.bootedAt.wall;
     this.config = parts.config;
     this.crypto = parts.crypto;
@@ -150,7 +150,7 @@ export class MasterContext {
    * battery, an operator) neither fires an hour late nor lets commands expire.
    */
   instant(mono: MonoMs): WallMs {
-    return asWallMs(this.#wallAtBoot + (mono - this.#bootedAt));
+    return asWallMs(this.#wallAtBoot + (mono - this.bootedAt));
   }
 
   takeEffects(): MasterEffect[] {

@@ -11,6 +11,8 @@ import type {NodeState} from './roster.ts';
 import {decide} from './validator.ts';
 import {countedOf, type Replica, removeReplica, type Workunit} from './workunit.ts';
 
+/** One node holds no more at a time: 64 ahead in each of 64 slots, and as much again on its way. */
+export const LEASES_PER_NODE_MAX = 8_192;
 /** One run of a workunit, and one before it in the same slot; its result counts later too. */
 const RUNS_PER_LEASE_MAX = 2;
 
@@ -35,23 +37,35 @@ export function grant(
   now: MonoMs,
 ): Replica {
   const replicaNo = workunit.issued;
-  workunit.issued += 1;
   const ref = {batchId: batch.row.id, index: workunit.index, replicaNo};
+  const proof = leaseProof(context, node.row.nodeId, ref);
+  batch.counters.replicas += 1;
+  // The count of replicas is saved with the next result: a lease is never worth a synced write.
+  return putOut(batch, workunit, node, {replicaNo, proof}, now);
+}
+
+/** This replica is out at the node from now on: a new one, or one of the life before that the node has named. */
+export function putOut(
+  batch: Batch,
+  workunit: Workunit,
+  node: NodeState,
+  {replicaNo, proof}: Pick<Replica, 'replicaNo' | 'proof'>,
+  now: MonoMs,
+): Replica {
+  workunit.issued = Math.max(workunit.issued, replicaNo + 1);
   const {leaseSeconds, timeLimitSeconds} = batch.row.policy;
   const replica: Replica = {
     workunit,
     nodeId: node.row.nodeId,
     replicaNo,
-    proof: leaseProof(context, node.row.nodeId, ref),
+    proof,
     deadlineAt: addMono(now, leaseSeconds * SECOND_MS),
     lastAt: addMono(now, (leaseSeconds + RUNS_PER_LEASE_MAX * timeLimitSeconds) * SECOND_MS),
   };
   workunit.replicas.push(replica);
   node.out.add(replica);
   batch.out += 1;
-  batch.counters.replicas += 1;
   batch.want(workunit, workunit.wanted - 1);
-  // The count of replicas is saved with the next result: a lease is never worth a synced write.
   return replica;
 }
 

@@ -17,6 +17,9 @@ const HEARTBEATS_MISSED_MAX = 3;
  */
 export const heartbeatMs = (nodes: number): number => Math.min(10_000, Math.max(1_000, nodes));
 
+/** How long a node of such a cluster may be silent before its leases are taken back. */
+export const silentAfterMs = (nodes: number): number => HEARTBEATS_MISSED_MAX * heartbeatMs(nodes);
+
 export class Liveness {
   readonly #context: MasterContext;
   readonly #results: Results;
@@ -40,9 +43,9 @@ export class Liveness {
     if (now.mono < this.#sweepAt) return;
     this.#sweepAt = addMono(now.mono, SECOND_MS);
     const {roster, running} = this.#context;
-    const silentAfterMs = HEARTBEATS_MISSED_MAX * heartbeatMs(roster.size);
+    const silentMs = silentAfterMs(roster.size);
     for (const node of roster.all()) {
-      if (node.up && now.mono - node.heardAt > silentAfterMs) this.#silent(node, now);
+      if (node.up && now.mono - node.heardAt > silentMs) this.#silent(node, now);
       else this.#expire(node, now);
     }
     for (const batch of running) batch.sample(now.mono);

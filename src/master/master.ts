@@ -32,6 +32,7 @@ import {heartbeatMs, Liveness} from './liveness.ts';
 import {Operator} from './operator.ts';
 import type {Pending} from './pending.ts';
 import {Pulls} from './pulls.ts';
+import {Recall} from './recall.ts';
 import {Results} from './results.ts';
 import {Revocation} from './revocation.ts';
 import type {NodeState} from './roster.ts';
@@ -58,6 +59,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #results: Results;
   readonly #liveness: Liveness;
   readonly #enrolment: Enrolment;
+  readonly #recall: Recall;
   readonly #pulls: Pulls;
   readonly #captures: Captures;
   readonly #operator: Operator;
@@ -85,7 +87,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#enrolment = new Enrolment(context, this.#commands, (node, now) =>
       this.#liveness.release(node, now),
     );
-    this.#pulls = new Pulls(context);
+    this.#recall = new Recall(context);
+    this.#pulls = new Pulls(context, this.#recall);
     this.#captures = new Captures(context, this.#commands, parts.captures);
     this.#revocation = new Revocation(context, this.#results, this.#liveness);
     this.#operator = new Operator(
@@ -242,6 +245,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
 
   #onTick(now: Now): void {
     this.#liveness.tick(now);
+    this.#recall.tick(now);
     this.#commands.tick(now);
     this.#captures.tick(now);
     this.#context.groupKeys.tick(now);
@@ -319,6 +323,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     const wakeNodesAt = this.#wakeDue ? this.#wakeNextAt : Number.POSITIVE_INFINITY;
     return Math.min(
       this.#liveness.wakeAt(),
+      this.#recall.wakeAt(),
       this.#commands.wakeAt(),
       this.#captures.wakeAt(),
       this.#context.groupKeys.wakeAt(),

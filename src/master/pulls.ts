@@ -8,8 +8,9 @@ import {LEASES_PER_ASSIGN_MAX, PLAINTEXT_BYTES_MAX} from '../wire/limits.ts';
 import type {Assign, AssignedBatch, Lease, Pull} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
-import {grant} from './leases.ts';
+import {grant, LEASES_PER_NODE_MAX} from './leases.ts';
 import {heartbeatMs} from './liveness.ts';
+import type {Recall} from './recall.ts';
 import {type NodeState, peerOf} from './roster.ts';
 import {batchesFor, canRun, pick, shareOf} from './scheduler.ts';
 import type {Replica, Workunit} from './workunit.ts';
@@ -18,21 +19,22 @@ import type {Replica, Workunit} from './workunit.ts';
 const PARTS_MAX = 8;
 /** Closed batches named in one answer; the rest is named in the next. */
 const CLOSED_MAX = 16;
-/** One node holds no more at a time: 64 ahead in each of 64 slots, and as much again on its way. */
-const LEASES_PER_NODE_MAX = 8_192;
 const ROOM_BYTES = PLAINTEXT_BYTES_MAX - ASSIGN_OVERHEAD_BYTES;
 
 type Head = Omit<AssignedBatch, 'leases'>;
 
 export class Pulls {
   readonly #context: MasterContext;
+  readonly #recall: Recall;
   #pullNo = 0;
 
-  constructor(context: MasterContext) {
+  constructor(context: MasterContext, recall: Recall) {
     this.#context = context;
+    this.#recall = recall;
   }
 
   onPull(node: NodeState, pull: Pull, now: Now): void {
+    this.#recall.onPull(node, pull, now);
     const closed = this.#renew(node, pull, now);
     node.load = pull.load;
     if (node.lastPull?.nonce !== pull.nonce)

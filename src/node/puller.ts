@@ -3,8 +3,7 @@
 
 import type {Prng} from '../base/prng.ts';
 import {addMono, type MonoMs, NEVER} from '../base/types.ts';
-import {PULL_OVERHEAD_BYTES, RENEWAL_BYTES_MAX} from '../wire/codec-sizes.ts';
-import {PLAINTEXT_BYTES_MAX} from '../wire/limits.ts';
+import {RENEWALS_PER_PULL} from '../wire/codec-sizes.ts';
 import type {Assign, Pull, Renewal} from '../wire/message.ts';
 import {longerWait, RoundTrip} from './round-trip.ts';
 import type {Held, Slots} from './slots.ts';
@@ -22,9 +21,6 @@ const RETRY_MS_MAX = 1_000;
  * On a link that loses a third each way, half of all questions go unanswered and one in 4,000 so often.
  */
 const TRIES_MAX = 12;
-const RENEWALS_PER_PULL = Math.floor(
-  (PLAINTEXT_BYTES_MAX - PULL_OVERHEAD_BYTES) / RENEWAL_BYTES_MAX,
-);
 
 type Asked = {
   readonly pull: Pull;
@@ -49,6 +45,10 @@ export class Puller {
   #unheard = 0;
   #nextAt: MonoMs = NEVER;
   #renewAt = Number.NEGATIVE_INFINITY as MonoMs;
+  /** When this life of the master was met: what was named last before that, it does not know of. */
+  #metAt = Number.NEGATIVE_INFINITY as MonoMs;
+  /** Replicas in hand may be left that this life of the master was not told of. */
+  #untold = false;
   /** Told that there is nothing: wait for a heartbeat or for work to become available. */
   #idle = false;
   /** Work became available after the question that is under way was asked. */
@@ -66,7 +66,11 @@ export class Puller {
    */
   begin(heartbeatMs: number, epoch: number, now: MonoMs): void {
     this.#heartbeatMs = heartbeatMs;
-    if (epoch !== this.#epoch) this.#asked = undefined;
+    if (epoch !== this.#epoch) {
+      this.#asked = undefined;
+      this.#metAt = now;
+      this.#untold = true;
+    }
     this.#epoch = epoch;
     this.#idle = false;
     this.#unheard = 0;
@@ -128,15 +132,18 @@ export class Puller {
   ): Pull | undefined {
     const asked = this.#asked;
     if (asked) return asked.retryAt <= now ? this.#repeat(asked, now) : undefined;
-    const beat = this.#nextAt <= now;
-    const wanted = paused || (this.#idle && !beat) ? 0 : wantedOf(slots);
-    if (!beat && (wanted === 0 || this.#nextAt === NEVER)) return undefined;
+    const beat = this.#nextAt <= now || this.#untold;
+    if (this.#nextAt === NEVER) return undefined;
+    const mayAsk = !paused && (beat || !this.#idle);
+    const wanted = mayAsk ? wantedOf(slots) : 0;
+    if (!beat && wanted === 0) return undefined;
+    const running = this.#renewals(slots, beat, now);
     const pull: Pull = {
       type: 'pull',
       nonce: this.#nonce++ >>> 0,
-      wanted,
+      wanted: this.#tellsMore(slots) ? 0 : wanted,
       wantedMs: BUFFER_MS * slotCount,
-      running: this.#renewals(slots, beat, now),
+      running,
       load,
       groupKeyId: this.groupKeyId,
     };
@@ -150,6 +157,14 @@ export class Puller {
     if (!beat && now < this.#renewAt) return [];
     this.#renewAt = addMono(now, this.#heartbeatMs * 0.7);
     return renewals(slots, now);
+  }
+
+  /** First all that is in hand is named to another life of the master, then more is asked for. */
+  #tellsMore(slots: Slots): boolean {
+    if (!this.#untold) return false;
+    this.#untold = false;
+    for (const held of slots.held()) if (held.renewedAt < this.#metAt) this.#untold = true;
+    return this.#untold;
   }
 
   #repeat(asked: Asked, now: MonoMs): Pull {
@@ -191,6 +206,6 @@ function renewals(slots: Slots, now: MonoMs): Renewal[] {
 
 function renew(held: Held, now: MonoMs): Renewal {
   held.renewedAt = now;
-  const {batchId, index, replicaNo} = held;
-  return {batchId, index, replicaNo, permille: 0};
+  const {batchId, index, replicaNo, proof} = held;
+  return {batchId, index, replicaNo, permille: 0, proof};
 }

@@ -173,6 +173,7 @@ function greedy({dice, say}: Hand): Trick {
       index: dice.below(400),
       replicaNo: dice.below(4),
       permille: 999,
+      proof: 0,
     })),
   });
   let last: Pull | undefined;

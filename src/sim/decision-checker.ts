@@ -2,7 +2,7 @@
 //
 //   S2  a canonical result has a quorum of distinct nodes behind it, each with a report that its node signed,
 //       and more than half of all valid results of its workunit
-//   S5  no workunit has more leases or replicas than its policy allows
+//   S5  no workunit has more leases or replicas than its policy allows, and each lease is of the node that has it
 //   S8  what each node is credited is what it earned, decision by decision
 
 import {fromHex} from '../base/bytes.ts';
@@ -152,13 +152,20 @@ export class DecisionChecker {
 
   /** A restarted master may hand out one replica more in place of those whose leases it forgot. */
   leases(core: MasterCore): void {
-    for (const {row, open} of core.context.running) {
+    const {context} = core;
+    for (const {row, open} of context.running) {
       const {targetReplicas, minQuorum, maxTotalReplicas} = row.policy;
       const leasesMax = Math.max(targetReplicas, minQuorum);
       const replicasMax = maxTotalReplicas + this.#master.lives - 1;
       for (const {index, replicas, issued} of open.values()) {
         const story = `${row.id}/${index}: ${replicas.length} leases, ${issued} replicas`;
         holds(replicas.length <= leasesMax && issued <= replicasMax, 'S5', () => story);
+        if (this.#master.lives === 1) continue; // given in this life, each of them
+        for (const {nodeId, replicaNo, proof} of replicas) {
+          const ref = {batchId: row.id, index, replicaNo};
+          const isGiven = replicaNo < issued && proof === leaseProof(context, nodeId, ref);
+          holds(isGiven, 'S5', () => `${story}; node ${nodeId} holds one that it was not given`);
+        }
       }
     }
   }

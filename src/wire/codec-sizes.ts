@@ -22,7 +22,11 @@ export const CLOSED_OVERHEAD_BYTES = LENGTH_DELIMITED;
 export const CLOSED_BATCH_BYTES_MAX = 5;
 /** A Pull, in its Envelope, without renewals. */
 export const PULL_OVERHEAD_BYTES = LENGTH_DELIMITED + 3 * UINT32_MAX + 5 + 3;
-export const RENEWAL_BYTES_MAX = 2 + 3 * UINT32_MAX + 3;
+export const RENEWAL_BYTES_MAX = 2 + 3 * UINT32_MAX + 3 + 5;
+/** Replicas that one Pull names at most. One that names fewer has named all. */
+export const RENEWALS_PER_PULL = Math.floor(
+  (PLAINTEXT_BYTES_MAX - PULL_OVERHEAD_BYTES) / RENEWAL_BYTES_MAX,
+);
 /** A Report, in its Envelope, without its results: nonce, tag and length of the body, signature. */
 export const REPORT_OVERHEAD_BYTES = LENGTH_DELIMITED + UINT32_MAX + LENGTH_DELIMITED + 66;
 /** All results of one report have to fit into this. */

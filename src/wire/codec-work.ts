@@ -60,11 +60,12 @@ export function pullProperties(message: Pull): volley.Pull.$Properties {
     nonce: message.nonce,
     wanted: message.wanted,
     wantedMs: message.wantedMs,
-    running: message.running.map(({batchId, index, replicaNo, permille}) => ({
+    running: message.running.map(({batchId, index, replicaNo, permille, proof}) => ({
       batch: batchId,
       index,
       replica: replicaNo,
       permille,
+      proof,
     })),
     load: message.load,
     groupKeyId: message.groupKeyId,
@@ -91,6 +92,7 @@ function readRenewal(renewal: volley.Renewal.$Properties): Renewal {
     index: renewal.index ?? 0,
     replicaNo: renewal.replica ?? 0,
     permille: within(renewal.permille ?? 0, 1_000),
+    proof: renewal.proof ?? 0,
   };
 }
 

@@ -75,7 +75,8 @@ export type ReplicaRef = {
   readonly index: number;
   readonly replicaNo: number;
 };
-export type Renewal = ReplicaRef & {readonly permille: number};
+/** `proof` is that of the lease; 0 = not told. */
+export type Renewal = ReplicaRef & {readonly permille: number; readonly proof: number};
 
 export type Pull = {
   readonly type: 'pull';

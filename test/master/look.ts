@@ -23,7 +23,13 @@ export const refOf = ({batchId, index, replicaNo, proof}: Work) => ({
 });
 
 export const renewalsOf = (work: readonly Work[]): Renewal[] =>
-  work.map(({batchId, index, replicaNo}) => ({batchId, index, replicaNo, permille: 0}));
+  work.map(({batchId, index, replicaNo, proof}) => ({
+    batchId,
+    index,
+    replicaNo,
+    permille: 0,
+    proof,
+  }));
 
 export const only = <T extends MasterEffect['type']>(
   effects: readonly MasterEffect[],

@@ -43,7 +43,7 @@ test('failed workunits, and a page that nothing is decided of, are as before the
   );
   rig.report(a, late.slice(1, 2));
   t.like(batchOf(rig, id).counters, {done: 1, failed: 1, reason: 'timedOut'});
-  rig.kill();
+  rig.killAndRest();
   t.like(batchOf(rig, id).counters, {done: 1, failed: 1});
   rig.join(a);
   for (let i = 0; i < 10; i++) rig.report(a, rig.pull(a, 64));

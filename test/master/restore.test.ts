@@ -91,7 +91,7 @@ for (const kind of ['range', 'lines'] as const)
       turns += 1;
       // Killed after each kind of turn; always between pull and report, nothing could ever come back.
       if (stage === 1 && turns % 2 === 0) return;
-      rig.kill();
+      rig.killAndRest();
       rig.feed();
       t.true(rig.core.context.epoch > epoch, 'the epoch grows');
       epoch = rig.core.context.epoch;
@@ -125,6 +125,7 @@ class Storm {
 
   #step(): void {
     const {rig} = this;
+    rig.pass(this.#prng.below(200));
     const node = this.#prng.pick(this.#nodes);
     const reports = this.#spool.get(node) ?? [];
     this.#spool.set(node, reports);
@@ -307,7 +308,7 @@ test('batch, report and capture numbers go on above those of earlier lives', t =
   rig.report(a, rig.pull(a, 1));
   const capture = rig.capture().id;
   const reports = rig.scan('report').map(([key]) => key);
-  rig.kill();
+  rig.killAndRest();
   rig.join(a, {actions: ['camera']});
   rig.report(a, rig.pull(a, 1));
   t.is(rig.submit(), (first + 1) as BatchId);

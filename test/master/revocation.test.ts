@@ -144,7 +144,7 @@ test('also those that wait on the disk for their workunit to be read again', t =
   rig.feed();
   const [bad, a, b] = rig.nodes(3) as [TestNode, TestNode, TestNode];
   votedOn(rig, bad, 'lie');
-  rig.kill();
+  rig.killAndRest();
   t.is(rig.scan('vote').length, 3);
   revoke(rig, bad);
   t.is(rig.scan('vote').length, 0);

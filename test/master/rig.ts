@@ -21,6 +21,7 @@ import type {
 } from '../../src/core/core.ts';
 import type {InputSource, Op, Policy, TableName} from '../../src/core/tables.ts';
 import type {MasterConfig} from '../../src/master/context.ts';
+import {silentAfterMs} from '../../src/master/liveness.ts';
 import type {MasterCore} from '../../src/master/master.ts';
 import {FIRST_TABLES, MasterRestore} from '../../src/master/restore.ts';
 import {encodeAck, encodeResults, encodeShot} from '../../src/wire/codec.ts';
@@ -166,6 +167,12 @@ export class MasterRig {
     this.reads = [];
     this.core.check();
     this.turn();
+  }
+
+  /** kill -9, and nobody comes back before the new life gives work again. */
+  killAndRest(): void {
+    this.kill();
+    this.pass(silentAfterMs(this.core.context.roster.size));
   }
 
   ask(request: OperatorRequest): OperatorAnswer {

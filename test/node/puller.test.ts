@@ -1,8 +1,9 @@
 import test from 'ava';
 import {Prng} from '../../src/base/prng.ts';
-import {addMono, asMonoMs, asWallMs} from '../../src/base/types.ts';
-import {Puller} from '../../src/node/puller.ts';
-import {Slots} from '../../src/node/slots.ts';
+import {addMono, asBatchId, asBlobId, asMonoMs, asWallMs} from '../../src/base/types.ts';
+import {Puller, wantedOf} from '../../src/node/puller.ts';
+import {heldOf, Slots} from '../../src/node/slots.ts';
+import {RENEWALS_PER_PULL} from '../../src/wire/codec-sizes.ts';
 import type {Assign} from '../../src/wire/message.ts';
 
 const NOW = asMonoMs(1_000);
@@ -94,4 +95,55 @@ test('a lost answer costs less than a second, and a silent master is asked once 
   for (let at = 20_000; at < 30_000; at++)
     if (puller.next(slots, 1, false, 0, addMono(NOW, at))) said += 1;
   t.true(said >= 6 && said <= 13, `${said} times in 10 s`);
+});
+
+/** Replicas in hand since before NOW, none of them measured. */
+function holding(count: number): Slots {
+  const slots = new Slots(1);
+  const batch = {
+    batchId: asBatchId(1),
+    appId: asBlobId('a1'.repeat(32)),
+    args: [],
+    leaseMs: 1,
+    timeLimitMs: 1,
+    memoryLimitMib: 1,
+    outputLimitBytes: 1,
+    leases: [],
+  };
+  for (let index = 0; index < count; index++) {
+    const lease = {
+      index,
+      replicaNo: 1,
+      proof: index + 7,
+      input: {kind: 'range', start: 0, end: 1},
+    } as const;
+    slots.add(heldOf(batch, lease, asMonoMs(NOW - 1)));
+  }
+  return slots;
+}
+
+test('another life of the master is told all that is in hand before more is asked for', t => {
+  const puller = new Puller(new Prng(1));
+  const count = RENEWALS_PER_PULL * 2 + 1;
+  const slots = holding(count);
+  slots.noteRunMs(asBlobId('a1'.repeat(32)), 0.01);
+  const proofs: number[] = [];
+  const wanted: number[] = [];
+  puller.begin(1_000, 1, NOW);
+  for (let pulls = 0; pulls < 3; pulls++) {
+    const pull = puller.next(slots, 1, false, 0, NOW);
+    if (!pull) return t.fail('it waits');
+    proofs.push(...pull.running.map(({proof}) => proof));
+    wanted.push(pull.wanted);
+    puller.onAssign(nothing(pull.nonce, 1_000), NOW);
+  }
+  t.is(new Set(proofs).size, count);
+  t.true(proofs.every(proof => proof >= 7));
+  t.deepEqual(wanted, [0, 0, wantedOf(slots)]);
+  t.is(puller.next(slots, 1, false, 0, NOW), undefined, 'told once');
+  puller.end();
+  puller.begin(1_000, 1, addMono(NOW, 10));
+  const again = puller.next(slots, 1, false, 0, addMono(NOW, 10));
+  t.is(again?.running.length, RENEWALS_PER_PULL);
+  t.is(again?.wanted, wantedOf(slots), 'the same life knows the rest');
 });

@@ -149,7 +149,9 @@ const pull = fc.record({
   nonce: uint32,
   wanted: uint32,
   wantedMs: uint32,
-  running: fc.array(fc.record({...replica, permille: upToPermille}), {maxLength: 256}),
+  running: fc.array(fc.record({...replica, permille: upToPermille, proof: uint32}), {
+    maxLength: 256,
+  }),
   load: fc.float({noDefaultInfinity: true, noNaN: true}),
   groupKeyId: fc.integer({min: 0, max: 255}),
 });

@@ -28,6 +28,7 @@ import {
   leaseBytesMax,
   PULL_OVERHEAD_BYTES,
   RENEWAL_BYTES_MAX,
+  RENEWALS_PER_PULL,
   REPORT_OVERHEAD_BYTES,
   resultBytesMax,
 } from '../../src/wire/codec-sizes.ts';
@@ -151,8 +152,14 @@ test('results of one report, added up to the bound, fit into a datagram', t => {
 
 test('the overheads of Pull and CommandCopy hold for the largest numbers', t => {
   const most = 2 ** 32 - 1;
-  const renewal = {batchId: most as never, index: most, replicaNo: most, permille: 1_000};
-  const running = Array.from({length: 49}, () => renewal);
+  const renewal = {
+    batchId: most as never,
+    index: most,
+    replicaNo: most,
+    permille: 1_000,
+    proof: most,
+  };
+  const running = Array.from({length: RENEWALS_PER_PULL}, () => renewal);
   const pull = {
     type: 'pull',
     nonce: most,

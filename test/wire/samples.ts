@@ -109,8 +109,8 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     wanted: 8,
     wantedMs: 60_000,
     running: [
-      {batchId: asBatchId(7), index: 0, replicaNo: 1, permille: 0},
-      {batchId: asBatchId(7), index: 70_000, replicaNo: 2, permille: 1_000},
+      {batchId: asBatchId(7), index: 0, replicaNo: 1, permille: 0, proof: 0},
+      {batchId: asBatchId(7), index: 70_000, replicaNo: 2, permille: 1_000, proof: 0},
     ],
     load: 0.5,
     groupKeyId: 0,
@@ -162,6 +162,13 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
 export const MESSAGES: Readonly<Record<string, Message>> = {
   ...MESSAGES_AT_FIRST,
   pullGroupKey: {...(MESSAGES_AT_FIRST['pull'] as Pull), groupKeyId: 200},
+  pullProofs: {
+    ...(MESSAGES_AT_FIRST['pull'] as Pull),
+    running: [
+      {batchId: asBatchId(7), index: 1, replicaNo: 1, permille: 0, proof: 0xdeadbeef},
+      {batchId: asBatchId(7), index: 2, replicaNo: 0, permille: 5, proof: 1},
+    ],
+  },
   helloInstance: {
     ...(MESSAGES_AT_FIRST['hello'] as Hello),
     instanceSeen: bytes(8, 9),
