@@ -1,5 +1,6 @@
 // What the parts of the master share: the tables in memory, the tools, and the effects of this turn.
 
+import {hex32, toUtf8} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import {
   asWallMs,
@@ -142,6 +143,15 @@ export class MasterContext {
   raiseEpoch(epoch: number): void {
     this.epoch = epoch;
     this.save(put('meta', EPOCH_KEY, encodeJson({epoch})));
+  }
+
+  /**
+   * First 8 bytes of SHA-256(lease secret ‖ 'epoch' ‖ epoch): what a node shows of an epoch that this master does not
+   * know any more. Leases are proven with other texts (leases.ts): they begin with a node's id.
+   */
+  epochProof(epoch: number): Uint8Array {
+    const text = toUtf8(`epoch${hex32(epoch)}`);
+    return this.crypto.sha256(this.config.leaseSecret, text).subarray(0, 8);
   }
 
   /**

@@ -26,9 +26,10 @@ import {Pending} from './pending.ts';
 import {type NodeState, peerOf, saveNode} from './roster.ts';
 
 /**
- * A node may have seen epochs that an old backup of the master has not; further ahead than this it is no
- * honest one. Epochs are 32 bits on the wire, and each raise costs a Welcome for every node: counted from
- * the first epoch of this life, so that nodes which raise it again and again do not use them up either.
+ * A node may have seen epochs that an old backup of the master has not, and shows a proof of its Welcome. One
+ * without (of an older version, or no honest one) is believed so far and no further: epochs are 32 bits on the
+ * wire, and each raise costs a Welcome for every node. Counted from the first epoch of this life, so that nodes
+ * which raise it again and again do not use them up either.
  */
 const EPOCH_LEAP_MAX = 65_536;
 /** One node raises the epoch no more often than this; refused, an honest one asks again later. */
@@ -113,7 +114,11 @@ export class Enrolment {
   #mayRaise(nodeId: NodeId, hello: Hello, now: Now): boolean {
     if (!this.#raises(hello)) return true;
     const raisedAt = this.#raisedAt.get(nodeId) ?? Number.NEGATIVE_INFINITY;
-    return hello.epochSeen <= this.#epochMax && now.mono >= raisedAt + RAISE_AGAIN_MS;
+    if (now.mono < raisedAt + RAISE_AGAIN_MS) return false;
+    const {epochSeen, epochProof} = hello;
+    return (
+      epochSeen <= this.#epochMax || equalBytes(epochProof, this.#context.epochProof(epochSeen))
+    );
   }
 
   /** A new node, or a known one with a new static key, spends one use of its token, or asks without one. */
@@ -250,6 +255,7 @@ export class Enrolment {
         clusterId: config.clusterId,
         instanceId: config.instanceId,
         epoch,
+        epochProof: this.#context.epochProof(epoch),
         seqFloor: this.#commands.seq,
         groupKey: groupKeys.newest.key,
         groupKeyId: groupKeys.newest.id,

@@ -21,13 +21,16 @@ export class Floor {
   }
 
   /** What a Welcome says is history. */
-  welcome({epoch, seqFloor, instanceId}: Welcome): void {
+  welcome({epoch, seqFloor, instanceId, epochProof: proof}: Welcome): void {
     const memory = this.#memory;
     const seen = memory.epoch === epoch ? memory.seq : 0;
     const seq = Math.max(seen, seqFloor);
     const instance = toHex(instanceId);
-    if (epoch === memory.epoch && seq === memory.seq && instance === memory.instance) return;
-    Object.assign(memory, {epoch, seq, instance});
+    const epochProof = toHex(proof);
+    const isProven = epochProof === memory.epochProof;
+    const isSame = epoch === memory.epoch && seq === memory.seq && instance === memory.instance;
+    if (isSame && isProven) return;
+    Object.assign(memory, {epoch, seq, instance, epochProof});
     this.#save();
   }
 
@@ -37,7 +40,7 @@ export class Floor {
    */
   raise(epoch: number, seq: number, once: boolean, now: MonoMs): void {
     const memory = this.#memory;
-    if (epoch > memory.epoch) memory.seq = 0;
+    if (epoch > memory.epoch) Object.assign(memory, {seq: 0, epochProof: ''});
     memory.epoch = Math.max(epoch, memory.epoch);
     memory.seq = Math.max(seq, memory.seq);
     if (once) this.#save();
@@ -50,7 +53,7 @@ export class Floor {
   }
 
   #row(): Op {
-    const {epoch, seq, instance} = this.#memory;
-    return put('meta', FLOOR_KEY, encodeJson({epoch, seq, instance}));
+    const {epoch, seq, instance, epochProof} = this.#memory;
+    return put('meta', FLOOR_KEY, encodeJson({epoch, seq, instance, epochProof}));
   }
 }

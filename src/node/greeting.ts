@@ -116,6 +116,7 @@ export class Greeting {
       receiptHead: memory.receiptHead,
       epochSeen: memory.epoch,
       instanceSeen: fromHex(memory.instance) ?? new Uint8Array(0),
+      epochProof: fromHex(memory.epochProof) ?? new Uint8Array(0),
       bootId: config.bootId,
       sandboxLevel: config.sandboxLevel,
     };

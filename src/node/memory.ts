@@ -36,6 +36,8 @@ export type NodeMemory = {
   receiptHead: number;
   /** Hex of the master's instance that welcomed this node into `epoch`; '' = none did. */
   instance: string;
+  /** Hex: shows a master on an old backup that there was this epoch; '' = nothing does. */
+  epochProof: string;
 };
 
 /** What a Welcome told: whose member this node is. */

@@ -20,7 +20,13 @@ export class NodeRestore {
   readonly #crypto: Crypto;
   readonly #prng: Prng;
   readonly #now: MonoMs;
-  readonly #memory: NodeMemory = {epoch: 0, seq: 0, receiptHead: 0, instance: ''};
+  readonly #memory: NodeMemory = {
+    epoch: 0,
+    seq: 0,
+    receiptHead: 0,
+    instance: '',
+    epochProof: '',
+  };
   readonly #spool: Spool;
   readonly #desk: CommandDesk;
   #enrolled = false;

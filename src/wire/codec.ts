@@ -253,6 +253,7 @@ function readReceipt(receipt: volley.Receipt.$Properties): Message {
 }
 
 const INSTANCE_BYTES = 8;
+const EPOCH_PROOF_BYTES = 8;
 
 function readHello(hello: volley.Hello.$Properties): Hello {
   return {
@@ -272,6 +273,7 @@ function readHello(hello: volley.Hello.$Properties): Hello {
     receiptHead: whole(hello.receiptHead ?? 0),
     epochSeen: hello.epochSeen ?? 0,
     instanceSeen: atMost(hello.instanceSeen, INSTANCE_BYTES),
+    epochProof: atMost(hello.epochProof, EPOCH_PROOF_BYTES),
     bootId: exactly(hello.bootId, 8),
     sandboxLevel: within(hello.sandboxLevel ?? 0, SANDBOX_LEVEL_MAX),
   };
@@ -283,6 +285,7 @@ function readWelcome(welcome: volley.Welcome.$Properties): Welcome {
     instanceId: atMost(welcome.instanceId, INSTANCE_BYTES),
     clusterId: exactly(welcome.clusterId, 16),
     epoch: welcome.epoch ?? 0,
+    epochProof: atMost(welcome.epochProof, EPOCH_PROOF_BYTES),
     seqFloor: welcome.seqFloor ?? 0,
     groupKey: exactly(welcome.groupKey, 32),
     groupKeyId: within(welcome.groupKeyId ?? 0, 255),

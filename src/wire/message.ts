@@ -38,6 +38,8 @@ export type Hello = {
   readonly epochSeen: number;
   /** Instance of the master that welcomed this node into that epoch; empty = none did. */
   readonly instanceSeen: Uint8Array;
+  /** As its Welcome said it; empty = it said none. */
+  readonly epochProof: Uint8Array;
   readonly bootId: Uint8Array;
   /** 0 … SANDBOX_LEVEL_MAX. */
   readonly sandboxLevel: number;
@@ -49,6 +51,8 @@ export type Welcome = {
   readonly instanceId: Uint8Array;
   readonly clusterId: Uint8Array;
   readonly epoch: number;
+  /** 8 bytes that only a master of this cluster can make; empty = it does not say. */
+  readonly epochProof: Uint8Array;
   readonly seqFloor: number;
   readonly groupKey: Uint8Array;
   readonly groupKeyId: number;

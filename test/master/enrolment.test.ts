@@ -246,6 +246,23 @@ test('nodes that raise the epoch again and again do not use the epochs up either
   t.true(rig.core.context.epoch <= first + 65_537, `epoch ${rig.core.context.epoch}`);
 });
 
+test('a node that shows a proof of its epoch is believed however far a restored backup is behind', t => {
+  // One insider leads the epoch far ahead in two lives; then the operator restores a backup from before.
+  const rig = MasterRig.ready();
+  const node = new TestNode('a');
+  rig.link(node);
+  const epochSeen = rig.core.context.epoch + 1_000_000;
+  const epochProof = rig.core.context.epochProof(epochSeen);
+  const refusals = (changes: Partial<Hello>): number =>
+    sentTo(rig.says(node, node.hello({epochSeen, ...changes})), node, 'refusal').length;
+  t.is(refusals({}), 1, 'without a proof');
+  t.is(refusals({epochProof: rig.core.context.epochProof(epochSeen - 1)}), 1, 'of another epoch');
+  const welcomed = rig.says(node, node.hello({epochSeen, epochProof}));
+  const [welcome] = sentTo(welcomed, node, 'welcome');
+  t.is(welcome?.epoch, epochSeen + 1);
+  t.deepEqual(welcome?.epochProof, rig.core.context.epochProof(epochSeen + 1));
+});
+
 test('one node raises the epoch only now and then, another one may at once', t => {
   const rig = MasterRig.ready();
   const [bad, other] = [new TestNode('bad'), new TestNode('other')];

@@ -82,6 +82,7 @@ export class TestNode {
       receiptHead: 0,
       epochSeen: 0,
       instanceSeen: new Uint8Array(0),
+      epochProof: new Uint8Array(0),
       bootId: this.bootId,
       ...changes,
     };

@@ -95,6 +95,7 @@ test('Hello tells the epoch and the receipt that were seen in earlier lives', t 
     epochSeen: 5,
     receiptHead: 321,
     instanceSeen: new Uint8Array(8).fill(1),
+    epochProof: new Uint8Array(8).fill(2),
   });
 });
 

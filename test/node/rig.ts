@@ -66,7 +66,6 @@ const trustOf = (id: Uint8Array, keys = root, version = 1) =>
     appKeys: [],
   });
 export const strangeTrust = (): Uint8Array => trustOf(clusterId, crypto.ed25519KeyPair());
-/** Of our root and our cluster. */
 export const newerTrust = (version: number): Uint8Array => trustOf(clusterId, root, version);
 const trust = trustOf(clusterId);
 
@@ -197,6 +196,7 @@ export class NodeRig {
       lostAfter: 0,
       clusterId,
       epoch: this.epoch,
+      epochProof: new Uint8Array(8).fill(2),
       seqFloor: this.#seq,
       groupKey: new Uint8Array(32).fill(3),
       groupKeyId: 1,

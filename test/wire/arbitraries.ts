@@ -120,6 +120,7 @@ const hello = fc.record({
   receiptHead: whole,
   epochSeen: uint32,
   instanceSeen: fc.constantFrom(0, 8).chain(exactly),
+  epochProof: fc.constantFrom(0, 8).chain(exactly),
   bootId: exactly(8),
   sandboxLevel: fc.nat(3),
 });
@@ -133,6 +134,7 @@ const welcome = fc.record({
   instanceId: fc.constantFrom(0, 8).chain(exactly),
   clusterId: exactly(16),
   epoch: uint32,
+  epochProof: fc.constantFrom(0, 8).chain(exactly),
   seqFloor: uint32,
   groupKey: exactly(32),
   groupKeyId: fc.integer({min: 0, max: 255}),

@@ -80,6 +80,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     receiptHead: 2 ** 53 - 1,
     epochSeen: 12,
     instanceSeen: bytes(0, 0),
+    epochProof: bytes(0, 0),
     bootId: bytes(8, 3),
     sandboxLevel: 0,
   },
@@ -101,6 +102,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     wallMs: wall,
     trust: bytes(200, 7),
     instanceId: bytes(0, 0),
+    epochProof: bytes(0, 0),
   },
   refusal: {type: 'refusal', reason: 'revoked'},
   pull: {
@@ -187,6 +189,8 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     lostEpoch: 1_014,
     lostAfter: 4_600,
   },
+  helloEpochProof: {...(MESSAGES_AT_FIRST['hello'] as Hello), epochProof: bytes(8, 14)},
+  welcomeEpochProof: {...(MESSAGES_AT_FIRST['welcome'] as Welcome), epochProof: bytes(8, 15)},
 };
 
 const commandWith = (what: Command['what']): Command => ({
