@@ -19,7 +19,7 @@ export type AttackPlan = {
 /** Any number: it only keeps these dice from those of planOf(). */
 const APART = 0x0a77ac4;
 
-const isBad = ({profile, misdeed}: NodePlan): boolean =>
+export const isBad = ({profile, misdeed}: NodePlan): boolean =>
   misdeed !== undefined || (profile !== 'honest' && profile !== 'slow');
 
 /** Adds attackers to a plan, never so many that a quorum and a majority of honest nodes are missing. */
@@ -33,7 +33,7 @@ export function withAttack(plan: Plan, quorum: number): Plan {
   const outsiders = on() ? between(prng, 1, 2) : 0;
   const middle = on() ? prng.below(plan.nodes.length) : undefined;
   const deedMs = between(prng, 50, 600);
-  if (calm || plan.nodes.length > 64 || plan.secondMasterAt !== undefined) return plan;
+  if (calm || plan.nodes.length > 64) return plan;
   const nodes = [...plan.nodes];
   // Some never come back after the heal: those that do must be a quorum, and more than all bad ones.
   const living = nodes.slice(0, nodes.length - plan.deadAfterHeal);

@@ -3,21 +3,21 @@
 
 import {assert} from '../base/assert.ts';
 import {Prng} from '../base/prng.ts';
-import type {Address, CaptureId, NodeId} from '../base/types.ts';
+import type {Address, NodeId} from '../base/types.ts';
 import type {Note} from '../core/core.ts';
 import type {JoinSecret} from '../wire/attempt.ts';
-import type {Report, ShotVerdict} from '../wire/message.ts';
+import type {Report} from '../wire/message.ts';
 import {AttackChecker} from './attack-checker.ts';
 import type {AttackPlan} from './attack-plan.ts';
 import {BadNode} from './byzantine.ts';
 import {exponential} from './dice.ts';
-import {type Fabric, GROUP_ADDRESS, holds, MASTER_ADDRESS, type Mischief} from './fabric.ts';
+import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, type Mischief} from './fabric.ts';
 import {ManInTheMiddle} from './man-in-the-middle.ts';
 import type {Misdeed} from './misdeeds.ts';
 import {Outsider} from './outsider.ts';
 import type {Plan} from './plan.ts';
 import type {SimMaster} from './sim-master.ts';
-import {type NodePlan, SimNode} from './sim-node.ts';
+import {SimNode} from './sim-node.ts';
 import {EVENT} from './timeline.ts';
 
 export type Town = {
@@ -140,11 +140,12 @@ export class Attack implements Mischief {
     };
   }
 
-  masterBooted(): void {
-    const {master, nodes, plan} = this.#town;
+  /** The one that everybody knows, or a second one on a copy of its folder. */
+  masterBooted(master: SimMaster): void {
+    const {nodes, plan} = this.#town;
     // A node with a new card is a new one for the master.
     const most = nodes.length + plan.reflashAt.length;
-    this.checker.watchMaster(master, MASTER_ADDRESS, most);
+    this.checker.watchMaster(master, master.address, most);
   }
 
   /** What is written about bad nodes, or by them, is no wonder. */
@@ -182,63 +183,7 @@ export class Attack implements Mischief {
     this.#middle?.end();
     for (const clone of this.#clones) clone.crash();
   }
-
-  /**
-   * After all of it a command still reaches every honest node. A disk that failed before the heal may still
-   * stop its process in the middle of a call: then there is another.
-   * @param runUntil false = it did not happen in time
-   */
-  rollCall(runUntil: (until: number, done: () => boolean) => boolean): void {
-    const {timeline} = this.#town.fabric;
-    runUntil(timeline.now + CURRENT_MS, () => false);
-    for (let left = ROLL_CALLS; ; left--) {
-      const missing = this.#call();
-      if (runUntil(timeline.now + ROLL_CALL_MS, () => missing() === '')) return;
-      holds(left > 1, 'L2', () => `a command after the attack does not reach ${missing()}`);
-    }
-  }
-
-  /** Asks for one shot of everybody; who has not stated what became of it. */
-  #call(): () => string {
-    const {master, nodes} = this.#town;
-    const capture = {
-      action: 'camera',
-      args: [],
-      target: {labels: [], nodes: []},
-      leadMs: 500,
-      shots: 1,
-      intervalMs: 100,
-    };
-    let captureId: CaptureId | undefined;
-    master.operator({kind: 'capture', capture}, answer => {
-      if (answer.ok) captureId = answer.captureId;
-    });
-    return () => {
-      const called = captureId === undefined ? undefined : master.core?.capture(captureId);
-      if (!called) return 'anybody';
-      const stated = new Map(
-        [...called.shots.values()].map(shot => [shot.nodeId, shot.statement?.verdict]),
-      );
-      return nodes
-        .filter(node => !node.buried && node.plan.misdeed === undefined)
-        .filter(({nodeId}) => !master.core?.context.roster.node(nodeId)?.row.revokedAt)
-        .filter(({plan, nodeId}) => !obeyed(plan, stated.get(nodeId)))
-        .map(({no, nodeId}) => `node ${no} (${stated.get(nodeId) ?? 'silent'})`)
-        .join(', ');
-    };
-  }
 }
-
-/** A lens may be dirty; an owner may not want it. */
-const obeyed = ({actions}: NodePlan, verdict: ShotVerdict | undefined): boolean =>
-  actions.includes('camera')
-    ? verdict === 'fired' || verdict === 'failed'
-    : verdict === 'forbidden';
-
-/** So long after the heal every node is in the current epoch. */
-const CURRENT_MS = 30_000;
-const ROLL_CALL_MS = 20_000;
-const ROLL_CALLS = 3;
 
 /** The master listens on two addresses. */
 const hostOf = (address: Address): Address =>

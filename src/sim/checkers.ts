@@ -15,6 +15,7 @@ import type {Spooled} from '../node/spool.ts';
 import type {FireOrder} from '../runtime/ports.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ShotStatement} from '../wire/message.ts';
+import {CommandChecker} from './command-checker.ts';
 import {holds, type Watcher} from './fabric.ts';
 import {type MasterBelief, MasterChecker} from './master-checker.ts';
 import {NodeChecker} from './node-checker.ts';
@@ -40,6 +41,7 @@ export type CheckersOptions = {
 export class Checkers implements Watcher {
   readonly masterChecker: MasterChecker;
   readonly nodeChecker: NodeChecker;
+  readonly commandChecker: CommandChecker;
   readonly revokeChecker = new RevokeChecker();
   readonly #options: CheckersOptions;
   #turns = 0;
@@ -51,6 +53,7 @@ export class Checkers implements Watcher {
       const plan = nodes.get(nodeId)?.plan;
       return plan?.misdeed ?? plan?.profile;
     };
+    this.commandChecker = new CommandChecker(master, now);
     this.masterChecker = new MasterChecker(crypto, master, plans, profileOf);
     this.nodeChecker = new NodeChecker(
       crypto,
@@ -86,6 +89,7 @@ export class Checkers implements Watcher {
   masterBooted(core: MasterCore): void {
     core.check();
     this.revokeChecker.masterBooted(core);
+    this.commandChecker.booted();
     this.masterChecker.booted();
   }
 

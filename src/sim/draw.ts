@@ -62,8 +62,9 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const revokes = drawRevokes(seed, profiles, spare, safetyMs);
   // What the copy does not know of, a revocation or a restored backup, is another story.
   const isAlone = isLarge || plan.disasters.restoreMs > 0 || revokes.length > 0 || reflashes > 0;
-  if (isAlone || !prng.chance(0.15)) return withAttack({...plan, revokes}, quorum);
-  return {...plan, revokes, beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
+  const isOne = isAlone || !prng.chance(0.15);
+  const two = {beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
+  return withAttack({...plan, revokes, ...(isOne ? {} : two)}, quorum);
 }
 
 /** One slow node may be all that is left beside another: it does everything, and some of it twice. */

@@ -10,6 +10,7 @@ import type {Spooled} from '../node/spool.ts';
 import type {FireOrder, Journal} from '../runtime/ports.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {exponential} from './dice.ts';
+import type {SimMaster} from './sim-master.ts';
 import type {SimNetwork} from './sim-network.ts';
 import type {SimNode} from './sim-node.ts';
 import {EVENT, type Timeline} from './timeline.ts';
@@ -91,7 +92,7 @@ export interface Watcher {
 /** Somebody who does wrong on purpose: hears of each start, and of each note that may be about it. */
 export interface Mischief {
   nodeBooted(node: SimNode): void;
-  masterBooted(): void;
+  masterBooted(master: SimMaster): void;
   /** Whether this note is no wonder. @param name whose journal it is in */
   excuses(name: string, note: Note): boolean;
 }

@@ -2,10 +2,10 @@
 // off one by one, nodes, workunits and time are halved. Greedy, as delta debugging does it (Zeller and
 // Hildebrandt, 2002); what comes out is a plan to read and to keep.
 
+import {isBad} from './attack-plan.ts';
 import {CALM_HOST} from './fabric.ts';
 import {type BatchPlan, NO_DISASTERS, type Plan} from './plan.ts';
 import {CALM} from './sim-network.ts';
-import type {NodePlan} from './sim-node.ts';
 
 export type Failure = {readonly invariant: string; readonly story: string};
 type Attempt = {readonly what: string; readonly plan: Plan};
@@ -60,6 +60,9 @@ function* attempts(plan: Plan): Generator<Attempt> {
   yield* off(plan, 'network', CALM);
   yield* off(plan, 'host', CALM_HOST);
   if (plan.deadAfterHeal > 0) yield {what: 'deadAfterHeal', plan: {...plan, deadAfterHeal: 0}};
+  yield* noAttack(plan);
+  if (plan.revokes?.length) yield {what: 'revocations', plan: {...plan, revokes: []}};
+  if (plan.secondMasterAt > 0) yield {what: 'second master', plan: {...plan, secondMasterAt: 0}};
   if (plan.beaconMs > 0) yield {what: 'beacons', plan: {...plan, beaconMs: 0}};
   if (plan.safetyMs > 1_000)
     yield {what: 'half the time', plan: {...plan, safetyMs: Math.ceil(plan.safetyMs / 2)}};
@@ -127,12 +130,28 @@ function* plainNodes(plan: Plan): Generator<Attempt> {
     yield {what: 'clocks of nodes', plan: {...plan, nodes}};
 }
 
-const isGood = ({profile}: NodePlan): boolean => profile === 'honest' || profile === 'slow';
+function* noAttack(plan: Plan): Generator<Attempt> {
+  const {attack, ...calm} = plan;
+  if (!attack) return;
+  const good = plan.nodes.map(({misdeed: _, ...node}) => node);
+  yield {what: 'attack', plan: {...calm, nodes: good}};
+  if (attack.outsiders > 0)
+    yield {what: 'outsiders', plan: {...plan, attack: {...attack, outsiders: 0}}};
+  if (attack.middle !== undefined)
+    yield {what: 'the man in the middle', plan: {...plan, attack: {...attack, middle: undefined}}};
+  for (const [i, {misdeed}] of plan.nodes.entries()) {
+    const honest = good[i];
+    if (misdeed && honest)
+      yield {what: misdeed, plan: {...plan, nodes: plan.nodes.with(i, honest)}};
+  }
+}
 
 /** Enough honest nodes must be left for every quorum and for a majority: else it fails for want of them. */
-export function isFair({nodes, batches, deadAfterHeal}: Plan): boolean {
-  const good = nodes.filter(isGood).length;
-  const bad = nodes.length - good;
+export function isFair({nodes, batches, deadAfterHeal, revokes = []}: Plan): boolean {
+  const bad = nodes.filter(isBad).length;
+  const gone = new Set(revokes.map(({nodeNo}) => nodeNo));
+  const living = nodes.slice(0, nodes.length - deadAfterHeal);
+  const good = living.filter((node, i) => !isBad(node) && !gone.has(i + 1)).length;
   const quorum = Math.max(1, ...batches.map(({request}) => request.policy.minQuorum ?? 2));
-  return good - deadAfterHeal >= Math.max(quorum, bad + 1);
+  return good >= Math.max(quorum, bad + 1);
 }

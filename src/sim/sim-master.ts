@@ -144,9 +144,14 @@ export class SimMaster {
     return this.#process !== undefined;
   }
 
+  /** The cluster's clock at the start of the world, as this life keeps it. */
+  get clusterAtZero(): number {
+    return this.#wallOfLife;
+  }
+
   /** Wall clock at the start of the world, as the life with this epoch had it. */
   wallAtZero(epoch: number): number {
-    return this.#wallOfEpoch.get(epoch) ?? this.#wallAtZero;
+    return this.#wallOfEpoch.get(epoch) ?? this.#wallOfLife;
   }
 
   boot(): void {
@@ -206,7 +211,7 @@ export class SimMaster {
     this.#process = {core, clock, link, runtime};
     fabric.trace?.(`master boots, life ${this.lives}, epoch ${core.context.epoch}`);
     this.#watcher?.masterBooted(core);
-    if (this.#isFirst) fabric.mischief?.masterBooted();
+    fabric.mischief?.masterBooted(this);
     runtime.start();
   }
 
@@ -295,7 +300,9 @@ export class SimMaster {
     this.#wallOfEpoch.set(this.#process.core.context.epoch, this.#wallOfLife);
   }
 
+  /** The machine's clock is set: the cluster's follows with the next life. */
   stepWall(ms: number): void {
+    this.#wallAtZero += ms;
     this.#process?.clock.stepWall(ms);
   }
 

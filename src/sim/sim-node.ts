@@ -69,6 +69,7 @@ export class SimNode {
   #before: Snapshot = new Map();
   #atBoot: Snapshot = new Map();
   #buried = false;
+  #wallStepMs = 0;
   lives = 0;
 
   /**
@@ -208,7 +209,7 @@ export class SimNode {
       timeline,
       no: this.no,
       monoAtStart: prng.fraction() * 1e6,
-      wallAtZero: WALL_AT_ZERO + this.plan.wallOffsetMs,
+      wallAtZero: WALL_AT_ZERO + this.plan.wallOffsetMs + this.#wallStepMs,
       drift: this.plan.drift,
       turnMs: () => this.#fabric.turnMs(),
     });
@@ -299,6 +300,7 @@ export class SimNode {
   }
 
   stepWall(ms: number): void {
+    this.#wallStepMs += ms;
     this.#process?.clock.stepWall(ms);
   }
 

@@ -13,6 +13,7 @@ import {Checkers} from './checkers.ts';
 import {Calamity} from './disasters.ts';
 import {Fabric, holds, SimFailure} from './fabric.ts';
 import type {Plan} from './plan.ts';
+import {rollCall} from './roll-call.ts';
 import {SimCrypto} from './sim-crypto.ts';
 import {SimMaster} from './sim-master.ts';
 import {SimNetwork} from './sim-network.ts';
@@ -24,6 +25,7 @@ import {EVENT, Timeline} from './timeline.ts';
 const DRAIN_MS = 90_000;
 /** Everybody is back after the heal within this. */
 const REJOIN_MS = 30_000;
+const CALLED_MAX = 64;
 /** More events than this at one instant are a loop. */
 const EVENTS_AT_ONCE_MAX = 1_000_000;
 
@@ -99,7 +101,7 @@ export class World {
     this.heal();
     this.rejoin();
     this.liveness();
-    this.attack?.rollCall((until, done) => this.runUntil(until, done));
+    this.rollCall();
     this.audit();
   }
 
@@ -143,6 +145,14 @@ export class World {
   rejoin(): void {
     const joined = this.runUntil(this.timeline.now + REJOIN_MS, () => this.#allJoined());
     if (!joined) throw new SimFailure('L2', `not all are back after the heal: ${this.hanging()}`);
+  }
+
+  /** Of a large room thousands of shots would only take time. */
+  rollCall(): void {
+    if (this.nodes.length > CALLED_MAX) return;
+    const {master, nodes} = this;
+    const runUntil = (until: number, done: () => boolean) => this.runUntil(until, done);
+    rollCall({master, nodes, now: () => this.timeline.now, runUntil});
   }
 
   #allJoined(): boolean {

@@ -109,9 +109,7 @@ test('L2: a command that does not reach somebody after the attack', t => {
   const [node] = world.nodes;
   world.heal();
   if (node) world.network.set(node.address, {cut: true});
-  breaks(t, 'L2', /does not reach node 1 \(silent\)/, () =>
-    world.attack?.rollCall((until, done) => world.runUntil(until, done)),
-  );
+  breaks(t, 'L2', /does not reach node 1 \(silent\)/, () => world.rollCall());
 });
 
 const KINDS: readonly (readonly Misdeed[])[] = [

@@ -127,7 +127,18 @@ test('a world that breaks nothing ends well', t => {
   const world = new World(planOf({fires: true}));
   t.notThrows(() => world.run());
   t.is(world.checkers.masterChecker.model.decisions.size, WORKUNITS);
-  t.is(world.checkers.nodeChecker.firedCount, 3);
+  t.is(world.checkers.nodeChecker.firedCount, 6, 'the capture of the plan and the roll call');
+});
+
+test('S6: a command that says another instant than it was issued at', t => {
+  const world = new World(planOf({fires: true}));
+  world.start();
+  const {core} = world.master;
+  if (!core) return t.fail('no master');
+  const instant = core.context.instant.bind(core.context);
+  core.context.instant = mono => asWallMs(instant(mono) + 5_000);
+  breaks(t, 'S6', /says an instant 5000 ms from now/, () => world.runUntil(10_000));
+  t.is(world.checkers.commandChecker.issued, 0);
 });
 
 test('P1: a result that is acknowledged and not stored', t => {
