@@ -57,10 +57,13 @@ export class JournalAudit {
       else this.#claims.set(rowKey, {digest, journalNo});
   }
 
-  /** @param headRow payload of meta/head, undefined when there is none */
-  end(headRow: Uint8Array | undefined): JournalVerdict {
+  /**
+   * @param headRow payload of meta/head, undefined when there is none
+   * @param witnessed how far the journal was durable, as its witness says
+   */
+  end(headRow: Uint8Array | undefined, witnessed?: Head): JournalVerdict {
     if (this.#damage) return this.#damage;
-    const fault = this.#faultOfHead(headRow);
+    const fault = this.#faultOfHead(headRow) ?? this.#faultOfEnd(witnessed);
     return fault ? {kind: 'damaged', ...fault} : {kind: 'good', head: this.#head};
   }
 
@@ -101,6 +104,18 @@ export class JournalAudit {
     if (!equalBytes(row.previous, this.#head.hash))
       return 'the row does not follow from the row before it';
     return undefined;
+  }
+
+  /** A lost tail leaves a good, shorter journal. A witness that is older than the journal says nothing. */
+  #faultOfEnd(witnessed: Head | undefined): {journalNo: number; reason: string} | undefined {
+    const {journalNo, hash} = this.#head;
+    if (!witnessed || witnessed.journalNo < journalNo) return undefined;
+    if (witnessed.journalNo > journalNo) {
+      const reason = `rows up to ${witnessed.journalNo} were durable and are missing`;
+      return {journalNo: journalNo + 1, reason};
+    }
+    if (equalBytes(witnessed.hash, hash)) return undefined;
+    return {journalNo, reason: 'it is not the row that was written'};
   }
 
   #faultOfHead(headRow: Uint8Array | undefined): {journalNo: number; reason: string} | undefined {

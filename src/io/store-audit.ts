@@ -2,7 +2,6 @@
 // row what the journal says was written last, and is none missing? One flipped bit anywhere in the folder
 // either changes nothing or is found here (test/system/bit-flips.test.ts).
 
-import {equalBytes} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {BASE_KEY, HEAD_KEY, type Head} from '../core/journal.ts';
 import {JournalAudit} from '../core/journal-audit.ts';
@@ -88,23 +87,10 @@ class Examination {
     this.#audit = new JournalAudit(this.#crypto, await store.get('meta', BASE_KEY));
     for await (const [key, payload] of store.scan('journal'))
       if (!this.#audit.row(key, payload)) break;
-    const verdict = this.#audit.end(await store.get('meta', HEAD_KEY));
+    const verdict = this.#audit.end(await store.get('meta', HEAD_KEY), store.witnessed);
+    this.#isWhole = verdict.kind === 'good';
     if (verdict.kind === 'damaged')
       this.found(`journal/${journalKey(verdict.journalNo)}`, verdict.reason, verdict.journalNo);
-    else this.#isWhole = this.#agrees(store.witnessed);
-  }
-
-  #agrees(witnessed: Head | undefined): boolean {
-    const {head} = this.#audit;
-    if (!witnessed || witnessed.journalNo < head.journalNo) return true;
-    const isLonger = witnessed.journalNo > head.journalNo;
-    if (!isLonger && equalBytes(witnessed.hash, head.hash)) return true;
-    const journalNo = isLonger ? head.journalNo + 1 : head.journalNo;
-    const reason = isLonger
-      ? `rows up to ${witnessed.journalNo} were durable and are missing`
-      : 'it is not the row that was written';
-    this.found(`journal/${journalKey(journalNo)}`, reason, journalNo);
-    return false;
   }
 
   row({rowKey, payload, fault}: StoredRow): void {

@@ -1,42 +1,18 @@
 // A new store from what can be read of a damaged one: everything that LevelDB still gives, held against the
-// journal as far as it is whole. It works on a copy and writes to a folder of its own.
-//
-//   damaged   rows that are missing, unreadable or not what the journal says was written last
-//   lastGood  the commit before the first one that anything is missing of: the new journal begins behind it,
-//             so that every receipt for something that may be lost has a higher number, and nodes see that
+// journal as far as it is whole (core/journal-salvage.ts). It works on a copy and writes to a folder of its own.
 
 import {Level} from 'level';
 import {VolleyError} from '../base/errors.ts';
-import {
-  BASE_KEY,
-  decodeHead,
-  decodeJournalRow,
-  digestOf,
-  EMPTY_HEAD,
-  encodeHead,
-  HEAD_KEY,
-  type Head,
-  type JournalRow,
-  journalOps,
-} from '../core/journal.ts';
-import {type Op, put, TABLES, type TableName} from '../core/tables.ts';
+import type {Head} from '../core/journal.ts';
+import {JournalSalvage, newStore, type Readable, type Tables} from '../core/journal-salvage.ts';
+import type {Op} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {type LevelStore, openLevelStore} from './level-store.ts';
 import {examineStore, type RowDamage} from './store-audit.ts';
 
 type Hash = Pick<Crypto, 'sha256'>;
-export type Tables = Map<TableName, Map<string, Uint8Array>>;
 
-export type Salvaged = {
-  /** Without `journal`, meta/head and meta/base. Rows that are in `damaged` may be there in an older form. */
-  readonly tables: Tables;
-  readonly damaged: ReadonlySet<string>;
-  readonly damages: readonly RowDamage[];
-  readonly lastGood: Head;
-};
-
-/** Rows of one commit of the new store. */
-const ROWS_PER_COMMIT = 2_000;
+export type Salvaged = Readable & {readonly damages: readonly RowDamage[]};
 
 /** Reads what there is; `copy` is changed. Needs memory for all of it. */
 export async function salvageStore(copy: string, crypto: Hash): Promise<Salvaged> {
@@ -63,7 +39,7 @@ async function readOnce(copy: string, crypto: Hash): Promise<Salvaged> {
   try {
     const {damages} = await examineStore(store, crypto);
     const isWhole = !damages.some(({table}) => table === 'journal' || table === 'store');
-    const reading = new Reading(crypto, isWhole);
+    const reading = new JournalSalvage(crypto, isWhole);
     await store
       .look(({rowKey, payload, fault}) => reading.row(rowKey, payload, fault))
       .catch(() => {});
@@ -71,107 +47,6 @@ async function readOnce(copy: string, crypto: Hash): Promise<Salvaged> {
   } finally {
     await store.close();
   }
-}
-
-type Known = {readonly digest: number | undefined; readonly journalNo: number};
-
-class Reading {
-  readonly #crypto: Hash;
-  readonly #isWhole: boolean;
-  readonly #rows = new Map<string, Uint8Array>();
-  readonly #journal = new Map<number, {row: JournalRow; payload: Uint8Array}>();
-  readonly #damaged = new Set<string>();
-
-  /** @param isWhole the journal is: a row that it does not know was deleted */
-  constructor(crypto: Hash, isWhole: boolean) {
-    this.#crypto = crypto;
-    this.#isWhole = isWhole;
-  }
-
-  row(rowKey: string, payload: Uint8Array, fault: string | undefined): void {
-    if (fault !== undefined) this.#damaged.add(rowKey);
-    else if (rowKey.startsWith('journal/')) this.#journalRow(payload);
-    else this.#rows.set(rowKey, payload);
-  }
-
-  #journalRow(payload: Uint8Array): void {
-    try {
-      const row = decodeJournalRow(payload);
-      this.#journal.set(row.journalNo, {row, payload});
-    } catch {
-      // No commit that we can read: a gap.
-    }
-  }
-
-  end(): Omit<Salvaged, 'damages'> {
-    const base = this.#base();
-    const claims = this.#claims();
-    let firstLost = this.#firstGap(base);
-    const lost = (rowKey: string, known: Known | undefined): void => {
-      this.#damaged.add(rowKey);
-      if (known) firstLost = Math.min(firstLost, known.journalNo);
-    };
-    for (const rowKey of [...this.#damaged]) lost(rowKey, claims.get(rowKey));
-    for (const [rowKey, known] of claims)
-      if (known.digest !== undefined && !this.#rows.has(rowKey)) lost(rowKey, known);
-    const tables: Tables = new Map();
-    for (const [rowKey, payload] of this.#rows) {
-      const known = claims.get(rowKey);
-      if (!this.#isKept(rowKey, known)) continue;
-      if (known && known.digest !== digestOf(this.#crypto, payload)) lost(rowKey, known);
-      place(tables, rowKey, payload);
-    }
-    return {tables, damaged: this.#damaged, lastGood: this.#headAt(base, firstLost - 1)};
-  }
-
-  /** Not the ends of the old journal, nor a row that was deleted and came back. */
-  #isKept(rowKey: string, known: Known | undefined): boolean {
-    if (rowKey === `meta/${HEAD_KEY}` || rowKey === `meta/${BASE_KEY}`) return false;
-    return known ? known.digest !== undefined : !this.#isWhole;
-  }
-
-  #base(): Head {
-    const payload = this.#rows.get(`meta/${BASE_KEY}`);
-    try {
-      return payload ? decodeHead(payload) : EMPTY_HEAD;
-    } catch {
-      return EMPTY_HEAD;
-    }
-  }
-
-  #firstGap(base: Head): number {
-    let journalNo = base.journalNo + 1;
-    while (this.#journal.has(journalNo)) journalNo += 1;
-    return journalNo;
-  }
-
-  #headAt(base: Head, journalNo: number): Head {
-    const found = this.#journal.get(journalNo);
-    if (found) return {journalNo, hash: this.#crypto.sha256(found.payload)};
-    return journalNo === base.journalNo ? base : {...EMPTY_HEAD, journalNo: Math.max(0, journalNo)};
-  }
-
-  /** What every readable commit says, the newest of each row. */
-  #claims(): Map<string, Known> {
-    const claims = new Map<string, Known>();
-    const numbers = [...this.#journal.keys()].sort((a, b) => a - b);
-    for (const journalNo of numbers)
-      for (const {rowKey, digest} of this.#journal.get(journalNo)?.row.claims ?? [])
-        claims.set(rowKey, {digest, journalNo});
-    return claims;
-  }
-}
-
-function place(tables: Tables, rowKey: string, payload: Uint8Array): void {
-  const slash = rowKey.indexOf('/');
-  const table = rowKey.slice(0, slash) as TableName;
-  if (!Object.hasOwn(TABLES, table)) return;
-  let rows = tables.get(table);
-  if (!rows) {
-    rows = new Map();
-    tables.set(table, rows);
-  }
-  rows.set(rowKey.slice(slash + 1), payload);
 }
 
 /** Writes the rows to a new store in `folder`, whose journal begins behind `base`. */
@@ -183,20 +58,7 @@ export async function writeStore(
 ): Promise<void> {
   const store = await openLevelStore(folder);
   try {
-    let head = base;
-    let ops: Op[] = [put('meta', BASE_KEY, encodeHead(base))];
-    const flush = async (): Promise<void> => {
-      const made = journalOps(crypto, head, ops);
-      await committed(store, made.ops);
-      head = made.head;
-      ops = [];
-    };
-    for (const [table, rows] of tables)
-      for (const [key, payload] of rows) {
-        ops.push(put(table, key, payload));
-        if (ops.length >= ROWS_PER_COMMIT) await flush();
-      }
-    if (ops.length > 0) await flush();
+    for (const ops of newStore(tables, base, crypto)) await committed(store, ops);
   } finally {
     await store.close();
   }

@@ -13,6 +13,7 @@
 
 import {hex32} from '../base/bytes.ts';
 import {asBatchId, asBlobId, asNodeId, type BatchId} from '../base/types.ts';
+import type {Tables} from '../core/journal-salvage.ts';
 import {
   type BatchRow,
   batchKey,
@@ -38,9 +39,6 @@ import {type Vote, wantedAfterRestart} from './validator.ts';
 
 /** Starts of a master that a stale epoch row may hide; far below the leap that nodes' Hellos may ask for. */
 const EPOCH_LEAP = 1_000;
-
-/** Rows of each table by their keys. */
-export type Tables = Map<TableName, Map<string, Uint8Array>>;
 
 export type BatchLoss = {
   readonly batchId: BatchId;
