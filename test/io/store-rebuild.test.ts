@@ -100,6 +100,7 @@ test('a master comes up from what is rebuilt, ends its batches and pays each vot
     const after = new MasterRig(made.rows);
     after.core.check();
     if (known.length < nodes.length || after.core.context.batches.size < 2) continue;
+    after.rest();
     finish(after, known);
     const batches = [...after.core.context.batches.values()].filter(({row}) => row.count > 0);
     for (const {counters} of batches) t.like(counters, {state: 'done', done: 300}, shape);

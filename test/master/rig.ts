@@ -172,6 +172,11 @@ export class MasterRig {
   /** kill -9, and nobody comes back before the new life gives work again. */
   killAndRest(): void {
     this.kill();
+    this.rest();
+  }
+
+  /** The new life gives work again, though nobody told what was out. */
+  rest(): void {
     this.pass(silentAfterMs(this.core.context.roster.size));
   }
 

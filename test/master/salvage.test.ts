@@ -366,6 +366,7 @@ test('a decision that is open again is paid for once, though two other reports w
   for (const [, row] of next.scan('credit')) t.is(decodeCredit(row).credit, 0);
   next.turn();
   for (const node of [a, b, c]) next.join(node);
+  next.rest();
   for (const node of [a, b, c]) next.report(node, next.pull(node, 4));
   t.is(batchOf(next, id).counters.done, 2);
   const paid = next.scan('credit').reduce((sum, [, row]) => sum + decodeCredit(row).credit, 0);
