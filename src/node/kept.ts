@@ -4,20 +4,26 @@
 // one comes, with a save that may be lost, so keeping costs no commit.
 //
 //   spool/<nonce>   the report, as before its receipt
-//   kept/<nonce>    journal number and epoch of its receipt (rows of before name no epoch: the first); without
-//                   this row a spool row waits for its receipt
+//   kept/<nonce>    journal number, epoch and instance of the master of its receipt (older rows name less: the
+//                   first epoch, no instance); without this row a spool row waits for its receipt
 //
 // A report whose outputs are files is not kept: its files go with the receipt, they may be large.
 
-import {ByteReader, ByteWriter, hex32} from '../base/bytes.ts';
+import {ByteReader, ByteWriter, fromHex, hex32, toHex} from '../base/bytes.ts';
 import {del, type Op, put} from '../core/tables.ts';
 
 const REPORTS_MAX = 256;
 const BYTES_MAX = 1_024 * 1_024;
 
 type Report = {readonly body: Uint8Array; readonly signature: Uint8Array};
-/** Where the master put it: `journalNo` of its receipt, and the epoch in which that came. */
-export type Acknowledged = {readonly journalNo: number; readonly epoch: number};
+/** Where the master put it: `journalNo` of its receipt, the epoch and the life of the master in which that came. */
+export type Acknowledged = {
+  readonly journalNo: number;
+  readonly epoch: number;
+  /** Hex of the 8 bytes that name a life of a master; '' = not known. */
+  readonly instance: string;
+};
+const INSTANCE_BYTES = 8;
 type KeptReport = Report & Acknowledged;
 
 export class Kept {
@@ -36,7 +42,8 @@ export class Kept {
     const reader = new ByteReader(row);
     const journalNo = reader.varint();
     const epoch = reader.done ? 0 : reader.varint();
-    this.#numbers.set(Number.parseInt(key, 16), {journalNo, epoch});
+    const instance = reader.done ? '' : toHex(reader.raw(INSTANCE_BYTES));
+    this.#numbers.set(Number.parseInt(key, 16), {journalNo, epoch, instance});
   }
 
   /** true = this spool row was acknowledged in an earlier life. */
@@ -48,10 +55,12 @@ export class Kept {
   }
 
   /** The receipt is here: the row stays, with its number; the oldest go. */
-  add(nonce: number, {body, signature}: Report, {journalNo, epoch}: Acknowledged): Op[] {
-    this.#place(nonce, {body, signature, journalNo, epoch});
-    const row = new ByteWriter().varint(journalNo).varint(epoch).bytes();
-    const ops = [put('kept', hex32(nonce), row)];
+  add(nonce: number, {body, signature}: Report, {journalNo, epoch, instance}: Acknowledged): Op[] {
+    this.#place(nonce, {body, signature, journalNo, epoch, instance});
+    const row = new ByteWriter().varint(journalNo).varint(epoch);
+    const life = fromHex(instance);
+    if (life?.length === INSTANCE_BYTES) row.raw(life);
+    const ops = [put('kept', hex32(nonce), row.bytes())];
     for (const [oldest, report] of this.#reports) {
       if (this.#reports.size <= REPORTS_MAX && this.#bytes <= BYTES_MAX) break;
       this.#reports.delete(oldest);

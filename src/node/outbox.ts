@@ -49,8 +49,8 @@ export class Outbox {
     if (!entry) return true; // a repeat
     if (!receiptIsGood(this.#crypto, commandKey, clusterId, entry.body, receipt)) return false;
     const {journalNo} = receipt;
-    const {epoch} = this.#memory;
-    for (const op of this.spool.acknowledged(receipt.nonce, {journalNo, epoch}, now))
+    const {epoch, instance} = this.#memory;
+    for (const op of this.spool.acknowledged(receipt.nonce, {journalNo, epoch, instance}, now))
       this.#late.add(op, now);
     for (const {blobId} of entry.blobs) this.#late.addBlob(blobId);
     if (journalNo > this.#memory.receiptHead) this.#setReceiptHead(journalNo, now);

@@ -1,6 +1,7 @@
 // A master that has forgotten what it signed receipts for (a disk that lied, an old backup, a store that was
 // rebuilt) gets what is still kept of it; when all of that has a receipt again, Hello tells it so.
 
+import {toHex} from '../base/bytes.ts';
 import type {MonoMs} from '../base/types.ts';
 import type {NodeEffect} from '../core/core.ts';
 import type {Welcome} from '../wire/message.ts';
@@ -11,12 +12,12 @@ import type {Outbox} from './outbox.ts';
 
 /**
  * Whether a receipt is for what the master has lost. Its journal may have grown beyond the number since: then the
- * epoch tells a receipt of an earlier life.
+ * number where this life of it began tells. (Not the epoch: one life goes on to a later one when it hears of it.)
  */
 function isVoid(receipt: Acknowledged, welcome: Welcome): boolean {
-  const {epoch, journalNo} = receipt;
+  const {epoch, journalNo, instance} = receipt;
   if (journalNo > welcome.journalNo) return true;
-  if (epoch < welcome.epoch && journalNo > welcome.bootJournalNo) return true;
+  if (instance !== toHex(welcome.instanceId) && journalNo > welcome.bootJournalNo) return true;
   return epoch < welcome.lostEpoch && journalNo > welcome.lostAfter;
 }
 

@@ -94,7 +94,7 @@ test('Hello tells the epoch and the receipt that were seen in earlier lives', t 
   t.like(sent(rig.link(), 'hello')[0], {
     epochSeen: 5,
     receiptHead: 321,
-    instanceSeen: new Uint8Array(8).fill(1),
+    instanceSeen: new Uint8Array(8).fill(5),
     epochProof: new Uint8Array(8).fill(2),
   });
 });

@@ -5,7 +5,7 @@ import type {OutputRef, Report} from '../../src/wire/message.ts';
 import {NodeRig, notesOf, sent} from './rig.ts';
 
 const bytes = (length: number): OutputRef => ({kind: 'inline', bytes: new Uint8Array(length)});
-const of = (journalNo: number, epoch = 1) => ({journalNo, epoch});
+const of = (journalNo: number) => ({journalNo, epoch: 1, instance: '0102030405060708'});
 const report = (length = 10) => ({body: new Uint8Array(length), signature: new Uint8Array(64)});
 
 test('the newest 256 reports are kept, an older one goes with the save of a newer one', t => {

@@ -72,6 +72,13 @@ test('receipts of this life of the master are good however far its journal has g
   t.is(offered(rig, {journalNo: 400, bootJournalNo: 100}), 0);
 });
 
+test('a master that goes on to a later epoch in one life has lost nothing', t => {
+  const {rig} = receipted(200);
+  const {instanceId} = rig.welcome();
+  rig.epoch += 1_000;
+  t.is(offered(rig, {journalNo: 400, bootJournalNo: 100, instanceId}), 0);
+});
+
 test('receipts up to the end of the last life are good', t => {
   const {rig} = receipted(200);
   rig.epoch += 1;

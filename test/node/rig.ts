@@ -200,7 +200,7 @@ export class NodeRig {
       seqFloor: this.#seq,
       groupKey: new Uint8Array(32).fill(3),
       groupKeyId: 1,
-      instanceId: new Uint8Array(8).fill(1),
+      instanceId: new Uint8Array(8).fill(this.epoch),
       heartbeatMs: 1_000,
       blobPort: 6_274,
       blobKey: new Uint8Array(32).fill(4),
