@@ -49,12 +49,12 @@ async function lookAtMachine(given: Given): Promise<number> {
 
 async function lookAtStore(given: Given): Promise<number> {
   const place = await storePlace(given);
-  const {checkIdle, withCopy} = await import('../io/store-copy.ts');
+  const {withCopy} = await import('../io/store-copy.ts');
   const {SystemClock} = await import('../io/system-clock.ts');
-  await checkIdle(place.store);
   const clock = new SystemClock();
   const begun = clock.now().mono;
-  const found = await withCopy(place.store, examine);
+  const what = 'the store is copied, and the copy is looked at';
+  const found = await withCopy(place.store, {room: 1, isBeside: false, what}, examine);
   const seconds = (clock.now().mono - begun) / 1_000;
   if (given.flag('json')) printJson({role: place.role, store: place.store, seconds, ...found});
   else tellStore(place, found, seconds);
@@ -68,7 +68,7 @@ type Found = {
   readonly damages: readonly RowDamage[];
 };
 
-async function examine(copy: string): Promise<Found> {
+async function examine({copy}: {readonly copy: string}): Promise<Found> {
   const {openLevelStore} = await import('../io/level-store.ts');
   const {examineStore} = await import('../io/store-audit.ts');
   const {NodeCrypto} = await import('../io/crypto.ts');

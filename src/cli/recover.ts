@@ -1,9 +1,8 @@
 // `volley recover`: a new store from what a damaged one still holds. It reads a copy and writes beside it; the
 // original is only ever renamed, and only with --apply.
 
-import {rename, rm} from 'node:fs/promises';
-import {dirname, join} from 'node:path';
-import {VolleyError} from '../base/errors.ts';
+import {rename} from 'node:fs/promises';
+import {join} from 'node:path';
 import type {Salvaged} from '../io/store-rebuild.ts';
 import type {Loss} from '../master/salvage.ts';
 import type {CommandSpec, Given} from './command.ts';
@@ -36,54 +35,36 @@ type Outcome = {
 
 async function runRecover(given: Given): Promise<number> {
   const place = await storePlace(given);
-  const {checkIdle} = await import('../io/store-copy.ts');
+  const {withCopy} = await import('../io/store-copy.ts');
   const {SystemClock} = await import('../io/system-clock.ts');
-  await checkIdle(place.store);
   const {wall} = new SystemClock().now();
-  const stamp = new Date(wall).toISOString().replace(/[-:]|\..*/g, '');
-  const made = `${place.store}.recovered-${stamp}`;
-  const kept = `${place.store}.damaged-${stamp}`;
-  const apply = given.flag('apply');
-  await checkRoom(place);
-  let outcome: Outcome | undefined;
-  let done = false;
-  try {
-    outcome = await rebuild(place, made, wall);
-    done = outcome !== undefined && apply;
-    if (done) await swap(place.store, made, kept);
-  } finally {
-    if (!done) await rm(made, {recursive: true, force: true});
-  }
-  const whole = outcome === undefined;
-  if (given.flag('json'))
-    printJson({role: place.role, whole, applied: done, ...(done ? {kept} : {}), ...outcome});
-  else if (!outcome) print(`The store in ${place.store} is whole: there is nothing to recover.`);
-  else tellOutcome(place, outcome, done ? kept : undefined);
-  return whole || done ? 0 : 75;
-}
-
-/** A copy and a new store: as much again, twice. */
-async function checkRoom({store}: StorePlace): Promise<void> {
-  const {bytesOf} = await import('../io/store-copy.ts');
-  const {statfs} = await import('node:fs/promises');
-  const {bavail, bsize} = await statfs(dirname(store));
-  const [free, floor] = [bavail * bsize, 2 * bytesOf(store)];
-  if (free >= floor) return;
+  const isBeside = given.flag('apply');
   const what = 'the store is copied, and a new one is written beside it';
-  throw new VolleyError('VOLLEY_NO_SPACE', {path: dirname(store), free, floor, what});
+  const {outcome, kept} = await withCopy(place.store, {room: 2, isBeside, what}, async look => {
+    const made = join(look.folder, 'new');
+    const rebuilt = await rebuild(place, look.copy, made, wall);
+    if (!rebuilt || !isBeside) return {outcome: rebuilt, kept: undefined};
+    await look.checkStill();
+    return {outcome: rebuilt, kept: await swap(place.store, made, wall)};
+  });
+  const [whole, applied] = [outcome === undefined, kept !== undefined];
+  if (given.flag('json')) printJson({role: place.role, whole, applied, kept, ...outcome});
+  else if (!outcome) print(`The store in ${place.store} is whole: there is nothing to recover.`);
+  else tellOutcome(place, outcome, kept);
+  return whole || applied ? 0 : 75;
 }
 
 /** undefined = the store is whole. */
 async function rebuild(
   place: StorePlace,
+  copy: string,
   made: string,
   wall: number,
 ): Promise<Outcome | undefined> {
-  const {withCopy} = await import('../io/store-copy.ts');
   const {salvageStore, writeStore} = await import('../io/store-rebuild.ts');
   const {NodeCrypto} = await import('../io/crypto.ts');
   const crypto = new NodeCrypto();
-  const saved = await withCopy(place.store, copy => salvageStore(copy, crypto));
+  const saved = await salvageStore(copy, crypto);
   if (saved.damages.length === 0) return undefined;
   const {tables, damaged, lastGood, damages} = saved;
   const loss = place.role === 'master' ? await mendMaster(saved, wall) : nodeLoss(damaged);
@@ -124,11 +105,16 @@ async function prove(place: StorePlace, made: string): Promise<void> {
   }
 }
 
-async function swap(store: string, made: string, kept: string): Promise<void> {
+/** Answers where the damaged store is kept. */
+async function swap(store: string, made: string, wall: number): Promise<string> {
   const {syncDirectory} = await import('../io/key-files.ts');
+  const {freeName} = await import('../io/store-copy.ts');
+  const stamp = new Date(wall).toISOString().replace(/[-:]|\..*/g, '');
+  const kept = freeName(`${store}.damaged-${stamp}`);
   await rename(store, kept);
   await rename(made, store);
   syncDirectory(join(store, '..'));
+  return kept;
 }
 
 function tellOutcome(place: StorePlace, outcome: Outcome, kept: string | undefined): void {

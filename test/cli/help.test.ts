@@ -23,7 +23,7 @@ test('every command has an example of its own and says what its flags mean', t =
   }
 });
 
-for (const name of ['master', 'batch submit', 'capture']) {
+for (const name of ['master', 'batch submit', 'capture', 'doctor', 'recover']) {
   test(`the help of ${name} shows its usage, its flags and an example`, async t => {
     const {code, stdout, stderr} = await volley([...name.split(' '), '--help']);
     t.is(code, 0, stderr);

@@ -34,7 +34,8 @@ async function killAt(cluster: Cluster, batchId: Parameters<typeof ended>[1], sh
 
 /** Flips a bit in the signatures of every seventh report that is in a table; answers how many. */
 async function spoilTables(store: string): Promise<number> {
-  const signatures = await withCopy(store, async copy => {
+  const look = {room: 1, isBeside: false, what: 'a look at the reports'};
+  const signatures = await withCopy(store, look, async ({copy}) => {
     const level = await openLevelStore(copy);
     const found: Uint8Array[] = [];
     for await (const [, row] of level.scan('report')) found.push(decodeReportRow(row).signature);
