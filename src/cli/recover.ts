@@ -65,27 +65,39 @@ async function rebuild(
   const {NodeCrypto} = await import('../io/crypto.ts');
   const crypto = new NodeCrypto();
   const saved = await salvageStore(copy, crypto);
-  if (saved.damages.length === 0) return undefined;
-  const {tables, damaged, lastGood, damages} = saved;
-  const loss = place.role === 'master' ? await mendMaster(saved, wall) : nodeLoss(damaged);
-  await writeStore(made, tables, lastGood, crypto);
-  await prove(place, made);
-  let rows = 0;
-  for (const table of tables.values()) rows += table.size;
-  return {damages: damages.length, rows, loss};
+  try {
+    const {damaged, lastGood, damages} = saved;
+    if (damages.length === 0) return undefined;
+    const {loss, badReports} =
+      place.role === 'master' ? await mendMaster(saved, wall) : nodeLoss(damaged);
+    const rows = await writeStore(made, {...saved, badReports}, lastGood, crypto);
+    await prove(place, made);
+    return {damages: damages.length, rows, loss};
+  } finally {
+    await saved.close();
+  }
 }
 
-async function mendMaster({tables, damaged, lastGood}: Salvaged, wall: number): Promise<Loss> {
+type Mended = {readonly loss: Loss; readonly badReports: ReadonlySet<string>};
+
+async function mendMaster(saved: Salvaged, wall: number): Promise<Mended> {
   const {MasterSalvage} = await import('../master/salvage.ts');
-  return new MasterSalvage(tables, damaged).mend(wall, lastGood.journalNo);
+  const salvage = new MasterSalvage(saved.tables, saved.damaged);
+  for await (const rows of saved.reports())
+    for (const [key, payload] of rows) salvage.report(key, payload);
+  const loss = salvage.mend(wall, saved.lastGood.journalNo);
+  return {loss, badReports: salvage.badReports};
 }
 
 /** What a node lost is computed again by whoever gets the lease. */
-const nodeLoss = (damaged: ReadonlySet<string>): Loss => ({
-  batches: [],
-  rows: [...damaged].map(rowKey => ({rowKey, reason: 'it is lost or out of date'})),
-  recounted: false,
-  voidAfter: 0,
+const nodeLoss = (damaged: ReadonlySet<string>): Mended => ({
+  loss: {
+    batches: [],
+    rows: [...damaged].map(rowKey => ({rowKey, reason: 'it is lost or out of date'})),
+    recounted: false,
+    voidAfter: 0,
+  },
+  badReports: new Set(),
 });
 
 /** The new store must open, be whole and make a core: else it is not put in anybody's place. */

@@ -1,76 +1,124 @@
 // Credit counted anew from the evidence: the votes on every decided workunit, replayed in the order in which
 // their reports came, up to the one that decided it. What came later was never counted.
+//
+// Memory: the votes of workunits between their first vote and their verdict, and two bits for each decided
+// workunit, however many reports there are.
 
-import type {NodeId} from '../base/types.ts';
-import type {BatchRow, CreditRow, Decision} from '../core/tables.ts';
+import type {BatchId, NodeId} from '../base/types.ts';
+import {
+  type BatchRow,
+  type CreditRow,
+  type Decision,
+  PAGE_WORKUNITS,
+  pageKey,
+  pageNoOf,
+} from '../core/tables.ts';
 import type {ResultItem} from '../wire/message.ts';
 import {CREDIT, sameReplica} from './results.ts';
 import {decide, type Vote} from './validator.ts';
 
-export type Evidence = {readonly nodeId: NodeId; readonly items: readonly ResultItem[]};
-export type Decided = {
-  readonly batch: BatchRow;
-  readonly index: number;
-  readonly decision: Decision;
-};
+export type Decided = {readonly batch: BatchRow; readonly decision: Decision};
 
 export const NO_CREDIT: CreditRow = {validated: 0, disagreed: 0, errors: 0, credit: 0};
 
-export type Recounted = {
-  readonly credits: ReadonlyMap<NodeId, CreditRow>;
-  /** `batch/index` of canonical results that the reports which are there do not prove. */
-  readonly unproven: ReadonlySet<string>;
-};
+type Shares = {readonly agreeing: readonly NodeId[]; readonly disagreeing: readonly NodeId[]};
 
-type Case = {
-  readonly decided: Decided;
-  readonly votes: Vote[];
-  over: boolean;
-};
+export class Recount {
+  readonly #decidedOf: (batchId: BatchId, index: number) => Decided | undefined;
+  readonly #open = new Map<string, Vote[]>();
+  /** The replay came to a verdict. */
+  readonly #over = new Bits();
+  /** The result that the decision names is there. */
+  readonly #named = new Bits();
+  /** Verdicts whose decision names a result that has not come yet. */
+  readonly #unnamed = new Map<string, Shares>();
+  readonly credits = new Map<NodeId, CreditRow>();
 
-/** @param reports by their numbers, in that order */
-export function recount(
-  decided: readonly Decided[],
-  reports: ReadonlyMap<number, Evidence>,
-): Recounted {
-  const credits = new Map<NodeId, CreditRow>();
-  const cases = new Map<string, Case>();
-  for (const each of decided)
-    cases.set(`${each.batch.id}/${each.index}`, {decided: each, votes: [], over: false});
-  for (const [reportNo, {nodeId, items}] of reports)
+  constructor(decidedOf: (batchId: BatchId, index: number) => Decided | undefined) {
+    this.#decidedOf = decidedOf;
+  }
+
+  /** Reports in the order of their numbers. */
+  hear(reportNo: number, nodeId: NodeId, items: readonly ResultItem[]): void {
     for (const [at, item] of items.entries()) {
-      const open = cases.get(`${item.batchId}/${item.index}`);
-      if (open && !open.over) hear(open, voteOf(item, nodeId, reportNo, at), credits);
+      const decided = this.#decidedOf(item.batchId, item.index);
+      if (decided) this.#vote(decided, item, voteOf(item, nodeId, reportNo, at));
     }
-  const unproven = new Set<string>();
-  for (const [name, {over, decided: each}] of cases)
-    if (!over && each.decision.kind === 'done') unproven.add(name);
-  return {credits, unproven};
+  }
+
+  /** Whether the reports that are there prove a canonical result. */
+  proves(batchId: BatchId, index: number): boolean {
+    return this.#over.has(batchId, index) && this.#named.has(batchId, index);
+  }
+
+  #vote({batch, decision}: Decided, {batchId, index}: ResultItem, vote: Vote): void {
+    const name = `${batchId}/${index}`;
+    if (decision.kind === 'done' && names(decision, vote)) {
+      this.#named.add(batchId, index);
+      this.#pay(this.#unnamed.get(name));
+      this.#unnamed.delete(name);
+    }
+    if (this.#over.has(batchId, index)) return;
+    const votes = this.#open.get(name) ?? [];
+    if (votes.some(each => each.nodeId === vote.nodeId && sameReplica(each, vote))) return;
+    this.#open.set(name, votes);
+    votes.push(vote);
+    if (vote.status !== 'done') this.#add(vote.nodeId, {errors: 1});
+    // One replica is always said to be out: having handed out all that are allowed decides nothing here.
+    const verdict = decide(batch.policy, votes, 1, votes.length);
+    if (verdict.kind === 'open') return;
+    this.#over.add(batchId, index);
+    this.#open.delete(name);
+    if (verdict.kind === 'failed') return;
+    const [agreeing, disagreeing] = [verdict.agreeing.map(nodeOf), verdict.disagreeing.map(nodeOf)];
+    const shares = {agreeing, disagreeing};
+    // What is not proven is open again, and paid for when it is decided again.
+    if (this.#named.has(batchId, index)) this.#pay(shares);
+    else this.#unnamed.set(name, shares);
+  }
+
+  #pay(shares: Shares | undefined): void {
+    for (const nodeId of shares?.agreeing ?? []) this.#add(nodeId, {validated: 1, credit: CREDIT});
+    for (const nodeId of shares?.disagreeing ?? []) this.#add(nodeId, {disagreed: 1});
+  }
+
+  #add(nodeId: NodeId, more: Partial<CreditRow>): void {
+    const before = this.credits.get(nodeId) ?? NO_CREDIT;
+    this.credits.set(nodeId, {
+      validated: before.validated + (more.validated ?? 0),
+      disagreed: before.disagreed + (more.disagreed ?? 0),
+      errors: before.errors + (more.errors ?? 0),
+      credit: before.credit + (more.credit ?? 0),
+    });
+  }
 }
 
-function hear(open: Case, vote: Vote, credits: Map<NodeId, CreditRow>): void {
-  const {votes, decided} = open;
-  if (votes.some(each => each.nodeId === vote.nodeId && sameReplica(each, vote))) return;
-  votes.push(vote);
-  if (vote.status !== 'done') add(credits, vote, {errors: 1});
-  // One replica is always said to be out: having handed out all that are allowed decides nothing here.
-  const verdict = decide(decided.batch.policy, votes, 1, votes.length);
-  if (verdict.kind === 'open') return;
-  open.over = true;
-  if (verdict.kind === 'failed') return;
-  for (const each of verdict.agreeing) add(credits, each, {validated: 1, credit: CREDIT});
-  for (const each of verdict.disagreeing) add(credits, each, {disagreed: 1});
+/** One bit for each workunit of the pages that have one. */
+class Bits {
+  readonly #pages = new Map<string, Uint8Array>();
+
+  has(batchId: BatchId, index: number): boolean {
+    const offset = index % PAGE_WORKUNITS;
+    const byte = this.#pages.get(pageKey(batchId, pageNoOf(index)))?.[offset >> 3] ?? 0;
+    return (byte & (1 << (offset % 8))) !== 0;
+  }
+
+  add(batchId: BatchId, index: number): void {
+    const key = pageKey(batchId, pageNoOf(index));
+    const bits = this.#pages.get(key) ?? new Uint8Array(PAGE_WORKUNITS / 8);
+    const offset = index % PAGE_WORKUNITS;
+    bits[offset >> 3] = (bits[offset >> 3] ?? 0) | (1 << (offset % 8));
+    this.#pages.set(key, bits);
+  }
 }
 
-function add(credits: Map<NodeId, CreditRow>, {nodeId}: Vote, more: Partial<CreditRow>): void {
-  const before = credits.get(nodeId) ?? NO_CREDIT;
-  credits.set(nodeId, {
-    validated: before.validated + (more.validated ?? 0),
-    disagreed: before.disagreed + (more.disagreed ?? 0),
-    errors: before.errors + (more.errors ?? 0),
-    credit: before.credit + (more.credit ?? 0),
-  });
-}
+const nodeOf = ({nodeId}: Vote): NodeId => nodeId;
+
+const names = (decision: Decision, vote: Vote): boolean =>
+  decision.kind === 'done' &&
+  decision.reportNo === vote.reportNo &&
+  decision.item === vote.item &&
+  vote.status === 'done';
 
 function voteOf(item: ResultItem, nodeId: NodeId, reportNo: number, at: number): Vote {
   const head = {nodeId, replicaNo: item.replicaNo, reportNo, item: at, cpuMs: item.cpuMs};

@@ -9,9 +9,11 @@
 //   meta    `recovered` tells nodes which of their receipts are void
 //   epoch   well above the newest one that is known: the row may be an old one
 //
-// Reports are evidence, signed by the nodes: they stay, also those that nothing names any more.
+// Reports are evidence, signed by the nodes: they stay, also those that nothing names any more. They are told one
+// after the other and not kept: they are nearly all of a store.
 
 import {hex32} from '../base/bytes.ts';
+import {keepNewest} from '../base/newest.ts';
 import {asBatchId, asBlobId, asNodeId, type BatchId} from '../base/types.ts';
 import type {Tables} from '../core/journal-salvage.ts';
 import {
@@ -29,16 +31,21 @@ import {
   encodePage,
   jsonRow,
   PAGE_WORKUNITS,
+  pageKey,
+  pageNoOf,
   type TableName,
 } from '../core/tables.ts';
 import {decodeResults} from '../wire/codec.ts';
 import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
-import {type Decided, type Evidence, NO_CREDIT, type Recounted, recount} from './recount.ts';
+import {type Decided, NO_CREDIT, Recount} from './recount.ts';
 import {type Vote, wantedAfterRestart} from './validator.ts';
 
 /** Starts of a master that a stale epoch row may hide; far below the leap that nodes' Hellos may ask for. */
 const EPOCH_LEAP = 1_000;
+
+/** Decoded pages that are kept: reports tell of neighbours at about the same time. */
+const PAGES_MAX = 1_024;
 
 export type BatchLoss = {
   readonly batchId: BatchId;
@@ -64,16 +71,68 @@ export class MasterSalvage {
   readonly #damaged: ReadonlySet<string>;
   readonly #rows: {rowKey: string; reason: string}[] = [];
   readonly #losses: BatchLoss[] = [];
-  /** By report number, in that order. */
-  readonly #reports = new Map<number, Evidence>();
+  readonly #recount = new Recount((batchId, index) => this.#decidedOf(batchId, index));
+  /** Batches whose rows are there. */
+  readonly #known = new Map<BatchId, BatchRow>();
+  /** Batches that reports are about. */
+  readonly #reported = new Set<number>();
+  /** Pages that were looked into last; undefined = it cannot be read. */
+  readonly #pages = new Map<string, ReadonlyMap<number, Decision> | undefined>();
+  /** How many items those reports have that votes name; 0 = it is not there. */
+  readonly #itemsOf = new Map<number, number>();
+  readonly #badReports = new Set<string>();
+  #lastReportNo = 0;
 
   /**
-   * @param tables what could be read and is not known to be wrong; changed in place
+   * @param tables what could be read and is not known to be wrong; changed by `mend`. Reports may be among them,
+   *   or be told by `report`
    * @param damaged rows (`table/key`) that are missing, unreadable or out of date
    */
   constructor(tables: Tables, damaged: ReadonlySet<string>) {
     this.#tables = tables;
     this.#damaged = damaged;
+    for (const value of this.#table('batch').values()) {
+      const row = attempt(() => jsonRow<BatchRow>(value));
+      if (row) this.#known.set(row.id, row);
+    }
+    for (const value of this.#table('vote').values()) {
+      const vote = attempt(() => decodeVote(value));
+      if (vote) this.#itemsOf.set(vote.reportNo, 0);
+    }
+  }
+
+  /** A row of table `report`; they come in the order of their keys, before `mend`. */
+  report(key: string, value: Uint8Array): void {
+    const row = attempt(() => decodeReportRow(value));
+    const items = row && decodeResults(row.body);
+    if (!row || !items) {
+      this.#badReports.add(key);
+      this.#leaveOut('report', key, 'it cannot be read');
+      return;
+    }
+    const reportNo = Number.parseInt(key, 16);
+    this.#lastReportNo = Math.max(this.#lastReportNo, reportNo);
+    for (const {batchId} of items) this.#reported.add(batchId);
+    if (this.#itemsOf.has(reportNo)) this.#itemsOf.set(reportNo, items.length);
+    this.#recount.hear(reportNo, row.nodeId, items);
+  }
+
+  /** Keys of reports that cannot be read. */
+  get badReports(): ReadonlySet<string> {
+    return this.#badReports;
+  }
+
+  #decidedOf(batchId: BatchId, index: number): Decided | undefined {
+    const batch = this.#known.get(batchId);
+    if (!batch || index >= batch.count) return undefined;
+    const key = pageKey(batchId, pageNoOf(index));
+    if (!this.#pages.has(key)) {
+      const row = this.#table('page').get(key);
+      this.#pages.set(key, row && attempt(() => decodePage(row)));
+      keepNewest(this.#pages, PAGES_MAX);
+    }
+    const decision = this.#pages.get(key)?.get(index % PAGE_WORKUNITS);
+    return decision && {batch, decision};
   }
 
   /**
@@ -82,15 +141,13 @@ export class MasterSalvage {
    * @param lastGood number of the last commit that nothing is missing of
    */
   mend(wall: number, lastGood: number): Loss {
-    this.#readReports();
+    for (const [key, value] of sorted(this.#table('report'))) this.report(key, value);
     this.#json();
-    const batches = this.#batches();
-    const {credits, unproven} = this.#replay(batches);
-    for (const row of batches.values()) this.#mendBatch(row, unproven, wall);
+    for (const row of this.#batches().values()) this.#mendBatch(row, wall);
     this.#shots();
     const creditLost = [...this.#damaged].some(rowKey => rowKey.startsWith('credit/'));
     const recounted = creditLost || this.#losses.length > 0;
-    if (recounted) this.#giveCredit(credits);
+    if (recounted) this.#giveCredit(this.#recount.credits);
     // Who voted for what is open again may have its receipt for long: the vote went when it was decided.
     const isReopened = this.#losses.some(({reopened}) => reopened !== undefined);
     const voidAfter = this.#void(isReopened ? 0 : lastGood);
@@ -111,15 +168,6 @@ export class MasterSalvage {
     this.#rows.push({rowKey: `${table}/${key}`, reason});
   }
 
-  #readReports(): void {
-    for (const [key, value] of sorted(this.#table('report'))) {
-      const row = attempt(() => decodeReportRow(value));
-      const items = row && decodeResults(row.body);
-      if (row && items) this.#reports.set(Number.parseInt(key, 16), {nodeId: row.nodeId, items});
-      else this.#leaveOut('report', key, 'it cannot be read');
-    }
-  }
-
   /** Rows that a core reads as JSON, and credit. */
   #json(): void {
     for (const table of ['app', 'token', 'node', 'capture', 'batch'] as const)
@@ -135,12 +183,8 @@ export class MasterSalvage {
   /** Every batch that anything names. */
   #batches(): Map<BatchId, BatchRow> {
     const batches = new Map<BatchId, BatchRow>();
-    for (const value of this.#table('batch').values()) {
-      const row = jsonRow<BatchRow>(value);
-      batches.set(row.id, row);
-    }
-    const named = new Set<number>();
-    for (const {items} of this.#reports.values()) for (const {batchId} of items) named.add(batchId);
+    for (const [id, row] of this.#known) batches.set(id, row);
+    const named = new Set(this.#reported);
     for (const table of ['page', 'vote'] as const)
       for (const key of this.#table(table).keys()) named.add(Number.parseInt(key.slice(0, 8), 16));
     for (const rowKey of this.#damaged)
@@ -155,7 +199,7 @@ export class MasterSalvage {
     return batches;
   }
 
-  #mendBatch(row: BatchRow, unproven: ReadonlySet<string>, wall: number): void {
+  #mendBatch(row: BatchRow, wall: number): void {
     const pages = this.#pagesOf(row);
     const damaged = this.#damagedPages(row);
     const reopened = new Set<number>();
@@ -163,8 +207,7 @@ export class MasterSalvage {
     for (const [pageNo, page] of pages) {
       for (const [offset, decision] of [...page]) {
         const index = pageNo * PAGE_WORKUNITS + offset;
-        const proven = !unproven.has(`${row.id}/${index}`);
-        if (proven && this.#stands(row, index, decision)) counts[decision.kind] += 1;
+        if (this.#stands(row, index, decision)) counts[decision.kind] += 1;
         else {
           page.delete(offset);
           reopened.add(index);
@@ -176,7 +219,7 @@ export class MasterSalvage {
       for (const index of openOf(row, pageNo, pages.get(pageNo))) reopened.add(index);
     this.#votes(row, pages);
     const ended = stateOf(row, counts.done, counts.failed, wall);
-    const lastReportNo = Math.max(row.lastReportNo, ...[...this.#reports.keys()].slice(-1));
+    const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
     const mended: BatchRow = {...row, ...ended, ...counts, lastReportNo};
     this.#table('batch').set(batchKey(row.id), encodeJson(mended));
     if (reopened.size === 0) return;
@@ -207,8 +250,7 @@ export class MasterSalvage {
   #stands(row: BatchRow, index: number, decision: Decision): boolean {
     if (index >= row.count) return false;
     if (decision.kind === 'failed') return true;
-    const item = this.#reports.get(decision.reportNo)?.items[decision.item];
-    return item?.status === 'done' && item.batchId === row.id && item.index === index;
+    return this.#recount.proves(row.id, index);
   }
 
   #putPage(row: BatchRow, pageNo: number, page: Map<number, Decision>): void {
@@ -225,7 +267,7 @@ export class MasterSalvage {
       if (batchId !== row.id) continue;
       const vote = attempt(() => ({...decodeVote(value), nodeId}));
       const decided = pages.get(Math.floor(index / PAGE_WORKUNITS))?.has(index % PAGE_WORKUNITS);
-      const known = vote && this.#reports.get(vote.reportNo)?.items[vote.item];
+      const known = vote && vote.item < (this.#itemsOf.get(vote.reportNo) ?? 0);
       if (!vote || decided || !known || index >= row.count || row.state !== 'running') {
         this.#table('vote').delete(key);
         continue;
@@ -253,20 +295,7 @@ export class MasterSalvage {
     }
   }
 
-  /** Replays what the reports say of every decision that is left. */
-  #replay(batches: ReadonlyMap<BatchId, BatchRow>): Recounted {
-    const decided: Decided[] = [];
-    for (const batch of batches.values())
-      for (const [pageNo, page] of this.#pagesOf(batch))
-        for (const [offset, decision] of page) {
-          const index = pageNo * PAGE_WORKUNITS + offset;
-          // What does not stand is paid for when it is decided again.
-          if (this.#stands(batch, index, decision)) decided.push({batch, index, decision});
-        }
-    return recount(decided, this.#reports);
-  }
-
-  #giveCredit(counted: Recounted['credits']): void {
+  #giveCredit(counted: Recount['credits']): void {
     const credits = this.#table('credit');
     for (const key of this.#table('node').keys()) {
       const known = attempt(() => decodeCredit(credits.get(key) ?? new Uint8Array()));

@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import {toUtf8} from '../../src/base/bytes.ts';
+import type {Tables} from '../../src/core/journal-salvage.ts';
 import {
   type BatchRow,
   decodeCredit,
@@ -13,7 +14,7 @@ import {
   type TableName,
 } from '../../src/core/tables.ts';
 import {RECOVERED_KEY, type RecoveredRow} from '../../src/master/context.ts';
-import {type Loss, MasterSalvage, type Tables} from '../../src/master/salvage.ts';
+import {type Loss, MasterSalvage} from '../../src/master/salvage.ts';
 import {batchOf, receiptsOf, resultsOf, sentTo} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {TestNode, TOKEN_ID} from './test-node.ts';
@@ -23,6 +24,18 @@ const BAD = toUtf8('\u0001no row');
 /** No row of any table. */
 const CUT = new Uint8Array([200]);
 const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
+
+/** The reports are told one by one, as from a disk. */
+function mendTables(tables: Tables, damaged: readonly string[]): Loss {
+  const reports = tables.get('report') ?? new Map<string, Uint8Array>();
+  tables.delete('report');
+  const salvage = new MasterSalvage(tables, new Set(damaged));
+  for (const [key, value] of reports) salvage.report(key, value);
+  const loss = salvage.mend(WALL, 7);
+  for (const key of salvage.badReports) reports.delete(key);
+  tables.set('report', reports);
+  return loss;
+}
 
 /** What a rig has saved, without the damaged rows, put right; and a master that came up from it. */
 function mend(rig: MasterRig, damaged: readonly string[] = [], wrong: readonly string[] = []) {
@@ -35,7 +48,7 @@ function mend(rig: MasterRig, damaged: readonly string[] = [], wrong: readonly s
   };
   for (const rowKey of damaged) place(rowKey).rows.delete(place(rowKey).key);
   for (const rowKey of wrong) place(rowKey).rows.set(place(rowKey).key, CUT);
-  const loss: Loss = new MasterSalvage(tables, new Set(damaged)).mend(WALL, 7);
+  const loss = mendTables(tables, damaged);
   const rows = new Map<string, Uint8Array>();
   for (const [table, own] of tables)
     for (const [key, value] of own) rows.set(`${table}/${key}`, value);
@@ -244,7 +257,7 @@ test('a token that may have been used, or cannot be read, is gone; so are other 
   const tables: Tables = new Map();
   for (const table of Object.keys(TABLES) as TableName[])
     tables.set(table, new Map(rig.scan(table)));
-  const loss = new MasterSalvage(tables, new Set([token])).mend(WALL, 7);
+  const loss = mendTables(tables, [token]);
   t.deepEqual(loss.rows, [{rowKey: token, reason: 'it may have been used'}]);
   t.true(kept.has(token) && tables.get('token')?.has('8'));
   const wrong = [keyOf(rig, 'app'), 'token/8', `node/${a.id}`, `credit/${a.id}`];
@@ -345,7 +358,7 @@ test('a second recovery still tells of the first one, and of all when its row is
     ]);
   const after = (damaged: readonly string[]): number => {
     const mended = tables();
-    new MasterSalvage(mended, new Set(damaged)).mend(WALL, 7);
+    mendTables(mended, damaged);
     return jsonRow<RecoveredRow>(mended.get('meta')?.get(RECOVERED_KEY) ?? BAD).journalNo;
   };
   t.is(after(['node/x']), 3);

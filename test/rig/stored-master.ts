@@ -59,7 +59,7 @@ const committed = (store: LevelStore, ops: readonly Op[]): Promise<void> =>
 /** Journals and commits; answers the new head. */
 export async function writeAll(
   store: LevelStore,
-  commits: readonly (readonly Op[])[],
+  commits: Iterable<readonly Op[]>,
   onCommit: (head: Head) => void = () => {},
 ): Promise<Head> {
   let head = EMPTY_HEAD;
