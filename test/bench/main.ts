@@ -1,4 +1,4 @@
-// `npm run bench -- dispatch|fanout|flood`: what the README's figures come from. Builds nothing: run
+// `npm run bench -- dispatch|fanout|flood|opening`: what the README's figures come from. Builds nothing: run
 // `npm run build` before. Prints tables, and with --json one JSON object.
 
 import {loadavg} from 'node:os';
@@ -7,6 +7,7 @@ import {dispatch, showDispatch} from './dispatch.ts';
 import {fanout, showFanout} from './fanout.ts';
 import {flood, showFlood} from './flood.ts';
 import {type Machine, measureMachine} from './machine.ts';
+import {opening, showOpening} from './opening.ts';
 import {number, table} from './report.ts';
 
 const cli = cac('npm run bench --');
@@ -68,6 +69,14 @@ cli
       () => flood(Number(options.seconds), Number(options.rate)),
       showFlood,
     ),
+  );
+
+cli
+  .command('opening', 'the audit of a large store, as each start of a master does it')
+  .option('--commits <count>', 'of its journal', {default: 1_000_000})
+  .option('--json', 'one JSON object')
+  .action((options: {commits: number; json?: boolean}) =>
+    withMachine(options.json, () => opening(Number(options.commits)), showOpening),
   );
 
 cli.help();
