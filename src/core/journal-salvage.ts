@@ -81,13 +81,12 @@ export class SalvagePasses {
 
   /** Second pass: all others. true = it may be kept, unless `isDeleted` says otherwise in the end. */
   row({rowKey, payload, fault}: ReadRow): boolean {
-    if (rowKey === `meta/${HEAD_KEY}` || rowKey === `meta/${BASE_KEY}`) return false;
     const known = this.#claims.get(rowKey);
     if (known) known.isThere = true;
-    if (fault !== undefined) {
-      this.#lost(rowKey, known);
-      return false;
-    }
+    if (fault !== undefined) this.#lost(rowKey, known);
+    // The ends of the old journal are none of the new one.
+    const isEnd = rowKey === `meta/${HEAD_KEY}` || rowKey === `meta/${BASE_KEY}`;
+    if (fault !== undefined || isEnd) return false;
     if (!known) this.#unclaimed.add(rowKey);
     else if (known.digest !== digestOf(this.#crypto, payload)) this.#lost(rowKey, known);
     return Object.hasOwn(TABLES, tableOf(rowKey));
