@@ -78,6 +78,7 @@ export function progressOf(batch: BatchView): string {
     `${grouped(batch.out)} out`,
   ];
   if (batch.disagreements > 0) parts.push(`${grouped(batch.disagreements)} disagreements`);
+  if (batch.rechecking > 0) parts.push(`${grouped(batch.rechecking)} being checked again`);
   if (batch.failed > 0) parts.push(`${grouped(batch.failed)} failed`);
   if (batch.perSecond > 0) parts.push(`${duration((1_000 * left) / batch.perSecond)} left`);
   return parts.join('  ');

@@ -65,7 +65,7 @@ type Views = AsyncIterable<ResultView>;
 async function sumOf(views: Views): Promise<bigint> {
   let sum = 0n;
   for await (const {index, state, text} of views) {
-    if (state === 'failed') continue;
+    if (state !== 'done') continue;
     const trimmed = text?.trim() ?? '';
     if (!/^-?\d+$/.test(trimmed))
       throw usage(`result ${index} is not a whole number, so there is no sum`);
@@ -127,6 +127,7 @@ const SHOWN_BYTES_MAX = 16 * MIB;
 /** One line for each line of the output, so that `grep` and `cut` work. */
 async function shownLines(client: OperatorClient, view: ResultView): Promise<readonly string[]> {
   if (view.state === 'failed') return [`failed: ${safe(view.reason ?? '', 256)}`];
+  if (view.state === 'rechecking') return ['being checked again'];
   const text = view.text ?? (await textOf(client, view));
   if (text !== undefined) return safeText(text.replace(/\n$/, '')).split('\n');
   const where = view.blobId === undefined ? 'not text' : `blob ${view.blobId}`;
@@ -145,6 +146,14 @@ function sayWhatIsMissing(batch: BatchView): void {
   const open = batch.count - batch.done - batch.failed;
   if (open > 0)
     tell(`volley: the batch is ${batch.state}: ${grouped(open)} workunits have no result`);
+  if (batch.rechecking > 0)
+    tell(
+      `volley: ${grouped(batch.rechecking)} results rest on a revoked node alone and are being checked again`,
+    );
+  if (batch.replaced > 0)
+    tell(
+      `volley: ${grouped(batch.replaced)} results of a revoked node were replaced; --json names them`,
+    );
   if (batch.failed > 0)
     tell(`volley: ${grouped(batch.failed)} workunits failed; --state failed lists them`);
 }

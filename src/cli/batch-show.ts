@@ -39,6 +39,7 @@ const linesOf = (batch: BatchView): [string, string][] => [
   ['results', grouped(batch.results)],
   ['disagreements', grouped(batch.disagreements)],
   ['errors', grouped(batch.errors)],
+  ['checked again', checksOf(batch)],
   ['speed', batch.state === 'running' ? `${batch.perSecond.toFixed(1)} workunits/s` : ''],
   ['submitted', `${instant(batch.createdAt)} UTC`],
   ['ended', batch.endedAt === 0 ? '' : `${instant(batch.endedAt)} UTC`],
@@ -47,6 +48,13 @@ const linesOf = (batch: BatchView): [string, string][] => [
     `${name} ${grouped(value)}`,
   ]),
 ];
+
+/** What rested on a revoked node alone. */
+function checksOf({rechecking, confirmed, replaced}: BatchView): string {
+  if (rechecking + confirmed + replaced === 0) return '';
+  const left = rechecking > 0 ? `, ${grouped(rechecking)} to come` : '';
+  return `${grouped(confirmed)} confirmed, ${grouped(replaced)} replaced${left}`;
+}
 
 function inputOf(input: InputSource): string {
   switch (input.kind) {

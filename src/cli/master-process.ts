@@ -117,7 +117,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   });
   closers.add(() => udp.close());
   const watchers = new Set<(about: Announcement) => void>();
-  const singles = new StoredSingles(base.store, options.fatal);
+  const singles = new StoredSingles(base.store, base.crypto, options.fatal);
   const inputs = new BlobInputs(base.blobs);
   const runtime = new MasterRuntime({
     core: base.core,

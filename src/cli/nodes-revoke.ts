@@ -81,6 +81,6 @@ function tell({name, nodeId}: NodeView, {batches}: DoubtsView): void {
     print(`  batch ${batch}: ${grouped(indexes.length)} (${some}${more})`);
   }
   print(
-    'They stay as they are. If you do not trust them, submit those inputs again; --json lists all.',
+    'Other nodes compute them again, but for those of cancelled batches; `volley batch show` says what came out.',
   );
 }

@@ -37,7 +37,7 @@ export async function writeResults(
   const digits = String(batch.count - 1).length;
   let count = 0;
   for await (const view of views) {
-    if (view.state === 'failed') continue;
+    if (view.state !== 'done') continue;
     const name = names.get(view.index);
     const extension = view.text === undefined ? 'bin' : 'txt';
     const index = String(view.index).padStart(digits, '0');

@@ -24,7 +24,8 @@ import type {
   ShotFile,
   Target,
 } from '../wire/message.ts';
-import type {AppRow, BatchRow, InputSource, Op, Policy} from './tables.ts';
+import type {Check} from './checks.ts';
+import type {AppRow, BatchRow, Decision, InputSource, Op, Policy} from './tables.ts';
 
 export interface Core<E, F> {
   /** The only way state changes. */
@@ -134,11 +135,19 @@ export type Announcement =
   | {readonly kind: 'node'; readonly nodeId: NodeId}
   | {readonly kind: 'capture'; readonly captureId: CaptureId};
 
-/** Workunits of one page whose canonical result is one node's; `offsets` rise. */
+/** Workunits of one page whose canonical result is one node's, by rising offset. */
 export type SinglesPage = {
   readonly batchId: BatchId;
   readonly pageNo: number;
-  readonly offsets: readonly number[];
+  readonly singles: ReadonlyMap<number, Check>;
+};
+
+/** A page that holds results to be checked again, and its row of them. */
+export type CheckPage = {
+  readonly batchId: BatchId;
+  readonly pageNo: number;
+  readonly decisions: ReadonlyMap<number, Decision>;
+  readonly checks: ReadonlyMap<number, Check>;
 };
 
 export type MasterEvent =
@@ -158,6 +167,13 @@ export type MasterEvent =
       readonly nodeId: NodeId;
       readonly pages: readonly SinglesPage[];
       readonly total?: number;
+    }
+  /** Answers `readChecks`. */
+  | {
+      readonly type: 'checksRead';
+      readonly nodeId: NodeId;
+      readonly pages: readonly CheckPage[];
+      readonly isLast: boolean;
     }
   /** A node's upload is complete, hashed and on disk. */
   | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number};
@@ -201,6 +217,8 @@ export type MasterEffect =
       readonly nodeId: NodeId;
       readonly batchIds: readonly BatchId[];
     }
+  /** The next few pages with results of this node that are listed, behind this row of `doubt`. */
+  | {readonly type: 'readChecks'; readonly nodeId: NodeId; readonly after: string}
   /** `row`: the batch as this turn saved it, which faces may show from now on. */
   | {readonly type: 'announce'; readonly about: Announcement; readonly row?: BatchRow};
 

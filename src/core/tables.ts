@@ -22,6 +22,7 @@ export const TABLES = {
   node: 1,
   credit: 1,
   doubt: 1,
+  check: 1, // rows: core/checks.ts
   token: 1,
   app: 1,
   capture: 1,
@@ -333,6 +334,10 @@ export type BatchRow = {
   readonly errors: number;
   /** Highest report row that this batch names: report numbers go on above the highest of all. */
   readonly lastReportNo: number;
+  /** Results that rested on a revoked node alone: being checked again, found the same, replaced by another. */
+  readonly rechecking: number;
+  readonly confirmed: number;
+  readonly replaced: number;
   /** 32 random bits in the proofs of its leases: results of a lost batch of the same number are not of this one. */
   readonly salt: number;
 };
@@ -358,6 +363,8 @@ export type NodeRow = {
   readonly revokedAt: number;
   /** Canonical results that rest on this revoked node alone; -1 = they are being listed. */
   readonly doubts: number;
+  /** All of them were taken out of their pages, to be computed again. */
+  readonly rechecked?: boolean;
 };
 
 /**

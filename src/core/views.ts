@@ -144,7 +144,10 @@ export type CaptureView = {
 export type ResultView = {
   readonly batch: BatchId;
   readonly index: number;
-  readonly state: 'done' | 'failed';
+  /** `rechecking`: it rested on a revoked node alone and is computed again; no output counts until then. */
+  readonly state: 'done' | 'failed' | 'rechecking';
+  /** Of one that was computed again: the same as before, or another one. */
+  readonly check?: 'confirmed' | 'replaced';
   /** UTF-8 output; absent when it is not text or is a blob. */
   readonly text?: string;
   /** base64, when the output is neither text nor a blob. */

@@ -6,6 +6,7 @@ import {fromUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {keepNewest} from '../base/newest.ts';
 import type {BatchId} from '../base/types.ts';
+import {type Check, decodeChecks} from '../core/checks.ts';
 import type {Decision} from '../core/tables.ts';
 import {
   decodePage,
@@ -28,6 +29,8 @@ export type ResultQuery = {
   /** Exclusive. */
   readonly to: number;
   readonly state: 'done' | 'failed' | undefined;
+  /** false = what was to be checked again when the batch was cancelled stays as it was. */
+  readonly running: boolean;
 };
 
 type Rows = Pick<MasterHandle, 'read' | 'scan'>;
@@ -40,25 +43,46 @@ export async function* readResults(
 ): AsyncGenerator<ResultView, void, undefined> {
   if (query.from >= query.to) return;
   const reports = new Reports(rows);
+  const checks = new Checks(rows, batchId, query);
   const first = pageKey(batchId, pageNoOf(query.from));
   const end = pageKey(batchId, pageNoOf(query.to - 1) + 1);
-  for await (const [key, value] of rows.scan('page', first, end)) {
-    const base = Number.parseInt(key.slice(8), 16) * PAGE_WORKUNITS;
-    for (const [index, decision] of decisionsOf(value, base, key)) {
-      if (index < query.from || index >= query.to) continue;
-      if (query.state !== undefined && query.state !== decision.kind) continue;
-      yield await viewOf(reports, batchId, index, decision);
+  try {
+    await checks.begin(); // before the pages: a check that is over is never shown with an output from before it
+    for await (const [key, value] of rows.scan('page', first, end)) {
+      const base = Number.parseInt(key.slice(8), 16) * PAGE_WORKUNITS;
+      const checked = await checks.of(key);
+      for (const [index, decision] of decisionsOf(value, base, key, checked)) {
+        if (!isAsked(query, index, decision)) continue;
+        const label = labelOf(checked.get(index - base));
+        yield decision
+          ? {...(await viewOf(reports, batchId, index, decision)), ...label}
+          : {batch: batchId, index, state: 'rechecking', size: 0};
+      }
     }
+  } finally {
+    await checks.close();
   }
 }
 
-function decisionsOf(value: Uint8Array, base: number, key: string): [number, Decision][] {
+const isAsked = (
+  {from, to, state}: ResultQuery,
+  index: number,
+  decision: Decision | undefined,
+): boolean => index >= from && index < to && (state === undefined || state === decision?.kind);
+
+/** By rising index; undefined = it is being checked again. */
+function decisionsOf(
+  value: Uint8Array,
+  base: number,
+  key: string,
+  checked: ReadonlyMap<number, Check>,
+): [number, Decision | undefined][] {
   try {
-    const decisions = [...decodePage(value)].map(([offset, decision]): [number, Decision] => [
-      base + offset,
-      decision,
-    ]);
-    return decisions.sort(([a], [b]) => a - b);
+    const page = new Map<number, Decision | undefined>(decodePage(value));
+    for (const [offset, {state}] of checked) if (state === 'open') page.set(offset, undefined);
+    return [...page]
+      .map(([offset, decision]): [number, Decision | undefined] => [base + offset, decision])
+      .sort(([a], [b]) => a - b);
   } catch (error) {
     throw damaged(`page ${key} cannot be read`, error);
   }
@@ -83,6 +107,59 @@ async function viewOf(
   return text === undefined
     ? {...head, base64: Buffer.from(output.bytes).toString('base64')}
     : {...head, text};
+}
+
+const labelOf = (check: Check | undefined): Pick<ResultView, 'check'> =>
+  check?.state === 'confirmed' || check?.state === 'replaced' ? {check: check.state} : {};
+
+/** Rows of `check` beside the pages, read as the pages are. */
+class Checks {
+  readonly #rows: AsyncIterator<readonly [string, Uint8Array]>;
+  readonly #running: boolean;
+  #next: readonly [string, Uint8Array] | undefined;
+
+  constructor(rows: Rows, batchId: BatchId, {from, to, running}: ResultQuery) {
+    const first = pageKey(batchId, pageNoOf(from));
+    const end = pageKey(batchId, pageNoOf(to - 1) + 1);
+    this.#rows = rows.scan('check', first, end)[Symbol.asyncIterator]();
+    this.#running = running;
+  }
+
+  /** By offset; where a workunit was checked twice, what is newer. */
+  async of(page: string): Promise<Map<number, Check>> {
+    const found = new Map<number, Check>();
+    while (this.#next && this.#next[0] < `${page}~`) {
+      const [key, value] = this.#next;
+      if (key.startsWith(page)) this.#add(key, value, found);
+      await this.#step();
+    }
+    return found;
+  }
+
+  #add(key: string, value: Uint8Array, found: Map<number, Check>): void {
+    try {
+      for (const [offset, check] of decodeChecks(value)) {
+        if (check.state === 'open' && !this.#running) continue;
+        const known = found.get(offset);
+        if (!known || known.reportNo < check.reportNo) found.set(offset, check);
+      }
+    } catch (error) {
+      throw damaged(`check ${key} cannot be read`, error);
+    }
+  }
+
+  begin(): Promise<void> {
+    return this.#step();
+  }
+
+  async close(): Promise<void> {
+    await this.#rows.return?.();
+  }
+
+  async #step(): Promise<void> {
+    const {done, value} = await this.#rows.next();
+    this.#next = done ? undefined : value;
+  }
 }
 
 class Reports {

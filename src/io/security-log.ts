@@ -51,6 +51,7 @@ export const NOTES: Readonly<Record<string, SecurityKind>> = {
   'node revoked': 'revoked',
   'join token revoked': 'revoked',
   'results rest on a revoked node alone': 'revoked',
+  'a result of a revoked node was wrong and is replaced': 'revoked',
   'clone suspected: two machines have the key of one node': 'clone',
   'report refused': 'badSignature',
   'statement refused': 'badSignature',

@@ -1,19 +1,27 @@
 // Whose are the canonical results of a batch? The pages name reports, the reports name nodes. Asked once, when
-// a node is revoked; reads in the background and keeps only the newest answers in memory.
+// a node is revoked, and then slice by slice for what is to be checked again; reads in the background and keeps
+// only the newest answers in memory.
 
 import {hex32} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
 import {keepNewest} from '../base/newest.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
-import type {SinglesPage} from '../core/core.ts';
+import {type Check, checkKey, decodeChecks, hashOfOutput} from '../core/checks.ts';
+import type {CheckPage, SinglesPage} from '../core/core.ts';
 import {
   type Decision,
+  decodeDoubtKey,
   decodePage,
   decodePageKey,
   decodeReportRow,
+  pageKey,
   reportKey,
   type TableName,
 } from '../core/tables.ts';
 import type {Singles} from '../runtime/ports.ts';
+import {decodeResults} from '../wire/codec.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import type {ResultItem} from '../wire/message.ts';
 
 /** The part of a store that is needed. */
 export type Rows = {
@@ -21,18 +29,24 @@ export type Rows = {
   scan(table: TableName, from: string, to: string): AsyncIterable<readonly [string, Uint8Array]>;
 };
 
-/** Pages told at once. */
-const PAGES_PER_PART = 256;
-/** Results of one report are decided near each other. */
-const REPORTS_KEPT = 4_096;
+/** Pages told at once: 64 workunits each at most, so a turn lists or takes out no more than 1,024 of them. */
+const PAGES_PER_PART = 16;
+/** Results of one report are decided near each other; each at most a datagram, so under 4 MiB. */
+const REPORTS_KEPT = 2_048;
+
+type Hash = Pick<Crypto, 'sha256'>;
+/** `items` undefined: it is another node's. */
+type Kept = {readonly items: readonly ResultItem[] | undefined};
 
 export class StoredSingles implements Singles {
   readonly #rows: Rows;
+  readonly #crypto: Hash;
   readonly #fatal: (error: unknown) => void;
   #closed = false;
 
-  constructor(rows: Rows, fatal: (error: unknown) => void) {
+  constructor(rows: Rows, crypto: Hash, fatal: (error: unknown) => void) {
     this.#rows = rows;
+    this.#crypto = crypto;
     this.#fatal = fatal;
   }
 
@@ -41,7 +55,19 @@ export class StoredSingles implements Singles {
     batchIds: readonly BatchId[],
     found: (pages: readonly SinglesPage[], total?: number) => void,
   ): void {
-    this.#list(nodeId, batchIds, found).catch((error: unknown) => {
+    this.#guard(this.#list(nodeId, batchIds, found));
+  }
+
+  read(
+    nodeId: NodeId,
+    after: string,
+    read: (pages: readonly CheckPage[], isLast: boolean) => void,
+  ): void {
+    this.#guard(this.#read(nodeId, after, read));
+  }
+
+  #guard(reading: Promise<void>): void {
+    reading.catch((error: unknown) => {
       if (!this.#closed) this.#fatal(error);
     });
   }
@@ -56,15 +82,15 @@ export class StoredSingles implements Singles {
     batchIds: readonly BatchId[],
     found: (pages: readonly SinglesPage[], total?: number) => void,
   ): Promise<void> {
-    const reports = new Map<number, NodeId | undefined>();
+    const reports = new Map<number, Kept>();
     let pages: SinglesPage[] = [];
     let total = 0;
     for await (const [key, value] of this.#pagesOf(batchIds)) {
       if (this.#closed) return;
-      const offsets = await this.#offsetsOf(nodeId, decodePage(value), reports);
-      if (offsets.length === 0) continue;
-      total += offsets.length;
-      pages.push({...decodePageKey(key), offsets});
+      const singles = await this.#singlesOf(nodeId, decodePage(value), reports);
+      if (singles.size === 0) continue;
+      total += singles.size;
+      pages.push({...decodePageKey(key), singles});
       if (pages.length < PAGES_PER_PART) continue;
       found(pages);
       pages = [];
@@ -77,28 +103,59 @@ export class StoredSingles implements Singles {
       yield* this.#rows.scan('page', hex32(batchId), hex32(batchId + 1));
   }
 
-  async #offsetsOf(
+  async #singlesOf(
     nodeId: NodeId,
     page: ReadonlyMap<number, Decision>,
-    reports: Map<number, NodeId | undefined>,
-  ): Promise<number[]> {
-    const offsets: number[] = [];
-    for (const [offset, decision] of page) {
+    reports: Map<number, Kept>,
+  ): Promise<Map<number, Check>> {
+    const singles = new Map<number, Check>();
+    for (const [offset, decision] of [...page].sort(([a], [b]) => a - b)) {
       if (decision.kind !== 'done') continue;
-      if ((await this.#nodeOf(decision.reportNo, reports)) === nodeId) offsets.push(offset);
+      const {reportNo, item} = decision;
+      const {items} = await this.#reportOf(nodeId, reportNo, reports);
+      const result = items?.[item];
+      if (items === undefined) continue;
+      if (result?.status !== 'done') throw damaged(`report ${reportNo} holds no result ${item}`);
+      const hash = hashOfOutput(this.#crypto, result.output);
+      singles.set(offset, {state: 'open', reportNo, item, hash});
     }
-    return offsets.sort((a, b) => a - b);
+    return singles;
   }
 
-  async #nodeOf(
-    reportNo: number,
-    reports: Map<number, NodeId | undefined>,
-  ): Promise<NodeId | undefined> {
-    if (reports.has(reportNo)) return reports.get(reportNo);
-    const row = await this.#rows.get('report', reportKey(reportNo));
-    const nodeId = row && decodeReportRow(row).nodeId;
-    reports.set(reportNo, nodeId);
+  async #reportOf(nodeId: NodeId, reportNo: number, reports: Map<number, Kept>): Promise<Kept> {
+    const known = reports.get(reportNo);
+    if (known) return known;
+    const value = await this.#rows.get('report', reportKey(reportNo));
+    const row = value && decodeReportRow(value);
+    const kept = {items: row?.nodeId === nodeId ? decodeResults(row.body) : undefined};
+    reports.set(reportNo, kept);
     keepNewest(reports, REPORTS_KEPT);
-    return nodeId;
+    return kept;
+  }
+
+  async #read(
+    nodeId: NodeId,
+    after: string,
+    read: (pages: readonly CheckPage[], isLast: boolean) => void,
+  ): Promise<void> {
+    const pages: CheckPage[] = [];
+    const from = after === '' ? nodeId : `${after} `; // sorts before any later key
+    for await (const [key] of this.#rows.scan('doubt', from, `${nodeId}~`)) {
+      if (this.#closed) return;
+      if (pages.length === PAGES_PER_PART) return read(pages, false);
+      const {batchId, pageNo} = decodeDoubtKey(key);
+      const page = await this.#rows.get('page', pageKey(batchId, pageNo));
+      if (!page) throw damaged(`page ${pageKey(batchId, pageNo)} is missing`);
+      const checks = await this.#rows.get('check', checkKey(batchId, pageNo, nodeId));
+      pages.push({
+        batchId,
+        pageNo,
+        decisions: decodePage(page),
+        checks: checks ? decodeChecks(checks) : new Map(),
+      });
+    }
+    if (!this.#closed) read(pages, true);
   }
 }
+
+const damaged = (reason: string): VolleyError => new VolleyError('VOLLEY_STORE_DAMAGED', {reason});

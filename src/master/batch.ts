@@ -32,6 +32,9 @@ type Counters = {
     | 'results'
     | 'disagreements'
     | 'errors'
+    | 'rechecking'
+    | 'confirmed'
+    | 'replaced'
     | 'lastReportNo']: BatchRow[K];
 };
 
@@ -81,6 +84,9 @@ export class Batch {
       results: row.results,
       disagreements: row.disagreements,
       errors: row.errors,
+      rechecking: row.rechecking,
+      confirmed: row.confirmed,
+      replaced: row.replaced,
       lastReportNo: row.lastReportNo,
     };
     this.feeder = feeder;
@@ -148,6 +154,38 @@ export class Batch {
     assert(!page.has(offset), `workunit ${this.row.id}/${workunit.index} was decided before`);
     page.set(offset, decision);
     this.#dirtyPages.add(pageNo);
+  }
+
+  /**
+   * The page as it is now; `read` is what the disk holds of it. undefined = that is older: what is complete is
+   * not in memory, and what is not complete would be.
+   */
+  pageOf(pageNo: number, read: ReadonlyMap<number, Decision>): Map<number, Decision> | undefined {
+    const page = this.#pages.get(pageNo);
+    if (page) return page;
+    const whole = Math.min(PAGE_WORKUNITS, this.row.count - pageNo * PAGE_WORKUNITS);
+    return read.size === whole ? new Map(read) : undefined;
+  }
+
+  /** Takes a canonical result out of its page: the workunit is open again, and computed as any other. */
+  reopen(pageNo: number, offset: number, page: Map<number, Decision>): void {
+    assert(page.delete(offset), `workunit ${this.row.id}/${pageNo}+${offset} is not decided`);
+    this.#pages.set(pageNo, page);
+    this.#dirtyPages.add(pageNo);
+    this.counters.done -= 1;
+    this.feeder.reopen(pageNo * PAGE_WORKUNITS + offset);
+  }
+
+  /** Cancelled batches are left as they are, and those that were given up before all was decided. */
+  get mayRecheck(): boolean {
+    return this.running || (this.counters.state !== 'cancelled' && this.decided === this.row.count);
+  }
+
+  /** Results that it was decided by are checked again: it is over when they are. */
+  goOn(): void {
+    assert(this.mayRecheck && !this.running, `batch ${this.row.id} cannot go on`);
+    this.counters.state = 'running';
+    this.counters.endedAt = 0;
   }
 
   noteRunMs(ms: number): void {

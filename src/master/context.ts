@@ -18,6 +18,7 @@ import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import {GroupKeys} from './group-keys.ts';
+import {Rechecks} from './rechecks.ts';
 import type {Roster} from './roster.ts';
 
 /** Row of `meta` that holds the highest epoch this master has used. */
@@ -59,6 +60,7 @@ export class MasterContext {
   readonly prng: Prng;
   readonly roster: Roster;
   readonly groupKeys: GroupKeys;
+  readonly rechecks: Rechecks;
   readonly batches: Map<BatchId, Batch>;
   /** Batches that are not ended, in the order of their ids. */
   readonly running = new Set<Batch>();
@@ -104,6 +106,7 @@ export class MasterContext {
     this.roster = parts.roster;
     const {groupKeyId: id, groupKey: key} = parts.config;
     this.groupKeys = new GroupKeys(this, {id, key});
+    this.rechecks = new Rechecks(this);
     this.batches = parts.batches;
     this.apps = parts.apps;
     this.epoch = parts.epoch;

@@ -32,7 +32,7 @@ export class Feeder {
   readonly #batchId: BatchId;
   readonly #source: InputSource;
   readonly #count: number;
-  /** Runs of indexes below the cursor that are still undecided after a restart; [from, to). */
+  /** Runs of indexes below the cursor that a restart found undecided, or that are checked again; [from, to). */
   readonly #reopened: [number, number][];
   #cursor: number;
   #reading: {from: number; count: number} | undefined;
@@ -104,6 +104,13 @@ export class Feeder {
       this.#reopened.splice(at, 1, ...rest.filter(([start, end]) => start < end));
     }
     return openWorkunit(this.#batchId, index, rangeInput(this.#source, index));
+  }
+
+  /** Gives out an index once more, whose workunit was decided and is so no longer. */
+  reopen(index: number): void {
+    const last = this.#reopened.at(-1);
+    if (last?.[1] === index) last[1] += 1;
+    else this.#reopened.push([index, index + 1]);
   }
 
   /**

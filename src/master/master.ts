@@ -138,6 +138,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#onInputsFailed(event.batchId, event.reason, now);
       case 'singlesListed':
         return this.#revocation.onListed(event);
+      case 'checksRead':
+        return this.#context.rechecks.onRead(event.nodeId, event.pages, event.isLast);
       case 'blobStored':
         this.#results.blobStored(event.blobId, event.size);
         return this.#captures.blobStored(event.blobId);
@@ -264,6 +266,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   endTurn(now: Now): MasterEffect[] {
     this.#now = now;
     const context = this.#context;
+    context.rechecks.next();
     for (const batch of context.running) {
       const read = batch.feeder.readAhead(batch.wanting.size);
       if (read) context.emit(read);

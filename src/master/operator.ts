@@ -269,6 +269,9 @@ const rowOf = (
   results: 0,
   disagreements: 0,
   errors: 0,
+  rechecking: 0,
+  confirmed: 0,
+  replaced: 0,
   lastReportNo: 0,
   salt,
 });

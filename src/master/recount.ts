@@ -14,7 +14,8 @@ import {
   pageNoOf,
 } from '../core/tables.ts';
 import type {ResultItem} from '../wire/message.ts';
-import {CREDIT, sameReplica} from './results.ts';
+import {sameReplica} from './results.ts';
+import {CREDIT} from './roster.ts';
 import {decide, type Vote} from './validator.ts';
 
 export type Decided = {readonly batch: BatchRow; readonly decision: Decision};
@@ -58,6 +59,8 @@ export class Recount {
       this.#pay(this.#unnamed.get(name));
       this.#unnamed.delete(name);
     }
+    // Where one result decides, another one was taken out since: its node was revoked.
+    if (batch.policy.minQuorum === 1 && vote.status === 'done' && !names(decision, vote)) return;
     if (this.#over.has(batchId, index)) return;
     const votes = this.#open.get(name) ?? [];
     if (votes.some(each => each.nodeId === vote.nodeId && sameReplica(each, vote))) return;

@@ -7,6 +7,7 @@ import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
 import {addMono, asNodeId, type BatchId, type Now} from '../base/types.ts';
 import {MINUTE_MS} from '../base/units.ts';
+import {decodeChecks} from '../core/checks.ts';
 import {
   type AppRow,
   type BatchRow,
@@ -40,8 +41,9 @@ import {
   RECOVERED_KEY,
   type RecoveredRow,
 } from './context.ts';
-import {Feeder} from './feeder.ts';
+import {countOf, Feeder} from './feeder.ts';
 import {MasterCore} from './master.ts';
+import type {Rechecks} from './rechecks.ts';
 import {Roster} from './roster.ts';
 import {TRUST_KEY, type TrustSeen} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
@@ -78,6 +80,7 @@ export class MasterRestore {
   readonly #pages = new Map<BatchId, Pages>();
   readonly #votes = new Map<BatchId, SavedVotes>();
   readonly #captures = new Map<string, Capture>();
+  readonly #checks: Parameters<Rechecks['restore']>[] = [];
   #epoch = 0;
   #recovered = NEVER_RECOVERED;
   #trustSeen = 0;
@@ -90,10 +93,10 @@ export class MasterRestore {
     this.#now = now;
   }
 
-  /** Key ranges [from, to) of `page` and `vote` to push after FIRST_TABLES. */
-  ranges(): {readonly table: 'page' | 'vote'; readonly from: string; readonly to: string}[] {
+  /** Key ranges [from, to) of tables to push after FIRST_TABLES, in this order. */
+  ranges(): {readonly table: TableName; readonly from: string; readonly to: string}[] {
     const running = [...this.#batches.values()].filter(row => row.state === 'running');
-    return (['page', 'vote'] as const).flatMap(table =>
+    return (['page', 'vote', 'check'] as const).flatMap(table =>
       running.map(row => ({table, from: hex32(row.id), to: hex32(row.id + 1)})),
     );
   }
@@ -130,6 +133,8 @@ export class MasterRestore {
         return this.#takePage(key, decodePage(value));
       case 'vote':
         return this.#takeVote(key, value);
+      case 'check':
+        return this.#takeCheck(key, value);
       case 'capture': {
         const row = jsonRow<CaptureRow>(value);
         const leftMs = Math.max(0, plannedAt(row, row.shots) - this.#now.wall);
@@ -153,7 +158,9 @@ export class MasterRestore {
   }
 
   #takeBatch(row: BatchRow): void {
-    this.#batches.set(row.id, row);
+    // Rows of earlier versions know nothing of checks.
+    const {rechecking = 0, confirmed = 0, replaced = 0} = row as Partial<BatchRow>;
+    this.#batches.set(row.id, {...row, rechecking, confirmed, replaced});
     this.#lastReportNo = Math.max(this.#lastReportNo, row.lastReportNo);
   }
 
@@ -192,6 +199,14 @@ export class MasterRestore {
     else votes.set(index, [vote]);
   }
 
+  /** What is open of it and was not taken out of its page yet comes again with the list of its node. */
+  #takeCheck(key: string, value: Uint8Array): void {
+    const {batchId, pageNo} = decodePageKey(key);
+    const page = this.#pages.get(batchId)?.open.get(pageNo);
+    if (page) this.#checks.push([key, decodeChecks(value), page]);
+    else decodeChecks(value);
+  }
+
   #takeShot(key: string, row: ShotRow): void {
     const capture = this.#captures.get(key.slice(0, 8));
     if (!capture || !restoreShot(capture, key, row)) throw new RangeError('shot');
@@ -202,7 +217,7 @@ export class MasterRestore {
     const batches = new Map<BatchId, Batch>();
     let nextBatchId = 1;
     for (const row of this.#batches.values()) {
-      batches.set(row.id, row.state === 'running' ? this.#reopen(row) : new Batch(row));
+      batches.set(row.id, row.state === 'running' ? this.#reopen(row) : ended(row));
       nextBatchId = Math.max(nextBatchId, row.id + 1);
     }
     const context = new MasterContext({
@@ -216,6 +231,7 @@ export class MasterRestore {
       recovered: this.#recovered,
       bootedAt: this.#now,
     });
+    for (const check of this.#checks) context.rechecks.restore(...check);
     return new MasterCore({
       context,
       nextReportNo: this.#lastReportNo + 1,
@@ -253,6 +269,10 @@ export class MasterRestore {
     return batch;
   }
 }
+
+/** Nothing of it is left to be taken up, unless results of it are checked again. */
+const ended = (row: BatchRow): Batch =>
+  new Batch(row, new Feeder(row.id, row.input, countOf(row.input)));
 
 /** Adds `index` to the runs of missing ones. */
 function miss(runs: [number, number][], index: number): void {

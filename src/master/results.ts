@@ -5,6 +5,7 @@
 import {fromHex, toHex} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import {type BatchId, type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
+import {hashOfOutput} from '../core/checks.ts';
 import {
   type Decision,
   encodeReportRow,
@@ -19,7 +20,7 @@ import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {leaseProof, rewant, takeBack} from './leases.ts';
 import type {NodeState} from './roster.ts';
-import {peerOf} from './roster.ts';
+import {CREDIT, peerOf} from './roster.ts';
 import {decide, type Verdict, type Vote} from './validator.ts';
 import {countedOf, type Workunit} from './workunit.ts';
 
@@ -30,8 +31,6 @@ import {countedOf, type Workunit} from './workunit.ts';
 const BLOBS_WAITING_MAX = 65_536;
 /** A batch whose first workunits all failed is not worth the rest (it ends `failed`). */
 const FAILED_AT_FIRST_MAX = 8;
-/** Credit of one validated workunit to each node that agreed on it. */
-export const CREDIT = 1;
 
 type Fate =
   | {readonly kind: 'take'; readonly batch: Batch; readonly workunit: Workunit}
@@ -192,6 +191,9 @@ export class Results {
       if (batch.counters.failed === 1) batch.counters.reason = verdict.reason;
     }
     batch.close(workunit, verdict.kind === 'canonical' ? 'done' : 'failed', decision);
+    this.#context.rechecks.decided(batch, workunit.index, () =>
+      verdict.kind === 'canonical' ? this.#outputHash(verdict.canonical) : undefined,
+    );
     this.#context.dirtyBatches.add(batch);
   }
 
@@ -215,11 +217,12 @@ export class Results {
   }
 
   #hashOf(vote: Vote): string {
-    if (vote.status !== 'done') return vote.status;
-    const {output} = vote;
-    return output.kind === 'blob'
-      ? output.blobId
-      : toHex(this.#context.crypto.sha256(output.bytes));
+    const hash = this.#outputHash(vote);
+    return hash ? toHex(hash) : vote.status;
+  }
+
+  #outputHash(vote: Vote): Uint8Array | undefined {
+    return vote.status === 'done' ? hashOfOutput(this.#context.crypto, vote.output) : undefined;
   }
 
   #forgetVotes(batch: Batch, workunit: Workunit, unsaved?: Vote): void {
@@ -237,6 +240,7 @@ export class Results {
   #endIfOver(batch: Batch, now: Now): void {
     const {done, failed, reason} = batch.counters;
     const {count} = batch.row;
+    if (batch.counters.rechecking > 0) return;
     if (batch.decided === count) this.end(batch, failed > 0 ? 'failed' : 'done', reason, now);
     else if (done === 0 && failed >= FAILED_AT_FIRST_MAX) this.end(batch, 'failed', reason, now);
   }
@@ -250,6 +254,7 @@ export class Results {
       this.#takeBackAll(batch, workunit);
       batch.close(workunit, 'cancelled');
     }
+    context.rechecks.drop(batch);
     batch.end(state, reason, now.wall);
     context.running.delete(batch);
     context.dirtyBatches.add(batch);

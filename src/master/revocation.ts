@@ -1,11 +1,12 @@
 // Taking a node's membership away, for ever: durable first, then at once. Its session dies, everybody else
 // gets a new group key, its leases and its votes on open workunits are taken out and others compute again.
 //
-// Decided workunits stay decided (promise P4). Where the quorum was 1, a canonical result may rest on this
-// node alone: the shell looks those up (`listSingles`) and they are kept as `doubt` rows for the operator. A
-// master that dies meanwhile looks again.
+// What others agreed on stays decided. Where the quorum was 1, a canonical result may rest on this node alone:
+// the shell looks those up (`listSingles`), they are kept as `doubt` rows for the operator, and are computed again
+// (rechecks.ts). A master that dies meanwhile looks again.
 
 import type {NodeId, Now} from '../base/types.ts';
+import {checkKey, encodeChecks} from '../core/checks.ts';
 import type {MasterEvent, OperatorAnswer} from '../core/core.ts';
 import {doubtKey, encodeDoubt, put, voteKey} from '../core/tables.ts';
 import type {Batch} from './batch.ts';
@@ -20,12 +21,21 @@ export class Revocation {
   readonly #context: MasterContext;
   readonly #results: Results;
   readonly #liveness: Liveness;
+  /** Of nodes whose results are being listed: how many of each batch were found. */
+  readonly #found = new Map<NodeId, Map<Batch, number>>();
 
   constructor(context: MasterContext, results: Results, liveness: Liveness) {
     this.#context = context;
     this.#results = results;
     this.#liveness = liveness;
-    for (const node of context.roster.all()) if (isBeingListed(node)) this.#list(node);
+    for (const node of context.roster.all()) {
+      const {revokedAt, doubts, rechecked} = node.row;
+      if (revokedAt === 0 || rechecked) continue;
+      // Listed by an earlier version, and not to be checked again then: it is listed once more.
+      if (doubts > 0 && rechecked === undefined) node.row = {...node.row, doubts: -1};
+      if (node.row.doubts < 0) this.#list(node);
+      else if (doubts > 0) context.rechecks.begin(node.row.nodeId);
+    }
   }
 
   /** `doubts` of the answer is -1 while they are being listed. */
@@ -83,26 +93,51 @@ export class Revocation {
     const batchIds = [...this.#context.batches.values()]
       .filter(batch => batch.row.policy.minQuorum === 1)
       .map(batch => batch.row.id);
+    this.#found.set(node.row.nodeId, new Map());
     this.#context.emit({type: 'listSingles', nodeId: node.row.nodeId, batchIds});
   }
 
   /** A part of the list is here. */
-  onListed(event: Listed): void {
+  onListed({nodeId, pages, total}: Listed): void {
     const context = this.#context;
-    const node = context.roster.node(event.nodeId);
-    if (!node || !isBeingListed(node)) return;
-    for (const {batchId, pageNo, offsets} of event.pages) {
-      const key = doubtKey(event.nodeId, batchId, pageNo);
-      context.save(put('doubt', key, encodeDoubt(offsets)));
+    const node = context.roster.node(nodeId);
+    const found = this.#found.get(nodeId);
+    if (!node || !found || !isBeingListed(node)) return;
+    for (const {batchId, pageNo, singles} of pages) {
+      const key = doubtKey(nodeId, batchId, pageNo);
+      context.save(put('doubt', key, encodeDoubt([...singles.keys()])));
+      const batch = context.batches.get(batchId);
+      if (!batch?.mayRecheck) continue;
+      context.save(put('check', checkKey(batchId, pageNo, nodeId), encodeChecks(singles)));
+      found.set(batch, (found.get(batch) ?? 0) + singles.size);
     }
-    if (event.total === undefined) return;
-    node.row = {...node.row, doubts: event.total};
+    if (total === undefined) return;
+    this.#found.delete(nodeId);
+    this.#recheck(node, found, total);
+  }
+
+  /** The list is whole: from now on what is in it does not count as done. */
+  #recheck(node: NodeState, found: ReadonlyMap<Batch, number>, doubts: number): void {
+    const context = this.#context;
+    let workunits = 0;
+    for (const [batch, count] of found) {
+      if (!batch.mayRecheck) continue; // cancelled meanwhile
+      batch.counters.rechecking += count;
+      workunits += count;
+      if (!batch.running) batch.goOn();
+      context.running.add(batch);
+      context.dirtyBatches.add(batch);
+    }
+    node.row = {...node.row, doubts, rechecked: workunits === 0};
     context.save(saveNode(node.row));
-    if (event.total > 0)
-      context.note('warn', 'results rest on a revoked node alone', {
-        node: event.nodeId,
-        workunits: event.total,
-      });
+    context.announceNode(node.row.nodeId);
+    if (doubts === 0) return;
+    context.note('warn', 'results rest on a revoked node alone', {
+      node: node.row.nodeId,
+      results: doubts,
+      workunits,
+    });
+    if (workunits > 0) context.rechecks.begin(node.row.nodeId);
   }
 }
 

@@ -1,6 +1,7 @@
 // The nodes the master knows: who they are, how to reach them, what they hold, what they earned. A revoked
 // one stays known, so that its key stays revoked.
 
+import {assert} from '../base/assert.ts';
 import type {MonoMs, NodeId, PeerId, WallMs} from '../base/types.ts';
 import {asPeerId} from '../base/types.ts';
 import {
@@ -44,6 +45,9 @@ export type NodeState = {
   /** Value of the master's work counter when it was last told that there is nothing; -1 = not idle. */
   idleSince: number;
 };
+
+/** Credit of one validated workunit to each node that agreed on it. */
+export const CREDIT = 1;
 
 export class Roster {
   readonly #nodes = new Map<NodeId, NodeState>();
@@ -116,6 +120,14 @@ export class Roster {
     node.credit.errors += more.errors ?? 0;
     node.credit.credit += more.credit ?? 0;
     this.#dirtyCredit.add(node);
+  }
+
+  /** Takes one grant back: a result that the node alone stood for is computed again. */
+  withdraw(nodeId: NodeId): void {
+    const credit = this.#nodes.get(nodeId)?.credit;
+    if (!credit) return;
+    assert(credit.validated > 0 && credit.credit >= CREDIT, `node ${nodeId} never earned that`);
+    this.addCredit(nodeId, {validated: -1, credit: -CREDIT});
   }
 
   /** Nodes a command is meant for. */

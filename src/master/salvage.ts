@@ -5,6 +5,7 @@
 //   vote    only of workunits that are open, and never so many that they would decide
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
 //           a batch whose row is lost leaves a tombstone: its number must not be given again
+//   check   what was to be checked again is looked up anew: nodes that were revoked are listed once more
 //   credit  when anything was lost: counted anew from the reports, in the order in which they came
 //   meta    `recovered` tells nodes which of their receipts are void
 //   epoch   well above the newest one that is known: the row may be an old one
@@ -14,7 +15,7 @@
 
 import {hex32} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
-import {asBatchId, asBlobId, asNodeId, type BatchId} from '../base/types.ts';
+import {asBatchId, asNodeId, type BatchId} from '../base/types.ts';
 import type {Tables} from '../core/journal-salvage.ts';
 import {
   type BatchRow,
@@ -39,6 +40,8 @@ import {decodeResults} from '../wire/codec.ts';
 import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, NO_CREDIT, Recount} from './recount.ts';
+import {closeChecks, listAgain} from './salvage-checks.ts';
+import {tombstone} from './tombstone.ts';
 import {type Vote, wantedAfterRestart} from './validator.ts';
 
 /** Starts of a master that a stale epoch row may hide; far below the leap that nodes' Hellos may ask for. */
@@ -143,6 +146,7 @@ export class MasterSalvage {
   mend(wall: number, lastGood: number): Loss {
     for (const [key, value] of sorted(this.#table('report'))) this.report(key, value);
     this.#json();
+    this.#checks();
     for (const row of this.#batches().values()) this.#mendBatch(row, wall);
     this.#shots();
     const creditLost = [...this.#damaged].some(rowKey => rowKey.startsWith('credit/'));
@@ -178,6 +182,13 @@ export class MasterSalvage {
     // An older row of a token may hold uses that are spent.
     for (const key of [...this.#table('token').keys()])
       if (this.#damaged.has(`token/${key}`)) this.#leaveOut('token', key, 'it may have been used');
+  }
+
+  #checks(): void {
+    this.#table('doubt').clear();
+    for (const key of closeChecks(this.#table('check')))
+      this.#leaveOut('check', key, 'it cannot be read');
+    listAgain(this.#table('node'));
   }
 
   /** Every batch that anything names. */
@@ -220,7 +231,7 @@ export class MasterSalvage {
     this.#votes(row, pages);
     const ended = stateOf(row, counts.done, counts.failed, wall);
     const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
-    const mended: BatchRow = {...row, ...ended, ...counts, lastReportNo};
+    const mended: BatchRow = {...row, ...ended, ...counts, rechecking: 0, lastReportNo};
     this.#table('batch').set(batchKey(row.id), encodeJson(mended));
     if (reopened.size === 0) return;
     const indexes = [...reopened].sort((a, b) => a - b);
@@ -355,43 +366,4 @@ function stateOf(row: BatchRow, done: number, failed: number, wall: number): Par
     return whole ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
   if (row.state === 'done' && !whole) return {state: 'running', endedAt: 0};
   return {};
-}
-
-const NO_POLICY: BatchRow['policy'] = {
-  minQuorum: 1,
-  targetReplicas: 1,
-  maxErrorReplicas: 1,
-  maxTotalReplicas: 1,
-  leaseSeconds: 1,
-  priority: 0,
-  timeLimitSeconds: 1,
-  memoryLimitMib: 1,
-  outputLimitBytes: 1,
-};
-
-function tombstone(id: BatchId): BatchRow {
-  return {
-    id,
-    name: `lost-${id}`,
-    appName: '',
-    appId: asBlobId('0'.repeat(64)),
-    runtime: 'wasm',
-    action: '',
-    args: [],
-    input: {kind: 'range', start: 0, end: 0, chunk: 1},
-    count: 0,
-    policy: NO_POLICY,
-    state: 'failed',
-    reason: 'the disk lost what was asked for; submit it again',
-    createdAt: 0,
-    salt: 0,
-    endedAt: 0,
-    done: 0,
-    failed: 0,
-    replicas: 0,
-    results: 0,
-    disagreements: 0,
-    errors: 0,
-    lastReportNo: 0,
-  };
 }

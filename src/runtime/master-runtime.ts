@@ -186,6 +186,12 @@ export class MasterRuntime {
         return this.#readInputs(effect);
       case 'listSingles':
         return this.#listSingles(effect);
+      case 'readChecks': {
+        const {nodeId, after} = effect;
+        return this.#ports.singles.read(nodeId, after, (pages, isLast) =>
+          this.post({type: 'checksRead', nodeId, pages, isLast}),
+        );
+      }
       case 'announce':
         if (effect.row) this.core.onDurable(effect.row);
         return this.#options.onAnnounce?.(effect.about);

@@ -4,6 +4,7 @@
 
 import type {Address, BatchId, BlobId, MonoMs, NodeId, Now, ReplicaId} from '../base/types.ts';
 import type {
+  CheckPage,
   NodeEffect,
   NodeEvent,
   Note,
@@ -70,6 +71,12 @@ export interface Singles {
     nodeId: NodeId,
     batchIds: readonly BatchId[],
     found: (pages: readonly SinglesPage[], total?: number) => void,
+  ): void;
+  /** The next few pages in the rows of `doubt` of this node, behind the row of this key. */
+  read(
+    nodeId: NodeId,
+    after: string,
+    read: (pages: readonly CheckPage[], isLast: boolean) => void,
   ): void;
 }
 

@@ -3,6 +3,7 @@
 //   S2  a canonical result has a quorum of distinct nodes behind it, each with a report that its node signed,
 //       and more than half of all valid results of its workunit
 //   S5  no workunit has more leases or replicas than its policy allows, and each lease is of the node that has it
+//   S17 what a revoked node alone stood for is computed again; what is said of the outcome is so
 //   S8  what each node is credited is what it earned, decision by decision
 
 import {fromHex} from '../base/bytes.ts';
@@ -13,7 +14,15 @@ import type {MasterCore} from '../master/master.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
 import {holds} from './fabric.ts';
-import {type Change, getOr, type Model, nameOf, outputName, type WorkunitKey} from './model.ts';
+import {
+  type Change,
+  type Decided,
+  getOr,
+  type Model,
+  nameOf,
+  outputName,
+  type WorkunitKey,
+} from './model.ts';
 import type {SimMaster} from './sim-master.ts';
 
 type Earned = {credit: number; disagreed: number};
@@ -29,6 +38,8 @@ export class DecisionChecker {
   /** Reports of the commit under way, in their order. */
   #fresh: number[] = [];
   decided = 0;
+  withdrawnCount = 0;
+  checkedCount = 0;
 
   constructor(crypto: Crypto, master: SimMaster) {
     this.#crypto = crypto;
@@ -90,6 +101,29 @@ export class DecisionChecker {
     holds(agreeing.size > disagreeing.size, 'S2', () => `${story}: no majority`);
     this.#earn(agreeing, disagreeing);
     this.decided += 1;
+  }
+
+  /** Results of a revoked node alone are taken out, and what it earned by them. */
+  withdrawn({withdrawn}: Change): void {
+    for (const nodeId of withdrawn.values()) getOr(this.#earned, nodeId, nothing).credit -= 1;
+    this.withdrawnCount += withdrawn.size;
+  }
+
+  /** What is said of a result that was computed again is what the reports show. */
+  checked({decisions, reports}: Model, {checked}: Change): void {
+    const nameOfOutput = (decision: Decided | undefined): string => {
+      if (decision?.kind !== 'done') return '';
+      const item = reports.get(decision.reportNo)?.items[decision.item];
+      return item?.status === 'done' ? outputName(item.output) : '';
+    };
+    for (const [key, {former, state}] of checked) {
+      const decision = decisions.get(key);
+      holds(decision, 'S17', () => `${nameOf(key)} is ${state} and not decided`);
+      const isEqual = nameOfOutput(decision) === nameOfOutput(former);
+      const found = decision?.kind === 'failed' ? 'failed' : isEqual ? 'confirmed' : 'replaced';
+      holds(found === state, 'S17', () => `${nameOf(key)} is ${found}, the master says ${state}`);
+    }
+    this.checkedCount += checked.size;
   }
 
   #earn(agreeing: ReadonlySet<NodeId>, disagreeing: ReadonlySet<NodeId>): void {

@@ -85,7 +85,12 @@ export class MasterChecker {
     const change = this.model.apply(ops);
     this.model.checkCounters(ops);
     this.decisions.reported(ops);
+    this.#credit -= change.withdrawn.size;
+    this.decisions.withdrawn(change);
+    if (change.withdrawn.size > 0)
+      this.#acked = this.#acked.filter(({key}) => !change.withdrawn.has(key));
     for (const [key, decision] of change.decided) this.#onDecided(key, decision, change);
+    this.decisions.checked(this.model, change);
     this.model.forgetWitnesses(change.revoked);
     for (const [key, votes] of change.removed) {
       const isOver =
@@ -225,6 +230,12 @@ export class MasterChecker {
     this.auditRows();
     this.#acked = this.#acked.filter(acked => this.#isOpen(acked));
     for (const acked of this.#acked) this.#checkAcked(acked);
+  }
+
+  /** In the end no canonical result rests on a revoked node alone. */
+  auditRevoked(): void {
+    for (const key of this.model.restingOnRevoked())
+      holds(false, 'S17', () => `${nameOf(key)} rests on a revoked node alone`);
   }
 
   auditRows(): void {

@@ -3,6 +3,7 @@
 
 import {toHex} from '../base/bytes.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
+import {type CheckState, decodeChecks, nodeOfCheckKey} from '../core/checks.ts';
 import {
   type BatchRow,
   type CreditRow,
@@ -53,7 +54,14 @@ export type Change = {
   readonly reported: Set<number>;
   /** Nodes that this commit revokes. */
   readonly revoked: Set<NodeId>;
+  /** Canonical results that this commit takes out, to be computed again, and whose they were. */
+  readonly withdrawn: Map<WorkunitKey, NodeId>;
+  /** What came out of such, as the master says. */
+  readonly checked: Map<WorkunitKey, {readonly former: Decided; readonly state: CheckState}>;
 };
+
+/** The former result that stood on `nodeId` alone. */
+export type Doubted = {readonly nodeId: NodeId; readonly former: Decided};
 
 export class Model {
   readonly batches = new Map<number, BatchRow>();
@@ -67,6 +75,8 @@ export class Model {
   readonly evidence = new Map<WorkunitKey, Map<string, Set<NodeId>>>();
   /** Their word counts no more. */
   readonly revoked = new Set<NodeId>();
+  /** Canonical results of revoked nodes that are listed to be computed again. */
+  readonly doubted = new Map<WorkunitKey, Doubted>();
 
   /** Rows are shared: nobody changes them. */
   copy(): Model {
@@ -78,6 +88,7 @@ export class Model {
     for (const [reportNo, report] of this.reports) copy.reports.set(reportNo, report);
     for (const [nodeId, row] of this.credits) copy.credits.set(nodeId, row);
     for (const nodeId of this.revoked) copy.revoked.add(nodeId);
+    for (const [key, doubted] of this.doubted) copy.doubted.set(key, doubted);
     for (const [key, outputs] of this.evidence)
       copy.evidence.set(key, new Map([...outputs].map(([name, set]) => [name, new Set(set)])));
     return copy;
@@ -90,11 +101,14 @@ export class Model {
       credited: new Set(),
       reported: new Set(),
       revoked: new Set(),
+      withdrawn: new Map(),
+      checked: new Map(),
     };
     for (const op of ops) {
       if (op.type === 'put') this.#put(op.table, op.key, op.value, change);
       else this.#del(op.table, op.key, change);
     }
+    for (const key of change.checked.keys()) this.doubted.delete(key);
     return change;
   }
 
@@ -107,6 +121,8 @@ export class Model {
         return this.#putVote(key, value);
       case 'page':
         return this.#putPage(key, value, change);
+      case 'check':
+        return this.#putChecks(key, value, change);
       case 'batch':
         return this.#putBatch(decodeJson(value) as BatchRow);
       case 'node':
@@ -148,7 +164,8 @@ export class Model {
 
   #witness(nodeId: NodeId, item: ResultItem & {readonly status: 'done'}): void {
     const key = workunitKey(item.batchId, item.index);
-    if (this.decisions.has(key) || this.revoked.has(nodeId)) return;
+    const isDecided = this.decisions.has(key) && !this.doubted.has(key);
+    if (isDecided || this.revoked.has(nodeId)) return;
     const outputs = getOr(this.evidence, key, () => new Map<string, Set<NodeId>>());
     getOr(outputs, outputName(item.output), () => new Set<NodeId>()).add(nodeId);
   }
@@ -156,7 +173,8 @@ export class Model {
   #putVote(key: string, value: Uint8Array): void {
     const {batchId, index, nodeId} = decodeVoteKey(key);
     const workunit = workunitKey(batchId, index);
-    holds(!this.decisions.has(workunit), 'P4', () => `a vote on ${nameOf(workunit)}, decided`);
+    const isOpen = !this.decisions.has(workunit) || this.doubted.has(workunit);
+    holds(isOpen, 'P4', () => `a vote on ${nameOf(workunit)}, decided`);
     const votes = getOr(this.votes, workunit, () => new Map<string, ModelVote>());
     votes.set(key, {nodeId, row: decodeVote(value)});
   }
@@ -164,6 +182,12 @@ export class Model {
   #putPage(key: string, value: Uint8Array, change: Change): void {
     const {batchId, pageNo} = decodePageKey(key);
     const page = decodePage(value);
+    for (let offset = 0; offset < PAGE_WORKUNITS; offset++)
+      this.#takeOut(
+        workunitKey(batchId, pageNo * PAGE_WORKUNITS + offset),
+        page.get(offset),
+        change,
+      );
     for (const [offset, decision] of page) {
       const workunit = workunitKey(batchId, pageNo * PAGE_WORKUNITS + offset);
       const before = this.decisions.get(workunit);
@@ -173,10 +197,42 @@ export class Model {
         this.decidedOf.set(batchId, (this.decidedOf.get(batchId) ?? 0) + 1);
         continue;
       }
-      const same = JSON.stringify(before) === JSON.stringify(decision);
-      holds(same, 'P4', () => `the decision on ${nameOf(workunit)} changed`);
+      holds(isSame(before, decision), 'P4', () => `the decision on ${nameOf(workunit)} changed`);
     }
     this.#nothingForgotten(batchId, pageNo, page.size);
+  }
+
+  /** Only what is listed as a revoked node's may go from its page, and only to be decided again. */
+  #takeOut(workunit: WorkunitKey, decision: Decided | undefined, change: Change): void {
+    const doubted = this.doubted.get(workunit);
+    const before = this.decisions.get(workunit);
+    if (!doubted || !before || isSame(before, decision)) return;
+    holds(isSame(before, doubted.former), 'P4', () => `${nameOf(workunit)}: another result went`);
+    this.decisions.delete(workunit);
+    const batchId = Math.floor(workunit / 2 ** 32);
+    this.decidedOf.set(batchId, (this.decidedOf.get(batchId) ?? 0) - 1);
+    change.withdrawn.set(workunit, doubted.nodeId);
+  }
+
+  /** Open checks are of results that are canonical, where one result decides, of a node that is revoked. */
+  #putChecks(key: string, value: Uint8Array, change: Change): void {
+    const {batchId, pageNo} = decodePageKey(key);
+    const nodeId = nodeOfCheckKey(key);
+    holds(this.revoked.has(nodeId), 'S17', () => `results of the member ${nodeId} are checked`);
+    for (const [offset, {state, reportNo, item}] of decodeChecks(value)) {
+      const workunit = workunitKey(batchId, pageNo * PAGE_WORKUNITS + offset);
+      const former: Decided = {kind: 'done', reportNo, item};
+      if (state !== 'open') {
+        const known = this.doubted.get(workunit);
+        if (known && isSame(known.former, former)) change.checked.set(workunit, {former, state});
+        continue;
+      }
+      const isTheirs = this.reports.get(reportNo)?.nodeId === nodeId;
+      holds(isTheirs, 'S17', () => `${nameOf(workunit)}: report ${reportNo} is not of ${nodeId}`);
+      const {minQuorum} = this.batches.get(batchId)?.policy ?? {};
+      holds(minQuorum === 1, 'S17', () => `${nameOf(workunit)} has a quorum of ${minQuorum}`);
+      this.doubted.set(workunit, {nodeId, former});
+    }
   }
 
   #nothingForgotten(batchId: BatchId, pageNo: number, size: number): void {
@@ -188,7 +244,9 @@ export class Model {
 
   #putBatch(row: BatchRow): void {
     const before = this.batches.get(row.id);
-    if (before && before.state !== 'running')
+    const mayGoOn =
+      before?.state === 'running' || (before?.state !== 'cancelled' && row.rechecking > 0);
+    if (before && !mayGoOn)
       holds(before.state === row.state, 'P4', () => `batch ${row.id} went on after its end`);
     this.batches.set(row.id, row);
   }
@@ -217,8 +275,25 @@ export class Model {
       const pages = this.decidedOf.get(row.id) ?? 0;
       const counted = row.done + row.failed;
       holds(counted === pages, 'P4', () => `batch ${row.id} counts ${counted}, pages ${pages}`);
-      const isWhole = row.state !== 'done' || counted === row.count;
-      holds(isWhole, 'P4', () => `batch ${row.id} is done with ${counted} of ${row.count}`);
+      const isWhole = row.state !== 'done' || (counted === row.count && row.rechecking === 0);
+      holds(
+        isWhole,
+        'P4',
+        () =>
+          `batch ${row.id} is done with ${counted} of ${row.count}, ${row.rechecking} rechecked`,
+      );
+    }
+  }
+
+  /** Canonical results that still rest on a revoked node alone, in batches that are not given up. */
+  *restingOnRevoked(): Generator<WorkunitKey> {
+    for (const [key, decision] of this.decisions) {
+      if (decision.kind !== 'done') continue;
+      const batch = this.batches.get(Math.floor(key / 2 ** 32));
+      if (batch?.policy.minQuorum !== 1 || batch.state === 'cancelled') continue;
+      if (batch.done + batch.failed < batch.count) continue;
+      const nodeId = this.reports.get(decision.reportNo)?.nodeId;
+      if (nodeId !== undefined && this.revoked.has(nodeId)) yield key;
     }
   }
 
@@ -231,6 +306,9 @@ export class Model {
     return false;
   }
 }
+
+const isSame = (a: Decided, b: Decided | undefined): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);
 
 type Mapping<K, V> = {get(key: K): V | undefined; set(key: K, value: V): unknown};
 

@@ -196,7 +196,7 @@ export class SimMaster {
         store: this.store,
         journal: fabric.journalOf(this.#isFirst ? 'master' : 'second master'),
         inputs: new SimInputs(clock, () => fabric.uploadMs()),
-        singles: new SimSingles(clock, this.store.disk, () => fabric.uploadMs()),
+        singles: new SimSingles(clock, this.store.disk, crypto, () => fabric.uploadMs()),
         crypto: this.#signing(crypto, config.instanceId),
         fatal: error => fabric.fatal(this, this.#no, error),
       },

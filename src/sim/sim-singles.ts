@@ -2,21 +2,36 @@
 
 import {hex32} from '../base/bytes.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
-import type {SinglesPage} from '../core/core.ts';
-import {decodePage, decodePageKey, decodeReportRow, reportKey} from '../core/tables.ts';
+import {type Check, checkKey, decodeChecks, hashOfOutput} from '../core/checks.ts';
+import type {CheckPage, SinglesPage} from '../core/core.ts';
+import {
+  decodeDoubtKey,
+  decodePage,
+  decodePageKey,
+  decodeReportRow,
+  pageKey,
+  reportKey,
+} from '../core/tables.ts';
 import type {Singles} from '../runtime/ports.ts';
+import {decodeResults} from '../wire/codec.ts';
+import type {Crypto} from '../wire/crypto.ts';
 import type {SimClock} from './sim-clock.ts';
 import type {SimStore} from './sim-store.ts';
 import {EVENT} from './timeline.ts';
 
+/** Few, so that also a short list comes in slices. */
+const PAGES_PER_READ = 2;
+
 export class SimSingles implements Singles {
   readonly #clock: SimClock;
   readonly #disk: SimStore;
+  readonly #crypto: Crypto;
   readonly #readMs: () => number;
 
-  constructor(clock: SimClock, disk: SimStore, readMs: () => number) {
+  constructor(clock: SimClock, disk: SimStore, crypto: Crypto, readMs: () => number) {
     this.#clock = clock;
     this.#disk = disk;
+    this.#crypto = crypto;
     this.#readMs = readMs;
   }
 
@@ -29,7 +44,7 @@ export class SimSingles implements Singles {
       const pages = batchIds.flatMap(batchId => this.#pagesOf(nodeId, batchId));
       found(
         pages,
-        pages.reduce((sum, {offsets}) => sum + offsets.length, 0),
+        pages.reduce((sum, {singles}) => sum + singles.size, 0),
       );
     });
   }
@@ -37,14 +52,42 @@ export class SimSingles implements Singles {
   #pagesOf(nodeId: NodeId, batchId: BatchId): SinglesPage[] {
     const found: SinglesPage[] = [];
     for (const [key, value] of this.#disk.rows('page', hex32(batchId), hex32(batchId + 1))) {
-      const offsets: number[] = [];
+      const singles = new Map<number, Check>();
       for (const [offset, decision] of decodePage(value)) {
-        const row =
-          decision.kind === 'done' && this.#disk.get('report', reportKey(decision.reportNo));
-        if (row && decodeReportRow(row).nodeId === nodeId) offsets.push(offset);
+        if (decision.kind !== 'done') continue;
+        const {reportNo, item} = decision;
+        const value = this.#disk.get('report', reportKey(reportNo));
+        const report = value && decodeReportRow(value);
+        const result = report && decodeResults(report.body)?.[item];
+        if (report?.nodeId !== nodeId || result?.status !== 'done') continue;
+        const hash = hashOfOutput(this.#crypto, result.output);
+        singles.set(offset, {state: 'open', reportNo, item, hash});
       }
-      if (offsets.length > 0) found.push({...decodePageKey(key), offsets});
+      if (singles.size > 0) found.push({...decodePageKey(key), singles});
     }
     return found;
+  }
+
+  read(
+    nodeId: NodeId,
+    after: string,
+    read: (pages: readonly CheckPage[], isLast: boolean) => void,
+  ): void {
+    this.#clock.after(this.#readMs(), EVENT.inputs, () => {
+      const from = after === '' ? nodeId : `${after} `;
+      const rows = this.#disk.rows('doubt', from, `${nodeId}~`);
+      const pages = rows.slice(0, PAGES_PER_READ).map(([key]): CheckPage => {
+        const {batchId, pageNo} = decodeDoubtKey(key);
+        const page = this.#disk.get('page', pageKey(batchId, pageNo));
+        const checks = this.#disk.get('check', checkKey(batchId, pageNo, nodeId));
+        return {
+          batchId,
+          pageNo,
+          decisions: page ? decodePage(page) : new Map(),
+          checks: checks ? decodeChecks(checks) : new Map(),
+        };
+      });
+      read(pages, rows.length <= PAGES_PER_READ);
+    });
   }
 }

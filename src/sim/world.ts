@@ -175,7 +175,10 @@ export class World {
   }
 
   #allEnded(): boolean {
-    return this.master.core?.context.running.size === 0;
+    const context = this.master.core?.context;
+    if (context?.running.size !== 0) return false;
+    for (const {row} of context.roster.all()) if (row.revokedAt > 0 && !row.rechecked) return false; // its results are still looked up
+    return true;
   }
 
   #isQuiet(): boolean {
@@ -231,6 +234,7 @@ export class World {
     const idle = (): boolean => this.master.core !== undefined;
     holds(idle(), 'P10', () => 'the master is down at the end');
     this.checkers.masterChecker.booted();
+    this.checkers.masterChecker.auditRevoked();
     this.master.crash(0);
     this.#bootMaster();
     for (const node of this.nodes) node.core?.check();

@@ -132,7 +132,7 @@ for (const [address, message] of [
   });
 
 test.serial(
-  'a revoked node ends, stays out with a new token, and its results are listed',
+  'a revoked node ends, stays out with a new token, and its results are computed again',
   async t => {
     t.timeout(180_000);
     const {token} = await json<{token: string}>('nodes', 'token');
@@ -158,7 +158,14 @@ test.serial(
 
     const {nodes} = await json<Nodes>('nodes');
     t.is(nodes.find(({name}) => name === 'bad')?.state, 'revoked');
-    t.is((await ask('batch', 'results', batch.id)).stdout, results.stdout, 'no result changes');
+    await ask('batch', 'watch', batch.id);
+    t.is((await ask('batch', 'results', batch.id)).stdout, results.stdout, 'it told the truth');
+    const checked = await json<{state: string; confirmed: number; rechecking: number}>(
+      ...['batch', 'show', batch.id],
+    );
+    t.like(checked, {state: 'done', confirmed: mine.length, replaced: 0, rechecking: 0});
+    const shown = await ask('batch', 'show', batch.id);
+    t.regex(shown.stdout, new RegExp(`checked again +${mine.length} confirmed, 0 replaced\\n`));
     const again = await ask('nodes', 'revoke', 'bad');
     t.is(again.code, 0, 'a second time changes nothing and asks nothing');
     t.regex(again.stdout, new RegExp(`batch ${batch.id}: ${mine.length} \\(`));

@@ -229,6 +229,7 @@ test('tables and their row versions are for ever', t => {
       shot: 1,
       spool: 1,
       doubt: 1,
+      check: 1,
       kept: 1,
     },
   );

@@ -1,6 +1,7 @@
 import test from 'ava';
 import {VolleyError} from '../../src/base/errors.ts';
-import {asBatchId, asBlobId} from '../../src/base/types.ts';
+import {asBatchId, asBlobId, asNodeId} from '../../src/base/types.ts';
+import {type Check, checkKey, encodeChecks} from '../../src/core/checks.ts';
 import {
   type Decision,
   encodePage,
@@ -150,4 +151,79 @@ test('a reader that stops reading stops the reading of rows', async t => {
     count += 1;
   }
   t.is(count, 10_000);
+});
+
+const OTHER = asNodeId('0e'.repeat(16));
+
+function putChecks(
+  handle: FakeHandle,
+  pageNo: number,
+  states: [number, Check['state']][],
+  nodeId = NODE,
+  reportNo = 1,
+): void {
+  const hash = new Uint8Array(32);
+  const checks = states.map(([offset, state]): [number, Check] => [
+    offset,
+    {state, reportNo, item: 0, hash},
+  ]);
+  const key = checkKey(BATCH, pageNo, nodeId);
+  handle.rows.set(`check/${key}`, encodeChecks(new Map(checks)));
+}
+
+test('what is checked again shows no output until it is, and what came out then', async t => {
+  const {client, handle} = await openRig(t);
+  fill(handle);
+  putChecks(handle, 0, [
+    [2, 'open'],
+    [3, 'confirmed'],
+    [4, 'replaced'],
+    [50, 'failed'],
+  ]);
+  putChecks(handle, 2, [[63, 'open']]);
+  putChecks(handle, 2, [[63, 'confirmed']], OTHER, 9);
+  const reopened = new Map<number, Decision>();
+  handle.rows.set(`page/${pageKey(BATCH, 1)}`, encodePage(reopened)); // taken out, all 64
+  putChecks(
+    handle,
+    1,
+    Array.from({length: 64}, (_, offset) => [offset, 'open']),
+  );
+  const results = await allOf(client.results(BATCH));
+  t.is(results.length, 200);
+  t.deepEqual(results[2], {batch: BATCH, index: 2, state: 'rechecking', size: 0});
+  t.like(results[3], {state: 'done', text: 'out 3', check: 'confirmed'});
+  t.like(results[4], {state: 'done', text: 'out 4', check: 'replaced'});
+  t.is(results[5]?.check, undefined);
+  t.like(results[50], {state: 'failed'});
+  t.true(results.slice(64, 128).every(({state}) => state === 'rechecking'));
+  t.like(results[191], {state: 'done', check: 'confirmed'}, 'checked twice: the newer one');
+  const done = await allOf(client.results(BATCH, {state: 'done'}));
+  t.false(done.some(({index}) => index === 2 || (index >= 64 && index < 128)));
+  const some = await allOf(client.results(BATCH, {from: 63, to: 66}));
+  t.deepEqual(
+    some.map(({state}) => state),
+    ['done', 'rechecking', 'rechecking'],
+  );
+});
+
+test('what was to be checked when its batch was cancelled stays as it was', async t => {
+  const {client, handle} = await openRig(t);
+  fill(handle);
+  handle.batchViews.set(1, batchView(1, {count: 200, state: 'cancelled'}));
+  putChecks(handle, 0, [[2, 'open']]);
+  t.deepEqual((await allOf(client.results(BATCH)))[2], {
+    batch: BATCH,
+    index: 2,
+    state: 'done',
+    size: 5,
+    text: 'out 2',
+  });
+});
+
+test('a row of checks that cannot be read is a damaged store', async t => {
+  const {client, handle} = await openRig(t);
+  fill(handle);
+  handle.rows.set(`check/${checkKey(BATCH, 0, NODE)}`, Uint8Array.of(1, 9));
+  await t.throwsAsync(allOf(client.results(BATCH)), {code: 'VOLLEY_STORE_DAMAGED'});
 });

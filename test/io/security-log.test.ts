@@ -78,6 +78,7 @@ test('who comes, asks, is turned away or thrown out is told, and who has no toke
     ['node revoked', 'revoked'],
     ['join token revoked', 'revoked'],
     ['results rest on a revoked node alone', 'revoked'],
+    ['a result of a revoked node was wrong and is replaced', 'revoked'],
     ['clone suspected: two machines have the key of one node', 'clone'],
     ['another master was in our epoch: old backup or second master', 'epoch'],
     ['wrongToken', 'httpRefused'],

@@ -70,3 +70,12 @@ test('a batch that nobody knows is not counted', t => {
   t.is(recount.credits.size, 0);
   t.false(recount.proves(ID, 0));
 });
+
+test('where one result decides, one that was taken out since is not paid', t => {
+  const decision: Decision = {kind: 'done', reportNo: 2, item: 0};
+  const single = {...batch, policy: {...batch.policy, minQuorum: 1, targetReplicas: 1}};
+  const recount = new Recount(() => ({batch: single, decision}));
+  for (const [at, nodeId] of [a, b, c].entries()) recount.hear(at + 1, nodeId, [item(at)]);
+  t.true(recount.proves(ID, 0));
+  t.deepEqual([...recount.credits.keys()], [b]);
+});

@@ -208,7 +208,9 @@ const doubtsOf = (effects: readonly MasterEffect[]) =>
 const page = (batchId: BatchId, ...offsets: number[]): SinglesPage => ({
   batchId,
   pageNo: 0,
-  offsets,
+  singles: new Map(
+    offsets.map(offset => [offset, {state: 'open', reportNo: 1, item: 0, hash: crypto.random(32)}]),
+  ),
 });
 
 test('the batches with a quorum of 1 are searched, ended ones too, and what is found is kept', t => {

@@ -6,7 +6,7 @@
 //   POST /v1/batches/<id>/cancel  BatchView
 //   GET  /v1/batches/<id>/results?from=&to=&state=done|failed
 //        NDJSON: one ResultView a line in the order of the indexes, from <= index < to, what is decided
-//        and durable when it is read. A fault in the middle is a last line {error: {code, …}}.
+//        and durable when it is read, and what is checked again (`rechecking`). A fault in the middle is a last line {error: {code, …}}.
 
 import {Readable} from 'node:stream';
 import type {FastifyInstance} from 'fastify';
@@ -84,10 +84,9 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
       schema: {params: NUMBER_PARAMS, querystring: RESULTS_QUERY},
     },
     (request, reply) => {
-      const {id, count} = batchOf(handle, request.params.id);
-      const {from, to, state} = request.query;
-      const query = {from: uint32(from, 0), to: Math.min(uint32(to, count), count), state};
-      const lines = Readable.from(linesOf(handle, id, query), {objectMode: false});
+      const batch = batchOf(handle, request.params.id);
+      const query = queryOf(batch, request.query);
+      const lines = Readable.from(linesOf(handle, batch.id, query), {objectMode: false});
       return reply.type('application/x-ndjson').send(lines);
     },
   );
@@ -98,6 +97,16 @@ function batchOf(handle: MasterHandle, id: string): BatchView {
   if (view === undefined) throw new VolleyError('VOLLEY_UNKNOWN_BATCH', {batch: id});
   return view;
 }
+
+const queryOf = (
+  {count, state: now}: BatchView,
+  {from, to, state}: ResultsRequest['Querystring'],
+): ResultQuery => ({
+  from: uint32(from, 0),
+  to: Math.min(uint32(to, count), count),
+  state,
+  running: now === 'running',
+});
 
 async function checkInputs(blobs: Blobs, {input}: BatchRequest): Promise<void> {
   if (input.kind === 'range') return;
