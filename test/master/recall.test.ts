@@ -156,7 +156,7 @@ test('no more leases are taken up than a workunit wants, and a later replica get
   rig.kill();
   rig.pass(3_000); // a and b are late: others are given it meanwhile
   for (const node of [a, b, c]) rig.join(node);
-  rig.pull(c, 1);
+  const forC = rig.pull(c, 1);
   rig.pull(a, 0, renewalsOf(forA));
   rig.pull(b, 0, renewalsOf(forB));
   t.deepEqual(outOf(rig, id), [[0, c.id]], 'so late, nothing is taken up');
@@ -164,6 +164,7 @@ test('no more leases are taken up than a workunit wants, and a later replica get
   for (const node of [a, b, c]) rig.join(node);
   rig.pull(b, 0, renewalsOf(forB));
   rig.pull(a, 0, renewalsOf(forA));
+  rig.pull(c, 0, renewalsOf(forC));
   t.deepEqual(outOf(rig, id), [
     [0, b.id],
     [0, a.id],
