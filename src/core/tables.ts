@@ -247,6 +247,8 @@ export type CreditRow = {
   readonly credit: number;
 };
 
+export const NO_CREDIT: CreditRow = {validated: 0, disagreed: 0, errors: 0, credit: 0};
+
 export const encodeCredit = (row: CreditRow): Uint8Array =>
   new ByteWriter()
     .varint(row.validated)

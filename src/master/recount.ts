@@ -9,6 +9,7 @@ import {
   type BatchRow,
   type CreditRow,
   type Decision,
+  NO_CREDIT,
   PAGE_WORKUNITS,
   pageKey,
   pageNoOf,
@@ -19,8 +20,6 @@ import {CREDIT} from './roster.ts';
 import {decide, type Vote} from './validator.ts';
 
 export type Decided = {readonly batch: BatchRow; readonly decision: Decision};
-
-export const NO_CREDIT: CreditRow = {validated: 0, disagreed: 0, errors: 0, credit: 0};
 
 type Shares = {readonly agreeing: readonly NodeId[]; readonly disagreeing: readonly NodeId[]};
 

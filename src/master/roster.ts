@@ -8,6 +8,7 @@ import {
   type CreditRow,
   encodeCredit,
   encodeJson,
+  NO_CREDIT,
   type NodeRow,
   type Op,
   put,
@@ -19,9 +20,11 @@ import type {Boot} from './boots.ts';
 import {Tokens} from './tokens.ts';
 import type {Replica} from './workunit.ts';
 
+type Credit = {-readonly [K in keyof CreditRow]: CreditRow[K]};
+
 export type NodeState = {
   row: NodeRow;
-  readonly credit: {-readonly [K in keyof CreditRow]: CreditRow[K]};
+  readonly credit: Credit;
   /** Linked in this life of the master and heard within three heartbeats. */
   up: boolean;
   /** Hello was accepted on the present session. */
@@ -53,7 +56,9 @@ export class Roster {
   readonly #nodes = new Map<NodeId, NodeState>();
   readonly #byPeer = new Map<PeerId, NodeState>();
   readonly tokens = new Tokens();
-  readonly #dirtyCredit = new Set<NodeState>();
+  readonly #dirtyCredit = new Set<NodeId>();
+  /** What nodes earned whose own rows a damaged disk lost: it is theirs when they are let in again. */
+  readonly #homeless = new Map<NodeId, Credit>();
 
   get size(): number {
     return this.#nodes.size;
@@ -76,7 +81,7 @@ export class Roster {
   }
 
   /** Adds a node, or gives it its new row (name, labels, slots may change with each start of it). */
-  place(row: NodeRow, blobKey: Uint8Array, credit?: CreditRow): NodeState {
+  place(row: NodeRow, blobKey: Uint8Array): NodeState {
     const known = this.#nodes.get(row.nodeId);
     if (known) {
       this.#byPeer.delete(asPeerId(known.row.peer));
@@ -86,7 +91,7 @@ export class Roster {
     }
     const node: NodeState = {
       row,
-      credit: {...(credit ?? {validated: 0, disagreed: 0, errors: 0, credit: 0})},
+      credit: this.#homeless.get(row.nodeId) ?? {...NO_CREDIT},
       up: false,
       welcomed: false,
       epochTold: 0,
@@ -102,24 +107,33 @@ export class Roster {
       lastPull: undefined,
       idleSince: -1,
     };
+    this.#homeless.delete(row.nodeId);
     this.#nodes.set(row.nodeId, node);
     this.#byPeer.set(asPeerId(row.peer), node);
     return node;
   }
 
+  /** From its row. */
   setCredit(nodeId: NodeId, credit: CreditRow): void {
-    Object.assign(this.#nodes.get(nodeId)?.credit ?? {}, credit);
+    Object.assign(this.#creditOf(nodeId), credit);
+  }
+
+  #creditOf(nodeId: NodeId): Credit {
+    const credit = this.#nodes.get(nodeId)?.credit ?? this.#homeless.get(nodeId);
+    if (credit) return credit;
+    const fresh = {...NO_CREDIT};
+    this.#homeless.set(nodeId, fresh);
+    return fresh;
   }
 
   /** Adds to what a node earned; saved at the end of the turn. */
   addCredit(nodeId: NodeId, more: Partial<CreditRow>): void {
-    const node = this.#nodes.get(nodeId);
-    if (!node) return;
-    node.credit.validated += more.validated ?? 0;
-    node.credit.disagreed += more.disagreed ?? 0;
-    node.credit.errors += more.errors ?? 0;
-    node.credit.credit += more.credit ?? 0;
-    this.#dirtyCredit.add(node);
+    const credit = this.#creditOf(nodeId);
+    credit.validated += more.validated ?? 0;
+    credit.disagreed += more.disagreed ?? 0;
+    credit.errors += more.errors ?? 0;
+    credit.credit += more.credit ?? 0;
+    this.#dirtyCredit.add(nodeId);
   }
 
   /** Takes one grant back: a result that the node alone stood for is computed again. */
@@ -146,8 +160,8 @@ export class Roster {
 
   saves(): Op[] {
     const ops: Op[] = [];
-    for (const node of this.#dirtyCredit)
-      ops.push(put('credit', node.row.nodeId, encodeCredit(node.credit)));
+    for (const nodeId of this.#dirtyCredit)
+      ops.push(put('credit', nodeId, encodeCredit(this.#creditOf(nodeId))));
     this.#dirtyCredit.clear();
     return ops;
   }

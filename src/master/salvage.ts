@@ -31,6 +31,7 @@ import {
   encodeJson,
   encodePage,
   jsonRow,
+  NO_CREDIT,
   PAGE_WORKUNITS,
   pageKey,
   pageNoOf,
@@ -39,7 +40,7 @@ import {
 import {decodeResults} from '../wire/codec.ts';
 import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
-import {type Decided, NO_CREDIT, Recount} from './recount.ts';
+import {type Decided, Recount} from './recount.ts';
 import {closeChecks, listAgain} from './salvage-checks.ts';
 import {tombstone} from './tombstone.ts';
 import {type Vote, wantedAfterRestart} from './validator.ts';
@@ -308,13 +309,15 @@ export class MasterSalvage {
 
   #giveCredit(counted: Recount['credits']): void {
     const credits = this.#table('credit');
-    for (const key of this.#table('node').keys()) {
+    // Of nodes whose own rows are lost too: they may come back.
+    const earners = new Set<string>([...this.#table('node').keys(), ...counted.keys()]);
+    for (const key of earners) {
       const known = attempt(() => decodeCredit(credits.get(key) ?? new Uint8Array()));
       const row = counted.get(asNodeId(key)) ?? NO_CREDIT;
       const errors = Math.max(known?.errors ?? 0, row.errors);
       credits.set(key, encodeCredit({...row, errors}));
     }
-    for (const key of [...credits.keys()]) if (!this.#table('node').has(key)) credits.delete(key);
+    for (const key of [...credits.keys()]) if (!earners.has(key)) credits.delete(key);
   }
 
   /** No receipt of an epoch up to now proves anything above this number of the journal, which is answered. */

@@ -2,14 +2,13 @@
 // and everybody who listens must see that the master knows it.
 
 import type {BlobId} from '../base/types.ts';
-import {decodeHead, HEAD_KEY} from '../core/journal.ts';
 import type {Checkers} from './checkers.ts';
 import type {Fabric} from './fabric.ts';
 import type {MasterBelief} from './master-checker.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 import type {SimOperator} from './sim-operator.ts';
-import type {Snapshot} from './sim-store.ts';
+import type {SimStore, Snapshot} from './sim-store.ts';
 
 type Backup = {
   readonly rows: Snapshot;
@@ -45,6 +44,7 @@ export class Backups {
 
   take(): void {
     const {store, blobs} = this.#master;
+    if (store.disk.damage !== undefined) return;
     this.#kept.push({
       rows: store.disk.snapshot(),
       blobs: new Map(blobs),
@@ -59,7 +59,7 @@ export class Backups {
     if (!backup) return false;
     const {disk} = this.#master.store;
     this.#master.crash(0);
-    const lostAt = headOf(disk.get('meta', HEAD_KEY));
+    const lostAt = headOf(disk);
     disk.restore(backup.rows);
     this.#master.blobs.clear();
     for (const [blobId, size] of backup.blobs) this.#master.blobs.set(blobId, size);
@@ -69,10 +69,11 @@ export class Backups {
     // Who joined after the backup is a stranger to it, and is given a join token again.
     for (const node of this.#nodes) if (!disk.get('node', node.nodeId)) node.joinAgain();
     this.restored += 1;
-    const head = headOf(disk.get('meta', HEAD_KEY));
+    const head = headOf(disk);
     this.#fabric.trace?.(`the master's folder is an old backup: head ${head}, was ${lostAt}`);
     return true;
   }
 }
 
-const headOf = (row: Uint8Array | undefined): number => (row ? decodeHead(row).journalNo : 0);
+/** For the trace; a damaged disk may not tell. */
+const headOf = ({witnessed}: SimStore): number => witnessed?.journalNo ?? 0;

@@ -21,6 +21,7 @@ import {type MasterBelief, MasterChecker} from './master-checker.ts';
 import {NodeChecker} from './node-checker.ts';
 import type {BatchPlan} from './plan.ts';
 import {RevokeChecker} from './revoke-checker.ts';
+import type {Salvaged} from './salvage-checker.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 
@@ -70,6 +71,7 @@ export class Checkers implements Watcher {
 
   #shotKept(nodeId: NodeId, {captureId, shot, salt}: ShotStatement): void {
     const {disk} = this.#options.master.store;
+    if (disk.damage !== undefined) return; // what it has lost comes out when it is opened
     const capture = disk.get('capture', captureKey(captureId));
     // A capture that an old backup does not have, or another one under its number: of no use any more.
     const isLost = !capture || (decodeJson(capture) as {salt: number}).salt !== salt;
@@ -82,6 +84,13 @@ export class Checkers implements Watcher {
   /** The master's folder is an old backup. */
   rolledBack(belief: MasterBelief): void {
     this.masterChecker.rolledBack(belief);
+    this.revokeChecker.rolledBack(this.masterChecker.model);
+    this.nodeChecker.rolledBack();
+  }
+
+  /** The master's disk was damaged, and is a new one of what was left. */
+  salvaged(salvaged: Salvaged): void {
+    this.masterChecker.salvaged(salvaged);
     this.revokeChecker.rolledBack(this.masterChecker.model);
     this.nodeChecker.rolledBack();
   }

@@ -5,8 +5,10 @@ import type {Prng} from '../base/prng.ts';
 import type {Address} from '../base/types.ts';
 import type {Backups} from './backups.ts';
 import {exponential} from './dice.ts';
+import {DAMAGES} from './disk-damage.ts';
 import {CALM_HOST, DiskFailure, type Fabric, MASTER_ADDRESS} from './fabric.ts';
 import type {Disasters, Plan} from './plan.ts';
+import type {Recovery} from './recovery.ts';
 import {MASTER_NO, SimMaster} from './sim-master.ts';
 import {CALM} from './sim-network.ts';
 import type {SimNode} from './sim-node.ts';
@@ -24,6 +26,7 @@ export type Victims = {
   readonly nodes: readonly SimNode[];
   readonly bootMaster: () => void;
   readonly backups: Backups;
+  readonly recovery: Recovery;
   /** A node has new keys. */
   readonly onReflash: (node: SimNode) => void;
 };
@@ -47,6 +50,7 @@ export class Calamity {
     this.#every(disasters.nodeCrashMs, () => this.#killNode());
     this.#every(disasters.masterCrashMs, () => this.#killMaster());
     fabric.onDead = (machine, no) => this.#onDead(machine.store === master.store, no);
+    fabric.onRefused = (machine, no) => this.#onRefused(machine.store === master.store, no);
     this.#every(disasters.diskFailMs, () => {
       const machine = this.#dice.chance(0.3) ? master : this.#anyNode();
       if (machine.up) machine.store.disk.fail(new DiskFailure('EIO'));
@@ -106,7 +110,7 @@ export class Calamity {
     });
   }
 
-  #scheduleDisks({wipeMs, rollbackMs, restoreMs}: Disasters): void {
+  #scheduleDisks({wipeMs, rollbackMs, restoreMs, diskDamageMs}: Disasters): void {
     const {backups, fabric, onReflash} = this.#on;
     this.#every(wipeMs, () => {
       const node = this.#anyNode();
@@ -119,6 +123,7 @@ export class Calamity {
       node.rollBack();
       this.#bootLater(node);
     });
+    this.#every(diskDamageMs, () => this.#damageDisk());
     if (restoreMs > 0) this.#every(restoreMs / 2, () => backups.take());
     this.#every(restoreMs, () => {
       if (!backups.restore()) return;
@@ -155,6 +160,32 @@ export class Calamity {
     this.#second.retire();
     const {disk} = this.#on.master.store;
     for (const node of this.#on.nodes) if (!disk.get('node', node.nodeId)) node.joinAgain();
+  }
+
+  /** The power goes, and when it comes back the disk is not what it was. */
+  #damageDisk(): void {
+    const {master, fabric, bootMaster} = this.#on;
+    const node = this.#dice.chance(0.4) ? undefined : this.#anyNode();
+    if (node) node.crash();
+    else master.crash(0);
+    const {disk} = (node ?? master).store;
+    if (disk.harm(this.#dice.pick(DAMAGES), this.#dice))
+      fabric.trace?.(`the disk of machine ${node?.no ?? MASTER_NO}: ${disk.damage}`);
+    if (node) this.#bootLater(node);
+    else this.#later(this.#plan.disasters.downMs, MASTER_NO, bootMaster);
+  }
+
+  /** Its process says what is wrong and does not start: the operator comes, also after the heal. */
+  #onRefused(isMaster: boolean, no: number): void {
+    const {fabric, nodes, recovery, bootMaster} = this.#on;
+    const node = nodes[no - 1];
+    const ms = this.#calm ? SOON_MS : this.#plan.disasters.downMs * exponential(this.#dice);
+    fabric.timeline.after(ms, EVENT.fault, no, () => {
+      if (isMaster) recovery.master(this.#dice);
+      else if (node) recovery.node(node, this.#dice);
+      if (isMaster) bootMaster();
+      else node?.boot();
+    });
   }
 
   #killNode(): void {

@@ -8,7 +8,14 @@ import type {InputSource, Policy} from '../core/tables.ts';
 import {withAttack} from './attack-plan.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
-import {type BatchPlan, type CapturePlan, type Disasters, NO_DISASTERS, type Plan} from './plan.ts';
+import {
+  type BatchPlan,
+  type CapturePlan,
+  type Disasters,
+  mayForget,
+  NO_DISASTERS,
+  type Plan,
+} from './plan.ts';
 import {drawRevokes, isGood} from './revoke-plan.ts';
 import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
@@ -61,7 +68,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const spare = dispensable(profiles, quorum) - plan.deadAfterHeal;
   const revokes = drawRevokes(seed, profiles, spare, safetyMs);
   // What the copy does not know of, a revocation or a restored backup, is another story.
-  const isAlone = isLarge || plan.disasters.restoreMs > 0 || revokes.length > 0 || reflashes > 0;
+  const isAlone = isLarge || mayForget(plan.disasters) || revokes.length > 0 || reflashes > 0;
   const isOne = isAlone || !prng.chance(0.15);
   const two = {beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
   return withAttack({...plan, revokes, ...(isOne ? {} : two)}, quorum);
@@ -132,6 +139,7 @@ function drawDisasters(prng: Prng, on: () => boolean): Disasters {
     burstMs: every(2, 20),
     wipeMs: every(5, 40),
     rollbackMs: every(5, 40),
+    diskDamageMs: prng.chance(0.25) ? between(prng, 3, 30) * SECOND : 0,
     restoreMs: prng.chance(0.2) ? between(prng, 10, 40) * SECOND : 0,
     wallJumpMs: on() ? prng.pick([MINUTE, HOUR, YEAR]) : 0,
     wallStepMs: every(3, 30),

@@ -123,6 +123,10 @@ export class Fabric {
   stateWasLost = false;
   /** A process stopped itself over its disk. */
   onDead: ((machine: {readonly store: WatchedStore}, no: number) => void) | undefined;
+  /** A process does not start on a damaged disk: somebody has to come. */
+  onRefused: ((machine: {readonly store: WatchedStore}, no: number) => void) | undefined;
+  /** Starts that were refused, each with its reason. */
+  refused = 0;
   trace: ((line: string) => void) | undefined;
 
   constructor(parts: {
@@ -148,6 +152,14 @@ export class Fabric {
     if (error instanceof DiskFailure)
       this.timeline.after(0, EVENT.fault, no, () => this.onDead?.(machine, no));
     else this.fail(error);
+  }
+
+  /** P11: it stops and says why. */
+  refuses(machine: {readonly store: WatchedStore}, no: number, reason: string): void {
+    holds(reason !== '', 'P11', () => `machine ${no} does not start and does not say why`);
+    this.refused += 1;
+    this.trace?.(`machine ${no} does not start: ${reason}`);
+    this.onRefused?.(machine, no);
   }
 
   diskMs(): number {

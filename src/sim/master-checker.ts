@@ -19,14 +19,13 @@ import {
   workunitKey,
 } from './model.ts';
 import type {BatchPlan} from './plan.ts';
+import {type Acked, checkSalvage, type Salvaged} from './salvage-checker.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {Profile} from './sim-runner.ts';
 import {truthOf} from './truth.ts';
 
 /** Who may return what nobody computed. */
 const LYING: ReadonlySet<Profile | Misdeed> = new Set([...LIARS, 'wrong', 'colluding']);
-
-type Acked = {readonly nodeId: NodeId; readonly key: WorkunitKey};
 
 /** What is held to be true of the master's disk at one moment. */
 export type MasterBelief = {
@@ -45,6 +44,10 @@ export class MasterChecker {
   /** Acknowledged results of workunits that were open when last looked at. */
   #acked: Acked[] = [];
   #journalNoSeen = 0;
+  /** Last commit that is durable. */
+  #head = 0;
+  /** The commit that decided, by workunit. */
+  readonly #decidedAt = new Map<WorkunitKey, number>();
   #wasLost = false;
   /** Canonical outputs that are wrong: only ever with a quorum of liars. */
   wrongCanonical = 0;
@@ -62,8 +65,7 @@ export class MasterChecker {
   }
 
   belief(): MasterBelief {
-    const journalNo = this.#journalNo();
-    return {model: this.model.copy(), credit: this.#credit, journalNo};
+    return {model: this.model.copy(), credit: this.#credit, journalNo: this.#head};
   }
 
   /** The disk is an older one: what was acknowledged since is lost, all before must still be there. */
@@ -73,16 +75,25 @@ export class MasterChecker {
     this.#credit = belief.credit;
     this.decisions.rolledBack(this.model.credits);
     this.#journalNoSeen = belief.journalNo;
+    this.#head = belief.journalNo;
     this.#acked = this.#acked.filter(({key, nodeId}) => this.model.votedBy(key, nodeId));
   }
 
-  #journalNo(): number {
-    const head = this.#master.store.disk.get('meta', HEAD_KEY);
-    return head ? decodeHead(head).journalNo : 0;
+  /** The disk was damaged, and the operator made a new one of what was left. */
+  salvaged(salvaged: Salvaged): void {
+    checkSalvage(this.model, salvaged, this.#decidedAt, this.#acked);
+    const {model, credit, head, lastGood} = salvaged;
+    this.rolledBack({model, credit, journalNo: head});
+    // The new store writes every row anew, from the first commit behind what was good.
+    for (const key of model.decisions.keys()) this.#decidedAt.set(key, lastGood + 1);
+    this.#acked = this.#acked.map(acked => ({...acked, journalNo: lastGood + 1}));
+    this.#checkCredit();
   }
 
   durable(ops: readonly Op[]): void {
     const change = this.model.apply(ops);
+    this.#head = numberOf(ops) ?? this.#head;
+    for (const key of change.decided.keys()) this.#decidedAt.set(key, this.#head);
     this.model.checkCounters(ops);
     this.decisions.reported(ops);
     this.#credit -= change.withdrawn.size;
@@ -188,14 +199,14 @@ export class MasterChecker {
 
   /** A node holds the master's signed word for these results. */
   acknowledged(nodeId: NodeId, items: readonly ResultItem[], journalNo: number): void {
-    const durable = this.#journalNo();
+    const durable = this.#head;
     holds(journalNo <= durable, 'P1', () => `receipt ${journalNo} above the head ${durable}`);
     this.#journalNoSeen = Math.max(this.#journalNoSeen, journalNo);
     for (const item of items) {
       const {batchId, index} = item;
       // Of a lost batch whose number another one has now: of no use to anybody.
       if (this.#wasLost && !this.#isOurs(nodeId, item)) continue;
-      const acked = {nodeId, key: workunitKey(batchId, index)};
+      const acked = {nodeId, key: workunitKey(batchId, index), journalNo};
       this.#checkAcked(acked);
       if (this.#isOpen(acked)) this.#acked.push(acked);
     }
@@ -221,7 +232,8 @@ export class MasterChecker {
 
   /** After each start: what is on the disk is what was made durable, and all that was acknowledged. */
   booted(): void {
-    const journalNo = this.#journalNo();
+    const head = this.#master.store.disk.get('meta', HEAD_KEY);
+    const journalNo = head ? decodeHead(head).journalNo : 0;
     holds(
       journalNo >= this.#journalNoSeen,
       'P1',
@@ -264,4 +276,10 @@ export class MasterChecker {
     for (const [, value] of disk.rows('credit')) credit += decodeCredit(value).credit;
     holds(credit === this.#credit, 'S13', () => `credit on the disk is ${credit}`);
   }
+}
+
+/** Of the commit that these operations are. */
+function numberOf(ops: readonly Op[]): number | undefined {
+  const head = ops.findLast(op => op.table === 'meta' && op.key === HEAD_KEY);
+  return head?.type === 'put' ? decodeHead(head.value).journalNo : undefined;
 }

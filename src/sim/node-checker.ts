@@ -77,7 +77,8 @@ export class NodeChecker {
     // A row of `kept` stands for the receipt of an earlier life.
     const old = disk
       .rows('kept')
-      .map(([key]) => [key, bodies.get(key) ?? new Uint8Array()] as const);
+      .map(([key]) => [key, bodies.get(key) ?? new Uint8Array()] as const)
+      .filter(([key]) => bodies.has(key)); // a disk that was damaged may have lost the other row
     this.#lives.set(node.no, {warm: false, epoch: 0, receipted: new Map(old), kept: bodies});
     // One command is never done twice (#taken). The same shot by another command is not, in one life.
     for (const name of this.#fired)

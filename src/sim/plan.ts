@@ -46,6 +46,8 @@ export type Disasters = {
   readonly wipeMs: number;
   /** A node's disk is that of an earlier moment. */
   readonly rollbackMs: number;
+  /** A disk loses or changes what was durable, and says nothing. */
+  readonly diskDamageMs: number;
   /** The master's folder is that of an earlier moment: an old backup, or a disk that lied about fsync. */
   readonly restoreMs: number;
   /** A dead master's wall clock jumps by up to so much. */
@@ -70,10 +72,15 @@ export const NO_DISASTERS: Disasters = {
   diskFailMs: 0,
   wipeMs: 0,
   rollbackMs: 0,
+  diskDamageMs: 0,
   restoreMs: 0,
   wallJumpMs: 0,
   wallStepMs: 0,
 };
+
+/** The master's disk may come back as an older one, or with rows missing. */
+export const mayForget = ({restoreMs, diskDamageMs}: Disasters): boolean =>
+  restoreMs > 0 || diskDamageMs > 0;
 
 /** A plan as it was stored once: kinds of faults that came later are off in it. */
 export type StoredPlan = Omit<Plan, 'disasters' | 'network' | 'host'> & {

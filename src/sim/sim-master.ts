@@ -157,6 +157,8 @@ export class SimMaster {
   boot(): void {
     const fabric = this.#fabric;
     const {timeline, crypto, prng} = fabric;
+    const head = auditDisk(this.store.disk, crypto);
+    if (typeof head === 'string') return fabric.refuses(this, this.#no, head);
     this.lives += 1;
     const clock = new SimClock({
       timeline,
@@ -166,7 +168,6 @@ export class SimMaster {
       drift: 0,
       turnMs: () => fabric.turnMs(),
     });
-    const head = auditDisk(this.store.disk, crypto);
     const config = {
       clusterId: this.clusterId,
       instanceId: crypto.random(8),

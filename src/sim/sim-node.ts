@@ -148,6 +148,8 @@ export class SimNode {
   boot(): void {
     if (this.#process || this.#buried) return;
     const fabric = this.#fabric;
+    const head = auditDisk(this.store.disk, fabric.crypto);
+    if (typeof head === 'string') return fabric.refuses(this, this.no, head);
     if (this.#keepsSnapshots) {
       this.#before = this.#atBoot;
       this.#atBoot = this.store.disk.snapshot();
@@ -157,7 +159,6 @@ export class SimNode {
     const clock = this.#makeClock();
     const config = this.#configOf(crypto.random(8));
     const dice = prng.fork();
-    const head = auditDisk(this.store.disk, crypto);
     const rows = new NodeRestore(config, crypto, dice, clock.now().mono);
     const core = restoreNode(this.store.disk, rows);
     this.#watch(core);

@@ -6,7 +6,7 @@ import type {OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import {type BatchRow, batchKey, decodeJson, type NodeRow, type TableName} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import {type Fabric, holds, WALL_AT_ZERO} from './fabric.ts';
-import type {BatchPlan, Plan} from './plan.ts';
+import {type BatchPlan, mayForget, type Plan} from './plan.ts';
 import type {SimMaster} from './sim-master.ts';
 import {EVENT} from './timeline.ts';
 
@@ -179,7 +179,7 @@ const find = (core: MasterCore, name: string) => {
  * one. An old backup may have the token as it was, or not at all.
  */
 const usesOf = ({nodes, reflashAt, secondMasterAt, disasters}: Plan): number =>
-  (nodes.length + reflashAt.length) * (disasters.restoreMs > 0 || secondMasterAt > 0 ? 8 : 1);
+  (nodes.length + reflashAt.length) * (mayForget(disasters) || secondMasterAt > 0 ? 8 : 1);
 
 const tokenRequest = (uses: number): OperatorRequest => ({
   kind: 'addToken',

@@ -2,11 +2,16 @@
 // called. A crash in between leaves the commit on the disk or not, by a coin: a process that dies
 // while it waits for fsync cannot know. The instance is the disk; it outlives the processes that
 // write to it.
+//
+// It may also be damaged while nobody runs on it (disk-damage.ts): then it opens as if nothing were wrong.
+// Beside the rows it has the witness of the real store (io/store-witness.ts), written when `done` is called.
 
 import {assert} from '../base/assert.ts';
 import type {Prng} from '../base/prng.ts';
+import {decodeHead, HEAD_KEY, type Head} from '../core/journal.ts';
 import type {Op, TableName} from '../core/tables.ts';
 import type {Store} from '../runtime/ports.ts';
+import {applied, type Damage, type Harm, harm, LOGGED_MAX, type Logged} from './disk-damage.ts';
 
 export type SimStoreOptions = {
   /** Calls `act` after `ms` of simulated time. */
@@ -26,6 +31,9 @@ export class SimStore implements Store {
   #commit: Commit | undefined;
   #failure: Error | undefined;
   #commits = 0;
+  #log: Logged[] = [];
+  #witness: Uint8Array | undefined;
+  #damage: Harm | undefined;
 
   constructor(options: SimStoreOptions) {
     this.#options = options;
@@ -34,6 +42,21 @@ export class SimStore implements Store {
   /** Commits that reached the disk. */
   get commits(): number {
     return this.#commits;
+  }
+
+  /** How far the journal was durable, as the file beside the rows says. */
+  get witnessed(): Head | undefined {
+    return this.#witness && decodeHead(this.#witness);
+  }
+
+  /** What is not as it was made durable; undefined = nothing. */
+  get damage(): string | undefined {
+    return this.#damage?.story;
+  }
+
+  /** Whether the row's own checksum is right. */
+  isReadable(rowKey: string): boolean {
+    return this.#damage?.unreadable !== rowKey;
   }
 
   /** Values are kept, not copied: by the contract of Op nobody changes them. */
@@ -63,7 +86,7 @@ export class SimStore implements Store {
     const commit = this.#commit;
     this.#commit = undefined;
     this.#failure = undefined;
-    if (commit && this.#options.prng.chance(0.5)) this.#apply(commit.ops);
+    if (commit && this.#options.prng.chance(0.5)) this.#apply(commit.ops, false);
   }
 
   /** The disk fails: the commit that ends next and all after it, until a crash. */
@@ -80,7 +103,25 @@ export class SimStore implements Store {
   restore(rows: Snapshot = new Map()): void {
     assert(this.#commit === undefined, 'nobody writes to a disk that is replaced');
     this.#tables.clear();
+    this.#log = [];
+    this.#damage = undefined;
+    this.#witness = rows.get('meta')?.get(HEAD_KEY);
     for (const [table, before] of rows) this.#tables.set(table, new Map(before));
+  }
+
+  /** While nobody runs on it. false = there was nothing to damage in this way, or it is damaged already. */
+  harm(kind: Damage, dice: Prng): boolean {
+    assert(this.#commit === undefined, 'nobody writes to a disk that is damaged');
+    if (this.#damage !== undefined) return false;
+    this.#damage = harm(this.#tables, this.#log, kind, dice);
+    this.#log = [];
+    return this.#damage !== undefined;
+  }
+
+  /** Every row, in no order that means anything. */
+  *all(): Generator<readonly [TableName, string, Uint8Array]> {
+    for (const [table, rows] of this.#tables)
+      for (const [key, value] of rows) yield [table, key, value];
   }
 
   /** Damage, for tests: removes a row behind everybody's back. */
@@ -94,20 +135,14 @@ export class SimStore implements Store {
       commit.done(this.#failure);
       return;
     }
-    this.#apply(commit.ops);
+    this.#apply(commit.ops, true);
+    this.#witness = this.get('meta', HEAD_KEY);
     commit.done();
   }
 
-  #apply(ops: readonly Op[]): void {
+  #apply(ops: readonly Op[], acked: boolean): void {
     this.#commits++;
-    for (const op of ops) {
-      let table = this.#tables.get(op.table);
-      if (!table) {
-        table = new Map();
-        this.#tables.set(op.table, table);
-      }
-      if (op.type === 'put') table.set(op.key, op.value);
-      else table.delete(op.key);
-    }
+    this.#log.push(applied(this.#tables, ops, acked));
+    if (this.#log.length > 2 * LOGGED_MAX) this.#log = this.#log.slice(-LOGGED_MAX);
   }
 }

@@ -13,6 +13,7 @@ import {Checkers} from './checkers.ts';
 import {Calamity} from './disasters.ts';
 import {Fabric, holds, SimFailure} from './fabric.ts';
 import type {Plan} from './plan.ts';
+import {Recovery} from './recovery.ts';
 import {rollCall} from './roll-call.ts';
 import {SimCrypto} from './sim-crypto.ts';
 import {SimMaster} from './sim-master.ts';
@@ -39,6 +40,7 @@ export class World {
   readonly operator: SimOperator;
   readonly checkers: Checkers;
   readonly attack: Attack | undefined;
+  readonly recovery: Recovery;
   readonly #dice: Prng;
   readonly #calamity: Calamity;
 
@@ -80,15 +82,18 @@ export class World {
       turnsPerCheck: plan.turnsPerCheck,
     });
     this.fabric.watcher = this.checkers;
+    const {fabric, master, nodes, checkers, operator} = this;
+    const backups = new Backups(fabric, master, nodes, checkers, operator);
+    this.recovery = new Recovery({fabric, master, nodes, checkers, operator, backups});
     this.#calamity = new Calamity(plan, this.#dice, {
       fabric: this.fabric,
       master: this.master,
       nodes: this.nodes,
       bootMaster: () => this.#bootMaster(),
-      backups: new Backups(this.fabric, this.master, this.nodes, this.checkers, this.operator),
+      backups,
+      recovery: this.recovery,
       onReflash: node => nodesById.set(node.nodeId, node),
     });
-    const {fabric, master, nodes} = this;
     const {attack} = plan;
     this.attack = attack && new Attack({plan, attack, fabric, master, nodes, join});
     this.fabric.mischief = this.attack;

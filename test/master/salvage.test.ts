@@ -1,7 +1,6 @@
 // What a damaged store is worth: a master must come up from what is left, and the loss must be told whole.
 
 import test from 'ava';
-import {toUtf8} from '../../src/base/bytes.ts';
 import type {Tables} from '../../src/core/journal-salvage.ts';
 import {
   type BatchRow,
@@ -14,69 +13,10 @@ import {
   type TableName,
 } from '../../src/core/tables.ts';
 import {RECOVERED_KEY, type RecoveredRow} from '../../src/master/context.ts';
-import {type Loss, MasterSalvage} from '../../src/master/salvage.ts';
-import {batchOf, receiptsOf, resultsOf, sentTo} from './look.ts';
+import {BAD, decided, finish, keyOf, mend, mendTables, rangeOf, rowOf, WALL} from './damage.ts';
+import {batchOf, receiptsOf, resultsOf, sentTo, stateOf} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {TestNode, TOKEN_ID} from './test-node.ts';
-
-const WALL = 1_700_000_009_000;
-const BAD = toUtf8('\u0001no row');
-/** No row of any table. */
-const CUT = new Uint8Array([200]);
-const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
-
-/** The reports are told one by one, as from a disk. */
-function mendTables(tables: Tables, damaged: readonly string[]): Loss {
-  const reports = tables.get('report') ?? new Map<string, Uint8Array>();
-  tables.delete('report');
-  const salvage = new MasterSalvage(tables, new Set(damaged));
-  for (const [key, value] of reports) salvage.report(key, value);
-  const loss = salvage.mend(WALL, 7);
-  for (const key of salvage.badReports) reports.delete(key);
-  tables.set('report', reports);
-  return loss;
-}
-
-/** What a rig has saved, without the damaged rows, put right; and a master that came up from it. */
-function mend(rig: MasterRig, damaged: readonly string[] = [], wrong: readonly string[] = []) {
-  const tables: Tables = new Map();
-  for (const table of Object.keys(TABLES) as TableName[])
-    tables.set(table, new Map(rig.scan(table)));
-  const place = (rowKey: string) => {
-    const [table, key] = rowKey.split('/') as [TableName, string];
-    return {rows: tables.get(table) ?? new Map<string, Uint8Array>(), key};
-  };
-  for (const rowKey of damaged) place(rowKey).rows.delete(place(rowKey).key);
-  for (const rowKey of wrong) place(rowKey).rows.set(place(rowKey).key, CUT);
-  const loss = mendTables(tables, damaged);
-  const rows = new Map<string, Uint8Array>();
-  for (const [table, own] of tables)
-    for (const [key, value] of own) rows.set(`${table}/${key}`, value);
-  return {loss, rows, next: new MasterRig(rows, rig.mono + 1_000)};
-}
-
-const keyOf = (rig: MasterRig, table: TableName, at = 0): string =>
-  `${table}/${rig.scan(table)[at]?.[0]}`;
-
-const rowOf = (rig: MasterRig): BatchRow => jsonRow<BatchRow>(rig.scan('batch')[0]?.[1] ?? BAD);
-
-/** A batch of so many workunits, decided by one node. */
-function decided(count: number): {rig: MasterRig; a: TestNode} {
-  const rig = MasterRig.ready();
-  rig.submit({minQuorum: 1}, rangeOf(count));
-  const a = rig.node('a');
-  rig.report(a, rig.pull(a, 2));
-  rig.report(a, rig.pull(a, 4));
-  return {rig, a};
-}
-
-/** The node comes back and does what is open. */
-function finish(rig: MasterRig, node: TestNode): void {
-  rig.turn();
-  rig.pass(3_000); // nobody else comes back
-  rig.join(node);
-  for (let i = 0; i < 10; i++) rig.report(node, rig.pull(node, 4));
-}
 
 test('of a store without damage nothing is lost, and the epoch goes far ahead', t => {
   const {rig} = decided(5);
@@ -189,6 +129,22 @@ test('errors of undecided workunits are not forgotten when credit is counted ane
   const {next} = mend(rig, [keyOf(rig, 'page')]);
   t.false(next.rows.has(stranger));
   t.is(decodeCredit(next.rows.get(key) ?? BAD).errors, decodeCredit(row).errors);
+});
+
+test('a node whose row is lost has its credit again when it is let in', t => {
+  const {rig, a} = decided(2);
+  const before = decodeCredit(rig.rows.get(`credit/${a.id}`) ?? BAD);
+  t.is(before.credit, 2);
+  for (const lost of [[`node/${a.id}`], [`node/${a.id}`, `credit/${a.id}`]]) {
+    const {next} = mend(rig, lost);
+    t.is(next.core.context.roster.size, 0);
+    next.link(a);
+    next.says(a, a.hello());
+    t.like(stateOf(next, a).credit, {credit: 2, validated: 2});
+    next.submit({minQuorum: 1}, rangeOf(1));
+    next.report(a, next.pull(a, 1));
+    t.is(decodeCredit(next.rows.get(`credit/${a.id}`) ?? BAD).credit, 3);
+  }
 });
 
 test('a workunit that failed stays failed, what it cost too', t => {

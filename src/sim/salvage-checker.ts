@@ -1,0 +1,60 @@
+// S1 and S13 after `volley recover`: what is kept is true, and whatever was durable or acknowledged and is gone is
+// declared lost, either by name (a workunit that is open again, a batch that is lost) or by number: a commit behind
+// the end of what is good of the journal, so that every node which holds a receipt for it says it again.
+
+import type {NodeId} from '../base/types.ts';
+import type {Loss} from '../master/salvage.ts';
+import {holds} from './fabric.ts';
+import {type Decided, type Model, nameOf, type WorkunitKey} from './model.ts';
+
+export type Acked = {
+  readonly nodeId: NodeId;
+  readonly key: WorkunitKey;
+  /** Of the receipt. */
+  readonly journalNo: number;
+};
+
+export type Salvaged = {
+  /** End of what is good of the journal. */
+  readonly lastGood: number;
+  readonly loss: Loss;
+  /** What the new store holds. */
+  readonly model: Model;
+  readonly credit: number;
+  readonly head: number;
+};
+
+/** @param decidedAt number of the commit that decided */
+export function checkSalvage(
+  before: Model,
+  {lastGood, loss, model}: Salvaged,
+  decidedAt: ReadonlyMap<WorkunitKey, number>,
+  acked: readonly Acked[],
+): void {
+  const reopened = new Map(loss.batches.map(each => [Number(each.batchId), each.reopened]));
+  const isDeclared = (key: WorkunitKey): boolean => {
+    const batchId = Math.floor(key / 2 ** 32);
+    if (!reopened.has(batchId)) return false;
+    return reopened.get(batchId)?.includes(key % 2 ** 32) ?? true;
+  };
+  for (const [key, decided] of model.decisions) {
+    const known = before.decisions.get(key);
+    holds(known && equal(known, decided), 'P4', () => `${nameOf(key)}: a decision is made up`);
+  }
+  for (const key of before.decisions.keys()) {
+    const isKept = model.decisions.has(key) || isDeclared(key);
+    const isBehind = (decidedAt.get(key) ?? 0) > lastGood;
+    holds(isKept || isBehind, 'S1', () => `${nameOf(key)} was decided, is not, and nobody says so`);
+  }
+  for (const {nodeId, key, journalNo} of acked) {
+    const isKept = model.votedBy(key, nodeId) || model.decisions.has(key) || isDeclared(key);
+    const isTold =
+      journalNo > lastGood || model.revoked.has(nodeId) || model.hasEnded(batchOf(key));
+    const story = `${nameOf(key)} of ${nodeId}, receipt ${journalNo}, is lost without a word`;
+    holds(isKept || isTold, 'S1', () => `${story}; the journal is good to ${lastGood}`);
+  }
+}
+
+const batchOf = (key: WorkunitKey): number => Math.floor(key / 2 ** 32);
+
+const equal = (a: Decided, b: Decided): boolean => JSON.stringify(a) === JSON.stringify(b);
