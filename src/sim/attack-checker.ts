@@ -1,8 +1,8 @@
 // What no attacker may achieve, whoever it is:
 //
 //   S6   nobody obeys a command that the master did not issue, word for word
-//   S11  a datagram that changes anything was sealed by the one it names, and counts once; a stranger's
-//        address gets no more bytes than came from it
+//   S11  a datagram that changes anything was sealed by the one it names, and counts once; a handshake alone
+//        ends no session; a stranger's address gets no more bytes than came from it
 //   S12  strangers leave nothing in any table
 
 import {assert} from '../base/assert.ts';
@@ -18,6 +18,7 @@ import {getOr} from './model.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 
+const INITIATION = 1;
 const DATA = 4;
 const MASTER = 'master';
 
@@ -64,6 +65,15 @@ export class AttackChecker {
   watchMaster({link, core}: SimMaster, address: Address, nodes: number): void {
     assert(link && core, 'a master that starts has a process');
     this.#watchLink(link, MASTER, address, peer => peer);
+    const receive = link.receive.bind(link);
+    link.receive = (datagram, from, at) => {
+      if (datagram[0] !== INITIATION) return receive(datagram, from, at);
+      const before = link.linkedCount;
+      const received = receive(datagram, from, at);
+      const story = () => `a handshake from ${from} that nothing followed ends a session`;
+      holds(link.linkedCount === before, 'S11', story);
+      return received;
+    };
     const handle = core.handle.bind(core);
     const endTurn = core.endTurn.bind(core);
     core.handle = (event, now) => this.#issues(handle(event, now));

@@ -19,6 +19,9 @@ export type AttackPlan = {
 /** Any number: it only keeps these dice from those of planOf(). */
 const APART = 0x0a77ac4;
 
+/** Those that tell the truth about what they computed. */
+const OTHERS = MISDEEDS.slice(LIARS.length);
+
 export const isBad = ({profile, misdeed}: NodePlan): boolean =>
   misdeed !== undefined || (profile !== 'honest' && profile !== 'slow');
 
@@ -48,10 +51,15 @@ export function withAttack(plan: Plan, quorum: number): Plan {
     nodes[i] = {...node, misdeed};
     room -= 1;
   };
-  if (insider) spoil('insider');
-  if (liars) for (const misdeed of drawLiars(prng, nodes, quorum)) spoil(misdeed);
-  if (bad)
-    for (let i = between(prng, 1, 4); i > 0; i--) spoil(prng.pick(MISDEEDS.slice(LIARS.length)));
+  const others = bad ? between(prng, 1, 4) : 0;
+  const wanted: Misdeed[] = [
+    ...(insider ? ['insider' as const] : []),
+    ...(liars ? drawLiars(prng, nodes, quorum) : []),
+    ...Array.from({length: others}, () => prng.pick(OTHERS)),
+  ];
+  // There is seldom room for all of them: the first ones must not always be liars.
+  while (wanted.length > 0 && room > 0)
+    for (const misdeed of wanted.splice(prng.below(wanted.length), 1)) spoil(misdeed);
   const attacks = outsiders > 0 || middle !== undefined || nodes.some(({misdeed}) => misdeed);
   return attacks ? {...plan, nodes, attack: {outsiders, deedMs, middle}} : plan;
 }

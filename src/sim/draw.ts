@@ -214,14 +214,16 @@ function drawSource(prng: Prng, no: number, count: number): InputSource {
 
 /**
  * In half of the batches so many errors and replicas that no workunit fails for bad luck: what fails, the
- * bad nodes made fail. The other half has the defaults that users have.
+ * bad nodes made fail. A quarter has the defaults that users have, a quarter so few replicas that they run out.
  */
 function drawPolicy(prng: Prng, {quorum}: Around, meanMs: number): Partial<Policy> {
-  const patience = prng.chance(0.5) ? GENEROUS : {};
+  const targetReplicas = quorum + (prng.chance(0.3) ? 1 : 0);
+  const few = {maxTotalReplicas: targetReplicas + prng.below(3)};
+  const patience = prng.chance(0.5) ? GENEROUS : prng.chance(0.5) ? few : {};
   return {
     ...patience,
     minQuorum: quorum,
-    targetReplicas: quorum + (prng.chance(0.3) ? 1 : 0),
+    targetReplicas,
     leaseSeconds: Math.max(between(prng, 2, 20), Math.ceil((meanMs * 100) / SECOND)),
     timeLimitSeconds: meanMs > 100 ? 30 : 5,
     priority: between(prng, -1, 1),

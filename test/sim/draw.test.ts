@@ -1,0 +1,60 @@
+// What is never drawn finds nothing: each knob turns, and those that matter together turn together.
+
+import test from 'ava';
+import {planOf} from '../../src/sim/draw.ts';
+import {CALM_HOST} from '../../src/sim/fabric.ts';
+import {MISDEEDS} from '../../src/sim/misdeeds.ts';
+import {NO_DISASTERS, type Plan} from '../../src/sim/plan.ts';
+import {CALM} from '../../src/sim/sim-network.ts';
+
+const SEEDS = 300;
+const plans = Array.from({length: SEEDS}, (_, seed) => planOf(seed));
+
+/** In how many of the seeds. */
+const share = (is: (plan: Plan) => unknown): number => plans.filter(is).length / SEEDS;
+
+test('every kind of fault is on in some seeds and off in others', t => {
+  const calms = {disasters: NO_DISASTERS, network: CALM, host: CALM_HOST};
+  for (const part of ['disasters', 'network', 'host'] as const)
+    for (const [name, calm] of Object.entries(calms[part])) {
+      const on = share(plan => (plan[part] as Record<string, unknown>)[name] !== calm);
+      t.true(on > 0.1, `${part}.${name} is on in ${on} of the seeds`);
+      const isAlways = name === 'downMs' || name === 'pausedMs' || name === 'cutForMs';
+      if (!isAlways) t.true(on < 0.9, `${part}.${name} is on in ${on} of the seeds`);
+    }
+});
+
+test('every kind of attacker comes, alone and beside others', t => {
+  t.true(share(({attack}) => attack) > 0.4);
+  t.true(share(({attack}) => !attack) > 0.2);
+  for (const misdeed of [...MISDEEDS, 'insider'] as const)
+    t.true(share(({nodes}) => nodes.some(node => node.misdeed === misdeed)) > 0.02, misdeed);
+  t.true(share(({attack}) => (attack?.outsiders ?? 0) > 0) > 0.2);
+  t.true(share(({attack}) => attack?.middle !== undefined) > 0.2);
+});
+
+test('what is rare comes together with what is hostile', t => {
+  const pairs: Readonly<Record<string, (plan: Plan) => unknown>> = {
+    'a second master': ({secondMasterAt}) => secondMasterAt > 0,
+    'an old backup': ({disasters}) => disasters.restoreMs > 0,
+    'a damaged disk': ({disasters}) => disasters.diskDamageMs > 0,
+    'a revocation': ({revokes}) => revokes && revokes.length > 0,
+    'a new card': ({reflashAt}) => reflashAt.length > 0,
+  };
+  for (const [name, is] of Object.entries(pairs)) {
+    t.true(share(is) > 0.02, name);
+    t.true(share(plan => is(plan) && plan.attack) > 0.01, `${name} and attackers`);
+  }
+});
+
+test('policies are patient, usual and short of replicas', t => {
+  const most = plans.flatMap(({batches}) =>
+    batches.map(({request}) => request.policy.maxTotalReplicas),
+  );
+  for (const is of [
+    (max: number | undefined) => max === 200,
+    (max: number | undefined) => max === undefined,
+    (max: number | undefined) => max !== undefined && max < 10,
+  ])
+    t.true(most.filter(is).length > most.length * 0.1);
+});
