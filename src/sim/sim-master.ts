@@ -156,29 +156,19 @@ export class SimMaster {
 
   boot(): void {
     const fabric = this.#fabric;
-    const {timeline, crypto, prng} = fabric;
+    const {crypto, prng} = fabric;
     const head = auditDisk(this.store.disk, crypto);
     if (typeof head === 'string') return fabric.refuses(this, this.#no, head);
     this.lives += 1;
     const clock = new SimClock({
-      timeline,
+      timeline: fabric.timeline,
       no: this.#no,
       monoAtStart: prng.fraction() * 1e6,
       wallAtZero: this.#wallAtZero,
       drift: 0,
       turnMs: () => fabric.turnMs(),
     });
-    const config = {
-      clusterId: this.clusterId,
-      instanceId: crypto.random(8),
-      leaseSecret: this.folder.leaseSecret,
-      blobSecret: crypto.random(32),
-      groupKey: crypto.random(32),
-      groupKeyId: crypto.random(1)[0] ?? 0,
-      blobPort: 6274,
-      signedTrust: this.folder.signedTrust,
-      version: 'sim',
-    };
+    const config = this.#config();
     const rows = new MasterRestore(config, crypto, prng.fork(), clock.now());
     const core = restoreMaster(this.store.disk, rows);
     this.#wallOfLife = this.#wallAtZero;
@@ -214,6 +204,21 @@ export class SimMaster {
     this.#watcher?.masterBooted(core);
     fabric.mischief?.masterBooted(this);
     runtime.start();
+  }
+
+  #config() {
+    const {crypto} = this.#fabric;
+    return {
+      clusterId: this.clusterId,
+      instanceId: crypto.random(8),
+      leaseSecret: this.folder.leaseSecret,
+      blobSecret: crypto.random(32),
+      groupKey: crypto.random(32),
+      groupKeyId: crypto.random(1)[0] ?? 0,
+      blobPort: 6274,
+      signedTrust: this.folder.signedTrust,
+      version: 'sim',
+    };
   }
 
   /** Remembers who signed which receipt: a word of a life whose disk is lost is no promise of this one. */
