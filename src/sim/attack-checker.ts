@@ -10,7 +10,7 @@ import {toHex} from '../base/bytes.ts';
 import type {Address, PeerId} from '../base/types.ts';
 import type {MasterEffect} from '../core/core.ts';
 import {encodeCommand} from '../wire/codec.ts';
-import {SESSIONS_MAX} from '../wire/limits.ts';
+import {HALF_SESSIONS_MAX, SESSIONS_MAX, STRANGERS_MAX} from '../wire/limits.ts';
 import type {Link, Outgoing, Received} from '../wire/link.ts';
 import type {Command} from '../wire/message.ts';
 import {holds} from './fabric.ts';
@@ -72,6 +72,9 @@ export class AttackChecker {
       const received = receive(datagram, from, at);
       const story = () => `a handshake from ${from} that nothing followed ends a session`;
       holds(link.linkedCount === before, 'S11', story);
+      const {halves, strangers} = link.strangersHold;
+      holds(halves <= HALF_SESSIONS_MAX, 'S12', () => `${halves} half-sessions`);
+      holds(strangers <= STRANGERS_MAX, 'S12', () => `${strangers} strangers have sessions`);
       return received;
     };
     const handle = core.handle.bind(core);

@@ -120,14 +120,14 @@ function flipped(value: Uint8Array, dice: Prng): Uint8Array {
 
 /** The newest value of a row is lost, and LevelDB finds the one before; also of a row that was deleted. */
 function older(rows: Rows, log: readonly Logged[], dice: Prng): Harm | undefined {
-  if (log.length === 0) return undefined;
-  const {ops, before} = dice.pick(log);
-  const changed = ops.flatMap((op, i) => {
-    const old = before[i];
-    const value = rows.get(op.table)?.get(op.key);
-    const isLast = value === (op.type === 'put' ? op.value : undefined);
-    return old && isLast && !(value && same(old, value)) ? [{op, old}] : [];
-  });
+  const changed = log.flatMap(({ops, before}) =>
+    ops.flatMap((op, i) => {
+      const old = before[i];
+      const value = rows.get(op.table)?.get(op.key);
+      const isLast = value === (op.type === 'put' ? op.value : undefined);
+      return old && isLast && !(value && same(old, value)) ? [{op, old}] : [];
+    }),
+  );
   if (changed.length === 0) return undefined;
   const {op, old} = dice.pick(changed);
   set(rows, op.table, op.key, old);

@@ -65,7 +65,10 @@ export class RevokeChecker {
     for (const op of ops) {
       if (op.table !== 'node' || op.type !== 'put') continue;
       const row = decodeJson(op.value) as NodeRow;
-      if (row.revokedAt > 0) this.#durable.add(row.nodeId);
+      if (row.revokedAt === 0 || this.#durable.has(row.nodeId)) continue;
+      const hasNewKey = this.#keys.size === 0 || this.#forbiddenFrom.has(row.nodeId);
+      holds(hasNewKey, 'S15', () => `node ${row.nodeId} is revoked and the group key stays`);
+      this.#durable.add(row.nodeId);
     }
   }
 

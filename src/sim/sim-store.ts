@@ -114,8 +114,9 @@ export class SimStore implements Store {
     assert(this.#commit === undefined, 'nobody writes to a disk that is damaged');
     if (this.#damage !== undefined) return false;
     this.#damage = harm(this.#tables, this.#log, kind, dice);
+    if (this.#damage === undefined) return false;
     this.#log = [];
-    return this.#damage !== undefined;
+    return true;
   }
 
   /** Every row, in no order that means anything. */

@@ -129,6 +129,11 @@ export class MasterLink implements Link {
     return this.#peers.size;
   }
 
+  /** Half-sessions, and peers that ask to be let in: what strangers may fill. */
+  get strangersHold(): {readonly halves: number; readonly strangers: number} {
+    return {halves: this.#halves.size, strangers: this.#strangers.size};
+  }
+
   receive(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {
     switch (datagram[0]) {
       case FRAME.data:

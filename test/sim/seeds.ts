@@ -6,10 +6,15 @@ import type {ExecutionContext} from 'ava';
 import type {Overrides} from '../../src/sim/draw.ts';
 import {type Outcome, type RunOptions, runSeed} from '../../src/sim/swarm.ts';
 import {bundleSimulator} from './canaries/bundle.ts';
+import {TIGHT} from './canaries/tight.ts';
 
-export function storyOf({seed, failure, events, virtualMs}: Outcome, flags = ''): string {
+export function storyOf(
+  {seed, failure, events, virtualMs}: Outcome,
+  flags = '',
+  script = 'sim',
+): string {
   const what = `invariant=${failure?.invariant} event#=${events} t=${virtualMs.toFixed(3)}ms`;
-  return `SIM FAIL seed=${seed} ${what}: ${failure?.story}\nnpm run sim -- --seed ${seed}${flags}`;
+  return `SIM FAIL seed=${seed} ${what}: ${failure?.story}\nnpm run ${script} -- --seed ${seed}${flags}`;
 }
 
 /** Fails with the story of the first seed that breaks a promise. */
@@ -33,8 +38,10 @@ export async function holdsForAll(
   t: ExecutionContext,
   first: number,
   count: number,
+  limits: 'usual' | 'tight' = 'usual',
 ): Promise<void> {
-  const file = await bundleSimulator();
+  const isTight = limits === 'tight';
+  const file = await bundleSimulator(limits, isTight ? TIGHT : []);
   const bundled = (await import(file)) as {readonly runSeed: typeof runSeed};
   rmSync(file);
   const startedAt = performance.now();
@@ -43,7 +50,7 @@ export async function holdsForAll(
   for (let seed = first; seed < first + count; seed++) {
     const outcome = bundled.runSeed(seed);
     events += outcome.events;
-    if (outcome.failure) t.fail(storyOf(outcome));
+    if (outcome.failure) t.fail(storyOf(outcome, '', isTight ? 'sim:tight' : 'sim'));
     if (seed % TWICE_EVERY !== 0) continue;
     twice += 1;
     t.is(bundled.runSeed(seed).digest, outcome.digest, `seed ${seed} is not the same twice`);

@@ -2,6 +2,7 @@ import test from 'ava';
 import {Heap} from '../../src/base/heap.ts';
 import {Prng} from '../../src/base/prng.ts';
 import {put} from '../../src/core/tables.ts';
+import {DAMAGES} from '../../src/sim/disk-damage.ts';
 import {SimStore} from '../../src/sim/sim-store.ts';
 import {commit, type StoreSubject, storeSuite} from '../ports/store.ts';
 
@@ -42,6 +43,55 @@ storeSuite('sim-store', async () => {
   const later = (_ms: number, act: () => void) => setImmediate(act);
   return subjectOf(new SimStore({after: later, latencyMs: () => 1, prng: new Prng(1)}));
 });
+
+test('a disk that is damaged has no one row that is as it was made durable, and says so', t => {
+  for (const kind of DAMAGES) {
+    const {world, store} = open(3);
+    const before: string[] = [];
+    for (let i = 1; i <= 12; i++) {
+      const value = Uint8Array.of(i);
+      store.commit(
+        [put('node', `${i % 3}`, value), put('journal', `${i}`, value)],
+        () => undefined,
+      );
+      world.run();
+      before.push(textOf(store));
+    }
+    t.is(store.damage, undefined);
+    t.true(store.harm(kind, new Prng(9)), kind);
+    t.not(textOf(store), before.at(-1), kind);
+    t.truthy(store.damage);
+    t.false(store.harm(kind, new Prng(9)), 'one at a time');
+    if (kind === 'tail') t.true(before.includes(textOf(store)), 'an earlier moment');
+    store.restore();
+    t.is(store.damage, undefined);
+  }
+});
+
+test('a gap loses what was written in it, and nothing that was written over later', t => {
+  for (let seed = 1; seed < 100; seed++) {
+    const {world, store} = open(4);
+    for (let i = 1; i <= 3; i++) {
+      const value = Uint8Array.of(i);
+      store.commit([put('node', 'a', value), put('node', `${i}`, value)], () => undefined);
+      world.run();
+    }
+    store.harm('gap', new Prng(seed));
+    if (store.damage !== '1 commits are lost, 2 after them are not') continue;
+    t.deepEqual(
+      store.rows('node').map(([key]) => key),
+      ['2', '3', 'a'],
+    );
+    t.deepEqual(store.get('node', 'a'), Uint8Array.of(3));
+    return;
+  }
+  t.fail('no seed makes that gap');
+});
+
+const textOf = (store: SimStore): string =>
+  (['node', 'journal'] as const)
+    .flatMap(table => store.rows(table).map(([key, value]) => `${table}/${key}=${value}`))
+    .join(' ');
 
 const row = (key: string) => put('node', key, Uint8Array.of(1));
 

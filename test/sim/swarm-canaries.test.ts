@@ -3,6 +3,7 @@ import test from 'ava';
 import type {runSeed as RunSeed} from '../../src/sim/swarm.ts';
 import {BUGS} from './canaries/bugs.ts';
 import {bundleSimulator, changed, changesOf} from './canaries/bundle.ts';
+import {TIGHT} from './canaries/tight.ts';
 
 test('every planted bug finds its place in the source, once', t => {
   t.true(BUGS.length >= 24);
@@ -12,6 +13,13 @@ test('every planted bug finds its place in the source, once', t => {
       const source = readFileSync(new URL(`../../src/${change.file}`, import.meta.url), 'utf8');
       t.not(changed(source, change), source, bug.name);
     }
+});
+
+test('every tight limit finds its place in the source, once', t => {
+  for (const change of TIGHT) {
+    const source = readFileSync(new URL(`../../src/${change.file}`, import.meta.url), 'utf8');
+    t.not(changed(source, change), source, change.find);
+  }
 });
 
 test('a text that is not there is an error, and so is one that is there twice', t => {
@@ -28,7 +36,7 @@ for (const name of QUICK)
   test(`the simulator finds ${name}`, async t => {
     const bug = BUGS.find(candidate => candidate.name === name);
     if (!bug) return t.fail('not on the list');
-    const file = await bundleSimulator(bug);
+    const file = await bundleSimulator(name, changesOf(bug));
     const {runSeed} = (await import(file)) as {readonly runSeed: typeof RunSeed};
     rmSync(file);
     for (let seed = 1; seed <= SEEDS; seed++) {

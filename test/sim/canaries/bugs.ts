@@ -312,4 +312,32 @@ export const BUGS: readonly Bug[] = [
     find: 'const left = policy.maxTotalReplicas - issued;',
     put: 'const left = 1_000_000 - issued;',
   },
+  {
+    name: 'unbounded-half-sessions',
+    what: 'strangers who only begin handshakes fill the memory of the master',
+    file: 'wire/session-master.ts',
+    find: 'if (this.#halves.size >= HALF_SESSIONS_MAX) this.#endOldestHalf();',
+    put: '',
+  },
+  {
+    name: 'unbounded-strangers',
+    what: 'any number of strangers may ask to be let in at once',
+    file: 'wire/strangers.ts',
+    find: 'if (this.#strangers.size >= STRANGERS_MAX || same >= STRANGERS_PER_HOST_MAX) return false;',
+    put: 'if (same >= STRANGERS_PER_HOST_MAX) return false;',
+  },
+  {
+    name: 'epoch-proof-unheard',
+    what: 'on an old backup the master refuses nodes that show a proof of a far later epoch',
+    file: 'master/enrolment.ts',
+    find: ' || equalBytes(epochProof, this.#context.epochProof(epochSeen))',
+    put: '',
+  },
+  {
+    name: 'key-kept-on-revoke',
+    what: 'a revoked node still hears the group: the others get no new key',
+    file: 'master/revocation.ts',
+    find: 'context.groupKeys.rotate(now);',
+    put: '',
+  },
 ];

@@ -18,34 +18,39 @@ export function changed(source: string, {file, find, put}: Change): string {
   return source.replace(find, () => put);
 }
 
-const plant = (bug: Bug): Plugin => ({
+/** Several changes of one file are made in their order. */
+const plant = (changes: readonly Change[]): Plugin => ({
   name: 'plant',
   setup(hooks) {
     hooks.onLoad({filter: /\.ts$/}, ({path}) => {
-      const changes = changesOf(bug).filter(({file}) => path === join(ROOT, 'src', file));
-      if (changes.length === 0) return undefined;
-      const source = readFileSync(path, 'utf8');
-      return {contents: changes.reduce(changed, source), loader: 'ts'};
+      const own = changes.filter(({file}) => path === join(ROOT, 'src', file));
+      if (own.length === 0) return undefined;
+      return {contents: own.reduce(changed, readFileSync(path, 'utf8')), loader: 'ts'};
     });
   },
 });
 
+/** What `npm run sim:tight` runs: src/sim/main.ts with other limits. */
+export const COMMAND_LINE = "import './src/sim/main.ts';";
+const LIBRARY = "export * from './src/sim/swarm.ts'; export * from './src/sim/draw.ts';";
+
 /** @returns the path of the module; it exports what src/sim/swarm.ts and src/sim/draw.ts do */
-export async function bundleSimulator(bug?: Bug): Promise<string> {
+export async function bundleSimulator(
+  name = 'sound',
+  changes: readonly Change[] = [],
+  contents = LIBRARY,
+): Promise<string> {
   if (!existsSync(FOLDER)) mkdirSync(FOLDER, {recursive: true});
-  const outfile = join(FOLDER, `${bug?.name ?? 'sound'}-${process.pid}.mjs`);
+  const outfile = join(FOLDER, `${name}-${process.pid}.mjs`);
   await build({
-    stdin: {
-      contents: "export * from './src/sim/swarm.ts'; export * from './src/sim/draw.ts';",
-      resolveDir: ROOT,
-      loader: 'ts',
-    },
+    stdin: {contents, resolveDir: ROOT, loader: 'ts'},
     bundle: true,
+    ignoreAnnotations: true, // main.ts is there for its effect
     platform: 'node',
     format: 'esm',
     packages: 'external',
     logLevel: 'error',
-    plugins: bug ? [plant(bug)] : [],
+    plugins: changes.length > 0 ? [plant(changes)] : [],
     outfile,
   });
   return outfile;
