@@ -54,7 +54,10 @@ const PAGES_MAX = 1_024;
 export type BatchLoss = {
   readonly batchId: BatchId;
   readonly name: string;
-  /** Workunits that were decided and are open again; undefined = the row itself is lost. */
+  /**
+   * Workunits that were decided and are open again, and open ones whose votes are gone; undefined = the row itself
+   * is lost.
+   */
   readonly reopened: readonly number[] | undefined;
 };
 
@@ -229,7 +232,7 @@ export class MasterSalvage {
     }
     for (const pageNo of damaged)
       for (const index of openOf(row, pageNo, pages.get(pageNo))) reopened.add(index);
-    this.#votes(row, pages);
+    for (const index of this.#votes(row, pages)) reopened.add(index);
     const ended = stateOf(row, counts.done, counts.failed, wall);
     const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
     const mended: BatchRow = {...row, ...ended, ...counts, rechecking: 0, lastReportNo};
@@ -271,8 +274,12 @@ export class MasterSalvage {
     else this.#table('page').set(key, encodePage(page));
   }
 
-  /** Votes of what is decided, or that would decide, go: their workunits are computed again. */
-  #votes(row: BatchRow, pages: Pages): void {
+  /**
+   * Votes of what is decided, or that would decide, go. The last are of workunits that are computed again: the vote
+   * that kept them open is lost.
+   */
+  #votes(row: BatchRow, pages: Pages): number[] {
+    const again: number[] = [];
     const byIndex = new Map<number, {key: string; vote: Vote}[]>();
     for (const [key, value] of sorted(this.#table('vote'))) {
       const {batchId, index, nodeId} = decodeVoteKey(key);
@@ -286,12 +293,14 @@ export class MasterSalvage {
       }
       byIndex.set(index, [...(byIndex.get(index) ?? []), {key, vote}]);
     }
-    for (const list of byIndex.values()) {
+    for (const [index, list] of byIndex) {
       const votes = list.map(({vote}) => vote);
       const issued = Math.max(...votes.map(vote => vote.replicaNo + 1));
       if (wantedAfterRestart(row.policy, votes, issued) !== undefined) continue;
       for (const {key} of list) this.#table('vote').delete(key);
+      again.push(index);
     }
+    return again;
   }
 
   #shots(): void {

@@ -195,8 +195,9 @@ test('votes of open workunits stay, those without report, unreadable, or that wo
   const [key, row] = rig.scan('vote')[0] ?? ['', BAD];
   const {nodeId: _, ...vote} = {nodeId: a.id, ...decodeVote(row)};
   rig.rows.set(`vote/${key.replace(a.id, b.id)}`, encodeVote(vote));
-  const {next} = mend(rig);
+  const {loss, next} = mend(rig);
   t.is(next.scan('vote').length, 2, 'both votes of one workunit');
+  t.like(loss.batches[0], {batchId: id, reopened: [1]}, 'acknowledged votes do not go in silence');
   finish(next, a);
   finish(next, b);
   t.is(batchOf(next, id).counters.done, 4);
