@@ -8,6 +8,7 @@ import type {InputSource, Policy} from '../core/tables.ts';
 import {withAttack} from './attack-plan.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
+import {livenessBoundMs} from './liveness-bound.ts';
 import {
   type BatchPlan,
   type CapturePlan,
@@ -62,7 +63,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     beaconMs: on() ? 1_000 : 0,
     startMs: 2 * SECOND,
     safetyMs,
-    livenessMs: 30 * MINUTE + SLOWEST * workMsOf(batches),
+    livenessMs: 0,
     turnsPerCheck: isLarge ? 256 : 1,
   };
   const spare = dispensable(profiles, quorum) - plan.deadAfterHeal;
@@ -71,23 +72,9 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const isAlone = isLarge || mayForget(plan.disasters) || revokes.length > 0 || reflashes > 0;
   const isOne = isAlone || !prng.chance(0.15);
   const two = {beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
-  return withAttack({...plan, revokes, ...(isOne ? {} : two)}, quorum);
+  const whole = withAttack({...plan, revokes, ...(isOne ? {} : two)}, quorum);
+  return {...whole, livenessMs: livenessBoundMs(whole)};
 }
-
-/** One slow node may be all that is left beside another: it does everything, and some of it twice. */
-const SLOWEST = 40;
-
-/** Mean run time of all workunits, one after the other. */
-const workMsOf = (batches: readonly BatchPlan[]): number =>
-  batches.reduce((sum, {request: {input, args}}) => {
-    const count =
-      input.kind === 'range'
-        ? (input.end - input.start) / input.chunk
-        : 'count' in input
-          ? input.count
-          : 0;
-    return sum + count * Number(args[0] ?? 1);
-  }, 0);
 
 /** How many honest nodes may be missing: a quorum and a majority over the bad ones must be left. */
 function dispensable(profiles: readonly Profile[], quorum: number): number {

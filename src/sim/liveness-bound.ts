@@ -1,0 +1,48 @@
+// L1: how long after the heal the last workunit may take. Derived, not guessed:
+//
+//   a bad node, or one that died, can hold a replica of a workunit for a lease and two runs at most, and is then
+//   passed over for it; a workunit has at most as many such rounds as there are nodes who are not honest, and needs
+//   as many as its quorum beside them. Between two rounds a node asks again after its back-off.
+//
+//   rounds x (lease + 2 time limits + back-off) + the computing itself + what the operator has to ask again
+
+import {RETRY_MS_MAX} from '../wire/limits.ts';
+import {isBad} from './attack-plan.ts';
+import type {BatchPlan, Plan} from './plan.ts';
+
+const SECOND_MS = 1_000;
+/** Until everybody is back and the operator has submitted what a disk forgot. */
+const START_MS = 60 * SECOND_MS;
+/** A quorum of nodes at full speed: replicas beyond the quorum, results that came too late, long runs. */
+const FULL_SPEED = 10;
+/** One slow node may be all that is left beside another: it does everything, and some of it twice. */
+const SLOWEST = 40;
+
+/** Mean run time of all workunits, one after the other. */
+const workMsOf = (batches: readonly BatchPlan[]): number =>
+  batches.reduce((sum, {request: {input, args}}) => {
+    const count =
+      input.kind === 'range'
+        ? (input.end - input.start) / input.chunk
+        : 'count' in input
+          ? input.count
+          : 0;
+    return sum + count * Number(args[0] ?? 1);
+  }, 0);
+
+type Parts = Pick<Plan, 'nodes' | 'batches' | 'deadAfterHeal' | 'revokes'>;
+
+export function livenessBoundMs({nodes, batches, deadAfterHeal, revokes = []}: Parts): number {
+  const policies = batches.map(({request}) => request.policy);
+  const quorum = Math.max(1, ...policies.map(({minQuorum = 1}) => minQuorum));
+  const holds = policies.map(({leaseSeconds = 0, timeLimitSeconds = 0}) =>
+    Math.max(0, leaseSeconds + 2 * timeLimitSeconds),
+  );
+  const holdMs = Math.max(0, ...holds) * SECOND_MS;
+  const gone = new Set(revokes.map(({nodeNo}) => nodeNo));
+  const living = nodes.slice(0, nodes.length - deadAfterHeal).filter((_, i) => !gone.has(i + 1));
+  const fast = living.filter(node => !isBad(node) && node.profile === 'honest').length;
+  const rounds = nodes.filter(isBad).length + quorum;
+  const work = workMsOf(batches) * (fast >= quorum ? FULL_SPEED : SLOWEST);
+  return START_MS + rounds * (holdMs + RETRY_MS_MAX) + work;
+}
