@@ -2,4 +2,4 @@ import test from 'ava';
 import {freshBase, holdsForAll} from './seeds.ts';
 
 test('promises hold for 100 seeds of this commit where every table is small', t =>
-  holdsForAll(t, freshBase() + 500, 100, 'tight'));
+  holdsForAll(t, freshBase() + 400, 100, 'tight'));

@@ -1,0 +1,71 @@
+// What a recovery loses is declared, by name or by number; what it keeps is what was there.
+
+import test, {type ExecutionContext} from 'ava';
+import {asBatchId, asNodeId} from '../../src/base/types.ts';
+import type {Loss} from '../../src/master/salvage.ts';
+import {SimFailure} from '../../src/sim/fabric.ts';
+import {type Decided, Model, workunitKey} from '../../src/sim/model.ts';
+import {type Acked, checkSalvage, type Salvaged} from '../../src/sim/salvage-checker.ts';
+
+const NODE = asNodeId('ab'.repeat(16));
+const KEY = workunitKey(1, 5);
+const done = (reportNo: number): Decided => ({kind: 'done', reportNo, item: 0});
+
+function modelWith(decisions: readonly (readonly [number, Decided])[]): Model {
+  const model = new Model();
+  for (const [key, decided] of decisions) model.decisions.set(key, decided);
+  return model;
+}
+
+const lossOf = (reopened: readonly number[] | undefined): Loss => ({
+  batches: [{batchId: asBatchId(1), name: 'x', reopened}],
+  rows: [],
+  recounted: true,
+});
+const NO_LOSS: Loss = {batches: [], rows: [], recounted: false};
+
+const salvagedAs = (model: Model, loss: Loss, lastGood = 10): Salvaged => ({
+  model,
+  loss,
+  lastGood,
+  credit: 0,
+  head: lastGood + 1,
+});
+
+function speaks(t: ExecutionContext, invariant: string, story: RegExp, act: () => void): void {
+  const failure = t.throws(act, {instanceOf: SimFailure});
+  t.is(failure?.invariant, invariant);
+  t.regex(failure?.message ?? '', story);
+}
+
+test('S1: a decision that is gone is declared, by its workunit, its batch or its commit', t => {
+  const before = modelWith([[KEY, done(3)]]);
+  const check = (loss: Loss, decidedAt = 7): void =>
+    checkSalvage(before, salvagedAs(new Model(), loss), new Map([[KEY, decidedAt]]), []);
+  speaks(t, 'S1', /1\/5 was decided, is not, and nobody says so/, () => check(NO_LOSS));
+  speaks(t, 'S1', /nobody says so/, () => check(lossOf([4, 6])));
+  t.notThrows(() => check(lossOf([5])));
+  t.notThrows(() => check(lossOf(undefined)), 'the whole batch');
+  t.notThrows(() => check(NO_LOSS, 11), 'a commit behind what is good');
+});
+
+test('S1: an acknowledged vote that is gone is declared, or its receipt is behind what is good', t => {
+  const check = (loss: Loss, journalNo: number): void => {
+    const acked: Acked = {nodeId: NODE, key: KEY, journalNo};
+    checkSalvage(new Model(), salvagedAs(new Model(), loss), new Map(), [acked]);
+  };
+  speaks(t, 'S1', /1\/5 .*receipt 9, is lost without a word; the journal is good to 10/, () =>
+    check(NO_LOSS, 9),
+  );
+  t.notThrows(() => check(NO_LOSS, 11));
+  t.notThrows(() => check(lossOf([5]), 9));
+});
+
+test('P4: a decision that was not there before is made up, and so is another one', t => {
+  const after = salvagedAs(modelWith([[KEY, done(4)]]), NO_LOSS);
+  for (const before of [new Model(), modelWith([[KEY, done(3)]])])
+    speaks(t, 'P4', /1\/5: a decision is made up/, () =>
+      checkSalvage(before, after, new Map(), []),
+    );
+  t.notThrows(() => checkSalvage(modelWith([[KEY, done(4)]]), after, new Map(), []));
+});
