@@ -25,6 +25,11 @@ const OTHERS = MISDEEDS.slice(LIARS.length);
 export const isBad = ({profile, misdeed}: NodePlan): boolean =>
   misdeed !== undefined || (profile !== 'honest' && profile !== 'slow');
 
+/** The same cluster and the same faults, and nobody who means harm. */
+export function peaceful({attack: _, ...plan}: Plan): Plan {
+  return {...plan, nodes: plan.nodes.map(({misdeed: _misdeed, ...node}) => node)};
+}
+
 /** Adds attackers to a plan, never so many that a quorum and a majority of honest nodes are missing. */
 export function withAttack(plan: Plan, quorum: number): Plan {
   const prng = new Prng(plan.seed ^ APART);

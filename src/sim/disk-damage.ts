@@ -21,6 +21,8 @@ export type Damage = (typeof DAMAGES)[number];
 /** Commits that are remembered for damage: LevelDB's log holds some thousand. */
 export const LOGGED_MAX = 64;
 const TAIL_MAX = 8;
+/** What others were promised: most rows of a disk are of these tables. */
+const WEIGHTY: ReadonlySet<TableName> = new Set<TableName>(['page', 'vote', 'report', 'batch']);
 
 /** Applies a commit; the answer undoes it. */
 export function applied(rows: Rows, ops: readonly Op[], acked: boolean): Logged {
@@ -101,7 +103,8 @@ function onRow(
 ): Harm | undefined {
   const tables = [...rows].filter(([, table]) => table.size > 0);
   if (tables.length === 0) return undefined;
-  const [name, table] = dice.pick(tables);
+  const weighty = tables.filter(([name]) => WEIGHTY.has(name));
+  const [name, table] = dice.pick(weighty.length > 0 && dice.chance(0.5) ? weighty : tables);
   const [key, value] = dice.pick([...table]);
   if (value.length === 0) return undefined;
   const changed = change(value);

@@ -2,7 +2,7 @@
 // off one by one, nodes, workunits and time are halved. Greedy, as delta debugging does it (Zeller and
 // Hildebrandt, 2002); what comes out is a plan to read and to keep.
 
-import {isBad} from './attack-plan.ts';
+import {isBad, peaceful} from './attack-plan.ts';
 import {CALM_HOST} from './fabric.ts';
 import {type BatchPlan, NO_DISASTERS, type Plan} from './plan.ts';
 import {CALM} from './sim-network.ts';
@@ -131,16 +131,16 @@ function* plainNodes(plan: Plan): Generator<Attempt> {
 }
 
 function* noAttack(plan: Plan): Generator<Attempt> {
-  const {attack, ...calm} = plan;
+  const {attack} = plan;
   if (!attack) return;
-  const good = plan.nodes.map(({misdeed: _, ...node}) => node);
-  yield {what: 'attack', plan: {...calm, nodes: good}};
+  const calm = peaceful(plan);
+  yield {what: 'attack', plan: calm};
   if (attack.outsiders > 0)
     yield {what: 'outsiders', plan: {...plan, attack: {...attack, outsiders: 0}}};
   if (attack.middle !== undefined)
     yield {what: 'the man in the middle', plan: {...plan, attack: {...attack, middle: undefined}}};
   for (const [i, {misdeed}] of plan.nodes.entries()) {
-    const honest = good[i];
+    const honest = calm.nodes[i];
     if (misdeed && honest)
       yield {what: misdeed, plan: {...plan, nodes: plan.nodes.with(i, honest)}};
   }

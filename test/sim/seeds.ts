@@ -23,8 +23,9 @@ export function holdsFor(
   seed: number,
   overrides: Overrides = {},
   options: RunOptions = {},
+  run = runSeed,
 ): Outcome {
-  const outcome = runSeed(seed, overrides, options);
+  const outcome = run(seed, overrides, options);
   const flags = Object.entries(overrides).map(([name, value]) => ` --${name} ${value}`);
   if (outcome.failure) t.fail(storyOf(outcome, flags.join('')));
   return outcome;

@@ -6,6 +6,7 @@ import {setFlagsFromString} from 'node:v8';
 import {runInNewContext} from 'node:vm';
 import test from 'ava';
 import {asPeerId, type PeerId} from '../../src/base/types.ts';
+import {peaceful} from '../../src/sim/attack-plan.ts';
 import {planOf} from '../../src/sim/draw.ts';
 import {MASTER_ADDRESS, nodeAddress, SimFailure} from '../../src/sim/fabric.ts';
 import {NO_DISASTERS, type Plan} from '../../src/sim/plan.ts';
@@ -27,7 +28,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const planFor = (seed: number): Plan => ({
-  ...planOf(seed, {nodes: 6}),
+  ...peaceful(planOf(seed, {nodes: 6})),
   network: {...CALM},
   disasters: NO_DISASTERS,
 });
