@@ -295,8 +295,8 @@ export const BUGS: readonly Bug[] = [
     name: 'recovered-too-far',
     what: 'after a recovery receipts for what is lost look as if it were there',
     file: 'core/journal-salvage.ts',
-    find: 'let firstLost = this.#firstGap(base);',
-    put: 'let firstLost = Math.max(0, ...this.#journal.keys()) + 1;',
+    find: 'if (row.journalNo === this.#firstLost) this.#firstLost += 1;',
+    put: 'this.#firstLost = row.journalNo + 1;',
   },
   {
     name: 'half-session-replaces-live',

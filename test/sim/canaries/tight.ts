@@ -35,5 +35,5 @@ export const TIGHT: readonly Change[] = [
   limit('master/scheduler.ts', 'WANTING_MAX', '65_536', 8),
   limit('master/enrolment.ts', 'EPOCH_LEAP_MAX', '65_536', 8),
   limit('master/results.ts', 'BLOBS_WAITING_MAX', '65_536', 8),
-  limit('master/pulls.ts', 'LEASES_PER_NODE_MAX', '8_192', 6),
+  limit('master/leases.ts', 'LEASES_PER_NODE_MAX', '8_192', 6),
 ];
