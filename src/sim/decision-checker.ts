@@ -19,6 +19,7 @@ import {
   type Decided,
   getOr,
   type Model,
+  type ModelVote,
   nameOf,
   outputName,
   type WorkunitKey,
@@ -28,6 +29,26 @@ import type {SimMaster} from './sim-master.ts';
 type Earned = {credit: number; disagreed: number};
 
 const nothing = (): Earned => ({credit: 0, disagreed: 0});
+
+/**
+ * A revocation takes votes away, and what is left may decide at once: then a report of the same commit that agrees
+ * came too late.
+ */
+export function decidedByRevocation(
+  removed: readonly ModelVote[],
+  canonical: string,
+  minQuorum: number,
+): boolean {
+  if (!removed.some(({barred}) => barred)) return false;
+  let valid = 0;
+  let agreeing = 0;
+  for (const {row, barred} of removed) {
+    if (barred || row.status !== 'done') continue;
+    valid += 1;
+    if (outputName(row.output) === canonical) agreeing += 1;
+  }
+  return agreeing >= minQuorum && agreeing * 2 > valid;
+}
 
 export class DecisionChecker {
   readonly #crypto: Crypto;
@@ -88,7 +109,9 @@ export class DecisionChecker {
       holds(isFirst, 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
       (output === canonical ? agreeing : disagreeing).add(nodeId);
     }
-    const [last, ...others] = this.#lastVoters(key, canonical, model, agreeing, disagreeing);
+    const [last, ...others] = this.#lastVoters(key, canonical, model, agreeing, disagreeing).filter(
+      () => !decidedByRevocation(change.removed.get(key) ?? [], canonical, minQuorum),
+    );
     // Whose blob was there first nobody can tell from the rows: the ledger takes over what was paid to them.
     for (const nodeId of others) this.#unsure.add(nodeId);
     if (last !== undefined && others.length > 0) this.#unsure.add(last);

@@ -6,7 +6,7 @@ import {decodeCredit, decodePage, decodePageKey, type Op, PAGE_WORKUNITS} from '
 import {leaseProof} from '../master/leases.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
-import {DecisionChecker} from './decision-checker.ts';
+import {DecisionChecker, decidedByRevocation} from './decision-checker.ts';
 import {holds} from './fabric.ts';
 import {LIARS, type Misdeed} from './misdeeds.ts';
 import {
@@ -129,19 +129,20 @@ export class MasterChecker {
     const name = outputName(item.output);
     const minQuorum = this.#checkOutput(key, item, evidence?.get(name) ?? new Set());
     this.decisions.done(key, name, minQuorum, this.model, change);
-    this.#credit += this.#agreeing(key, name, change);
+    this.#credit += this.#agreeing(key, name, change, minQuorum);
   }
 
   /**
    * The vote that decided is never stored, and always one that agrees: one more than the stored ones. But
    * for a node that was revoked: then what is left of the votes may decide, all of them stored.
    */
-  #agreeing(key: WorkunitKey, name: string, change: Change): number {
+  #agreeing(key: WorkunitKey, name: string, change: Change, minQuorum: number): number {
     const {model} = this;
     const voters = new Set<NodeId>();
     for (const {nodeId, row, barred} of change.removed.get(key) ?? [])
       if (row.status === 'done' && outputName(row.output) === name && !barred) voters.add(nodeId);
     if (model.revoked.size === 0) return voters.size + 1;
+    if (decidedByRevocation(change.removed.get(key) ?? [], name, minQuorum)) return voters.size;
     for (const reportNo of change.reported) {
       const report = model.reports.get(reportNo);
       if (!report || voters.has(report.nodeId)) continue;
