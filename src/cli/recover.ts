@@ -94,6 +94,7 @@ const nodeLoss = (damaged: ReadonlySet<string>): Mended => ({
   loss: {
     batches: [],
     rows: [...damaged].map(rowKey => ({rowKey, reason: 'it is lost or out of date'})),
+    doubtfulNodes: [],
     recounted: false,
     voidAfter: 0,
   },
@@ -139,12 +140,21 @@ function tellOutcome(place: StorePlace, outcome: Outcome, kept: string | undefin
     Math.max(0, loss.batches.length - SHOWN_MAX) + Math.max(0, loss.rows.length - SHOWN_MAX);
   if (hidden > 0) print(`  and ${grouped(hidden)} more (--json)`);
   if (loss.recounted) print('  Credit was counted anew from the signed reports.');
-  if (place.role === 'master')
-    print(
-      `Nodes offer again what they were given receipts for above commit ${grouped(loss.voidAfter)}.`,
-    );
+  if (place.role === 'master') tellMembers(loss);
   if (kept === undefined) print('Nothing was changed. `volley recover --apply` puts it in place.');
   else print(`Done. The damaged store is kept in ${kept}; start the ${place.role} again.`);
+}
+
+/** What the operator decided is in no report of a node: nobody says it again. */
+function tellMembers({doubtfulNodes, voidAfter}: Loss): void {
+  const after = grouped(voidAfter);
+  print(`Nodes offer again what they were given receipts for above commit ${after}.`);
+  print('Revocations may be among what is lost. Look at `volley nodes`, and revoke again:');
+  if (doubtfulNodes.length === 0) print('  the newest ones, if there were any.');
+  for (const nodeId of doubtfulNodes.slice(0, SHOWN_MAX))
+    print(`  ${nodeId}, if it was revoked: its row is lost or out of date.`);
+  if (doubtfulNodes.length > SHOWN_MAX)
+    print(`  and ${grouped(doubtfulNodes.length - SHOWN_MAX)} more (--json)`);
 }
 
 function describe({batchId, name, reopened}: Loss['batches'][number]): string {

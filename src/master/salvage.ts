@@ -15,7 +15,7 @@
 
 import {hex32} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
-import {asBatchId, asNodeId, type BatchId} from '../base/types.ts';
+import {asBatchId, asNodeId, type BatchId, type NodeId} from '../base/types.ts';
 import type {Tables} from '../core/journal-salvage.ts';
 import {
   type BatchRow,
@@ -32,6 +32,7 @@ import {
   encodePage,
   jsonRow,
   NO_CREDIT,
+  type NodeRow,
   PAGE_WORKUNITS,
   pageKey,
   pageNoOf,
@@ -65,6 +66,8 @@ export type Loss = {
   readonly batches: readonly BatchLoss[];
   /** Rows that were left out beside those of batches, `table/key`: reason. */
   readonly rows: readonly {readonly rowKey: string; readonly reason: string}[];
+  /** Nodes whose rows are lost or out of date: a revocation may be among what is gone. */
+  readonly doubtfulNodes: readonly NodeId[];
   /** Whether credit was counted anew. */
   readonly recounted: boolean;
   /** Receipts above this number of the journal are void: nodes offer again what they keep of them. */
@@ -159,7 +162,8 @@ export class MasterSalvage {
     // Who voted for what is open again may have its receipt for long: the vote went when it was decided.
     const isReopened = this.#losses.some(({reopened}) => reopened !== undefined);
     const voidAfter = this.#void(isReopened ? 0 : lastGood);
-    return {batches: this.#losses, rows: this.#rows, recounted, voidAfter};
+    const doubtfulNodes = this.#doubtfulNodes();
+    return {batches: this.#losses, rows: this.#rows, doubtfulNodes, recounted, voidAfter};
   }
 
   #table(table: TableName): Map<string, Uint8Array> {
@@ -186,6 +190,18 @@ export class MasterSalvage {
     // An older row of a token may hold uses that are spent.
     for (const key of [...this.#table('token').keys()])
       if (this.#damaged.has(`token/${key}`)) this.#leaveOut('token', key, 'it may have been used');
+  }
+
+  /** Not those that are known to be revoked: that is never taken back. */
+  #doubtfulNodes(): NodeId[] {
+    const ids: NodeId[] = [];
+    for (const rowKey of this.#damaged) {
+      if (!rowKey.startsWith('node/')) continue;
+      const key = rowKey.slice('node/'.length);
+      const row = this.#table('node').get(key);
+      if (!row || !jsonRow<NodeRow>(row).revokedAt) ids.push(asNodeId(key));
+    }
+    return ids.sort();
   }
 
   #checks(): void {

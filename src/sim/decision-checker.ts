@@ -128,7 +128,7 @@ export class DecisionChecker {
 
   /** Results of a revoked node alone are taken out, and what it earned by them. */
   withdrawn({withdrawn}: Change): void {
-    for (const nodeId of withdrawn.values()) getOr(this.#earned, nodeId, nothing).credit -= 1;
+    for (const {nodeId} of withdrawn.values()) getOr(this.#earned, nodeId, nothing).credit -= 1;
     this.withdrawnCount += withdrawn.size;
   }
 

@@ -98,14 +98,16 @@ function flagsOf(options: Readonly<Record<string, unknown>>): Flags {
   if (quorum !== undefined && nodes === undefined)
     throw new UsageError('--quorum needs --nodes, at least as many');
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
+  const stored = storedPlan(options);
+  const isOne = seed !== undefined || stored.plan !== undefined;
   return {
     seed,
-    seeds: numberOf(options, 'seeds', 1, 10_000_000) ?? (seed === undefined ? SEEDS : 1),
+    seeds: numberOf(options, 'seeds', 1, 10_000_000) ?? (isOne ? 1 : SEEDS),
     overrides: Object.fromEntries(given),
     realCrypto: options['realCrypto'] === true,
     trace: options['trace'] === true,
     until: numberOf(options, 'until', 1, Number.MAX_SAFE_INTEGER),
-    ...storedPlan(options),
+    ...stored,
     shrinkSeconds: numberOf(options, 'shrink', 0, 86_400) ?? SHRINK_SECONDS,
   };
 }

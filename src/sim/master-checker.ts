@@ -12,6 +12,7 @@ import {LIARS, type Misdeed} from './misdeeds.ts';
 import {
   type Change,
   type Decided,
+  getOr,
   Model,
   nameOf,
   outputName,
@@ -19,7 +20,7 @@ import {
   workunitKey,
 } from './model.ts';
 import type {BatchPlan} from './plan.ts';
-import {type Acked, checkSalvage, type Salvaged} from './salvage-checker.ts';
+import {type Acked, checkSalvage, type Salvaged, type Withdrawn} from './salvage-checker.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {Profile} from './sim-runner.ts';
 import {truthOf} from './truth.ts';
@@ -48,6 +49,8 @@ export class MasterChecker {
   #head = 0;
   /** The commit that decided, by workunit. */
   readonly #decidedAt = new Map<WorkunitKey, number>();
+  /** Results that were taken out since the disk was made, by workunit. */
+  readonly #withdrawn = new Map<WorkunitKey, Withdrawn[]>();
   #wasLost = false;
   /** Canonical outputs that are wrong: only ever with a quorum of liars. */
   wrongCanonical = 0;
@@ -71,6 +74,11 @@ export class MasterChecker {
   /** The disk is an older one: what was acknowledged since is lost, all before must still be there. */
   rolledBack(belief: MasterBelief): void {
     this.#wasLost = true;
+    for (const [key, list] of this.#withdrawn)
+      this.#withdrawn.set(
+        key,
+        list.filter(({at}) => at <= belief.journalNo),
+      );
     this.model = belief.model.copy();
     this.#credit = belief.credit;
     this.decisions.rolledBack(this.model.credits);
@@ -81,7 +89,8 @@ export class MasterChecker {
 
   /** The disk was damaged, and the operator made a new one of what was left. */
   salvaged(salvaged: Salvaged): void {
-    checkSalvage(this.model, salvaged, this.#decidedAt, this.#acked);
+    checkSalvage(this.model, salvaged, this.#decidedAt, this.#acked, this.#withdrawn);
+    this.#withdrawn.clear();
     const {model, credit, head, lastGood} = salvaged;
     this.rolledBack({model, credit, journalNo: head});
     // The new store writes every row anew, from the first commit behind what was good.
@@ -98,6 +107,8 @@ export class MasterChecker {
     this.decisions.reported(ops);
     this.#credit -= change.withdrawn.size;
     this.decisions.withdrawn(change);
+    for (const [key, doubted] of change.withdrawn)
+      getOr(this.#withdrawn, key, () => []).push({...doubted, at: this.#head});
     if (change.withdrawn.size > 0)
       this.#acked = this.#acked.filter(({key}) => !change.withdrawn.has(key));
     for (const [key, decision] of change.decided) this.#onDecided(key, decision, change);

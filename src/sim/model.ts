@@ -55,7 +55,7 @@ export type Change = {
   /** Nodes that this commit revokes. */
   readonly revoked: Set<NodeId>;
   /** Canonical results that this commit takes out, to be computed again, and whose they were. */
-  readonly withdrawn: Map<WorkunitKey, NodeId>;
+  readonly withdrawn: Map<WorkunitKey, Doubted>;
   /** What came out of such, as the master says. */
   readonly checked: Map<WorkunitKey, {readonly former: Decided; readonly state: CheckState}>;
 };
@@ -211,7 +211,7 @@ export class Model {
     this.decisions.delete(workunit);
     const batchId = Math.floor(workunit / 2 ** 32);
     this.decidedOf.set(batchId, (this.decidedOf.get(batchId) ?? 0) - 1);
-    change.withdrawn.set(workunit, doubted.nodeId);
+    change.withdrawn.set(workunit, doubted);
   }
 
   /** Open checks are of results that are canonical, where one result decides, of a node that is revoked. */

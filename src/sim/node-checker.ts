@@ -81,8 +81,7 @@ export class NodeChecker {
       .filter(([key]) => bodies.has(key)); // a disk that was damaged may have lost the other row
     this.#lives.set(node.no, {warm: false, epoch: 0, receipted: new Map(old), kept: bodies});
     // One command is never done twice (#taken). The same shot by another command is not, in one life.
-    for (const name of this.#fired)
-      if (name.startsWith(`${node.nodeId}/`)) this.#fired.delete(name);
+    for (const name of this.#fired) if (name.startsWith(`${node.no}/`)) this.#fired.delete(name);
     // A wiped disk has forgotten whom it followed.
     if (this.#hasSecond && !node.store.disk.get('meta', FLOOR_KEY))
       for (const name of this.#issued.keys())

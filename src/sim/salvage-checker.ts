@@ -5,13 +5,19 @@
 import type {NodeId} from '../base/types.ts';
 import type {Loss} from '../master/salvage.ts';
 import {holds} from './fabric.ts';
-import {type Decided, type Model, nameOf, type WorkunitKey} from './model.ts';
+import {type Decided, type Doubted, type Model, nameOf, type WorkunitKey} from './model.ts';
 
 export type Acked = {
   readonly nodeId: NodeId;
   readonly key: WorkunitKey;
   /** Of the receipt. */
   readonly journalNo: number;
+};
+
+/** A canonical result that was taken out, because it stood on a revoked node alone. */
+export type Withdrawn = Doubted & {
+  /** Number of the commit that took it out. */
+  readonly at: number;
 };
 
 export type Salvaged = {
@@ -30,6 +36,7 @@ export function checkSalvage(
   {lastGood, loss, model}: Salvaged,
   decidedAt: ReadonlyMap<WorkunitKey, number>,
   acked: readonly Acked[],
+  withdrawn: ReadonlyMap<WorkunitKey, readonly Withdrawn[]> = new Map(),
 ): void {
   const reopened = new Map(loss.batches.map(each => [Number(each.batchId), each.reopened]));
   const isDeclared = (key: WorkunitKey): boolean => {
@@ -37,9 +44,15 @@ export function checkSalvage(
     if (!reopened.has(batchId)) return false;
     return reopened.get(batchId)?.includes(key % 2 ** 32) ?? true;
   };
+  // That it was taken out is lost; or it is taken out again; or the operator is told to revoke again.
+  const mayBeBack = ({former, nodeId, at}: Withdrawn, decided: Decided): boolean =>
+    equal(former, decided) &&
+    (at > lastGood || model.revoked.has(nodeId) || loss.doubtfulNodes.includes(nodeId));
   for (const [key, decided] of model.decisions) {
     const known = before.decisions.get(key);
-    holds(known && equal(known, decided), 'P4', () => `${nameOf(key)}: a decision is made up`);
+    const isBack = withdrawn.get(key)?.some(each => mayBeBack(each, decided));
+    const isTrue = (known && equal(known, decided)) || isBack;
+    holds(isTrue, 'P4', () => `${nameOf(key)}: a decision is made up`);
   }
   for (const key of before.decisions.keys()) {
     const isKept = model.decisions.has(key) || isDeclared(key);

@@ -2,6 +2,7 @@ import test from 'ava';
 import type {Tables} from '../../src/core/journal-salvage.ts';
 import {TABLES, type TableName} from '../../src/core/tables.ts';
 import {MasterSalvage} from '../../src/master/salvage.ts';
+import {mendTables} from './damage.ts';
 import {computedBy, Desk, rangeOf} from './desk.ts';
 import {creditOf} from './look.ts';
 import {MasterRig} from './rig.ts';
@@ -42,4 +43,19 @@ test('checks that are open begin anew: what still rests on a revoked node is lis
     t.is(creditOf(next, bad).credit, 0);
     t.is(creditOf(next, good).credit, 200);
   }
+});
+
+test('nodes whose rows are lost or out of date are named, unless they are revoked for all we know', t => {
+  const {desk, rig, bad: revoked, good: kept} = computedBy('lie', rangeOf(2));
+  desk.revoke(revoked);
+  desk.answerAll();
+  const [lost, old] = rig.nodes(2) as [TestNode, TestNode];
+  const tables: Tables = new Map([['node', new Map(rig.scan('node'))]]);
+  tables.get('node')?.delete(lost.id);
+  const {doubtfulNodes} = mendTables(
+    tables,
+    [lost, old, revoked].map(({id}) => `node/${id}`),
+  );
+  t.deepEqual(doubtfulNodes, [lost.id, old.id].sort());
+  t.false(doubtfulNodes.includes(kept.id));
 });

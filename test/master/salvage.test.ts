@@ -22,7 +22,13 @@ test('of a store without damage nothing is lost, and the epoch goes far ahead', 
   const {rig} = decided(5);
   const epoch = rig.core.context.epoch;
   const {loss, rows, next} = mend(rig);
-  t.deepEqual(loss, {batches: [], rows: [], recounted: false, voidAfter: 7});
+  t.deepEqual(loss, {
+    batches: [],
+    rows: [],
+    doubtfulNodes: [],
+    recounted: false,
+    voidAfter: 7,
+  });
   t.true(next.core.context.epoch > epoch + 999);
   for (const [key, value] of rig.rows)
     if (key !== 'meta/epoch' && key !== `meta/${RECOVERED_KEY}`)

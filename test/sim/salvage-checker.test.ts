@@ -20,9 +20,17 @@ function modelWith(decisions: readonly (readonly [number, Decided])[]): Model {
 const lossOf = (reopened: readonly number[] | undefined): Loss => ({
   batches: [{batchId: asBatchId(1), name: 'x', reopened}],
   rows: [],
+  doubtfulNodes: [],
   recounted: true,
+  voidAfter: 0,
 });
-const NO_LOSS: Loss = {batches: [], rows: [], recounted: false};
+const NO_LOSS: Loss = {
+  batches: [],
+  rows: [],
+  doubtfulNodes: [],
+  recounted: false,
+  voidAfter: 0,
+};
 
 const salvagedAs = (model: Model, loss: Loss, lastGood = 10): Salvaged => ({
   model,
@@ -68,4 +76,18 @@ test('P4: a decision that was not there before is made up, and so is another one
       checkSalvage(before, after, new Map(), []),
     );
   t.notThrows(() => checkSalvage(modelWith([[KEY, done(4)]]), after, new Map(), []));
+});
+
+test('P4: a result that was taken out may be back where that is lost, undone or told', t => {
+  const after = modelWith([[KEY, done(4)]]);
+  const check = (model: Model, at: number, former = done(4), loss = NO_LOSS): void => {
+    const withdrawn = new Map([[KEY, [{nodeId: NODE, former, at}]]]);
+    checkSalvage(new Model(), salvagedAs(model, loss), new Map(), [], withdrawn);
+  };
+  speaks(t, 'P4', /made up/, () => check(after, 10));
+  speaks(t, 'P4', /made up/, () => check(after, 11, done(3)));
+  t.notThrows(() => check(after, 11), 'the journal is good to 10');
+  t.notThrows(() => check(after, 10, done(4), {...NO_LOSS, doubtfulNodes: [NODE]}));
+  after.revoked.add(NODE);
+  t.notThrows(() => check(after, 10), 'it will be listed again');
 });
