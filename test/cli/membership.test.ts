@@ -53,6 +53,7 @@ test.serial(
     const flags = nodeFlags(cluster, 'asks').map(word => (word === 'asks' ? evil : word));
     const node = start(t, ['node', ...flags, '--root', root()]);
     await node.says('Waiting to be approved');
+    await node.says('volley nodes approve');
     const shown = /\n {2}([0-9a-f ]{39})\n/.exec(node.stdout)?.[1] ?? '';
     const {nodes} = await json<Pending>('nodes', 'pending');
     t.is(nodes[0]?.nodeId, shown.replaceAll(' ', ''));

@@ -1,13 +1,14 @@
 // The simulator as one file of plain JavaScript: with a planted bug for a hunt, or as it is for speed.
 
-import {existsSync, mkdirSync, readFileSync} from 'node:fs';
+import {mkdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {build, type Plugin} from 'esbuild';
 import type {Bug, Change} from './bugs.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const FOLDER = join(ROOT, 'dist', '.sim');
+/** Below node_modules, where imports of packages are found and nothing is published. */
+const FOLDER = join(ROOT, 'node_modules', '.cache', 'volley-sim');
 
 export const changesOf = (bug: Bug): readonly Change[] => (bug.and ? [bug, bug.and] : [bug]);
 
@@ -40,7 +41,7 @@ export async function bundleSimulator(
   changes: readonly Change[] = [],
   contents = LIBRARY,
 ): Promise<string> {
-  if (!existsSync(FOLDER)) mkdirSync(FOLDER, {recursive: true});
+  mkdirSync(FOLDER, {recursive: true});
   const outfile = join(FOLDER, `${name}-${process.pid}.mjs`);
   await build({
     stdin: {contents, resolveDir: ROOT, loader: 'ts'},
