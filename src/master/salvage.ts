@@ -2,7 +2,7 @@
 // reads and writes. What is left must be what a master could have written: MasterRestore's checks hold on it.
 //
 //   page    a decision stands if the reports that are there prove it; else the workunit is open again
-//   vote    only of workunits that are open, and never so many that they would decide
+//   vote    only of workunits that are open, of members, and never so many that they would decide
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
 //           a batch whose row is lost leaves a tombstone: its number must not be given again
 //   check   what was to be checked again is looked up anew: nodes that were revoked are listed once more
@@ -26,7 +26,6 @@ import {
   decodePageKey,
   decodeReportRow,
   decodeVote,
-  decodeVoteKey,
   encodeCredit,
   encodeJson,
   encodePage,
@@ -43,8 +42,8 @@ import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-r
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, Recount} from './recount.ts';
 import {closeChecks, listAgain} from './salvage-checks.ts';
+import {attempt, keepVotes, sorted} from './salvage-votes.ts';
 import {tombstone} from './tombstone.ts';
-import {type Vote, wantedAfterRestart} from './validator.ts';
 
 /** Starts of a master that a stale epoch row may hide; far below the leap that nodes' Hellos may ask for. */
 const EPOCH_LEAP = 1_000;
@@ -91,6 +90,7 @@ export class MasterSalvage {
   /** How many items those reports have that votes name; 0 = it is not there. */
   readonly #itemsOf = new Map<number, number>();
   readonly #badReports = new Set<string>();
+  readonly #revoked = new Set<string>();
   #lastReportNo = 0;
 
   /**
@@ -109,6 +109,8 @@ export class MasterSalvage {
       const vote = attempt(() => decodeVote(value));
       if (vote) this.#itemsOf.set(vote.reportNo, 0);
     }
+    for (const [key, value] of this.#table('node'))
+      if (attempt(() => jsonRow<NodeRow>(value))?.revokedAt) this.#revoked.add(key);
   }
 
   /** A row of table `report`; they come in the order of their keys, before `mend`. */
@@ -198,8 +200,7 @@ export class MasterSalvage {
     for (const rowKey of this.#damaged) {
       if (!rowKey.startsWith('node/')) continue;
       const key = rowKey.slice('node/'.length);
-      const row = this.#table('node').get(key);
-      if (!row || !jsonRow<NodeRow>(row).revokedAt) ids.push(asNodeId(key));
+      if (!this.#revoked.has(key)) ids.push(asNodeId(key));
     }
     return ids.sort();
   }
@@ -248,7 +249,10 @@ export class MasterSalvage {
     }
     for (const pageNo of damaged)
       for (const index of openOf(row, pageNo, pages.get(pageNo))) reopened.add(index);
-    for (const index of this.#votes(row, pages)) reopened.add(index);
+    const isDecided = (index: number): boolean =>
+      pages.get(pageNoOf(index))?.has(index % PAGE_WORKUNITS) ?? false;
+    const basis = {isDecided, itemsOf: this.#itemsOf, revoked: this.#revoked};
+    for (const index of keepVotes(row, this.#table('vote'), basis)) reopened.add(index);
     const ended = stateOf(row, counts.done, counts.failed, wall);
     const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
     const mended: BatchRow = {...row, ...ended, ...counts, rechecking: 0, lastReportNo};
@@ -288,35 +292,6 @@ export class MasterSalvage {
     const key = `${hex32(row.id)}${hex32(pageNo)}`;
     if (page.size === 0) this.#table('page').delete(key);
     else this.#table('page').set(key, encodePage(page));
-  }
-
-  /**
-   * Votes of what is decided, or that would decide, go. The last are of workunits that are computed again: the vote
-   * that kept them open is lost.
-   */
-  #votes(row: BatchRow, pages: Pages): number[] {
-    const again: number[] = [];
-    const byIndex = new Map<number, {key: string; vote: Vote}[]>();
-    for (const [key, value] of sorted(this.#table('vote'))) {
-      const {batchId, index, nodeId} = decodeVoteKey(key);
-      if (batchId !== row.id) continue;
-      const vote = attempt(() => ({...decodeVote(value), nodeId}));
-      const decided = pages.get(Math.floor(index / PAGE_WORKUNITS))?.has(index % PAGE_WORKUNITS);
-      const known = vote && vote.item < (this.#itemsOf.get(vote.reportNo) ?? 0);
-      if (!vote || decided || !known || index >= row.count || row.state !== 'running') {
-        this.#table('vote').delete(key);
-        continue;
-      }
-      byIndex.set(index, [...(byIndex.get(index) ?? []), {key, vote}]);
-    }
-    for (const [index, list] of byIndex) {
-      const votes = list.map(({vote}) => vote);
-      const issued = Math.max(...votes.map(vote => vote.replicaNo + 1));
-      if (wantedAfterRestart(row.policy, votes, issued) !== undefined) continue;
-      for (const {key} of list) this.#table('vote').delete(key);
-      again.push(index);
-    }
-    return again;
   }
 
   #shots(): void {
@@ -362,17 +337,6 @@ export class MasterSalvage {
   #meta<T>(key: string): T | undefined {
     const row = this.#table('meta').get(key);
     return row && attempt(() => jsonRow<T>(row));
-  }
-}
-
-const sorted = (rows: ReadonlyMap<string, Uint8Array>): [string, Uint8Array][] =>
-  [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
-
-function attempt<T>(act: () => T): T | undefined {
-  try {
-    return act();
-  } catch {
-    return undefined;
   }
 }
 

@@ -14,6 +14,7 @@ import {
 } from '../../src/core/tables.ts';
 import {RECOVERED_KEY, type RecoveredRow} from '../../src/master/context.ts';
 import {BAD, decided, finish, keyOf, mend, mendTables, rangeOf, rowOf, WALL} from './damage.ts';
+import {Desk} from './desk.ts';
 import {batchOf, receiptsOf, resultsOf, sentTo, stateOf} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {TestNode, TOKEN_ID} from './test-node.ts';
@@ -207,6 +208,24 @@ test('votes of open workunits stay, those without report, unreadable, or that wo
   finish(next, a);
   finish(next, b);
   t.is(batchOf(next, id).counters.done, 4);
+});
+
+test('a vote of a revoked node that an older disk has again counts no more', t => {
+  const desk = new Desk();
+  const {rig} = desk;
+  const id = rig.submit({minQuorum: 2, targetReplicas: 2}, rangeOf(1));
+  const [a, b, c] = rig.nodes(3) as [TestNode, TestNode, TestNode];
+  rig.report(a, rig.pull(a));
+  const [vote] = rig.scan('vote') as [[string, Uint8Array]];
+  desk.revoke(a);
+  t.deepEqual(rig.scan('vote'), []);
+  rig.rows.set(`vote/${vote[0]}`, vote[1]);
+  const {next} = mend(rig);
+  t.deepEqual(next.scan('vote'), []);
+  finish(next, b);
+  t.is(batchOf(next, id).counters.done, 0, 'one vote');
+  finish(next, c);
+  t.is(batchOf(next, id).counters.done, 1);
 });
 
 test('a token that may have been used, or cannot be read, is gone; so are other rows that make no sense', t => {
