@@ -252,8 +252,10 @@ export class MasterSalvage {
     const isDecided = (index: number): boolean =>
       pages.get(pageNoOf(index))?.has(index % PAGE_WORKUNITS) ?? false;
     const basis = {isDecided, itemsOf: this.#itemsOf, revoked: this.#revoked};
-    for (const index of keepVotes(row, this.#table('vote'), basis)) reopened.add(index);
+    // An ended batch that goes on has its votes again, where the disk has.
     const ended = stateOf(row, counts.done, counts.failed, wall);
+    const votes = this.#table('vote');
+    for (const index of keepVotes({...row, ...ended}, votes, basis)) reopened.add(index);
     const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
     const mended: BatchRow = {...row, ...ended, ...counts, rechecking: 0, lastReportNo};
     this.#table('batch').set(batchKey(row.id), encodeJson(mended));

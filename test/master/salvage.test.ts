@@ -210,6 +210,21 @@ test('votes of open workunits stay, those without report, unreadable, or that wo
   t.is(batchOf(next, id).counters.done, 4);
 });
 
+test('an ended batch that goes on has the votes that an older disk has again', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 2, targetReplicas: 2}, rangeOf(1));
+  const [a, b] = rig.nodes(2) as [TestNode, TestNode];
+  rig.report(a, rig.pull(a));
+  const [vote] = rig.scan('vote') as [[string, Uint8Array]];
+  rig.report(b, rig.pull(b));
+  t.is(rowOf(rig).state, 'done');
+  rig.rows.set(`vote/${vote[0]}`, vote[1]);
+  const {next} = mend(rig, [keyOf(rig, 'page')]);
+  t.is(next.scan('vote').length, 1);
+  finish(next, b);
+  t.is(batchOf(next, id).counters.done, 1);
+});
+
 test('a vote of a revoked node that an older disk has again counts no more', t => {
   const desk = new Desk();
   const {rig} = desk;
