@@ -1,8 +1,7 @@
-// A disk that answers EIO to the n-th sync: the process ends with exit code 75, and what was acknowledged
-// before is there.
+// A disk that answers EIO: the process ends with exit code 75, and what was acknowledged before is there.
 
 import {execFileSync} from 'node:child_process';
-import {readFileSync} from 'node:fs';
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
@@ -10,13 +9,22 @@ import {OperatorClient} from '../../src/http/client.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import {openLevelStore} from '../../src/io/level-store.ts';
 import {auditStore} from '../../src/io/store-audit.ts';
-import {masterFlags, newCluster, nodeFlags, runningCluster, start, temporaryFolder} from './rig.ts';
+import {
+  masterFlags,
+  newCluster,
+  nodeFlags,
+  runningCluster,
+  shownJoin,
+  start,
+  temporaryFolder,
+  volley,
+} from './rig.ts';
 
-const SOURCE = fileURLToPath(new URL('fdatasync-fails.c', import.meta.url));
+const SOURCE = fileURLToPath(new URL('disk-fails.c', import.meta.url));
 
 /** The library to preload, or undefined where there is no compiler. */
-async function failingSync(t: ExecutionContext): Promise<string | undefined> {
-  const library = join(await temporaryFolder(t), 'fdatasync-fails.so');
+async function failingDisk(t: ExecutionContext): Promise<string | undefined> {
+  const library = join(await temporaryFolder(t), 'disk-fails.so');
   try {
     execFileSync('gcc', ['-shared', '-fPIC', '-O1', '-o', library, SOURCE], {stdio: 'ignore'});
     return library;
@@ -29,7 +37,7 @@ async function failingSync(t: ExecutionContext): Promise<string | undefined> {
 
 test('a master whose n-th sync fails ends with 75 and has all that it acknowledged', async t => {
   t.timeout(170_000);
-  const library = await failingSync(t);
+  const library = await failingDisk(t);
   if (library === undefined) return;
   const told: string[] = [];
   for (const at of [2, 6, 12]) {
@@ -66,14 +74,63 @@ test('a master whose n-th sync fails ends with 75 and has all that it acknowledg
 
 test('a node whose n-th sync fails ends with 75', async t => {
   t.timeout(120_000);
-  const library = await failingSync(t);
+  const library = await failingDisk(t);
   if (library === undefined) return;
   const cluster = await runningCluster(t, []);
-  const join_ = /volley node --join (\S+)/.exec(cluster.master.stdout)?.[1] ?? '';
+  const join_ = shownJoin(cluster.master);
   for (const at of [1, 3, 4]) {
     const env = {LD_PRELOAD: library, FAIL_AT: `${at}`};
     const node = start(t, ['node', ...nodeFlags(cluster, `n${at}`), '--join', join_], env);
     const ended = await node.ended;
     t.is(ended.code, 75, `${at}: ${ended.stderr}`);
   }
+});
+
+test('a master that cannot write a blob ends with 75, and has no half of it afterwards', async t => {
+  t.timeout(120_000);
+  const library = await failingDisk(t);
+  if (library === undefined) return;
+  const cluster = await newCluster(t);
+  const lines = join(cluster.dir, 'lines');
+  writeFileSync(lines, '1\n2\n3\n');
+  const url = `http://127.0.0.1:${cluster.ports.httpPort}`;
+  const submit = () =>
+    volley(['batch', 'submit', 'echo', '--lines', lines, '--data', cluster.data, '--url', url]);
+  const failing = start(t, ['master', ...masterFlags(cluster)], {LD_PRELOAD: library});
+  await failing.says('volley node --join'); // its own apps are stored by now
+  await failing.stop();
+  const env = {LD_PRELOAD: library, FAIL_BLOBS: '1'};
+  const master = start(t, ['master', ...masterFlags(cluster)], env);
+  await master.says('volley node --join');
+  const refused = await submit();
+  t.not(refused.code, 0);
+  t.log(refused.stderr.trim());
+  const ended = await master.ended;
+  t.is(ended.code, 75, ended.stderr);
+  t.regex(ended.stderr, /the store failed: .*blobs.*EIO/);
+  const sound = start(t, ['master', ...masterFlags(cluster)]);
+  await sound.says('volley node --join');
+  t.deepEqual(readdirSync(join(cluster.data, 'blobs', 'tmp')), []);
+  t.is((await submit()).code, 0);
+});
+
+test('a node that cannot write a blob ends with 75, and does the work when it can', async t => {
+  t.timeout(120_000);
+  const library = await failingDisk(t);
+  if (library === undefined) return;
+  const cluster = await runningCluster(t, []);
+  const url = `http://127.0.0.1:${cluster.ports.httpPort}`;
+  const flags = [...nodeFlags(cluster, 'n'), '--join', shownJoin(cluster.master)];
+  const env = {LD_PRELOAD: library, FAIL_BLOBS: '1'};
+  const node = start(t, ['node', ...flags], env);
+  await node.says('joined');
+  const batch = volley([
+    ...['batch', 'submit', 'primes', '--range', '0..1000', '--chunk', 100, '--quorum', 1],
+    ...['--wait', '--data', cluster.data, '--url', url],
+  ]);
+  const ended = await node.ended;
+  t.is(ended.code, 75, ended.stderr);
+  t.regex(ended.stderr, /the store failed: .*blobs.*EIO/);
+  start(t, ['node', ...flags]);
+  t.is((await batch).code, 0);
 });
