@@ -28,6 +28,7 @@ import {Log, type LogLevel} from '../io/log.ts';
 import {SECURITY_FILES, SecurityLog} from '../io/security-log.ts';
 import {StoredSingles} from '../io/singles.ts';
 import {auditStore} from '../io/store-audit.ts';
+import {checkStoreIsThere, markStoreBegun} from '../io/store-begun.ts';
 import {SystemClock} from '../io/system-clock.ts';
 import {readRootSteps, trustIn} from '../io/trust-files.ts';
 import {openUdp} from '../io/udp.ts';
@@ -68,6 +69,8 @@ export type MasterOptions = {
   readonly blobPort?: number;
   /** Bytes of the store's disk below which nothing new is taken; default 64 MiB or 5 %. */
   readonly minFreeBytes?: number;
+  /** The store may be gone: begin anew. */
+  readonly emptyStore?: boolean;
   readonly logFormat?: 'human' | 'json';
   readonly logLevel?: LogLevel;
   /** A broken invariant, a failed disk: the process must end. */
@@ -180,10 +183,12 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
   closers.add(() => log.close());
   const journal = new SecurityLog({dir: options.data, clock, log});
   closers.add(() => journal.close());
+  checkStoreIsThere(options.data, options.emptyStore ?? false);
   const store = await openLevelStore(join(options.data, 'store'));
   closers.add(() => store.close());
   const blobs = await openBlobStore(join(options.data, 'blobs'), options.fatal);
   const head = await journal.audited(() => auditStore(store, crypto));
+  markStoreBegun(options.data, clock.now().wall);
   const config: MasterConfig = {
     clusterId: cluster.clusterId,
     instanceId: crypto.random(8),

@@ -35,6 +35,7 @@ export const masterCommand: CommandSpec = {
       flag: '--min-free <mib>',
       text: 'MiB free on the disk below which nothing new is taken (default 64, or 5 %)',
     },
+    {flag: '--empty-store', text: 'the store is gone: begin anew, nodes join again'},
     {flag: '--log <format>', text: 'human or json (default human), on stderr'},
     {flag: '--quiet', text: 'warnings only, and no join token'},
     {
@@ -70,6 +71,7 @@ async function runMaster(given: Given): Promise<undefined> {
     httpNames: given.texts('http-name'),
     blobPort: given.port('blob-port'),
     minFreeBytes: given.mebibytes('min-free'),
+    emptyStore: given.flag('empty-store'),
     logFormat: given.oneOf('log', ['human', 'json']),
     logLevel: quiet ? ('warn' as const) : undefined,
   });

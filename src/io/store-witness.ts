@@ -8,9 +8,18 @@
 // commit): after a power cut it may be older than the journal, never newer, and older says nothing. A torn
 // slot is not read; the other one is one commit older.
 
-import {closeSync, constants, fsyncSync, openSync, readFileSync, writeSync} from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs';
 import {join} from 'node:path';
 import {crc32} from 'node:zlib';
+import {VolleyError} from '../base/errors.ts';
 import {decodeHead, type Head} from '../core/journal.ts';
 
 export const WITNESS_FILE = 'HEAD';
@@ -19,6 +28,7 @@ const HASH_BYTES = 32;
 const SUMMED_BYTES = 8 + HASH_BYTES;
 
 export class StoreWitness {
+  readonly #path: string;
   readonly #file: number;
   readonly #slot = new Uint8Array(SLOT_BYTES);
   readonly #view = new DataView(this.#slot.buffer);
@@ -28,12 +38,18 @@ export class StoreWitness {
   /** @param folder of the store */
   constructor(folder: string) {
     this.seen = readWitness(folder);
-    const path = join(folder, WITNESS_FILE);
-    this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#path = join(folder, WITNESS_FILE);
+    this.#file = openSync(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
   }
 
-  /** @param headRow payload of meta/head as it is durable now */
+  /**
+   * @param headRow payload of meta/head as it is durable now
+   * @throws VOLLEY_STORE_FAILED when somebody deleted the store
+   */
   write(headRow: Uint8Array): void {
+    // A file without a name is lost with the process, and so are LevelDB's beside it.
+    if (fstatSync(this.#file).nlink === 0)
+      throw new VolleyError('VOLLEY_STORE_FAILED', {reason: `${this.#path} was deleted`});
     const {journalNo, hash} = decodeHead(headRow);
     this.#view.setFloat64(0, journalNo);
     this.#slot.set(hash, 8);
