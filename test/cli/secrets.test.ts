@@ -243,6 +243,9 @@ class Stranger {
       version: name,
       receiptHead: 0,
       epochSeen: 0,
+      instanceSeen: new Uint8Array(),
+      epochProof: new Uint8Array(),
+      sandboxLevel: 0,
       bootId: this.#crypto.random(8),
     };
   }

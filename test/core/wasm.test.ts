@@ -286,7 +286,7 @@ for (const [what, reason, expected] of BOMBS)
 
 /** Bytes changed, cut out, doubled or moved. */
 function mutated(source: Uint8Array, dice: Prng): Uint8Array {
-  let bytes = source.slice();
+  let bytes: Uint8Array = source.slice();
   const at = (): number => dice.uint32() % Math.max(1, bytes.length);
   for (let left = 1 + (dice.uint32() % 4); left > 0; left--) {
     const [a, b] = [at(), at()].sort((x, y) => x - y) as [number, number];

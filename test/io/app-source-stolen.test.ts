@@ -105,8 +105,10 @@ function linkedNode({staticKey, signedTrust, rootFingerprint}: Cluster) {
 
 const welcomeWith = (trust: Uint8Array): Welcome => ({
   type: 'welcome',
+  instanceId: crypto.random(8),
   clusterId: crypto.random(16),
   epoch: 1,
+  epochProof: new Uint8Array(),
   seqFloor: 0,
   groupKey: crypto.random(32),
   groupKeyId: 1,
@@ -116,6 +118,10 @@ const welcomeWith = (trust: Uint8Array): Welcome => ({
   state: {generation: 0, paused: false},
   wallMs: asWallMs(1),
   trust,
+  journalNo: 0,
+  bootJournalNo: 0,
+  lostEpoch: 0,
+  lostAfter: 0,
 });
 
 /** Every trust document that names the thief's app key, with every key that the thief has. */

@@ -19,9 +19,9 @@ export class Desk {
 
   constructor(rig = MasterRig.ready()) {
     this.rig = rig;
-    const {turn} = rig;
+    const turn = rig.turn.bind(rig);
     this.rig.turn = (...events) => {
-      const effects = turn.apply(this.rig, events);
+      const effects = turn(...events);
       for (const effect of effects)
         if (effect.type === 'listSingles' || effect.type === 'readChecks') this.#asks.push(effect);
       this.notes.push(...notesOf(effects));

@@ -16,7 +16,7 @@ test('a full disk takes no batch, no app, no result and no file, and goes on whe
   const id = rig.submit({minQuorum: 1}, rangeOf(4));
   const a = rig.node('a');
   const work = rig.pull(a, 2);
-  const upload = {kind: 'output', replicaId: replicaId(id, 0, 0)} as const;
+  const upload = {kind: 'replica', replicaId: replicaId(id, 0, 0)} as const;
   t.is(rig.core.mayUpload(a.id, upload, 10), 'wanted');
   t.deepEqual(notesOf(rig.turn(space(100))), ['the disk is nearly full: nothing new is taken']);
   t.deepEqual(notesOf(rig.turn(space(99))), [], 'said once');

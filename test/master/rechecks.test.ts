@@ -256,9 +256,9 @@ test('what an earlier version only listed is listed once more, and checked', t =
 test('watchers are told of each step: checked again, and over', t => {
   const {desk, rig, bad, good} = computedBy('true', rangeOf(1));
   const seen: [string, number, number][] = [];
-  const {turn} = rig;
+  const turn = rig.turn.bind(rig);
   rig.turn = (...events) => {
-    const effects = turn.apply(rig, events);
+    const effects = turn(...events);
     for (const {row} of only(effects, 'announce'))
       if (row) seen.push([row.state, row.rechecking, row.confirmed]);
     return effects;

@@ -248,9 +248,9 @@ test('a master that dies while it makes the list begins it anew', t => {
   revoke(rig, bad);
   rig.turn({type: 'singlesListed', nodeId: bad.id, pages: [page(id, 1)]});
   const asked: MasterEffect[] = [];
-  const {turn} = rig;
+  const turn = rig.turn.bind(rig);
   rig.turn = (...events) => {
-    const effects = turn.apply(rig, events);
+    const effects = turn(...events);
     asked.push(...effects);
     return effects;
   };

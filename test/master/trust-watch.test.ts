@@ -27,6 +27,7 @@ function contextWith(signedTrust: Uint8Array): MasterContext {
       clusterId,
       instanceId: crypto.random(8),
       leaseSecret: crypto.random(32),
+      blobSecret: crypto.random(32),
       groupKey: crypto.random(32),
       groupKeyId: 1,
       blobPort: 1,
@@ -39,6 +40,7 @@ function contextWith(signedTrust: Uint8Array): MasterContext {
     batches: new Map(),
     apps: new Map(),
     epoch: 1,
+    recovered: {epoch: 0, journalNo: 0},
     bootedAt: {mono: asMonoMs(0), wall: asWallMs(0)},
   });
 }

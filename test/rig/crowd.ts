@@ -24,6 +24,7 @@ const MACHINE = {
   cores: 1,
   slots: 1,
   memoryMib: 64,
+  sandboxLevel: 0,
   runtimes: ['wasm'],
   actions: [],
   version: '0',
@@ -31,7 +32,7 @@ const MACHINE = {
 
 /** All of them start at once and keep to the cluster until closed. */
 export async function openCrowd(cluster: Cluster, count: number): Promise<Crowd> {
-  const nodes = [];
+  const nodes: Awaited<ReturnType<typeof openOne>>[] = [];
   let joined = 0;
   for (let no = 0; no < count; no++) nodes.push(await openOne(cluster, no, () => (joined += 1)));
   for (const {runtime} of nodes) runtime.start();

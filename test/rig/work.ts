@@ -54,8 +54,10 @@ export async function primesOf(
   cluster: Cluster,
   batchId: BatchId,
   below: number,
-): Promise<{readonly found: number; readonly published: number | undefined}> {
+): Promise<{readonly found: number; readonly published: number}> {
   let found = 0;
   for await (const result of cluster.client.results(batchId)) found += Number(result.text);
-  return {found, published: PRIMES_BELOW[below]};
+  const published = PRIMES_BELOW[below];
+  if (published === undefined) throw new Error(`no published count of primes below ${below}`);
+  return {found, published};
 }

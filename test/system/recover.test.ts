@@ -223,5 +223,5 @@ test('a store that rots is refused, recovered, filled up by its nodes, and the b
   t.is(credit, WORKUNITS * 2, 'each vote is paid once');
   t.is(nodes, NODES);
   for (const results of held)
-    for (const [index, output] of results) t.is(output, outputs.get(index));
+    for (const [index, output] of results) t.is(outputs.get(index), output);
 });

@@ -96,7 +96,7 @@ test('work and shots go on while the clocks of master and nodes are set', async 
   ]);
   let sets = 0;
   let setsUnderWork = 0;
-  batch.then(() => {
+  void batch.then(() => {
     setsUnderWork = sets;
   });
   const late: number[] = [];

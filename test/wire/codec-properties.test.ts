@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import {asBatchId} from '../../src/base/types.ts';
 import {
   decodeAck,
   decodeBeacon,
@@ -33,6 +34,7 @@ import {
   resultBytesMax,
 } from '../../src/wire/codec-sizes.ts';
 import {PLAINTEXT_BYTES_MAX} from '../../src/wire/limits.ts';
+import type {Message, Renewal} from '../../src/wire/message.ts';
 import {
   ack,
   assign,
@@ -153,21 +155,22 @@ test('results of one report, added up to the bound, fit into a datagram', t => {
 test('the overheads of Pull and CommandCopy hold for the largest numbers', t => {
   const most = 2 ** 32 - 1;
   const renewal = {
-    batchId: most as never,
+    batchId: asBatchId(most),
     index: most,
     replicaNo: most,
     permille: 1_000,
     proof: most,
   };
-  const running = Array.from({length: RENEWALS_PER_PULL}, () => renewal);
-  const pull = {
+  const running: readonly Renewal[] = Array.from({length: RENEWALS_PER_PULL}, () => renewal);
+  const pull: Message = {
     type: 'pull',
     nonce: most,
     wanted: most,
     wantedMs: most,
     running,
     load: 1.5,
-  } as const;
+    groupKeyId: 255,
+  };
   const bound = PULL_OVERHEAD_BYTES + running.length * RENEWAL_BYTES_MAX;
   t.true(encodeMessage(pull).length <= bound);
   t.true(bound <= PLAINTEXT_BYTES_MAX);

@@ -32,7 +32,7 @@ function linked(): Case {
     world.sealed(node, world.masterPeer),
     world.sealed(world.master, world.nodePeer),
     world.master.beacon(),
-    discoverFrame(DISCOVER_BYTES),
+    discoverFrame(DISCOVER_BYTES, undefined),
     cookie,
     withMac1(world, world.crypto.random(148)),
   ];

@@ -250,7 +250,7 @@ test('what strangers can make the master keep is less than its limit', t => {
     node.tick(world.now);
     return node.takeOutgoing()[0]?.datagram ?? new Uint8Array(0);
   });
-  const discover = discoverFrame(512);
+  const discover = discoverFrame(512, undefined);
   const before = bytesInUse();
   for (const initiation of initiations) {
     world.now = asMonoMs(world.now + 12);
