@@ -5,7 +5,7 @@ import {VolleyError} from '../base/errors.ts';
 import {asBatchId} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
 import type {BatchView, ResultView} from '../core/views.ts';
-import type {OperatorClient} from '../http/client.ts';
+import type {OperatorClient, ResultsFilter} from '../http/client.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -40,7 +40,7 @@ async function results(given: Given): Promise<number | undefined> {
     throw usage(`give only one of ${forms.map(name => `--${name}`).join(', ')}`);
   return withClient(given, async client => {
     const batch = await client.batch(id);
-    const views = client.results(id, state === undefined ? {} : {state});
+    const views = client.results(id, state === undefined ? wonBy(batch) : {state});
     const out = given.text('out');
     switch (forms[0]) {
       case 'sum':
@@ -59,6 +59,10 @@ async function results(given: Given): Promise<number | undefined> {
     return undefined;
   });
 }
+
+/** Of a batch that its first result ended, only that one says something. */
+const wonBy = ({winner}: BatchView): ResultsFilter =>
+  winner === undefined ? {} : {from: winner, to: winner + 1};
 
 type Views = AsyncIterable<ResultView>;
 
@@ -143,6 +147,7 @@ async function textOf(client: OperatorClient, view: ResultView): Promise<string 
 }
 
 function sayWhatIsMissing(batch: BatchView): void {
+  if (batch.winner !== undefined) return;
   const open = batch.count - batch.done - batch.failed;
   if (open > 0)
     tell(`volley: the batch is ${batch.state}: ${grouped(open)} workunits have no result`);

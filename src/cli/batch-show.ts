@@ -2,6 +2,7 @@
 
 import {assertNever} from '../base/assert.ts';
 import {asBatchId} from '../base/types.ts';
+import type {Compare} from '../core/compare.ts';
 import type {InputSource} from '../core/tables.ts';
 import type {BatchView} from '../core/views.ts';
 import type {CommandSpec, Given} from './command.ts';
@@ -43,10 +44,12 @@ const linesOf = (batch: BatchView): [string, string][] => [
   ['speed', batch.state === 'running' ? `${batch.perSecond.toFixed(1)} workunits/s` : ''],
   ['submitted', `${instant(batch.createdAt)} UTC`],
   ['ended', batch.endedAt === 0 ? '' : `${instant(batch.endedAt)} UTC`],
-  ...Object.entries(batch.policy).map(([name, value]): [string, string] => [
-    '',
-    `${name} ${grouped(value)}`,
-  ]),
+  ['winner', batch.winner === undefined ? '' : `workunit ${grouped(batch.winner)}`],
+  ['compare', compareText(batch.policy.compare)],
+  ...Object.entries(batch.policy).flatMap(([name, value]): [string, string][] =>
+    typeof value === 'number' ? [['', `${name} ${grouped(value)}`]] : [],
+  ),
+  ['', batch.policy.firstWins ? 'firstWins' : ''],
 ];
 
 /** What rested on a revoked node alone. */
@@ -54,6 +57,19 @@ function checksOf({rechecking, confirmed, replaced}: BatchView): string {
   if (rechecking + confirmed + replaced === 0) return '';
   const left = rechecking > 0 ? `, ${grouped(rechecking)} to come` : '';
   return `${grouped(confirmed)} confirmed, ${grouped(replaced)} replaced${left}`;
+}
+
+/** As the options of `batch submit`; '' = the same bytes. */
+function compareText(compare: Compare | undefined): string {
+  if (!compare) return '';
+  switch (compare.kind) {
+    case 'numeric':
+      return `numeric, ${compare.format}, rtol ${compare.rtol}, atol ${compare.atol}`;
+    case 'custom':
+      return `custom, ${safe(compare.app)} ${compare.appId.slice(0, 16)}`;
+    default:
+      return assertNever(compare);
+  }
 }
 
 function inputOf(input: InputSource): string {

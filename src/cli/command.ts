@@ -119,7 +119,7 @@ export class Given {
 /** A decimal number with optional `_` or `,` between digits; undefined when it is none. */
 export function numberOf(text: string): number | undefined {
   const plain = text.replace(/(?<=\d)[_,](?=\d)/g, '');
-  return /^-?\d+(\.\d+)?(e\d{1,2})?$/.test(plain) ? Number(plain) : undefined;
+  return /^-?\d+(\.\d+)?(e-?\d{1,3})?$/.test(plain) ? Number(plain) : undefined;
 }
 
 /** Without the fields that are undefined: optional fields of ours are absent or have a value. */

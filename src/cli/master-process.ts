@@ -49,6 +49,7 @@ import {MasterLink} from '../wire/session-master.ts';
 import {openTrust} from '../wire/trust.ts';
 import {publishPrepared} from './built-in-apps.ts';
 import {Closers} from './closers.ts';
+import {openComparer} from './master-comparer.ts';
 import {goodApps, restoreMaster} from './store-check.ts';
 import {packageVersion} from './version.ts';
 
@@ -122,10 +123,11 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   const watchers = new Set<(about: Announcement) => void>();
   const singles = new StoredSingles(base.store, base.crypto, options.fatal);
   const inputs = new BlobInputs(base.blobs);
+  const comparer = openComparer({...base, data: options.data, signedTrust: cluster.signedTrust});
   const runtime = new MasterRuntime({
     core: base.core,
     link: linkOf(base, cluster, Number(udp.address.split(':')[1]), options.data),
-    ports: {...base, network: udp, inputs, singles, fatal: options.fatal},
+    ports: {...base, network: udp, inputs, singles, comparer, fatal: options.fatal},
     commandSecretKey: cluster.commandKey.secretKey,
     head: base.head,
     beaconMs: BEACON_MS,
@@ -137,6 +139,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   stop = () => runtime.stop();
   runtime.start();
   closers.add(() => singles.close());
+  closers.add(() => comparer.close());
   closers.add(() => runtime.stop());
   const disk = await watchDisk(options, runtime);
   closers.add(() => disk.close());

@@ -25,7 +25,9 @@ import type {
   Target,
 } from '../wire/message.ts';
 import type {Check} from './checks.ts';
-import type {AppRow, BatchRow, Decision, InputSource, Op, Policy} from './tables.ts';
+import type {Compare, Comparison} from './compare.ts';
+import type {PolicyRequest} from './policy.ts';
+import type {AppRow, BatchRow, Decision, InputSource, Op} from './tables.ts';
 
 export interface Core<E, F> {
   /** The only way state changes. */
@@ -85,7 +87,7 @@ export type BatchRequest = {
   readonly app: string;
   readonly args: readonly string[];
   readonly input: InputSource;
-  readonly policy: Partial<Policy>;
+  readonly policy: PolicyRequest;
 };
 
 export type CaptureRequest = {
@@ -150,6 +152,17 @@ export type CheckPage = {
   readonly checks: ReadonlyMap<number, Check>;
 };
 
+/** Do these two outputs of a workunit agree? The same one twice: can it be compared at all? */
+export type CompareQuestion = {
+  readonly batchId: BatchId;
+  readonly index: number;
+  readonly compare: Compare;
+  /** Whose result it is about: nodes share the time of the comparison. */
+  readonly nodeId: NodeId;
+  readonly a: OutputRef;
+  readonly b: OutputRef;
+};
+
 export type MasterEvent =
   | SharedEvent
   | {readonly type: 'operator'; readonly requestId: number; readonly request: OperatorRequest}
@@ -174,6 +187,12 @@ export type MasterEvent =
       readonly nodeId: NodeId;
       readonly pages: readonly CheckPage[];
       readonly isLast: boolean;
+    }
+  /** Answers `compare`. */
+  | {
+      readonly type: 'compared';
+      readonly question: CompareQuestion;
+      readonly comparison: Comparison;
     }
   /** A node's upload is complete, hashed and on disk. */
   | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number};
@@ -211,6 +230,8 @@ export type MasterEffect =
       readonly from: number;
       readonly count: number;
     }
+  /** Takes its time: the bytes may be blobs, and an app may have to say it. */
+  | {readonly type: 'compare'; readonly question: CompareQuestion}
   /** Which canonical results of these batches are this node's? */
   | {
       readonly type: 'listSingles';

@@ -8,6 +8,7 @@ import {ByteReader, ByteWriter, fromUtf8, hex32, hex53, toUtf8} from '../base/by
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import {asBatchId, asBlobId, asNodeId} from '../base/types.ts';
 import type {FailReason, OutputRef} from '../wire/message.ts';
+import type {Policy} from './policy.ts';
 
 /** Row version of each table, as stored in the first byte of a value. */
 export const TABLES = {
@@ -140,9 +141,10 @@ export type VoteRow = {
   readonly reportNo: number;
   readonly item: number;
   readonly cpuMs: number;
-} & (
-  | {readonly status: 'done'; readonly output: OutputRef}
-  | {readonly status: FailReason; readonly reason: string}
+} /** `suspicion`: why one replica more is wanted before it counts. */ & (
+  | {readonly status: 'done'; readonly output: OutputRef; readonly suspicion?: string}
+  /** `unfit`: an output that cannot be compared. */
+  | {readonly status: FailReason | 'unfit'; readonly reason: string}
 );
 
 const STATUSES = [
@@ -154,6 +156,7 @@ const STATUSES = [
   'refused',
   'inputMissing',
   'runnerLost',
+  'unfit',
 ] as const; // append only
 
 export function encodeVote(vote: VoteRow): Uint8Array {
@@ -165,8 +168,10 @@ export function encodeVote(vote: VoteRow): Uint8Array {
     .varint(STATUSES.indexOf(vote.status));
   if (vote.status !== 'done') return writer.text(vote.reason).bytes();
   const output = vote.output;
-  if (output.kind === 'inline') return writer.varint(0).sized(output.bytes).bytes();
-  return writer.varint(1).text(output.blobId).varint(output.size).bytes();
+  if (output.kind === 'inline') writer.varint(0).sized(output.bytes);
+  else writer.varint(1).text(output.blobId).varint(output.size);
+  if (vote.suspicion !== undefined) writer.text(vote.suspicion);
+  return writer.bytes();
 }
 
 /** Throws RangeError for a row that is cut short or names an unknown status. */
@@ -184,7 +189,7 @@ export function decodeVote(bytes: Uint8Array): VoteRow {
     reader.varint() === 0
       ? {kind: 'inline', bytes: reader.sized()}
       : {kind: 'blob', blobId: asBlobId(reader.text()), size: reader.varint()};
-  return {...head, status, output};
+  return {...head, status, output, ...(reader.done ? {} : {suspicion: reader.text()})};
 }
 
 /** `batch`, `index` and node of a vote key. */
@@ -269,23 +274,6 @@ export function decodeCredit(bytes: Uint8Array): CreditRow {
 
 // ---- JSON rows --------------------------------------------------------------------------------
 
-export type Policy = {
-  /** Equal results from distinct nodes that make a canonical one. 1 … 16. */
-  readonly minQuorum: number;
-  /** Replicas handed out at first. ≥ minQuorum. */
-  readonly targetReplicas: number;
-  readonly maxErrorReplicas: number;
-  readonly maxTotalReplicas: number;
-  /** A replica not renewed for this long is handed out again. */
-  readonly leaseSeconds: number;
-  /** Higher goes first; equal ones take turns. -100 … 100. */
-  readonly priority: number;
-  /** Time, memory and output of one workunit; never above the app's own. */
-  readonly timeLimitSeconds: number;
-  readonly memoryLimitMib: number;
-  readonly outputLimitBytes: number;
-};
-
 /** Where workunit `index` finds its input. `count` of a range = ⌈(end-start)/chunk⌉. */
 export type InputSource =
   | {
@@ -342,6 +330,8 @@ export type BatchRow = {
   readonly replaced: number;
   /** 32 random bits in the proofs of its leases: results of a lost batch of the same number are not of this one. */
   readonly salt: number;
+  /** firstWins: the workunit that ended the batch. */
+  readonly winner?: number;
 };
 
 export type NodeRow = {

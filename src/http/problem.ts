@@ -96,6 +96,8 @@ function problemOf({keyword, params, parentSchema, message}: Fault): string {
       return `must be at most ${limit}`;
     case 'exclusiveMinimum':
       return `must be more than ${limit}`;
+    case 'exclusiveMaximum':
+      return `must be less than ${limit}`;
     case 'minLength':
     case 'minItems':
       return limit === '1' ? 'is empty' : `must have at least ${limit}`;

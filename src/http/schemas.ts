@@ -2,6 +2,7 @@
 // Only shape and range; whether a policy makes sense is the core's to say (VOLLEY_BAD_POLICY).
 
 import {ACCESS_NAME, ROLES} from '../core/access.ts';
+import {NUMBER_FORMATS} from '../core/compare.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
@@ -48,6 +49,27 @@ const digits = (most: number): Schema => ({
 const DIGITS = digits(15);
 const ID = digits(10);
 
+const COMPARE: Schema = {
+  type: 'object',
+  required: ['kind'],
+  discriminator: {propertyName: 'kind'},
+  oneOf: [
+    object({kind: {const: 'exact'}}),
+    object(
+      {
+        kind: {const: 'numeric'},
+        format: {type: 'string', enum: [...NUMBER_FORMATS]},
+        rtol: {type: 'number', minimum: 0, exclusiveMaximum: 1},
+        atol: {type: 'number', minimum: 0},
+      },
+      'format',
+      'rtol',
+      'atol',
+    ),
+    object({kind: {const: 'custom'}, app: NAME}),
+  ],
+};
+
 const POLICY = {
   minQuorum: whole(1, 16),
   targetReplicas: whole(1, 64),
@@ -58,6 +80,8 @@ const POLICY = {
   timeLimitSeconds: {type: 'number', exclusiveMinimum: 0, maximum: 7 * 86_400},
   memoryLimitMib: whole(1, MEMORY_LIMIT_MIB_MAX),
   outputLimitBytes: whole(0, OUTPUT_LIMIT_BYTES_MAX),
+  compare: COMPARE,
+  firstWins: {type: 'boolean'},
 };
 
 const INDEXED = {

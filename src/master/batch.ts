@@ -36,7 +36,7 @@ type Counters = {
     | 'confirmed'
     | 'replaced'
     | 'lastReportNo']: BatchRow[K];
-};
+} & {winner?: number};
 
 /** Weight of the newest run time in the moving average. */
 const NEWEST = 0.1;
@@ -88,6 +88,7 @@ export class Batch {
       confirmed: row.confirmed,
       replaced: row.replaced,
       lastReportNo: row.lastReportNo,
+      ...(row.winner === undefined ? {} : {winner: row.winner}),
     };
     this.feeder = feeder;
     this.#pages = pages;

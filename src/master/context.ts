@@ -20,6 +20,7 @@ import type {Batch} from './batch.ts';
 import {GroupKeys} from './group-keys.ts';
 import {Rechecks} from './rechecks.ts';
 import type {Roster} from './roster.ts';
+import type {Workunit} from './workunit.ts';
 
 /** Row of `meta` that holds the highest epoch this master has used. */
 export const EPOCH_KEY = 'epoch';
@@ -28,6 +29,8 @@ export const EPOCH_KEY = 'epoch';
 export const RECOVERED_KEY = 'recovered';
 export type RecoveredRow = {readonly epoch: number; readonly journalNo: number};
 export const NEVER_RECOVERED: RecoveredRow = {epoch: 0, journalNo: 0};
+/** Nodes find a restarted master within this. */
+const YOUNG_MS = 30_000;
 
 export type MasterConfig = {
   /** 16 bytes. */
@@ -69,6 +72,12 @@ export class MasterContext {
   /** When the disk became full. */
   fullSince = 0;
   readonly dirtyBatches = new Set<Batch>();
+  /** To be judged at the end of this turn: a restart found them. */
+  readonly toSettle = new Set<Workunit>();
+  /** Open only because of a suspicious result. */
+  readonly suspected = new Set<Workunit>();
+  /** Nodes that were up before a restart may not be back yet. */
+  isYoung = true;
   /** Grows when a workunit comes to want a replica: an idle node told of less is woken. */
   workNo = 0;
   /** The next call for work is for every idle node, however little there is. */
@@ -164,6 +173,10 @@ export class MasterContext {
    */
   instant(mono: MonoMs): WallMs {
     return asWallMs(this.#wallAtBoot + (mono - this.bootedAt));
+  }
+
+  grow(mono: MonoMs): void {
+    this.isYoung = mono - this.bootedAt < YOUNG_MS;
   }
 
   takeEffects(): MasterEffect[] {

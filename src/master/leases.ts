@@ -8,8 +8,8 @@ import type {ReplicaRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import type {NodeState} from './roster.ts';
-import {decide} from './validator.ts';
-import {countedOf, type Replica, removeReplica, type Workunit} from './workunit.ts';
+import type {Verdict} from './validator.ts';
+import {type Replica, removeReplica, type Workunit} from './workunit.ts';
 
 /** One node holds no more at a time: 64 ahead in each of 64 slots, and as much again on its way. */
 export const LEASES_PER_NODE_MAX = 8_192;
@@ -76,10 +76,12 @@ export function takeBack(context: MasterContext, batch: Batch, replica: Replica)
 }
 
 /** After replicas or votes changed: how many replicas the open workunit wants now. */
-export function rewant(context: MasterContext, batch: Batch, workunit: Workunit): void {
-  const {votes, replicas} = workunit;
-  const verdict = decide(batch.row.policy, votes, replicas.length, countedOf(workunit));
-  const wanted = verdict.kind === 'open' ? verdict.wanted : 0;
+export function rewant(
+  context: MasterContext,
+  batch: Batch,
+  workunit: Workunit,
+  {wanted}: Extract<Verdict, {kind: 'open'}>,
+): void {
   if (wanted > workunit.wanted) context.workNo += 1;
   batch.want(workunit, wanted);
 }

@@ -49,6 +49,18 @@ export class Liveness {
       else this.#expire(node, now);
     }
     for (const batch of running) batch.sample(now.mono);
+    this.#tendSuspected(now);
+  }
+
+  /** When nobody is left who could be asked, a suspicious result has to do. */
+  #tendSuspected(now: Now): void {
+    const context = this.#context;
+    context.grow(now.mono);
+    for (const workunit of [...context.suspected]) {
+      const batch = context.batches.get(workunit.batchId);
+      if (!batch || workunit.state !== 'open') context.suspected.delete(workunit);
+      else if (workunit.replicas.length === 0) this.#results.settle(batch, workunit, now);
+    }
   }
 
   #silent(node: NodeState, now: Now): void {

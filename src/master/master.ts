@@ -21,6 +21,7 @@ import type {BatchRow} from '../core/tables.ts';
 import {COMMANDS_PER_SECOND} from '../wire/limits.ts';
 import type {Message} from '../wire/message.ts';
 import {TokenBucket} from '../wire/token-bucket.ts';
+import {settleAllLater, settleLater} from './agreement.ts';
 import type {Batch} from './batch.ts';
 import {callFor, TARGETED_NODES_MAX} from './call.ts';
 import {Captures} from './capture.ts';
@@ -100,6 +101,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     );
     this.#trust = new TrustWatch(context, parts.trustSeen ?? 0);
     context.raiseEpoch(context.epoch); // durable before anything of this epoch leaves
+    settleAllLater(context);
   }
 
   get context(): MasterContext {
@@ -136,6 +138,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#onInputs(event);
       case 'inputsFailed':
         return this.#onInputsFailed(event.batchId, event.reason, now);
+      case 'compared':
+        return this.#results.onCompared(event, now);
       case 'singlesListed':
         return this.#revocation.onListed(event);
       case 'checksRead':
@@ -225,6 +229,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       const wanted = wantedAfterRestart(batch.row.policy, workunit.votes, workunit.issued);
       if (wanted === undefined) this.#results.settle(batch, workunit, this.#nowOf());
       else batch.want(workunit, wanted);
+      settleLater(this.#context, batch, workunit);
     }
     this.#context.workNo += 1;
   }
@@ -266,6 +271,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   endTurn(now: Now): MasterEffect[] {
     this.#now = now;
     const context = this.#context;
+    this.#results.settleRestored(now);
     context.rechecks.next();
     for (const batch of context.running) {
       const read = batch.feeder.readAhead(batch.wanting.size);

@@ -5,16 +5,11 @@ import {assertNever} from '../base/assert.ts';
 import {toHex, toUtf8} from '../base/bytes.ts';
 import type {ErrorCode, ErrorFields} from '../base/errors.ts';
 import {asBatchId, type BatchId, type NodeId, type Now} from '../base/types.ts';
+import {COMPARED_BYTES_MAX} from '../core/compare.ts';
 import type {BatchRequest, OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
-import {
-  type AppRow,
-  type BatchRow,
-  encodeJson,
-  type InputSource,
-  type Policy,
-  put,
-} from '../core/tables.ts';
+import type {Policy, PolicyRequest} from '../core/policy.ts';
+import {type AppRow, type BatchRow, encodeJson, type InputSource, put} from '../core/tables.ts';
 import {fingerprintText} from '../wire/identity.ts';
 import {
   ARGS_BYTES_MAX,
@@ -25,12 +20,15 @@ import {
 } from '../wire/limits.ts';
 import {Batch} from './batch.ts';
 import type {Captures} from './capture.ts';
+import {compareOf} from './compare-policy.ts';
 import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
 import {countOf} from './feeder.ts';
 import type {Results} from './results.ts';
 
-const POLICY: Omit<Policy, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
+type Amounts = Omit<Policy, 'compare' | 'firstWins'>;
+
+const POLICY: Omit<Amounts, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
   minQuorum: 2,
   targetReplicas: 2,
   maxErrorReplicas: 3,
@@ -40,7 +38,7 @@ const POLICY: Omit<Policy, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitB
 };
 
 /** Allowed values, both ends included. */
-const POLICY_RANGES: Readonly<Record<keyof Policy, readonly [number, number]>> = {
+const POLICY_RANGES: Readonly<Record<keyof Amounts, readonly [number, number]>> = {
   minQuorum: [1, 16],
   targetReplicas: [1, 32],
   maxErrorReplicas: [1, 100],
@@ -52,19 +50,32 @@ const POLICY_RANGES: Readonly<Record<keyof Policy, readonly [number, number]>> =
   outputLimitBytes: [1, 64 * 1_024 * 1_024],
 };
 
-/** The policy with its defaults, or what is wrong with it. */
-export function policyOf(wanted: Partial<Policy>, app: AppRow): Policy | string {
+/**
+ * The policy with its defaults, or what is wrong with it.
+ * @param appOf finds the comparison app by its name
+ */
+export function policyOf(
+  wanted: PolicyRequest,
+  app: AppRow,
+  appOf: (name: string) => AppRow | undefined = () => undefined,
+): Policy | string {
+  const {compare: wantedCompare, firstWins, ...amounts} = wanted;
+  const compare = compareOf(wantedCompare, appOf);
+  if (typeof compare === 'string') return compare;
   const minQuorum = wanted.minQuorum ?? POLICY.minQuorum;
+  const outputBytes = app.outputLimitBytes;
   const policy: Policy = {
     ...POLICY,
     targetReplicas: minQuorum,
     timeLimitSeconds: app.timeLimitSeconds,
     memoryLimitMib: app.memoryLimitMib,
-    outputLimitBytes: app.outputLimitBytes,
-    ...wanted,
+    outputLimitBytes: compare ? Math.min(outputBytes, COMPARED_BYTES_MAX) : outputBytes,
+    ...amounts,
+    ...(compare ? {compare} : {}),
+    ...(firstWins ? {firstWins} : {}),
   };
   for (const [name, [least, most]] of Object.entries(POLICY_RANGES)) {
-    const value = policy[name as keyof Policy];
+    const value = policy[name as keyof Amounts];
     const isWhole = name === 'timeLimitSeconds' || Number.isInteger(value); // an app may say 0.5
     if (!isWhole || !(value >= least && value <= most))
       return `${name} must be a whole number from ${least} to ${most}, not ${value}`;
@@ -72,10 +83,16 @@ export function policyOf(wanted: Partial<Policy>, app: AppRow): Policy | string 
   for (const name of ['timeLimitSeconds', 'memoryLimitMib', 'outputLimitBytes'] as const)
     if (policy[name] > app[name])
       return `${name} ${policy[name]} is above the app's own limit of ${app[name]}`;
+  return contradictionIn(policy) ?? policy;
+}
+
+function contradictionIn(policy: Policy): string | undefined {
+  if (policy.compare && policy.outputLimitBytes > COMPARED_BYTES_MAX)
+    return `outputs that are compared have at most ${COMPARED_BYTES_MAX} bytes`;
   if (policy.targetReplicas < policy.minQuorum) return 'targetReplicas is below minQuorum';
   if (policy.maxTotalReplicas < policy.targetReplicas)
     return 'maxTotalReplicas is below targetReplicas';
-  return policy;
+  return undefined;
 }
 
 function sourceFault(source: InputSource): string | undefined {
@@ -171,7 +188,7 @@ export class Operator {
     if (!app) return refusal('VOLLEY_UNKNOWN_APP', {app: batch.app});
     const fault = sourceFault(batch.input) ?? argsFault(batch.args);
     if (fault !== undefined) return refusal('VOLLEY_BAD_INPUT', {reason: fault});
-    const policy = policyOf(batch.policy, app);
+    const policy = policyOf(batch.policy, app, name => context.apps.get(name));
     if (typeof policy === 'string') return refusal('VOLLEY_BAD_POLICY', {reason: policy});
     if (toUtf8(batch.name).length > NAME_BYTES_MAX)
       return refusal('VOLLEY_USAGE', {reason: `a name has at most ${NAME_BYTES_MAX} bytes`});

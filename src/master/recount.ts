@@ -17,7 +17,7 @@ import {
 import type {ResultItem} from '../wire/message.ts';
 import {sameReplica} from './results.ts';
 import {CREDIT} from './roster.ts';
-import {decide, type Vote} from './validator.ts';
+import {decide, sameOutput, type Vote} from './validator.ts';
 
 export type Decided = {readonly batch: BatchRow; readonly decision: Decision};
 
@@ -60,12 +60,13 @@ export class Recount {
     }
     // Where one result decides, another one was taken out since: its node was revoked.
     if (batch.policy.minQuorum === 1 && vote.status === 'done' && !names(decision, vote)) return;
-    if (this.#over.has(batchId, index)) return;
+    if (this.#over.has(batchId, index) && !this.#open.has(name)) return;
     const votes = this.#open.get(name) ?? [];
     if (votes.some(each => each.nodeId === vote.nodeId && sameReplica(each, vote))) return;
     this.#open.set(name, votes);
     votes.push(vote);
     if (vote.status !== 'done') this.#add(vote.nodeId, {errors: 1});
+    if (batch.policy.compare) return this.#compared({batch, decision}, index, votes, vote);
     // One replica is always said to be out: having handed out all that are allowed decides nothing here.
     const verdict = decide(batch.policy, votes, 1, votes.length);
     if (verdict.kind === 'open') return;
@@ -77,6 +78,22 @@ export class Recount {
     // What is not proven is open again, and paid for when it is decided again.
     if (this.#named.has(batchId, index)) this.#pay(shares);
     else this.#unnamed.set(name, shares);
+  }
+
+  /**
+   * Where outputs agree by more than their bytes, the reports alone do not tell who agreed: the decision stands
+   * if the result that it names is there, and credit goes to those who returned the same bytes.
+   */
+  #compared({batch, decision}: Decided, index: number, votes: readonly Vote[], vote: Vote): void {
+    const canonical = votes.find(each => names(decision, each));
+    if (canonical?.status !== 'done') return;
+    const same = votes.filter(
+      each => each.status === 'done' && sameOutput(each.output, canonical.output),
+    );
+    const fresh = vote === canonical ? same : same.filter(each => each === vote);
+    this.#pay({agreeing: fresh.map(nodeOf), disagreeing: []});
+    this.#over.add(batch.id, index);
+    if (same.length >= batch.policy.minQuorum) this.#open.delete(`${batch.id}/${index}`);
   }
 
   #pay(shares: Shares | undefined): void {

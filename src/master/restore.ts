@@ -47,6 +47,7 @@ import type {Rechecks} from './rechecks.ts';
 import {Roster} from './roster.ts';
 import {TRUST_KEY, type TrustSeen} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
+import type {Workunit} from './workunit.ts';
 
 /** Whole tables, in the order they must be pushed. */
 export const FIRST_TABLES = [
@@ -259,12 +260,7 @@ export class MasterRestore {
       const workunit = feeder.next();
       if (!workunit) break; // lines and files: taken up as they are read
       batch.adopt(workunit);
-      const wanted = wantedAfterRestart(row.policy, workunit.votes, workunit.issued);
-      if (wanted === undefined)
-        throw new VolleyError('VOLLEY_STORE_DAMAGED', {
-          reason: `workunit ${row.id}/${workunit.index} has votes that decide it, and no decision`,
-        });
-      batch.want(workunit, wanted);
+      batch.want(workunit, wantedOf(row, workunit));
     }
     return batch;
   }
@@ -273,6 +269,15 @@ export class MasterRestore {
 /** Nothing of it is left to be taken up, unless results of it are checked again. */
 const ended = (row: BatchRow): Batch =>
   new Batch(row, new Feeder(row.id, row.input, countOf(row.input)));
+
+function wantedOf(row: BatchRow, {index, votes, issued}: Workunit): number {
+  const wanted = wantedAfterRestart(row.policy, votes, issued);
+  if (wanted !== undefined) return wanted;
+  if (row.policy.compare) return 0; // which outputs agree only the first turn will tell
+  throw new VolleyError('VOLLEY_STORE_DAMAGED', {
+    reason: `workunit ${row.id}/${index} has votes that decide it, and no decision`,
+  });
+}
 
 /** Adds `index` to the runs of missing ones. */
 function miss(runs: [number, number][], index: number): void {

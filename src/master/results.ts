@@ -6,6 +6,8 @@ import {fromHex, toHex} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import {type BatchId, type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {hashOfOutput} from '../core/checks.ts';
+import type {MasterEvent} from '../core/core.ts';
+import type {Policy} from '../core/policy.ts';
 import {
   type Decision,
   encodeReportRow,
@@ -16,13 +18,15 @@ import {
 } from '../core/tables.ts';
 import {decodeResults} from '../wire/codec.ts';
 import type {Report, ResultItem} from '../wire/message.ts';
+import {hear, judge} from './agreement.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {leaseProof, rewant, takeBack} from './leases.ts';
 import type {NodeState} from './roster.ts';
 import {CREDIT, peerOf} from './roster.ts';
-import {decide, type Verdict, type Vote} from './validator.ts';
-import {countedOf, type Workunit} from './workunit.ts';
+import {sizeOf, suspicionOf} from './suspicion.ts';
+import type {Verdict, Vote} from './validator.ts';
+import type {Workunit} from './workunit.ts';
 
 /**
  * Uploads that reports may name, several of them the same one (outputs may be equal); the oldest is
@@ -87,7 +91,8 @@ export class Results {
       if (fate.kind === 'later') later += 1;
       if (fate.kind !== 'take') return;
       taken += 1;
-      this.#take(fate.batch, fate.workunit, voteOf(node, item, reportNo, at), now);
+      const {policy} = fate.batch.row;
+      this.#take(fate.batch, fate.workunit, voteOf(policy, node, item, reportNo, at), now);
     });
     if (taken > 0) {
       this.#nextReportNo += 1;
@@ -151,9 +156,15 @@ export class Results {
       batch.counters.errors += 1;
       context.roster.addCredit(vote.nodeId, {errors: 1});
     }
-    if (this.settle(batch, workunit, now, vote)) return;
     const key = voteKey(batch.row.id, workunit.index, vote.nodeId, vote.replicaNo);
-    context.save(put('vote', key, encodeVote(vote)));
+    const save = (): void => {
+      context.save(put('vote', key, encodeVote(vote)));
+    };
+    // Where a comparison decides, no vote is the last one: all have rows before they are judged.
+    if (batch.row.policy.compare) {
+      save();
+      this.settle(batch, workunit, now);
+    } else if (!this.settle(batch, workunit, now, vote)) save();
   }
 
   /**
@@ -161,15 +172,31 @@ export class Results {
    * @param unsaved the vote of this event, which has no row yet
    */
   settle(batch: Batch, workunit: Workunit, now: Now, unsaved?: Vote): boolean {
-    const {policy} = batch.row;
-    const verdict = decide(policy, workunit.votes, workunit.replicas.length, countedOf(workunit));
+    const verdict = judge(this.#context, batch, workunit);
     if (verdict.kind === 'open') {
-      rewant(this.#context, batch, workunit);
+      rewant(this.#context, batch, workunit, verdict);
       return false;
     }
     this.#close(batch, workunit, verdict, unsaved);
-    this.#endIfOver(batch, now);
+    if (!this.#isWon(batch, workunit, verdict, now)) this.#endIfOver(batch, now);
     return true;
+  }
+
+  onCompared({question, comparison}: Extract<MasterEvent, {type: 'compared'}>, now: Now): void {
+    const heard = hear(this.#context, question, comparison);
+    if (!heard) return;
+    if (comparison.kind === 'unavailable')
+      this.end(heard.batch, 'failed', `comparison: ${comparison.reason}`, now);
+    else this.settle(heard.batch, heard.workunit, now);
+  }
+
+  settleRestored(now: Now): void {
+    const {toSettle, batches} = this.#context;
+    for (const workunit of toSettle) {
+      const batch = batches.get(workunit.batchId);
+      if (batch && workunit.state === 'open') this.settle(batch, workunit, now);
+    }
+    toSettle.clear();
   }
 
   #close(batch: Batch, workunit: Workunit, verdict: Closing, unsaved: Vote | undefined): void {
@@ -239,10 +266,22 @@ export class Results {
 
   #endIfOver(batch: Batch, now: Now): void {
     const {done, failed, reason} = batch.counters;
-    const {count} = batch.row;
+    const {count, policy} = batch.row;
     if (batch.counters.rechecking > 0) return;
-    if (batch.decided === count) this.end(batch, failed > 0 ? 'failed' : 'done', reason, now);
+    if (batch.decided === count && policy.firstWins)
+      this.end(batch, 'failed', reason === '' ? 'no workunit has a result' : reason, now);
+    else if (batch.decided === count) this.end(batch, failed > 0 ? 'failed' : 'done', reason, now);
     else if (done === 0 && failed >= FAILED_AT_FIRST_MAX) this.end(batch, 'failed', reason, now);
+  }
+
+  /** firstWins: a canonical result that says something is all that was wanted. */
+  #isWon(batch: Batch, {index}: Workunit, verdict: Closing, now: Now): boolean {
+    if (!batch.row.policy.firstWins || verdict.kind !== 'canonical') return false;
+    const {canonical} = verdict;
+    if (canonical.status !== 'done' || sizeOf(canonical.output) === 0) return false;
+    batch.counters.winner = index;
+    this.end(batch, 'done', `workunit ${index} has the first result`, now);
+    return true;
   }
 
   /** Ends the batch; what is still open of it is cancelled. */
@@ -272,7 +311,13 @@ export class Results {
 export const sameReplica = (vote: Vote, item: Pick<ResultItem, 'replicaNo'>): boolean =>
   vote.status === 'done' || vote.status === 'trapped' || vote.replicaNo === item.replicaNo;
 
-function voteOf(node: NodeState, item: ResultItem, reportNo: number, at: number): Vote {
+function voteOf(
+  policy: Policy,
+  node: NodeState,
+  item: ResultItem,
+  reportNo: number,
+  at: number,
+): Vote {
   const head = {
     nodeId: node.row.nodeId,
     replicaNo: item.replicaNo,
@@ -280,7 +325,8 @@ function voteOf(node: NodeState, item: ResultItem, reportNo: number, at: number)
     item: at,
     cpuMs: item.cpuMs,
   };
-  return item.status === 'done'
-    ? {...head, status: item.status, output: item.output}
-    : {...head, status: item.status, reason: item.reason};
+  if (item.status !== 'done') return {...head, status: item.status, reason: item.reason};
+  const suspicion = suspicionOf(policy, node, item);
+  const {status, output} = item;
+  return {...head, status, output, ...(suspicion === undefined ? {} : {suspicion})};
 }

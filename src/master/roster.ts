@@ -47,10 +47,14 @@ export type NodeState = {
   lastPull: {nonce: number; assigns: readonly Assign[]} | undefined;
   /** Value of the master's work counter when it was last told that there is nothing; -1 = not idle. */
   idleSince: number;
+  /** Validated results that it still owes after a disagreement, before it is trusted as any other. */
+  owes: number;
 };
 
 /** Credit of one validated workunit to each node that agreed on it. */
 export const CREDIT = 1;
+/** BOINC's CONS_VALID_RELIABLE (sched/sched_config.h). */
+const OWED_AFTER_DISAGREEMENT = 10;
 
 export class Roster {
   readonly #nodes = new Map<NodeId, NodeState>();
@@ -106,6 +110,7 @@ export class Roster {
       out: new Set(),
       lastPull: undefined,
       idleSince: -1,
+      owes: 0,
     };
     this.#homeless.delete(row.nodeId);
     this.#nodes.set(row.nodeId, node);
@@ -134,6 +139,9 @@ export class Roster {
     credit.errors += more.errors ?? 0;
     credit.credit += more.credit ?? 0;
     this.#dirtyCredit.add(nodeId);
+    const node = this.#nodes.get(nodeId);
+    if (node && more.disagreed) node.owes = OWED_AFTER_DISAGREEMENT;
+    else if (node && node.owes > 0 && (more.validated ?? 0) > 0) node.owes -= 1;
   }
 
   /** Takes one grant back: a result that the node alone stood for is computed again. */

@@ -35,11 +35,15 @@ export function keepVotes(
   return [...byIndex].flatMap(([index, list]) => {
     const votes = list.map(({vote}) => vote);
     const issued = Math.max(...votes.map(vote => vote.replicaNo + 1));
-    if (wantedAfterRestart(batch.policy, votes, issued) !== undefined) return [];
+    if (!wouldDecide(batch, votes, issued)) return [];
     for (const {key} of list) rows.delete(key);
     return [index];
   });
 }
+
+/** Where a comparison decides, the first turn judges them. */
+const wouldDecide = ({policy}: BatchRow, votes: readonly Vote[], issued: number): boolean =>
+  !policy.compare && wantedAfterRestart(policy, votes, issued) === undefined;
 
 export const sorted = (rows: ReadonlyMap<string, Uint8Array>): [string, Uint8Array][] =>
   [...rows].sort(([a], [b]) => (a < b ? -1 : 1));

@@ -253,7 +253,7 @@ export class MasterSalvage {
       pages.get(pageNoOf(index))?.has(index % PAGE_WORKUNITS) ?? false;
     const basis = {isDecided, itemsOf: this.#itemsOf, revoked: this.#revoked};
     // An ended batch that goes on has its votes again, where the disk has.
-    const ended = stateOf(row, counts.done, counts.failed, wall);
+    const ended = stateOf(row, counts, wall, isDecided);
     const votes = this.#table('vote');
     for (const index of keepVotes({...row, ...ended}, votes, basis)) reopened.add(index);
     const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
@@ -354,10 +354,16 @@ function* openOf(
 }
 
 /** What a batch is after its decisions were counted again. */
-function stateOf(row: BatchRow, done: number, failed: number, wall: number): Partial<BatchRow> {
+function stateOf(
+  row: BatchRow,
+  {done, failed}: {readonly done: number; readonly failed: number},
+  wall: number,
+  isDecided: (index: number) => boolean,
+): Partial<BatchRow> {
   const whole = done + failed === row.count;
   if (row.state === 'running')
     return whole ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
-  if (row.state === 'done' && !whole) return {state: 'running', endedAt: 0};
+  const isWon = row.winner !== undefined && isDecided(row.winner);
+  if (row.state === 'done' && !whole && !isWon) return {state: 'running', endedAt: 0};
   return {};
 }

@@ -2,17 +2,23 @@
 //
 // Canonical = a group of ≥ minQuorum equal outputs from distinct nodes AND more than half of all valid
 // results of the workunit (BOINC's strict majority, sched/validator.cpp); a tie asks for one replica more.
+// Outputs are equal when their bytes are, unless the batch compares in another way: then agreement.ts says
+// which results form a group.
 // A trap is the app's own, repeatable fault, so it may be voted on; every other error is the node's.
+// A group that would just do and has a suspicious result in it (suspicion.ts) asks for one replica more, as
+// long as there are replicas and nodes to be had (BOINC's VAL_RESULT_SUSPICIOUS, sched/validate_util2.cpp).
 
 import {equalBytes} from '../base/bytes.ts';
 import type {NodeId} from '../base/types.ts';
-import type {Policy, VoteRow} from '../core/tables.ts';
+import type {Policy} from '../core/policy.ts';
+import type {VoteRow} from '../core/tables.ts';
 import type {OutputRef} from '../wire/message.ts';
 
 export type Vote = VoteRow & {readonly nodeId: NodeId};
+export type DoneVote = Vote & {readonly status: 'done'};
 
 export type Verdict =
-  /** `canonical` is one of `agreeing`; the nodes in `disagreeing` returned other bytes. */
+  /** `canonical` is one of `agreeing`; the outputs of the nodes in `disagreeing` do not agree with it. */
   | {
       readonly kind: 'canonical';
       readonly canonical: Vote;
@@ -21,24 +27,49 @@ export type Verdict =
     }
   | {readonly kind: 'failed'; readonly reason: string}
   /** So many replicas more, beside those that are out, are wanted. 0 = wait. */
-  | {readonly kind: 'open'; readonly wanted: number};
+  | {
+      readonly kind: 'open';
+      readonly wanted: number;
+      /** It would be decided, but for the suspicion in this result. */
+      readonly suspicion?: string;
+    };
+
+/** How the results of a workunit stand to each other. */
+export type Standing = {
+  /** The largest group that all agree with each other. */
+  readonly best: readonly DoneVote[];
+  /** The one of `best` that would count; `agreeing`: all results that agree with it. */
+  readonly canonical: DoneVote | undefined;
+  readonly agreeing: readonly DoneVote[];
+  /** Results that are compared, and those that are not yet: they are as if still out. */
+  readonly valid: number;
+  readonly waiting: number;
+};
+
+export type How = {
+  /** Default: outputs are equal when their bytes are. */
+  readonly standing?: Standing;
+  /** Whether another node could be given a replica. Default: always. */
+  readonly another?: () => boolean;
+};
 
 export function sameOutput(a: OutputRef, b: OutputRef): boolean {
   if (a.kind === 'inline') return b.kind === 'inline' && equalBytes(a.bytes, b.bytes);
   return b.kind === 'blob' && a.blobId === b.blobId && a.size === b.size;
 }
 
-type DoneVote = Vote & {readonly status: 'done'};
-
-function groupsOf(votes: readonly Vote[]): DoneVote[][] {
+function standingOfBytes(votes: readonly Vote[]): Standing {
   const groups: DoneVote[][] = [];
+  let valid = 0;
   for (const vote of votes) {
     if (vote.status !== 'done') continue;
+    valid += 1;
     const group = groups.find(([first]) => first && sameOutput(first.output, vote.output));
     if (group) group.push(vote);
     else groups.push([vote]);
   }
-  return groups;
+  const best = groups.reduce<DoneVote[]>((a, b) => (b.length > a.length ? b : a), []);
+  return {best, canonical: best[0], agreeing: best, valid, waiting: 0};
 }
 
 /**
@@ -51,26 +82,45 @@ export function decide(
   votes: readonly Vote[],
   out: number,
   issued: number,
+  how: How = {},
 ): Verdict {
-  const groups = groupsOf(votes);
-  const valid = groups.reduce((sum, group) => sum + group.length, 0);
-  const best = groups.reduce<DoneVote[]>((a, b) => (b.length > a.length ? b : a), []);
-  const [canonical] = best;
-  const majority = best.length * 2 > valid;
-  if (canonical && best.length >= policy.minQuorum && majority) {
-    const disagreeing = votes.filter(vote => vote.status === 'done' && !best.includes(vote));
-    return {kind: 'canonical', canonical, agreeing: best, disagreeing};
-  }
-  const failure = failureOf(policy, votes, valid);
-  if (failure !== undefined) return {kind: 'failed', reason: failure};
-  const forQuorum = policy.minQuorum - best.length;
-  const forTie = best.length >= policy.minQuorum ? 1 : 0;
-  const wanted = Math.max(policy.targetReplicas - valid, forQuorum, forTie) - out;
+  const standing = how.standing ?? standingOfBytes(votes);
+  const {best, valid, waiting} = standing;
+  const awaited = out + waiting;
   const left = policy.maxTotalReplicas - issued;
-  if (wanted > 0 && left <= 0 && out === 0)
+  const good = goodGroup(policy, votes, standing);
+  const suspicion = good && suspicionIn(policy, best);
+  const mayWait = (): boolean => out > 0 || (left > 0 && (how.another?.() ?? true));
+  if (good && !(suspicion !== undefined && mayWait())) return good;
+  const failure = failureOf(policy, votes, valid + waiting);
+  if (failure !== undefined) return good ?? {kind: 'failed', reason: failure};
+  const forQuorum = policy.minQuorum + (good ? 1 : 0) - best.length;
+  const forTie = best.length >= policy.minQuorum ? 1 : 0;
+  const wanted = Math.max(policy.targetReplicas - valid, forQuorum, forTie) - awaited;
+  if (wanted > 0 && left <= 0 && awaited === 0)
     return {kind: 'failed', reason: `no quorum after ${issued} replicas (maxTotalReplicas)`};
-  return {kind: 'open', wanted: Math.max(0, Math.min(wanted, left))};
+  const open: Verdict = {kind: 'open', wanted: Math.max(0, Math.min(wanted, left))};
+  return suspicion === undefined ? open : {...open, suspicion};
 }
+
+/** The verdict, were it not for suspicions. */
+function goodGroup(
+  policy: Policy,
+  votes: readonly Vote[],
+  {best, canonical, agreeing, valid, waiting}: Standing,
+): Verdict | undefined {
+  const majority = best.length * 2 > valid;
+  const isEnough = best.length >= policy.minQuorum && majority;
+  if (!canonical || waiting > 0 || !isEnough) return undefined;
+  return {kind: 'canonical', canonical, agreeing, disagreeing: othersOf(votes, agreeing)};
+}
+
+const othersOf = (votes: readonly Vote[], agreeing: readonly Vote[]): Vote[] =>
+  votes.filter(vote => vote.status === 'done' && !agreeing.includes(vote));
+
+/** A larger group than need be has its one replica more. */
+const suspicionIn = ({minQuorum}: Policy, best: readonly DoneVote[]): string | undefined =>
+  best.length > minQuorum ? undefined : best.find(vote => vote.suspicion !== undefined)?.suspicion;
 
 /**
  * Replicas that a workunit wants which a restart finds with these votes; undefined = they decide it. The
@@ -81,13 +131,14 @@ export function wantedAfterRestart(
   policy: Policy,
   votes: readonly Vote[],
   issued: number,
+  how: How = {},
 ): number | undefined {
-  if (decide(policy, votes, 1, issued).kind !== 'open') return undefined;
-  const verdict = decide(policy, votes, 0, issued);
+  if (decide(policy, votes, 1, issued, how).kind !== 'open') return undefined;
+  const verdict = decide(policy, votes, 0, issued, how);
   return verdict.kind === 'open' ? verdict.wanted : 1;
 }
 
-function failureOf(policy: Policy, votes: readonly Vote[], valid: number): string | undefined {
+function failureOf(policy: Policy, votes: readonly Vote[], done: number): string | undefined {
   let errors = 0;
   let last = '';
   const trapped = new Set<NodeId>();
@@ -97,6 +148,6 @@ function failureOf(policy: Policy, votes: readonly Vote[], valid: number): strin
     last = vote.reason === '' ? vote.status : `${vote.status}: ${vote.reason}`;
     if (vote.status === 'trapped') trapped.add(vote.nodeId);
   }
-  if (valid === 0 && trapped.size >= policy.minQuorum) return last;
+  if (done === 0 && trapped.size >= policy.minQuorum) return last;
   return errors >= policy.maxErrorReplicas ? last : undefined;
 }

@@ -8,6 +8,7 @@
 import {assert} from '../base/assert.ts';
 import type {BatchId, MonoMs, NodeId} from '../base/types.ts';
 import type {Input} from '../wire/message.ts';
+import type {Sight} from './agreement.ts';
 import type {Vote} from './validator.ts';
 
 export type WorkunitState = 'open' | 'done' | 'failed' | 'cancelled';
@@ -44,6 +45,8 @@ export type Workunit = {
   forgiven: number;
   /** Replicas to hand out now. */
   wanted: number;
+  /** What is known of how its outputs compare, where bytes do not decide. */
+  sight?: Sight;
 };
 
 export const openWorkunit = (batchId: BatchId, index: number, input: Input): Workunit => ({

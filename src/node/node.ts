@@ -105,7 +105,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   handle(event: NodeEvent, now: Now): NodeEffect[] {
     const jump = this.#time.jumped(now);
-    if (jump) this.#learnClock(now.mono, jump);
+    if (jump) this.#onJump(jump, now);
     this.#dispatch(event, now);
     return this.#effects.splice(0);
   }
@@ -275,12 +275,17 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#reporter.drop(item => item.batchId === batchId);
   }
 
+  #onJump(jump: Note, now: Now): void {
+    this.#slots.jumped(Number(jump.fields['ms']));
+    this.#learnClock(now.mono, jump);
+  }
+
   #onComputed(event: Extract<NodeEvent, {type: 'computed'}>, now: Now): void {
     const held = this.#slots.remove(event.replicaId);
     if (!held) return; // stopped meanwhile
     this.#slots.noteRunMs(held.appId, event.cpuMs);
     const {cpuMs, output} = event;
-    this.#report({...refOf(held), cpuMs, status: 'done', output}, now);
+    this.#report({...refOf(held), cpuMs, status: 'done', output, ...held.odd}, now);
   }
 
   #onFailed(event: Extract<NodeEvent, {type: 'failed'}>, now: Now): void {

@@ -21,7 +21,14 @@ export type Held = ReplicaRef & {
   renewedAt: MonoMs;
   /** -1 = waiting. */
   slot: number;
+  /** What its result will say of itself: nothing, or why it is suspicious. */
+  odd: {readonly suspicion?: number};
 };
+
+/** Of Suspicion in volley.proto. */
+const SLEPT = 1;
+/** Less is what time daemons do all day. */
+const ODD_JUMP_MS = 1_000;
 
 /** Orders that a slot may have ahead: about this much work … */
 const AHEAD_MS = 20;
@@ -141,6 +148,12 @@ export class Slots {
     this.#runMs.set(appId, before === undefined ? ms : before * (1 - NEWEST) + ms * NEWEST);
   }
 
+  /** The machine slept, or its clock was set: what runs now may have suffered. */
+  jumped(ms: number): void {
+    if (Math.abs(ms) < ODD_JUMP_MS) return;
+    for (const held of this.#held.values()) if (held.slot >= 0) held.odd = {suspicion: SLEPT};
+  }
+
   ofBatch(batchId: BatchId): Held[] {
     return [...this.#held.values()].filter(held => held.batchId === batchId);
   }
@@ -196,6 +209,7 @@ export const heldOf = (batch: AssignedBatch, lease: Lease, now: MonoMs): Held =>
   outputLimitBytes: batch.outputLimitBytes,
   renewedAt: now,
   slot: -1,
+  odd: {},
 });
 
 export const refOf = (held: Held): ReplicaRef & {readonly proof: number} => ({

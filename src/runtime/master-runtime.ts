@@ -21,7 +21,7 @@ import {journalNoBytes} from '../wire/receipt.ts';
 import type {MasterLink} from '../wire/session-master.ts';
 import {Alarm} from './alarm.ts';
 import {Driver} from './driver.ts';
-import type {Clock, Inputs, Journal, MasterNetwork, Singles, Store} from './ports.ts';
+import type {Clock, Comparer, Inputs, Journal, MasterNetwork, Singles, Store} from './ports.ts';
 
 export type MasterPorts = {
   readonly clock: Clock;
@@ -30,6 +30,7 @@ export type MasterPorts = {
   readonly journal: Journal;
   readonly inputs: Inputs;
   readonly singles: Singles;
+  readonly comparer: Comparer;
   readonly crypto: Crypto;
   readonly fatal: (error: unknown) => void;
 };
@@ -184,6 +185,10 @@ export class MasterRuntime {
       }
       case 'readInputs':
         return this.#readInputs(effect);
+      case 'compare':
+        return ports.comparer.compare(effect.question, comparison =>
+          this.post({type: 'compared', question: effect.question, comparison}),
+        );
       case 'listSingles':
         return this.#listSingles(effect);
       case 'readChecks': {

@@ -3,8 +3,10 @@
 // events or callbacks, so that the simulated world is one heap of plain functions in one total order.
 
 import type {Address, BatchId, BlobId, MonoMs, NodeId, Now, ReplicaId} from '../base/types.ts';
+import type {Comparison} from '../core/compare.ts';
 import type {
   CheckPage,
+  CompareQuestion,
   NodeEffect,
   NodeEvent,
   Note,
@@ -60,6 +62,11 @@ export type InputsRead =
 export interface Inputs {
   /** Inputs of workunits from … from+count-1 of a source; small ones whole, large ones as slices. */
   read(source: InputSource, from: number, count: number, done: (read: InputsRead) => void): void;
+}
+
+export interface Comparer {
+  /** Answers once, in bounded time; what an output or a comparison app does is an answer, too. */
+  compare(question: CompareQuestion, done: (comparison: Comparison) => void): void;
 }
 
 export interface Singles {

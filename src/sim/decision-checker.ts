@@ -95,7 +95,8 @@ export class DecisionChecker {
   done(key: WorkunitKey, canonical: string, minQuorum: number, model: Model, change: Change): void {
     const agreeing = new Set<NodeId>();
     const disagreeing = new Set<NodeId>();
-    for (const {nodeId, row, barred} of change.removed.get(key) ?? []) {
+    const removed = change.removed.get(key) ?? [];
+    for (const {nodeId, row, barred} of removed) {
       if (row.status !== 'done' || barred) continue;
       const output = outputName(row.output);
       const item = model.reports.get(row.reportNo)?.items[row.item];
@@ -109,14 +110,15 @@ export class DecisionChecker {
       holds(isFirst, 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
       (output === canonical ? agreeing : disagreeing).add(nodeId);
     }
+    const isStored = model.compares(key) || decidedByRevocation(removed, canonical, minQuorum);
     const [last, ...others] = this.#lastVoters(key, canonical, model, agreeing, disagreeing).filter(
-      () => !decidedByRevocation(change.removed.get(key) ?? [], canonical, minQuorum),
+      () => !isStored,
     );
     // Whose blob was there first nobody can tell from the rows: the ledger takes over what was paid to them.
     for (const nodeId of others) this.#unsure.add(nodeId);
     if (last !== undefined && others.length > 0) this.#unsure.add(last);
     // A revocation takes votes away, and those that are left may decide.
-    const isKnown = last !== undefined || model.revoked.size > 0;
+    const isKnown = isStored || last !== undefined || model.revoked.size > 0;
     holds(isKnown, 'S2', () => `${nameOf(key)} is decided by a vote that no report holds`);
     if (last !== undefined) agreeing.add(last);
     const story = `${nameOf(key)}: ${agreeing.size} agree, ${disagreeing.size} do not`;
@@ -154,7 +156,7 @@ export class DecisionChecker {
     for (const nodeId of disagreeing) getOr(this.#earned, nodeId, nothing).disagreed += 1;
   }
 
-  /** The vote that decides is never stored: it is in a report of this commit that agrees. */
+  /** The vote that decides is never stored, where bytes are compared: it is in a report of this commit that agrees. */
   #lastVoters(
     key: WorkunitKey,
     canonical: string,

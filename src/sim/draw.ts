@@ -4,7 +4,8 @@
 import {Prng} from '../base/prng.ts';
 import {asBlobId} from '../base/types.ts';
 import type {BatchRequest} from '../core/core.ts';
-import type {InputSource, Policy} from '../core/tables.ts';
+import type {PolicyRequest} from '../core/policy.ts';
+import type {InputSource} from '../core/tables.ts';
 import {withAttack} from './attack-plan.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
@@ -203,11 +204,11 @@ function drawSource(prng: Prng, no: number, count: number): InputSource {
  * In half of the batches so many errors and replicas that no workunit fails for bad luck: what fails, the
  * bad nodes made fail. A quarter has the defaults that users have, a quarter so few replicas that they run out.
  */
-function drawPolicy(prng: Prng, {quorum}: Around, meanMs: number): Partial<Policy> {
+function drawPolicy(prng: Prng, {quorum}: Around, meanMs: number): PolicyRequest {
   const targetReplicas = quorum + (prng.chance(0.3) ? 1 : 0);
   const few = {maxTotalReplicas: targetReplicas + prng.below(3)};
   const patience = prng.chance(0.5) ? GENEROUS : prng.chance(0.5) ? few : {};
-  return {
+  const policy = {
     ...patience,
     minQuorum: quorum,
     targetReplicas,
@@ -215,6 +216,8 @@ function drawPolicy(prng: Prng, {quorum}: Around, meanMs: number): Partial<Polic
     timeLimitSeconds: meanMs > 100 ? 30 : 5,
     priority: between(prng, -1, 1),
   };
+  // One in four or so; without a die of its own, so that older seeds keep all else.
+  return policy.leaseSeconds % 4 === 0 ? {...policy, compare: {kind: 'custom', app: APP}} : policy;
 }
 
 /** A thousand nodes with thirty captures are tens of thousands of shots. */

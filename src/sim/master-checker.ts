@@ -145,13 +145,15 @@ export class MasterChecker {
 
   /**
    * The vote that decided is never stored, and always one that agrees: one more than the stored ones. But
-   * for a node that was revoked: then what is left of the votes may decide, all of them stored.
+   * for a node that was revoked: then what is left of the votes may decide, all of them stored. And where a
+   * comparison decides, all are stored.
    */
   #agreeing(key: WorkunitKey, name: string, change: Change, minQuorum: number): number {
     const {model} = this;
     const voters = new Set<NodeId>();
     for (const {nodeId, row, barred} of change.removed.get(key) ?? [])
       if (row.status === 'done' && outputName(row.output) === name && !barred) voters.add(nodeId);
+    if (model.compares(key)) return voters.size;
     if (model.revoked.size === 0) return voters.size + 1;
     if (decidedByRevocation(change.removed.get(key) ?? [], name, minQuorum)) return voters.size;
     for (const reportNo of change.reported) {

@@ -266,6 +266,11 @@ export class Model {
     getOr(change.removed, workunit, () => [] as ModelVote[]).push({...vote, barred});
   }
 
+  /** Whether more than bytes decides this workunit: then no vote is the last one, and all are stored. */
+  compares(workunit: WorkunitKey): boolean {
+    return this.batches.get(Math.floor(workunit / 2 ** 32))?.policy.compare !== undefined;
+  }
+
   /** Counters of batches against their pages; to be called when a commit is applied whole. */
   checkCounters(ops: readonly Op[]): void {
     for (const op of ops) {

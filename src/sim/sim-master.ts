@@ -5,7 +5,7 @@ import type {Address, BlobId, PeerId} from '../base/types.ts';
 import type {OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
 import type {MasterCore} from '../master/master.ts';
 import {MasterRestore} from '../master/restore.ts';
-import {MasterRuntime} from '../runtime/master-runtime.ts';
+import {type MasterPorts, MasterRuntime} from '../runtime/master-runtime.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import type {Receipt} from '../wire/message.ts';
 import {MasterLink} from '../wire/session-master.ts';
@@ -20,6 +20,7 @@ import {
 } from './fabric.ts';
 import {auditDisk, restoreMaster} from './sim-boot.ts';
 import {SimClock} from './sim-clock.ts';
+import {SimComparer} from './sim-comparer.ts';
 import {SimInputs} from './sim-inputs.ts';
 import type {SimNode} from './sim-node.ts';
 import {SimSingles} from './sim-singles.ts';
@@ -186,8 +187,7 @@ export class SimMaster {
         },
         store: this.store,
         journal: fabric.journalOf(this.#isFirst ? 'master' : 'second master'),
-        inputs: new SimInputs(clock, () => fabric.uploadMs()),
-        singles: new SimSingles(clock, this.store.disk, crypto, () => fabric.uploadMs()),
+        ...this.#readers(clock),
         crypto: this.#signing(crypto, config.instanceId),
         fatal: error => fabric.fatal(this, this.#no, error),
       },
@@ -204,6 +204,16 @@ export class SimMaster {
     this.#watcher?.masterBooted(core);
     fabric.mischief?.masterBooted(this);
     runtime.start();
+  }
+
+  #readers(clock: SimClock): Pick<MasterPorts, 'inputs' | 'singles' | 'comparer'> {
+    const {crypto} = this.#fabric;
+    const takesMs = (): number => this.#fabric.uploadMs();
+    return {
+      inputs: new SimInputs(clock, takesMs),
+      singles: new SimSingles(clock, this.store.disk, crypto, takesMs),
+      comparer: new SimComparer(clock, takesMs),
+    };
   }
 
   #config() {

@@ -63,7 +63,7 @@ export function resultBytesMax(item: ResultItem): number {
   const ids = uint32(item.batchId) + uint32(item.index) + uint32(item.replicaNo) + 5;
   const what =
     item.status === 'done'
-      ? outputBytesMax(item.output)
+      ? outputBytesMax(item.output) + (item.suspicion ? 1 + uint32(item.suspicion) : 0)
       : 2 + LENGTH_DELIMITED + Math.min(REASON_BYTES_MAX, utf8Length(item.reason));
   return LENGTH_DELIMITED + ids + uint32(item.cpuMs) + what;
 }

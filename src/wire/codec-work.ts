@@ -225,6 +225,7 @@ export function resultProperties(item: ResultItem): volley.ResultItem.$Propertie
     properties.reason = clipped(item.reason, REASON_BYTES_MAX);
     return properties;
   }
+  if (item.suspicion) properties.suspicion = item.suspicion;
   const output = item.output;
   switch (output.kind) {
     case 'inline':
@@ -253,13 +254,16 @@ function readResult(item: volley.ResultItem.$Properties): ResultItem {
   if (item.output === 'inline') {
     const bytes = atMost(item.inline, INLINE_OUTPUT_BYTES_MAX);
     const output = {kind: 'inline', bytes} as const;
-    return {batchId, index, replicaNo, proof, cpuMs, status: 'done', output};
+    return {batchId, index, replicaNo, proof, cpuMs, status: 'done', output, ...suspicionIn(item)};
   }
   const blob = item.output === 'blob' ? present(item.blob) : malformed();
   const size = within(whole(blob.size ?? 0), BLOB_BYTES_MAX);
   const output = {kind: 'blob', blobId: blobIdOf(blob.blob), size} as const;
-  return {batchId, index, replicaNo, proof, cpuMs, status: 'done', output};
+  return {batchId, index, replicaNo, proof, cpuMs, status: 'done', output, ...suspicionIn(item)};
 }
+
+const suspicionIn = ({suspicion}: volley.ResultItem.$Properties): {suspicion?: number} =>
+  suspicion ? {suspicion} : {};
 
 export function readResults(body: Uint8Array): readonly ResultItem[] {
   const results = volley.ResultList.decode(body).results ?? [];

@@ -151,8 +151,8 @@ export type FailReason =
 export type ResultItem = ReplicaRef & {
   readonly proof: number;
   readonly cpuMs: number;
-} & (
-    | {readonly status: 'done'; readonly output: OutputRef}
+} /** `suspicion`: bits, see Suspicion in volley.proto; absent = 0. */ & (
+    | {readonly status: 'done'; readonly output: OutputRef; readonly suspicion?: number}
     | {readonly status: FailReason; readonly reason: string}
   );
 

@@ -5,6 +5,7 @@
 export const CLOCK_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/system-clock.ts': 'it is the clock',
   'src/io/cluster-files.ts': 'the day a cluster was made, for people',
+  'src/io/comparer.ts': 'measures what each node costs of the time for comparisons',
   'src/io/runner-exec.ts': 'measures a program it started',
   'src/io/runner-slot.ts': 'measures a runner process, which is killed at its limit',
   'src/io/runner-worker.ts': 'a program of its own: measures the work it does',
@@ -19,6 +20,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/system-clock.ts': 'it is the clock',
   'src/io/action-process.ts': 'ends a program that does not answer',
   'src/io/actions.ts': 'the coarse timer before the spin to the instant of a shot',
+  'src/io/compare-thread.ts': 'ends a thread that takes too long',
   'src/io/memory-watch.ts': 'looks at the memory of a process while it runs',
   'src/io/program.ts': 'waits a moment for the last output of a program that ended',
   'src/io/runner-exec.ts': 'ends a program at its time limit',

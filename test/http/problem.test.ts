@@ -26,6 +26,11 @@ const BODIES: readonly [string, unknown, string][] = [
   ['batches', {...BATCH, policy: {minQuorum: 1.5}}, 'policy.minQuorum must be a whole number'],
   ['batches', {...BATCH, policy: {leaseSeconds: 0}}, 'policy.leaseSeconds must be more than 0'],
   ['batches', {...BATCH, policy: []}, 'policy must be an object'],
+  [
+    'batches',
+    {...BATCH, policy: {compare: {kind: 'numeric', rtol: 1}}},
+    'policy.compare.rtol must be less than 1',
+  ],
   ['batches', {...BATCH, args: 'one'}, 'args must be a list'],
   ['batches', {...BATCH, args: [1]}, 'args.0 must be text'],
   ['batches', {...BATCH, args: Array(1_000).fill('')}, 'args has more than 16 entries'],

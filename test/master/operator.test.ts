@@ -2,14 +2,15 @@
 
 import test from 'ava';
 import {asWallMs} from '../../src/base/types.ts';
-import type {InputSource, Policy} from '../../src/core/tables.ts';
+import type {PolicyRequest} from '../../src/core/policy.ts';
+import type {InputSource} from '../../src/core/tables.ts';
 import {batchOf} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {APP, crypto, EPOCH_WALL} from './test-node.ts';
 
 const RANGE = {kind: 'range', start: 0, end: 10, chunk: 1} as const;
 
-function reasonOf(rig: MasterRig, policy: Partial<Policy>, input: InputSource = RANGE): unknown {
+function reasonOf(rig: MasterRig, policy: PolicyRequest, input: InputSource = RANGE): unknown {
   const batch = {name: '', app: APP.name, args: [], input, policy};
   const answer = rig.ask({kind: 'submitBatch', batch});
   return answer.ok ? undefined : answer.fields['reason'];

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type {BatchId} from '../../src/base/types.ts';
-import type {Policy} from '../../src/core/tables.ts';
+import type {PolicyRequest} from '../../src/core/policy.ts';
 import {RENEWALS_PER_PULL} from '../../src/wire/codec-sizes.ts';
 import {
   batchOf,
@@ -22,7 +22,7 @@ const SETTLE_MS = 300;
 const rangeOf = (end: number) => ({kind: 'range', start: 0, end, chunk: 1}) as const;
 
 /** Two nodes; the first one holds `held` of ten workunits when the master dies and is there again. */
-function restarted(policy: Partial<Policy> = {minQuorum: 1}, held = 4) {
+function restarted(policy: PolicyRequest = {minQuorum: 1}, held = 4) {
   const rig = MasterRig.ready();
   const id = rig.submit(policy, rangeOf(10));
   const [a, b] = rig.nodes(2) as [TestNode, TestNode];

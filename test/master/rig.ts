@@ -19,7 +19,8 @@ import type {
   OperatorAnswer,
   OperatorRequest,
 } from '../../src/core/core.ts';
-import type {InputSource, Op, Policy, TableName} from '../../src/core/tables.ts';
+import type {PolicyRequest} from '../../src/core/policy.ts';
+import type {InputSource, Op, TableName} from '../../src/core/tables.ts';
 import type {MasterConfig} from '../../src/master/context.ts';
 import {silentAfterMs} from '../../src/master/liveness.ts';
 import type {MasterCore} from '../../src/master/master.ts';
@@ -58,7 +59,7 @@ const CONFIG: Omit<MasterConfig, 'instanceId' | 'blobSecret' | 'groupKey'> = {
   version: '0.1.0',
 };
 
-const POLICY: Partial<Policy> = {leaseSeconds: 60};
+const POLICY: PolicyRequest = {leaseSeconds: 60};
 
 export class MasterRig {
   readonly rows = new Map<string, Uint8Array>();
@@ -198,7 +199,7 @@ export class MasterRig {
   }
 
   submit(
-    policy: Partial<Policy> = {},
+    policy: PolicyRequest = {},
     input: InputSource = {kind: 'range', start: 0, end: 10, chunk: 1},
     more: {app?: string; args?: string[]} = {},
   ): BatchId {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import {asNodeId} from '../../src/base/types.ts';
-import type {Policy} from '../../src/core/tables.ts';
+import type {Policy} from '../../src/core/policy.ts';
 import {decide, sameOutput, type Verdict, type Vote} from '../../src/master/validator.ts';
 import type {FailReason} from '../../src/wire/message.ts';
 import {blobOf, inline} from './test-node.ts';

@@ -3,6 +3,7 @@
 import test, {type ExecutionContext} from 'ava';
 import {asBatchId, asWallMs} from '../../src/base/types.ts';
 import type {NodeEvent} from '../../src/core/core.ts';
+import type {PolicyRequest} from '../../src/core/policy.ts';
 import {
   decodeCredit,
   decodePage,
@@ -10,7 +11,6 @@ import {
   encodeCredit,
   encodePage,
   type Op,
-  type Policy,
 } from '../../src/core/tables.ts';
 import {CALM_HOST, SimFailure} from '../../src/sim/fabric.ts';
 import {NO_DISASTERS, type Plan} from '../../src/sim/plan.ts';
@@ -25,7 +25,7 @@ const WORKUNITS = 20;
 
 type Wishes = {
   readonly profiles?: readonly Profile[];
-  readonly policy?: Partial<Policy>;
+  readonly policy?: PolicyRequest;
   readonly fires?: boolean;
   /** Mean time of a run. */
   readonly meanMs?: number;

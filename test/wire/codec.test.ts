@@ -22,7 +22,18 @@ import {
 } from '../../src/wire/codec.ts';
 import {volley} from '../../src/wire/generated/volley.js';
 import type {Assign, Hello, Message, ResultItem} from '../../src/wire/message.ts';
-import {ACK, bytes, COMMANDS, hex, MESSAGES, RESULTS, SHOT, SHOT_SALTED, TRUST} from './samples.ts';
+import {
+  ACK,
+  bytes,
+  COMMANDS,
+  hex,
+  MESSAGES,
+  ODD_RESULTS,
+  RESULTS,
+  SHOT,
+  SHOT_SALTED,
+  TRUST,
+} from './samples.ts';
 
 type Case = {
   readonly value: unknown;
@@ -50,6 +61,7 @@ const CASES: Readonly<Record<string, Case>> = {
       {value, encoded: encodeCommand(value), decode: decodeCommand},
     ]),
   ),
+  oddResults: {value: ODD_RESULTS, encoded: encodeResults(ODD_RESULTS), decode: decodeResults},
   results: {value: RESULTS, encoded: encodeResults(RESULTS), decode: decodeResults},
   ack: {value: ACK, encoded: encodeAck(ACK), decode: decodeAck},
   shot: {value: SHOT, encoded: encodeShot(SHOT), decode: decodeShot},

@@ -62,6 +62,11 @@ export const RESULTS: readonly ResultItem[] = [
   },
 ];
 
+/** Results that their node itself finds odd. */
+export const ODD_RESULTS: readonly ResultItem[] = RESULTS.map(item =>
+  item.status === 'done' ? {...item, suspicion: 1} : item,
+);
+
 const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
   hello: {
     type: 'hello',

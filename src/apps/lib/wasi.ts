@@ -83,6 +83,19 @@ export function argNumber(index: u32, missing: u64): u64 {
   return value;
 }
 
+/** Where arg `index` stands, with a zero behind it; 0 when there is none. */
+export function argText(index: u32): usize {
+  return index < argsLength() ? load<u32>(argPointers + index * 4) : 0;
+}
+
+/** Its length in bytes. */
+export function argLength(index: u32): u32 {
+  const text = argText(index);
+  let length: u32 = 0;
+  if (text != 0) while (load<u8>(text + length) != 0) length++;
+  return length;
+}
+
 let parseAt: usize = 0;
 
 /** A decimal number at parseAt, which moves behind it. At most 15 digits: exact as a float, too. */

@@ -72,6 +72,20 @@ export const BUGS: readonly Bug[] = [
     put: 'majority',
   },
   {
+    name: 'not-compared-yet',
+    what: 'a workunit is decided while results wait to be compared',
+    file: 'master/validator.ts',
+    find: '|| waiting > 0 ||',
+    put: '||',
+  },
+  {
+    name: 'not-asked-again',
+    what: 'a restart forgets to ask which results agree',
+    file: 'master/agreement.ts',
+    find: '    context.toSettle.add(workunit);',
+    put: '    void context;',
+  },
+  {
     name: 'vote-not-saved',
     what: 'a result of an open workunit is acknowledged and not stored',
     file: 'master/results.ts',

@@ -1,0 +1,27 @@
+// How often each workunit of a batch is computed, for how long, and when outputs agree.
+
+import type {Compare, CompareRequest} from './compare.ts';
+
+export type Policy = {
+  /** Equal results from distinct nodes that make a canonical one. 1 … 16. */
+  readonly minQuorum: number;
+  /** Replicas handed out at first. ≥ minQuorum. */
+  readonly targetReplicas: number;
+  readonly maxErrorReplicas: number;
+  readonly maxTotalReplicas: number;
+  /** A replica not renewed for this long is handed out again. */
+  readonly leaseSeconds: number;
+  /** Higher goes first; equal ones take turns. -100 … 100. */
+  readonly priority: number;
+  /** Time, memory and output of one workunit; never above the app's own. */
+  readonly timeLimitSeconds: number;
+  readonly memoryLimitMib: number;
+  readonly outputLimitBytes: number;
+  /** When outputs agree; undefined = the same bytes. */
+  readonly compare?: Compare;
+  /** The first canonical result that is not empty ends the batch. */
+  readonly firstWins?: boolean;
+};
+
+/** What an operator says of it; the rest has defaults (master/operator.ts). */
+export type PolicyRequest = Partial<Omit<Policy, 'compare'>> & {readonly compare?: CompareRequest};
