@@ -41,9 +41,9 @@ export function keepVotes(
   });
 }
 
-/** Where a comparison decides, the first turn judges them. */
+/** Where a comparison decides, nobody can tell before it is made: so they might. */
 const wouldDecide = ({policy}: BatchRow, votes: readonly Vote[], issued: number): boolean =>
-  !policy.compare && wantedAfterRestart(policy, votes, issued) === undefined;
+  policy.compare !== undefined || wantedAfterRestart(policy, votes, issued) === undefined;
 
 export const sorted = (rows: ReadonlyMap<string, Uint8Array>): [string, Uint8Array][] =>
   [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
