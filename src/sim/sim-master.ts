@@ -30,6 +30,8 @@ import {WatchedStore} from './watched-store.ts';
 export const MASTER_NO = 0;
 /** Far from all numbers of nodes. */
 const SECOND_NO = 0xffff;
+/** An app takes longer than a disk: long enough that a master dies meanwhile. */
+const SLOW_COMPARISON = 20;
 
 /** Everything that a copy of the folder has too. */
 type Folder = {
@@ -212,7 +214,7 @@ export class SimMaster {
     return {
       inputs: new SimInputs(clock, takesMs),
       singles: new SimSingles(clock, this.store.disk, crypto, takesMs),
-      comparer: new SimComparer(clock, takesMs),
+      comparer: new SimComparer(clock, () => SLOW_COMPARISON * takesMs()),
     };
   }
 
