@@ -14,6 +14,7 @@ import type {MasterCore} from '../master/master.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
 import {holds} from './fabric.ts';
+import {lastVoteOf} from './last-vote.ts';
 import {
   type Change,
   type Decided,
@@ -28,27 +29,12 @@ import type {SimMaster} from './sim-master.ts';
 
 type Earned = {credit: number; disagreed: number};
 
-const nothing = (): Earned => ({credit: 0, disagreed: 0});
+/** Nodes whose results agree with the canonical one, and those whose do not. */
+type Sides = {readonly agreeing: Set<NodeId>; readonly disagreeing: Set<NodeId>};
 
-/**
- * A revocation takes votes away, and what is left may decide at once: then a report of the same commit that agrees
- * came too late.
- */
-export function decidedByRevocation(
-  removed: readonly ModelVote[],
-  canonical: string,
-  minQuorum: number,
-): boolean {
-  if (!removed.some(({barred}) => barred)) return false;
-  let valid = 0;
-  let agreeing = 0;
-  for (const {row, barred} of removed) {
-    if (barred || row.status !== 'done') continue;
-    valid += 1;
-    if (outputName(row.output) === canonical) agreeing += 1;
-  }
-  return agreeing >= minQuorum && agreeing * 2 > valid;
-}
+const nothing = (): Earned => ({credit: 0, disagreed: 0});
+const hasVoted = ({agreeing, disagreeing}: Sides, nodeId: NodeId): boolean =>
+  agreeing.has(nodeId) || disagreeing.has(nodeId);
 
 export class DecisionChecker {
   readonly #crypto: Crypto;
@@ -93,39 +79,53 @@ export class DecisionChecker {
 
   /** @param canonical name of the output; `change.removed` holds the votes before the last one */
   done(key: WorkunitKey, canonical: string, minQuorum: number, model: Model, change: Change): void {
-    const agreeing = new Set<NodeId>();
-    const disagreeing = new Set<NodeId>();
     const removed = change.removed.get(key) ?? [];
-    for (const {nodeId, row, barred} of removed) {
-      if (row.status !== 'done' || barred) continue;
-      const output = outputName(row.output);
-      const item = model.reports.get(row.reportNo)?.items[row.item];
-      const isReported =
-        model.reports.get(row.reportNo)?.nodeId === nodeId &&
-        item?.status === 'done' &&
-        nameOf(key) === `${item.batchId}/${item.index}` &&
-        outputName(item.output) === output;
-      holds(isReported, 'S2', () => `a vote of ${nodeId} on ${nameOf(key)} is in no report of it`);
-      const isFirst = !agreeing.has(nodeId) && !disagreeing.has(nodeId);
-      holds(isFirst, 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
-      (output === canonical ? agreeing : disagreeing).add(nodeId);
-    }
-    const isStored = model.compares(key) || decidedByRevocation(removed, canonical, minQuorum);
-    const [last, ...others] = this.#lastVoters(key, canonical, model, agreeing, disagreeing).filter(
-      () => !isStored,
-    );
-    // Whose blob was there first nobody can tell from the rows: the ledger takes over what was paid to them.
-    for (const nodeId of others) this.#unsure.add(nodeId);
-    if (last !== undefined && others.length > 0) this.#unsure.add(last);
-    // A revocation takes votes away, and those that are left may decide.
-    const isKnown = isStored || last !== undefined || model.revoked.size > 0;
-    holds(isKnown, 'S2', () => `${nameOf(key)} is decided by a vote that no report holds`);
-    if (last !== undefined) agreeing.add(last);
+    const sides = this.#stored(key, canonical, removed, model);
+    const {agreeing, disagreeing} = sides;
+    const lastVote = model.compares(key) ? 'stored' : lastVoteOf(removed, canonical, minQuorum);
+    if (lastVote === 'reported') this.#addLast(key, canonical, sides, model);
+    if (lastVote === 'unknown')
+      for (const nodeId of this.#lastVoters(key, undefined, sides, model)) this.#unsure.add(nodeId);
     const story = `${nameOf(key)}: ${agreeing.size} agree, ${disagreeing.size} do not`;
     holds(agreeing.size >= minQuorum, 'S2', () => `${story}, the quorum is ${minQuorum}`);
     holds(agreeing.size > disagreeing.size, 'S2', () => `${story}: no majority`);
     this.#earn(agreeing, disagreeing);
     this.decided += 1;
+  }
+
+  #stored(
+    key: WorkunitKey,
+    canonical: string,
+    votes: readonly ModelVote[],
+    {reports}: Model,
+  ): Sides {
+    const sides: Sides = {agreeing: new Set(), disagreeing: new Set()};
+    for (const {nodeId, row, barred} of votes) {
+      if (row.status !== 'done' || barred) continue;
+      const output = outputName(row.output);
+      const item = reports.get(row.reportNo)?.items[row.item];
+      const isReported =
+        reports.get(row.reportNo)?.nodeId === nodeId &&
+        item?.status === 'done' &&
+        nameOf(key) === `${item.batchId}/${item.index}` &&
+        outputName(item.output) === output;
+      holds(isReported, 'S2', () => `a vote of ${nodeId} on ${nameOf(key)} is in no report of it`);
+      holds(!hasVoted(sides, nodeId), 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
+      (output === canonical ? sides.agreeing : sides.disagreeing).add(nodeId);
+    }
+    return sides;
+  }
+
+  /** The vote that decides is never stored, where bytes are compared: it is in a report of this commit that agrees. */
+  #addLast(key: WorkunitKey, canonical: string, sides: Sides, model: Model): void {
+    const [last, ...others] = this.#lastVoters(key, canonical, sides, model);
+    // Whose blob was there first nobody can tell from the rows: the ledger takes over what was paid to them.
+    for (const nodeId of others) this.#unsure.add(nodeId);
+    if (last !== undefined && others.length > 0) this.#unsure.add(last);
+    // A revocation takes votes away, and those that are left may decide.
+    const isKnown = last !== undefined || model.revoked.size > 0;
+    holds(isKnown, 'S2', () => `${nameOf(key)} is decided by a vote that no report holds`);
+    if (last !== undefined) sides.agreeing.add(last);
   }
 
   /** Results of a revoked node alone are taken out, and what it earned by them. */
@@ -156,22 +156,22 @@ export class DecisionChecker {
     for (const nodeId of disagreeing) getOr(this.#earned, nodeId, nothing).disagreed += 1;
   }
 
-  /** The vote that decides is never stored, where bytes are compared: it is in a report of this commit that agrees. */
+  /** Who has a result in a report of this commit and no stored vote; of this output, if one is given. */
   #lastVoters(
     key: WorkunitKey,
-    canonical: string,
-    model: Model,
-    ...voted: readonly ReadonlySet<NodeId>[]
+    output: string | undefined,
+    sides: Sides,
+    {reports}: Model,
   ): NodeId[] {
     const voters = new Set<NodeId>();
     for (const reportNo of this.#fresh) {
-      const report = model.reports.get(reportNo);
-      if (!report || voted.some(nodes => nodes.has(report.nodeId))) continue;
+      const report = reports.get(reportNo);
+      if (!report || hasVoted(sides, report.nodeId)) continue;
       for (const item of report.items)
         if (
           item.status === 'done' &&
           nameOf(key) === `${item.batchId}/${item.index}` &&
-          outputName(item.output) === canonical &&
+          (output === undefined || outputName(item.output) === output) &&
           this.#isLeased(report.nodeId, item)
         )
           voters.add(report.nodeId);

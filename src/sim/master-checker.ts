@@ -6,8 +6,9 @@ import {decodeCredit, decodePage, decodePageKey, type Op, PAGE_WORKUNITS} from '
 import {leaseProof} from '../master/leases.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
-import {DecisionChecker, decidedByRevocation} from './decision-checker.ts';
+import {DecisionChecker} from './decision-checker.ts';
 import {holds} from './fabric.ts';
+import {lastVoteOf} from './last-vote.ts';
 import {LIARS, type Misdeed} from './misdeeds.ts';
 import {
   type Change,
@@ -42,6 +43,8 @@ export class MasterChecker {
   readonly #profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined;
   readonly decisions: DecisionChecker;
   #credit = 0;
+  /** Grants of this commit of which the rows do not tell whether they were made. */
+  #perhaps = 0;
   /** Acknowledged results of workunits that were open when last looked at. */
   #acked: Acked[] = [];
   #journalNoSeen = 0;
@@ -144,28 +147,40 @@ export class MasterChecker {
   }
 
   /**
-   * The vote that decided is never stored, and always one that agrees: one more than the stored ones. But
-   * for a node that was revoked: then what is left of the votes may decide, all of them stored. And where a
-   * comparison decides, all are stored.
+   * How many are paid: those whose votes are stored, and the one whose vote decided, where that is not among
+   * them (last-vote.ts).
    */
   #agreeing(key: WorkunitKey, name: string, change: Change, minQuorum: number): number {
-    const {model} = this;
+    const removed = change.removed.get(key) ?? [];
     const voters = new Set<NodeId>();
-    for (const {nodeId, row, barred} of change.removed.get(key) ?? [])
+    for (const {nodeId, row, barred} of removed)
       if (row.status === 'done' && outputName(row.output) === name && !barred) voters.add(nodeId);
-    if (model.compares(key)) return voters.size;
-    if (model.revoked.size === 0) return voters.size + 1;
-    if (decidedByRevocation(change.removed.get(key) ?? [], name, minQuorum)) return voters.size;
-    for (const reportNo of change.reported) {
-      const report = model.reports.get(reportNo);
-      if (!report || voters.has(report.nodeId)) continue;
-      const isVote = (item: ResultItem): boolean =>
-        workunitKey(item.batchId, item.index) === key &&
-        item.status === 'done' &&
-        outputName(item.output) === name;
-      if (report.items.some(isVote)) return voters.size + 1;
-    }
+    if (this.model.compares(key)) return voters.size;
+    const lastVote = lastVoteOf(removed, name, minQuorum);
+    if (lastVote === 'stored') return voters.size;
+    if (lastVote === 'reported' && this.model.revoked.size === 0) return voters.size + 1;
+    if (!this.#isReported(key, name, change, voters)) return voters.size;
+    if (lastVote === 'reported') return voters.size + 1;
+    this.#perhaps += 1;
     return voters.size;
+  }
+
+  /** Whether a report of this commit agrees, of a node that is not among the voters. */
+  #isReported(
+    key: WorkunitKey,
+    name: string,
+    {reported}: Change,
+    voters: ReadonlySet<NodeId>,
+  ): boolean {
+    const isVote = (item: ResultItem): boolean =>
+      workunitKey(item.batchId, item.index) === key &&
+      item.status === 'done' &&
+      outputName(item.output) === name;
+    for (const reportNo of reported) {
+      const report = this.model.reports.get(reportNo);
+      if (report && !voters.has(report.nodeId) && report.items.some(isVote)) return true;
+    }
+    return false;
   }
 
   /** What the operator asked for as a quorum. */
@@ -207,7 +222,11 @@ export class MasterChecker {
       credit += row.credit;
       validated += row.validated;
     }
-    holds(credit === this.#credit, 'P4', () => `credit is ${credit}, earned were ${this.#credit}`);
+    const more = credit - this.#credit;
+    const isEarned = more >= 0 && more <= this.#perhaps;
+    holds(isEarned, 'P4', () => `credit is ${credit}, earned were ${this.#credit}`);
+    this.#credit = credit;
+    this.#perhaps = 0;
     holds(validated === credit, 'P4', () => `${validated} validated, ${credit} credit`);
   }
 
