@@ -331,7 +331,7 @@ export type BatchRow = {
   /** 32 random bits in the proofs of its leases: results of a lost batch of the same number are not of this one. */
   readonly salt: number;
   /** firstWins: the workunit that ended the batch. */
-  readonly winner?: number;
+  readonly winner?: number | undefined;
 };
 
 export type NodeRow = {

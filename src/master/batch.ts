@@ -36,7 +36,7 @@ type Counters = {
     | 'confirmed'
     | 'replaced'
     | 'lastReportNo']: BatchRow[K];
-} & {winner?: number};
+} & {winner?: number | undefined};
 
 /** Weight of the newest run time in the moving average. */
 const NEWEST = 0.1;
@@ -187,6 +187,9 @@ export class Batch {
     assert(this.mayRecheck && !this.running, `batch ${this.row.id} cannot go on`);
     this.counters.state = 'running';
     this.counters.endedAt = 0;
+    if (this.counters.winner === undefined) return;
+    this.counters.winner = undefined;
+    this.counters.reason = '';
   }
 
   noteRunMs(ms: number): void {

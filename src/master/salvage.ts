@@ -364,6 +364,7 @@ function stateOf(
   if (row.state === 'running')
     return whole ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
   const isWon = row.winner !== undefined && isDecided(row.winner);
-  if (row.state === 'done' && !whole && !isWon) return {state: 'running', endedAt: 0};
-  return {};
+  if (row.state !== 'done' || whole || isWon) return {};
+  const reason = row.winner === undefined ? row.reason : '';
+  return {state: 'running', endedAt: 0, winner: undefined, reason};
 }

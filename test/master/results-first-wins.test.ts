@@ -1,4 +1,5 @@
 import test from 'ava';
+import {Desk} from './desk.ts';
 import {batchOf, only} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {inline, type TestNode} from './test-node.ts';
@@ -73,4 +74,32 @@ test('two hits of one report are one', t => {
   const a = rig.node('a', {slots: 2});
   rig.report(a, rig.pull(a, 2), ({index}) => inline(`hit ${index}`));
   t.like(batchOf(rig, id).counters, {state: 'done', done: 1, winner: 0});
+});
+
+test('a winner that rests on a revoked node alone is no winner until it is checked', t => {
+  const desk = new Desk();
+  const {rig} = desk;
+  const id = rig.submit(POLICY, rangeOf(2));
+  const [bad, good] = rig.nodes(2) as [TestNode, TestNode];
+  rig.report(bad, rig.pull(bad, 1), () => inline(''));
+  rig.report(bad, rig.pull(bad, 1), () => inline('a lie'));
+  t.like(desk.row(id), {state: 'done', done: 2, winner: 1});
+  desk.revoke(bad);
+  desk.answerAll();
+  t.like(desk.row(id), {state: 'running', rechecking: 2, winner: undefined, reason: ''});
+  rig.report(good, rig.pull(good, 2), () => inline(''));
+  const {state, reason, winner} = desk.row(id);
+  t.deepEqual([state, reason, winner], ['failed', 'no workunit has a result', undefined]);
+});
+
+test('a batch that its first result ended early is left alone when that node is revoked', t => {
+  const desk = new Desk();
+  const {rig} = desk;
+  const id = rig.submit(POLICY, rangeOf(9));
+  const bad = rig.node('bad');
+  rig.report(bad, rig.pull(bad, 1), () => inline('a lie'));
+  desk.revoke(bad);
+  desk.answerAll();
+  t.like(desk.row(id), {state: 'done', winner: 0, rechecking: 0});
+  t.is(rig.scan('doubt').length, 1, 'the operator is told');
 });
