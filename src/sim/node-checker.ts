@@ -85,7 +85,7 @@ export class NodeChecker {
     // A wiped disk has forgotten whom it followed.
     if (this.#hasSecond && !node.store.disk.get('meta', FLOOR_KEY))
       for (const name of this.#issued.keys())
-        if (name.startsWith(node.nodeId)) this.#issued.delete(name);
+        if (name.startsWith(`${machineOf(node)} `)) this.#issued.delete(name);
     const rows = spooled.length - old.length;
     const known = node.core?.spool.size;
     holds(known === rows, 'P2', () => `node ${node.no}: ${rows} rows wait, ${known} in mind`);
@@ -151,7 +151,7 @@ export class NodeChecker {
   #onCommand(node: SimNode, {epoch, seq, command}: CommandEvent): void {
     const instance = toHex(command.instanceId);
     const {kind} = command.what;
-    const name = this.#hasSecond ? `${node.nodeId} in epoch ${epoch}` : `${epoch}/${seq}`;
+    const name = this.#hasSecond ? `${machineOf(node)} in epoch ${epoch}` : `${epoch}/${seq}`;
     const text = this.#hasSecond ? instance : `${kind} of ${instance} at ${command.issuedWallMs}`;
     const before = this.#issued.get(name);
     holds(before === undefined || before === text, 'P5', () => `${name}: ${before}, then ${text}`);
@@ -228,6 +228,9 @@ export class NodeChecker {
     this.firedCount += 1;
   }
 }
+
+/** Two machines may have one key, and so one id. */
+const machineOf = (node: SimNode): string => `node ${node.no}`;
 
 /** Body of a spool row: kind, signature, body. */
 function spooledBody(row: Uint8Array): Uint8Array {
