@@ -109,7 +109,8 @@ function doubtful(...ops: readonly Op[]): Model {
 test("a decision goes only when it is listed as a revoked node's", t => {
   t.throws(() => doubtful().apply([pageOf()]), {name: 'SimFailure'});
   const change = doubtful(checkOf('open')).apply([pageOf()]);
-  t.deepEqual([...change.withdrawn.values()], [NODE]);
+  const former = {kind: 'done', reportNo: 1, item: 0};
+  t.deepEqual([...change.withdrawn.values()], [{nodeId: NODE, former}]);
   const other = doubtful(checkOf('open'), reportOf(2, OTHER, 'x'));
   other.apply([pageOf()]);
   other.apply([checkOf('confirmed'), pageOf(2)]);
