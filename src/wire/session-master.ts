@@ -228,6 +228,7 @@ export class MasterLink implements Link {
     const wrong = wrongLength(datagram, INITIATION_BYTES);
     if (wrong !== undefined) return drop(wrong);
     if (!isInitiation(datagram)) return drop('malformed');
+    if (this.#gate.mayIgnore(datagram, from, now)) return drop('rateLimited');
     if (!mac1Fits(this.#crypto, this.#macKey, datagram)) return drop('badMac');
     const verdict = this.#gate.onInitiation(datagram, from, now);
     if (verdict.kind === 'refused') return drop(verdict.reason);

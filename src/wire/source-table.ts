@@ -32,21 +32,30 @@ export class SourceTable {
     return this.#sources.byteLength + this.#tokens.byteLength + this.#usedAt.byteLength;
   }
 
+  /** Is there one in the bucket of this source? */
+  has(from: Address, now: MonoMs): boolean {
+    const source = sourceOf(from);
+    return this.#tokensAt(this.#placeOf(source), source, now) >= 1;
+  }
+
   /** Takes one from the bucket of this source, or says that it is empty. */
   take(from: Address, now: MonoMs): boolean {
     const source = sourceOf(from);
     const place = this.#placeOf(source);
-    const usedAt = this.#usedAt[place] as number;
-    let tokens = this.#burst;
-    if (this.#sources[place] === source && usedAt !== Number.NEGATIVE_INFINITY) {
-      const gained = (Math.max(0, now - usedAt) * this.#perSecond) / SECOND_MS;
-      tokens = Math.min(this.#burst, (this.#tokens[place] as number) + gained);
-    }
+    const tokens = this.#tokensAt(place, source, now);
     const has = tokens >= 1;
     this.#sources[place] = source;
     this.#tokens[place] = has ? tokens - 1 : tokens;
     this.#usedAt[place] = now;
     return has;
+  }
+
+  /** What the place holds by now, if it is this source's. */
+  #tokensAt(place: number, source: number, now: MonoMs): number {
+    const usedAt = this.#usedAt[place] as number;
+    if (this.#sources[place] !== source || usedAt === Number.NEGATIVE_INFINITY) return this.#burst;
+    const gained = (Math.max(0, now - usedAt) * this.#perSecond) / SECOND_MS;
+    return Math.min(this.#burst, (this.#tokens[place] as number) + gained);
   }
 
   /** The place of this source, or the one in its set that was used longest ago. */

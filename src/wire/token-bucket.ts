@@ -15,13 +15,22 @@ export class TokenBucket {
     this.#filledAt = 0;
   }
 
+  /** Is there one? */
+  has(now: MonoMs): boolean {
+    return this.#at(now) >= 1;
+  }
+
   /** Takes one, or says that there is none. */
   take(now: MonoMs): boolean {
-    const gained = ((now - this.#filledAt) * this.#perSecond) / SECOND_MS;
-    this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, gained));
+    this.#tokens = this.#at(now);
     this.#filledAt = now;
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;
     return true;
+  }
+
+  #at(now: MonoMs): number {
+    const gained = ((now - this.#filledAt) * this.#perSecond) / SECOND_MS;
+    return Math.min(this.#burst, this.#tokens + Math.max(0, gained));
   }
 }

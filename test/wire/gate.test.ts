@@ -119,3 +119,27 @@ test('what is kept for strangers has one size, however many they are', t => {
   t.is(gate.bytes, before);
   t.is(before, 2 * SOURCES_MAX * 16);
 });
+
+test('under load, what nobody would be answered for is not looked at; one that shows a cookie is', t => {
+  const gate = gateOf();
+  t.false(gate.mayIgnore(ONE.datagram, HERE, NOW), 'calm');
+  storm(gate, COOKIES_ABOVE_PER_SECOND + 1, host);
+  t.false(gate.mayIgnore(ONE.datagram, HERE, NOW), 'it is owed a cookie');
+  const shown = showing(gate, HERE);
+  storm(gate, 2 * SPARE_ANSWERS_PER_SECOND, () => HERE);
+  t.true(gate.mayIgnore(ONE.datagram, HERE, NOW));
+  t.false(gate.mayIgnore(shown, HERE, NOW));
+  t.false(gate.mayIgnore(ONE.datagram, host(9_999), NOW), 'another address has its own bucket');
+  t.false(
+    gate.mayIgnore(ONE.datagram, HERE, asMonoMs(NOW + 500)),
+    'the spare budget is there again',
+  );
+  t.is(gate.onInitiation(shown, HERE, NOW).kind, 'taken');
+});
+
+test('asking whether an initiation may be ignored uses nothing up', t => {
+  const gate = loaded();
+  for (let i = 0; i < 100_000; i++) gate.mayIgnore(ONE.datagram, HERE, NOW);
+  const {cookie = 0} = storm(gate, 2 * SPARE_ANSWERS_PER_SECOND, () => HERE);
+  t.true(cookie >= SPARE_ANSWERS_PER_SECOND);
+});
