@@ -102,6 +102,7 @@ const FILES_KEPT = SECURITY_FILES.length - 1;
 const TEXT_MAX = KIB / 2;
 /** Counters of one name are told at once, and then at most this often. */
 const COUNT_MS = 10 * SECOND_MS;
+const FLOOD = 128;
 
 type Fields = Note['fields'];
 type Tally = {pending: number; toldAt: number};
@@ -141,7 +142,8 @@ export class SecurityLog implements Journal {
     const tally = this.#tallies.get(name) ?? {pending: 0, toldAt: Number.NEGATIVE_INFINITY};
     this.#tallies.set(name, tally);
     tally.pending += by;
-    this.#tellCounts(false);
+    // In a flood the clock is asked now and then.
+    if (tally.pending < FLOOD || tally.pending % FLOOD < by) this.#tellCounts(false);
   }
 
   /** What has no note: an audit of the store. */
