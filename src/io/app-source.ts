@@ -1,18 +1,12 @@
-// Where a node's runner gets its apps: the signed manifest and its module, as blobs of the master. What
-// comes is checked against its name (a hash), the keys that may sign today and the rules for modules;
-// only then does a runner see it. What was found is kept, good or bad, until the keys change.
+// Where a node's runner gets its apps: the signed manifest and its module, as blobs of the master. What may
+// run is decided by the shelf (node/app-shelf.ts); here are the transfers and the look at the module.
 
-import {equalBytes, fromHex} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {BlobId} from '../base/types.ts';
-import {type AppManifest, openSignedApp} from '../core/app.ts';
+import type {AppManifest} from '../core/app.ts';
 import {boundMemory, outlineWasm, PAGES_PER_MIB} from '../core/wasm.ts';
+import {AppShelf, type FetchedApp, type FetchedBlob} from '../node/app-shelf.ts';
 import type {Crypto} from '../wire/crypto.ts';
-import {APP_MANIFEST_BYTES_MAX} from '../wire/limits.ts';
-import type {FetchedApp} from './runner.ts';
-
-/** Apps kept, the one used longest ago goes first. A module has at most 16 MiB, mostly far less. */
-const APPS_MAX = 8;
 
 export type AppSourceOptions = {
   readonly crypto: Crypto;
@@ -22,69 +16,40 @@ export type AppSourceOptions = {
   readonly fetchBlob: (blobId: BlobId, maxBytes: number) => Promise<Uint8Array | undefined>;
 };
 
-type Kept = {readonly keys: readonly Uint8Array[]; readonly app: Promise<FetchedApp>};
-
 export class AppSource {
-  readonly #options: AppSourceOptions;
-  readonly #kept = new Map<BlobId, Kept>();
+  readonly #shelf: AppShelf;
 
-  constructor(options: AppSourceOptions) {
-    this.#options = options;
+  constructor({crypto, appKeys, fetchBlob}: AppSourceOptions) {
+    this.#shelf = new AppShelf({
+      crypto,
+      appKeys,
+      fetchBlob: (blobId, maxBytes, done) => {
+        fetchBlob(blobId, maxBytes).then(
+          bytes => done(bytes === undefined ? {kind: 'missing'} : {kind: 'bytes', bytes}),
+          (error: unknown) => done(whyNot(error)),
+        );
+      },
+      admit: (manifest, module) =>
+        manifest.wasm === undefined
+          ? {kind: 'app', manifest, module}
+          : admitModule(manifest, module),
+    });
   }
 
   /** Rejects with VOLLEY_NO_SPACE only. Cheap for an app that is kept. */
   fetchApp(appId: BlobId): Promise<FetchedApp> {
-    const keys = this.#options.appKeys();
-    const kept = this.#kept.get(appId);
-    this.#kept.delete(appId);
-    const isGood = kept !== undefined && areSame(kept.keys, keys);
-    const app = isGood ? kept.app : this.#fetch(appId, keys);
-    this.#kept.set(appId, {keys, app});
-    const [oldest] = this.#kept.keys();
-    if (oldest !== undefined && this.#kept.size > APPS_MAX) this.#kept.delete(oldest);
-    return app;
-  }
-
-  async #fetch(appId: BlobId, keys: readonly Uint8Array[]): Promise<FetchedApp> {
-    const found = await this.#open(appId, keys).catch((error: unknown): FetchedApp => {
-      if (error instanceof VolleyError && error.code === 'VOLLEY_NO_SPACE') {
-        this.#kept.delete(appId);
-        throw error;
-      }
-      return {kind: 'missing', reason: error instanceof Error ? error.message : String(error)};
+    return new Promise((resolve, reject) => {
+      this.#shelf.get(appId, found =>
+        found.kind === 'failed' ? reject(found.error) : resolve(found),
+      );
     });
-    // It may be there the next time.
-    if (found.kind === 'missing') this.#kept.delete(appId);
-    return found;
-  }
-
-  async #open(appId: BlobId, keys: readonly Uint8Array[]): Promise<FetchedApp> {
-    const blob = await this.#fetchBlob(appId, APP_MANIFEST_BYTES_MAX);
-    if (blob === undefined) return {kind: 'missing', reason: `the app ${appId} cannot be had`};
-    const opened = openSignedApp(this.#options.crypto, keys, blob);
-    if (opened.kind === 'refused') return opened;
-    const {manifest} = opened;
-    if (manifest.wasm === undefined) return {kind: 'app', manifest, module: new Uint8Array(0)};
-    const {blobId, size} = manifest.wasm;
-    const module = await this.#fetchBlob(blobId, size);
-    if (module === undefined)
-      return {kind: 'missing', reason: `the module ${blobId} of ${manifest.name} cannot be had`};
-    return admitModule(manifest, module);
-  }
-
-  /** Bytes that do not fit their name are not there. */
-  async #fetchBlob(blobId: BlobId, maxBytes: number): Promise<Uint8Array | undefined> {
-    const bytes = await this.#options.fetchBlob(blobId, maxBytes);
-    const hash = fromHex(blobId);
-    if (bytes === undefined || hash === undefined) return undefined;
-    return equalBytes(this.#options.crypto.sha256(bytes), hash) ? bytes : undefined;
   }
 }
 
-/** A node that comes back to its master is given the same keys in a new array. */
-const areSame = (a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean =>
-  a === b ||
-  (a.length === b.length && a.every((key, i) => equalBytes(key, b[i] ?? new Uint8Array(0))));
+const whyNot = (error: unknown): FetchedBlob =>
+  error instanceof VolleyError && error.code === 'VOLLEY_NO_SPACE'
+    ? {kind: 'failed', error}
+    : {kind: 'missing', reason: error instanceof Error ? error.message : String(error)};
 
 /** The module of a wasm app as a runner takes it: inspected, its memory bounded to the manifest's. */
 export function admitModule(manifest: AppManifest, module: Uint8Array): FetchedApp {

@@ -23,11 +23,12 @@ import type {Comparison, CustomCompare, NumericCompare} from '../core/compare.ts
 import {COMPARED_BYTES_MAX} from '../core/compare.ts';
 import type {CompareQuestion} from '../core/core.ts';
 import {sameOutput} from '../master/validator.ts';
+import type {FetchedApp} from '../node/app-shelf.ts';
 import type {Comparer} from '../runtime/ports.ts';
 import type {OutputRef} from '../wire/message.ts';
 import {CompareThread} from './compare-thread.ts';
 import {FairQueue} from './fair-queue.ts';
-import type {FetchedApp} from './runner.ts';
+
 import {type Job, type Outcome, RunnerSlot} from './runner-slot.ts';
 import type {Jail} from './sandbox.ts';
 

@@ -10,6 +10,7 @@ import {SECOND_MS} from '../base/units.ts';
 import type {AppManifest} from '../core/app.ts';
 import type {RunOrder} from '../core/core.ts';
 import {boundMemory, PAGES_PER_MIB} from '../core/wasm.ts';
+import type {FetchedApp} from '../node/app-shelf.ts';
 import type {Runner, Tell} from '../runtime/ports.ts';
 import {BLOB_BYTES_MAX, INLINE_OUTPUT_BYTES_MAX, REASON_BYTES_MAX} from '../wire/limits.ts';
 import type {FailReason, Input} from '../wire/message.ts';
@@ -20,12 +21,6 @@ import {type Jail, NO_JAIL} from './sandbox.ts';
 const NICENESS = 10;
 /** Modules with a lower memory limit than their app's that are kept. */
 const REBOUND_MAX = 8;
-
-export type FetchedApp =
-  /** `module` is empty for an exec app; a wasm one is inspected and bounded to the manifest's memory. */
-  | {readonly kind: 'app'; readonly manifest: AppManifest; readonly module: Uint8Array}
-  | {readonly kind: 'refused'; readonly reason: string}
-  | {readonly kind: 'missing'; readonly reason: string};
 
 export type RunnerOptions = {
   /** Orders that run at once; each slot has a process of its own. */
@@ -139,23 +134,24 @@ export class ProcessRunner implements Runner {
 
   async #prepare(order: RunOrder): Promise<Job | Refusal | 'noRoom'> {
     try {
-      const app = await this.#options.fetchApp(order.appId);
-      if (app.kind === 'refused') return {reason: 'refused', detail: app.reason};
-      if (app.kind === 'missing') return {reason: 'inputMissing', detail: app.reason};
-      const program = this.#programOf(order, app.manifest, app.module);
-      if ('reason' in program) return program;
+      let ready = await this.#programFor(order);
+      if ('reason' in ready) return ready;
       const {input} = order;
       const bytes = input.kind === 'inline' ? input.bytes : await this.#options.readInput(input);
+      // An input may take minutes: the key that signed the app may be named no longer.
+      if (input.kind !== 'inline') ready = await this.#programFor(order);
+      if ('reason' in ready) return ready;
+      const {program, manifest} = ready;
       if (bytes.length > BLOB_BYTES_MAX)
         return {reason: 'inputMissing', detail: `the input of ${bytes.length} bytes is too large`};
-      const {limits} = app.manifest;
+      const {limits} = manifest;
       return {
         replicaId: order.replicaId,
         program,
         args: order.args,
         input: bytes,
         seed: order.seed,
-        memoryMib: memoryOf(order, app.manifest),
+        memoryMib: memoryOf(order, manifest),
         timeMs: Math.min(order.timeLimitMs, limits.timeSeconds * SECOND_MS),
         outputBytesMax: Math.min(order.outputLimitBytes, limits.outputBytes),
         isStopped: false,
@@ -164,6 +160,18 @@ export class ProcessRunner implements Runner {
       if (isFull(error)) return 'noRoom';
       return {reason: 'inputMissing', detail: messageOf(error)};
     }
+  }
+
+  /** The app as it may run now. */
+  async #programFor(
+    order: RunOrder,
+  ): Promise<{readonly program: Job['program']; readonly manifest: AppManifest} | Refusal> {
+    const app = await this.#options.fetchApp(order.appId);
+    if (app.kind === 'refused') return {reason: 'refused', detail: app.reason};
+    if (app.kind === 'missing') return {reason: 'inputMissing', detail: app.reason};
+    const {manifest} = app;
+    const program = this.#programOf(order, manifest, app.module);
+    return 'reason' in program ? program : {program, manifest};
   }
 
   #programOf(order: RunOrder, manifest: AppManifest, module: Uint8Array): Job['program'] | Refusal {

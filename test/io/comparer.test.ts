@@ -8,8 +8,8 @@ import {asBatchId, asNodeId, type BlobId} from '../../src/base/types.ts';
 import type {Compare, Comparison, NumericCompare} from '../../src/core/compare.ts';
 import {admitModule} from '../../src/io/app-source.ts';
 import {OutputComparer} from '../../src/io/comparer.ts';
-import type {FetchedApp} from '../../src/io/runner.ts';
 import {NO_JAIL} from '../../src/io/sandbox.ts';
+import type {FetchedApp} from '../../src/node/app-shelf.ts';
 import type {OutputRef} from '../../src/wire/message.ts';
 import {appIdOf, compile, manifestOf} from './runner-rig.ts';
 

@@ -9,7 +9,8 @@ import {asBatchId, asBlobId, type BlobId, type ReplicaId, replicaId} from '../..
 import type {AppManifest} from '../../src/core/app.ts';
 import type {NodeEvent, RunOrder} from '../../src/core/core.ts';
 import {admitModule} from '../../src/io/app-source.ts';
-import {type FetchedApp, ProcessRunner, type RunnerOptions} from '../../src/io/runner.ts';
+import {ProcessRunner, type RunnerOptions} from '../../src/io/runner.ts';
+import type {FetchedApp} from '../../src/node/app-shelf.ts';
 import {temporaryFolder} from '../rig/folders.ts';
 
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');

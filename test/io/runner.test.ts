@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {asBlobId} from '../../src/base/types.ts';
+import {admitModule} from '../../src/io/app-source.ts';
 import {fillArgv, surplusOf} from '../../src/io/runner-exec.ts';
 import {encodeEnded, FrameReader} from '../../src/io/runner-frames.ts';
 import {temporaryFolder} from '../rig/folders.ts';
@@ -195,6 +196,21 @@ test.serial('what cannot be had or may not run is said', async t => {
   const slice = {kind: 'slice', blobId: asBlobId('00'.repeat(32)), offset: 0, length: 9} as const;
   t.is(await rig.story(rig.run('hostile', '', {input: slice})), 'inputMissing: no such input');
   t.is(await rig.story(rig.run('hostile', 'Still here')), 'done Still here');
+});
+
+test.serial('an app that is refused since its order came does not run', async t => {
+  let isNamed = true;
+  const app = admitModule(manifestOf('hostile'), hostile);
+  const rig = openRig({
+    fetchApp: async () => (isNamed ? app : {kind: 'refused', reason: 'its key is dropped'}),
+    readInput: async () => {
+      isNamed = false;
+      return new Uint8Array();
+    },
+  });
+  const slice = {kind: 'slice', blobId: asBlobId('00'.repeat(32)), offset: 0, length: 9} as const;
+  const story = await rig.story(rig.run('hostile', '', {input: slice}));
+  t.is(story, 'refused: its key is dropped');
 });
 
 test.serial('slots run at the same time', async t => {
