@@ -9,11 +9,13 @@ import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 import type {SimOperator} from './sim-operator.ts';
 import type {SimStore, Snapshot} from './sim-store.ts';
+import type {TrustFiles} from './sim-vault.ts';
 
 type Backup = {
   readonly rows: Snapshot;
   readonly blobs: ReadonlyMap<BlobId, number>;
   readonly belief: MasterBelief;
+  readonly trust: TrustFiles;
 };
 
 /** Two are kept: the last one, and one that is older still. */
@@ -26,15 +28,19 @@ export class Backups {
   readonly #checkers: Checkers;
   readonly #operator: SimOperator;
   readonly #kept: Backup[] = [];
+  readonly #hasTrust: boolean;
   restored = 0;
 
+  /** @param hasTrust whether the trust document is in them too */
   constructor(
     fabric: Fabric,
     master: SimMaster,
     nodes: readonly SimNode[],
     checkers: Checkers,
     operator: SimOperator,
+    hasTrust: boolean,
   ) {
+    this.#hasTrust = hasTrust;
     this.#nodes = nodes;
     this.#fabric = fabric;
     this.#master = master;
@@ -49,6 +55,7 @@ export class Backups {
       rows: store.disk.snapshot(),
       blobs: new Map(blobs),
       belief: this.#checkers.masterChecker.belief(),
+      trust: this.#master.folder.trust,
     });
     if (this.#kept.length > KEPT) this.#kept.shift();
   }
@@ -63,6 +70,7 @@ export class Backups {
     disk.restore(backup.rows);
     this.#master.blobs.clear();
     for (const [blobId, size] of backup.blobs) this.#master.blobs.set(blobId, size);
+    if (this.#hasTrust) this.#master.folder.trust = backup.trust;
     this.#checkers.rolledBack(backup.belief);
     this.#operator.rolledBack();
     this.#fabric.stateWasLost = true;

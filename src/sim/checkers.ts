@@ -3,18 +3,20 @@
 //   P1 acknowledged results survive        P2 nodes forget only what is acknowledged
 //   P3 canonical is true, or ≥ quorum lied P4 one decision, one credit grant for each
 //   P5 commands at most once, in time      S13 the disk is what was made durable
+//   S14 only apps of the operator run (app-checker.ts)
 //   S15 revoked nodes are out (revoke-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
 import type {MonoMs, NodeId, Now} from '../base/types.ts';
-import type {NodeEffect, NodeEvent} from '../core/core.ts';
+import type {NodeEffect, NodeEvent, RunOrder} from '../core/core.ts';
 import {captureKey, decodeJson, type Op} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import type {Spooled} from '../node/spool.ts';
 import type {FireOrder} from '../runtime/ports.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ShotStatement} from '../wire/message.ts';
+import {AppChecker} from './app-checker.ts';
 import {CommandChecker} from './command-checker.ts';
 import {holds, type Watcher} from './fabric.ts';
 import {type MasterBelief, MasterChecker} from './master-checker.ts';
@@ -22,6 +24,7 @@ import {NodeChecker} from './node-checker.ts';
 import type {BatchPlan} from './plan.ts';
 import {RevokeChecker} from './revoke-checker.ts';
 import type {Salvaged} from './salvage-checker.ts';
+import type {Loaded} from './sim-apps.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 
@@ -44,6 +47,7 @@ export class Checkers implements Watcher {
   readonly nodeChecker: NodeChecker;
   readonly commandChecker: CommandChecker;
   readonly revokeChecker = new RevokeChecker();
+  readonly appChecker: AppChecker;
   readonly #options: CheckersOptions;
   #turns = 0;
 
@@ -56,6 +60,7 @@ export class Checkers implements Watcher {
     };
     this.commandChecker = new CommandChecker(master, now);
     this.masterChecker = new MasterChecker(crypto, master, plans, profileOf);
+    this.appChecker = new AppChecker(crypto, master);
     this.nodeChecker = new NodeChecker(
       crypto,
       master,
@@ -98,6 +103,7 @@ export class Checkers implements Watcher {
   masterBooted(core: MasterCore): void {
     core.check();
     this.revokeChecker.masterBooted(core);
+    this.appChecker.masterBooted();
     this.commandChecker.booted();
     this.masterChecker.booted();
   }
@@ -105,6 +111,7 @@ export class Checkers implements Watcher {
   masterDurable(ops: readonly Op[]): void {
     this.masterChecker.durable(ops);
     this.revokeChecker.masterDurable(ops);
+    this.appChecker.masterDurable(ops);
   }
 
   masterTurn(core: MasterCore): void {
@@ -141,5 +148,17 @@ export class Checkers implements Watcher {
 
   fired(node: SimNode, order: FireOrder): void {
     this.nodeChecker.fired(node, order);
+  }
+
+  trustKept(node: SimNode): void {
+    this.appChecker.trustKept(node);
+  }
+
+  wentBack(node: SimNode): void {
+    this.appChecker.wentBack(node);
+  }
+
+  started(node: SimNode, order: RunOrder, loaded: Loaded): void {
+    this.appChecker.startedApp(node, order, loaded);
   }
 }

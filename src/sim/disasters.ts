@@ -149,7 +149,7 @@ export class Calamity {
     const {fabric, master, bootMaster} = this.#on;
     fabric.stateWasLost = true; // what the second one acknowledges, the first one will never know
     master.crash(0);
-    this.#second = new SimMaster(fabric, this.#plan.beaconMs, master);
+    this.#second = new SimMaster(fabric, this.#plan.beaconMs, {first: master});
     this.#second.boot();
     this.#later(SECOND_ALONE_MS, MASTER_NO, bootMaster);
   }

@@ -9,6 +9,7 @@ import type {InputSource} from '../core/tables.ts';
 import {withAttack} from './attack-plan.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
+import {drawKeys} from './key-plan.ts';
 import {livenessBoundMs} from './liveness-bound.ts';
 import {
   type BatchPlan,
@@ -21,8 +22,8 @@ import {
 import {drawRevokes, isGood} from './revoke-plan.ts';
 import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
-import {APP} from './sim-operator.ts';
 import type {Profile} from './sim-runner.ts';
+import {APP} from './sim-vault.ts';
 import {BLOBS_ARG} from './truth.ts';
 
 /** What the command line fixes; the rest is the seed's. */
@@ -74,7 +75,14 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const isOne = isAlone || !prng.chance(0.15);
   const two = {beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
   const whole = withAttack({...plan, revokes, ...(isOne ? {} : two)}, quorum);
-  return {...whole, livenessMs: livenessBoundMs(whole)};
+  const rotated = isLarge ? whole : withKeys(whole);
+  return {...rotated, livenessMs: livenessBoundMs(rotated)};
+}
+
+/** A second master on a copy of the folder would have the keys of its day: that is another story. */
+function withKeys(plan: Plan): Plan {
+  const keys = plan.secondMasterAt > 0 ? undefined : drawKeys(plan.seed, plan.safetyMs);
+  return keys ? {...plan, keys} : plan;
 }
 
 /** How many honest nodes may be missing: a quorum and a majority over the bad ones must be left. */

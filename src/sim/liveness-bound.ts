@@ -18,6 +18,9 @@ const FULL_SPEED = 10;
 /** One slow node may be all that is left beside another: it does everything, and some of it twice. */
 const SLOWEST = 40;
 
+/** Until batches have failed whose app nobody may run any more, error by error. */
+const REFUSING_MS = 60 * SECOND_MS;
+
 /** Mean run time of all workunits, one after the other. */
 const workMsOf = (batches: readonly BatchPlan[]): number =>
   batches.reduce((sum, {request: {input, args}}) => {
@@ -30,9 +33,10 @@ const workMsOf = (batches: readonly BatchPlan[]): number =>
     return sum + count * Number(args[0] ?? 1);
   }, 0);
 
-type Parts = Pick<Plan, 'nodes' | 'batches' | 'deadAfterHeal' | 'revokes'>;
+type Parts = Pick<Plan, 'nodes' | 'batches' | 'deadAfterHeal' | 'revokes' | 'keys'>;
 
-export function livenessBoundMs({nodes, batches, deadAfterHeal, revokes = []}: Parts): number {
+export function livenessBoundMs(plan: Parts): number {
+  const {nodes, batches, deadAfterHeal, revokes = [], keys} = plan;
   const policies = batches.map(({request}) => request.policy);
   const quorum = Math.max(1, ...policies.map(({minQuorum = 1}) => minQuorum));
   const holds = policies.map(({leaseSeconds = 0, timeLimitSeconds = 0}) =>
@@ -44,5 +48,6 @@ export function livenessBoundMs({nodes, batches, deadAfterHeal, revokes = []}: P
   const fast = living.filter(node => !isBad(node) && node.profile === 'honest').length;
   const rounds = nodes.filter(isBad).length + quorum;
   const work = workMsOf(batches) * (fast >= quorum ? FULL_SPEED : SLOWEST);
-  return START_MS + rounds * (holdMs + RETRY_MS_MAX) + work;
+  const refusing = keys ? REFUSING_MS : 0;
+  return START_MS + refusing + rounds * (holdMs + RETRY_MS_MAX) + work;
 }

@@ -240,9 +240,15 @@ export class MasterChecker {
       // Of a lost batch whose number another one has now: of no use to anybody.
       if (this.#wasLost && !this.#isOurs(nodeId, item)) continue;
       const acked = {nodeId, key: workunitKey(batchId, index), journalNo};
+      if (this.#wasWithdrawnSince(acked)) continue;
       this.#checkAcked(acked);
       if (this.#isOpen(acked)) this.#acked.push(acked);
     }
+  }
+
+  /** The decision that it came to stood when the receipt was signed. */
+  #wasWithdrawnSince({key, journalNo}: Acked): boolean {
+    return (this.#withdrawn.get(key) ?? []).some(({at}) => at > journalNo);
   }
 
   #isOurs(nodeId: NodeId, item: ResultItem): boolean {

@@ -48,6 +48,7 @@ export class NodeChecker {
   firedCount = 0;
   /** Receipts of these lives of the master are promises that its disk did not keep. */
   #lostLives = 0;
+  #lostAt = 0;
 
   /** @param now time of the world */
   constructor(
@@ -67,6 +68,7 @@ export class NodeChecker {
   /** The master forgot what it issued: numbers of commands may come again with others. */
   rolledBack(): void {
     this.#lostLives = this.#master.lives;
+    this.#lostAt = this.#now();
     this.#issued.clear();
   }
 
@@ -146,9 +148,11 @@ export class NodeChecker {
 
   /**
    * One number, one command: also across lives of the master. Of two masters at once (S16) each node follows one in
-   * an epoch.
+   * an epoch. What was said before the master forgot it may come late, and its number be another's by now.
    */
   #onCommand(node: SimNode, {epoch, seq, command}: CommandEvent): void {
+    const saidAt = this.#master.issuedAt(command.instanceId, epoch, seq) ?? this.#now();
+    if (saidAt < this.#lostAt) return;
     const instance = toHex(command.instanceId);
     const {kind} = command.what;
     const name = this.#hasSecond ? `${machineOf(node)} in epoch ${epoch}` : `${epoch}/${seq}`;

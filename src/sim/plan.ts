@@ -3,6 +3,7 @@
 import type {BatchRequest, CaptureRequest} from '../core/core.ts';
 import type {AttackPlan} from './attack-plan.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
+import type {KeyPlan} from './key-plan.ts';
 import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
 
@@ -109,6 +110,8 @@ export type Plan = {
   readonly captures: readonly CapturePlan[];
   /** Not there in plans that were written down before. */
   readonly revokes?: readonly RevokePlan[];
+  /** Keys are rotated and apps are signed; undefined = whatever is ordered runs. */
+  readonly keys?: KeyPlan;
   /** 0 = no beacons. */
   readonly beaconMs: number;
   /** When somebody starts a second master on a copy of the first one's folder; 0 = never. */

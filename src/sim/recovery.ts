@@ -41,7 +41,7 @@ export class Recovery {
 
   master(dice: Prng): void {
     const {master, backups, fabric} = this.#parts;
-    if (master.store.disk.damage === undefined) return;
+    if (master.store.disk.damage === undefined) return this.#parts.operator.desk?.refused();
     this.recovered += 1;
     if (dice.chance(0.3) && backups.restore()) return;
     const {tables, damaged, lastGood} = salvage(master.store.disk, fabric.crypto);

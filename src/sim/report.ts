@@ -32,6 +32,7 @@ export function planLine(plan: Plan): string {
     ...(reflashAt.length > 0 ? ['reflash'] : []),
     ...((plan.revokes ?? []).length > 0 ? ['revoke'] : []),
     ...(plan.secondMasterAt > 0 ? ['secondMaster'] : []),
+    ...(plan.keys ? ['keys'] : []),
     ...(deadAfterHeal > 0 ? ['deadAfterHeal'] : []),
   ];
   return `${nodes.length} nodes (${who}), ${batches.length} batches, ${captures.length} captures; ${on.join(' ')}`;

@@ -61,6 +61,7 @@ function* attempts(plan: Plan): Generator<Attempt> {
   yield* off(plan, 'host', CALM_HOST);
   if (plan.deadAfterHeal > 0) yield {what: 'deadAfterHeal', plan: {...plan, deadAfterHeal: 0}};
   yield* noAttack(plan);
+  yield* fewerKeys(plan);
   if (plan.revokes?.length) yield {what: 'revocations', plan: {...plan, revokes: []}};
   if (plan.secondMasterAt > 0) yield {what: 'second master', plan: {...plan, secondMasterAt: 0}};
   if (plan.beaconMs > 0) yield {what: 'beacons', plan: {...plan, beaconMs: 0}};
@@ -144,6 +145,17 @@ function* noAttack(plan: Plan): Generator<Attempt> {
     if (misdeed && honest)
       yield {what: misdeed, plan: {...plan, nodes: plan.nodes.with(i, honest)}};
   }
+}
+
+function* fewerKeys(plan: Plan): Generator<Attempt> {
+  const {keys, ...rest} = plan;
+  if (!keys) return;
+  yield {what: 'keys and apps', plan: rest};
+  if (keys.forgeMs > 0)
+    yield {what: 'forged documents', plan: {...plan, keys: {...keys, forgeMs: 0}}};
+  if (keys.tamper > 0) yield {what: 'forged apps', plan: {...plan, keys: {...keys, tamper: 0}}};
+  for (const [i, {what}] of keys.changes.entries())
+    yield {what, plan: {...plan, keys: {...keys, changes: keys.changes.toSpliced(i, 1)}}};
 }
 
 /** Enough honest nodes must be left for every quorum and for a majority: else it fails for want of them. */

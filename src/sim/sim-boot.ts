@@ -3,6 +3,7 @@
 import {BASE_KEY, HEAD_KEY, type Head} from '../core/journal.ts';
 import {JournalAudit} from '../core/journal-audit.ts';
 import {JournalSalvage, newStore, type Readable, type Tables} from '../core/journal-salvage.ts';
+import {type AppRow, jsonRow} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import {FIRST_TABLES, type MasterRestore} from '../master/restore.ts';
 import type {NodeCore} from '../node/node.ts';
@@ -68,9 +69,15 @@ export function rebuilt(tables: Tables, base: Head, crypto: Crypto): Rows {
   return rows;
 }
 
-export function restoreMaster(disk: SimStore, rows: MasterRestore): MasterCore {
+/** @param wanted as cli/store-check.ts leaves out apps */
+export function restoreMaster(
+  disk: SimStore,
+  rows: MasterRestore,
+  wanted: (app: AppRow) => boolean,
+): MasterCore {
   for (const table of FIRST_TABLES)
-    for (const [key, value] of disk.rows(table)) rows.row(table, key, value);
+    for (const [key, value] of disk.rows(table))
+      if (table !== 'app' || wanted(jsonRow<AppRow>(value))) rows.row(table, key, value);
   for (const {table, from, to} of rows.ranges())
     for (const [key, value] of disk.rows(table, from, to)) rows.row(table, key, value);
   return rows.finish();

@@ -1,6 +1,7 @@
 // The master's machine: a disk, keys and blobs that outlive its processes, and at most one process.
 
 import {fromHex, toHex, viewOf} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
 import type {Address, BlobId, PeerId} from '../base/types.ts';
 import type {OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
 import type {MasterCore} from '../master/master.ts';
@@ -9,7 +10,6 @@ import {type MasterPorts, MasterRuntime} from '../runtime/master-runtime.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import type {Receipt} from '../wire/message.ts';
 import {MasterLink} from '../wire/session-master.ts';
-import {fingerprintOf, signTrust} from '../wire/trust.ts';
 import {
   type Fabric,
   GROUP_ADDRESS,
@@ -21,10 +21,12 @@ import {
 import {auditDisk, restoreMaster} from './sim-boot.ts';
 import {SimClock} from './sim-clock.ts';
 import {SimComparer} from './sim-comparer.ts';
+import {type Folder, isSigned, newFolder, signedBy} from './sim-folder.ts';
 import {SimInputs} from './sim-inputs.ts';
 import type {SimNode} from './sim-node.ts';
 import {SimSingles} from './sim-singles.ts';
 import {SimStore} from './sim-store.ts';
+import {type Bundle, idOf, rowOf, type SimVault, type TrustFiles} from './sim-vault.ts';
 import {WatchedStore} from './watched-store.ts';
 
 export const MASTER_NO = 0;
@@ -33,46 +35,31 @@ const SECOND_NO = 0xffff;
 /** An app takes longer than a disk: long enough that a master dies meanwhile. */
 const SLOW_COMPARISON = 20;
 
-/** Everything that a copy of the folder has too. */
-type Folder = {
-  readonly commandKey: KeyPair;
-  readonly clusterId: Uint8Array;
-  readonly rootFingerprint: Uint8Array;
-  readonly staticKey: KeyPair;
-  readonly leaseSecret: Uint8Array;
-  readonly signedTrust: Uint8Array;
-};
-
-function newFolder(crypto: Crypto): Folder {
-  const root = crypto.ed25519KeyPair();
-  const commandKey = crypto.ed25519KeyPair();
-  const staticKey = crypto.x25519KeyPair();
-  const leaseSecret = crypto.random(32);
-  const clusterId = crypto.random(16);
-  const signedTrust = signTrust(crypto, root.secretKey, {
-    rootKey: root.publicKey,
-    clusterId,
-    version: 1,
-    commandKey: commandKey.publicKey,
-    masterStatic: staticKey.publicKey,
-    appKeys: [],
-  });
-  const rootFingerprint = fingerprintOf(crypto, root.publicKey);
-  return {commandKey, clusterId, rootFingerprint, staticKey, leaseSecret, signedTrust};
-}
-
 type Process = {
   readonly core: MasterCore;
   readonly clock: SimClock;
   readonly link: MasterLink;
   readonly runtime: MasterRuntime;
+  /** What this life read of the folder. */
+  readonly trust: TrustFiles;
+};
+
+type Options = {
+  /** Runs on a copy of this one's folder, at another address; nobody watches it. */
+  readonly first?: SimMaster;
+  /** Keys are rotated, and apps are signed. */
+  readonly hasVault?: boolean;
 };
 
 export class SimMaster {
   readonly store: WatchedStore;
   /** Files of the blob folder, by hash: their sizes. */
   readonly blobs = new Map<BlobId, number>();
+  /** Signed apps and their modules, by hash. */
+  readonly appBlobs: Map<BlobId, Uint8Array>;
   readonly folder: Folder;
+  /** The operator's, on no machine; undefined = nobody rotates keys. */
+  readonly vault: SimVault | undefined;
   readonly address: Address;
   readonly #no: number;
   readonly #isFirst: boolean;
@@ -89,15 +76,17 @@ export class SimMaster {
   #wallOfLife = WALL_AT_ZERO;
   lives = 0;
 
-  /** @param first runs on a copy of its folder, at another address; nobody watches it */
-  constructor(fabric: Fabric, beaconMs: number, first?: SimMaster) {
+  constructor(fabric: Fabric, beaconMs: number, {first, hasVault = false}: Options = {}) {
     const {crypto, network, prng} = fabric;
     this.#fabric = fabric;
     this.#beaconMs = beaconMs;
     this.#isFirst = first === undefined;
     this.#no = first ? SECOND_NO : MASTER_NO;
     this.address = first ? SECOND_ADDRESS : MASTER_ADDRESS;
-    this.folder = first?.folder ?? newFolder(crypto);
+    const made = first ?? newFolder(crypto, hasVault);
+    this.folder = first ? {...first.folder} : made.folder;
+    this.vault = made.vault;
+    this.appBlobs = new Map(first?.appBlobs);
     const disk = new SimStore({
       after: fabric.diskTimer(this.#no),
       latencyMs: () => fabric.diskMs(),
@@ -147,6 +136,11 @@ export class SimMaster {
     return this.#process !== undefined;
   }
 
+  /** Version of the trust document that it runs with. */
+  get trustVersion(): number | undefined {
+    return this.#process?.trust.version;
+  }
+
   /** The cluster's clock at the start of the world, as this life keeps it. */
   get clusterAtZero(): number {
     return this.#wallOfLife;
@@ -173,10 +167,12 @@ export class SimMaster {
     });
     const config = this.#config();
     const rows = new MasterRestore(config, crypto, prng.fork(), clock.now());
-    const core = restoreMaster(this.store.disk, rows);
+    const {trust} = this.folder;
+    const core = this.#restore(rows, trust);
+    if (!core) return fabric.refuses(this, this.#no, 'its trust document is an old one');
     this.#wallOfLife = this.#wallAtZero;
     this.#wallOfEpoch.set(core.context.epoch, this.#wallOfLife);
-    const link = this.#linkOf(core);
+    const link = this.#linkOf(core, trust);
     const runtime = new MasterRuntime({
       core,
       link,
@@ -201,10 +197,11 @@ export class SimMaster {
         this.#watcher?.masterTurn(core);
       },
     });
-    this.#process = {core, clock, link, runtime};
+    this.#process = {core, clock, link, runtime, trust};
     fabric.trace?.(`master boots, life ${this.lives}, epoch ${core.context.epoch}`);
     this.#watcher?.masterBooted(core);
     fabric.mischief?.masterBooted(this);
+    fabric.onMasterBoot?.(this);
     runtime.start();
   }
 
@@ -228,7 +225,7 @@ export class SimMaster {
       groupKey: crypto.random(32),
       groupKeyId: crypto.random(1)[0] ?? 0,
       blobPort: 6274,
-      signedTrust: this.folder.signedTrust,
+      signedTrust: this.folder.trust.signedTrust,
       version: 'sim',
     };
   }
@@ -274,11 +271,39 @@ export class SimMaster {
     return this.#receipts.get(toHex(receipt.signature.subarray(0, 16)));
   }
 
-  #linkOf(core: MasterCore): MasterLink {
+  /** undefined = a later document than the folder's has been seen. */
+  #restore(rows: MasterRestore, {signedTrust}: TrustFiles): MasterCore | undefined {
+    const wanted = signedBy(this.#fabric.crypto, signedTrust, this.appBlobs);
+    try {
+      return restoreMaster(this.store.disk, rows, this.vault ? wanted : () => true);
+    } catch (error) {
+      if (error instanceof VolleyError && error.code === 'VOLLEY_TRUST_OLD') return undefined;
+      throw error;
+    }
+  }
+
+  /** `volley app publish`; false = it is not taken. @param answer as that of operator() */
+  publish({appId, signed, manifest, module}: Bundle, answer: (answer: OperatorAnswer) => void) {
+    const {crypto} = this.#fabric;
+    const process = this.#process;
+    if (!process) return false;
+    if (!isSigned(crypto, process.trust.signedTrust, signed)) return false;
+    this.keepApp(signed, module);
+    this.operator({kind: 'addApp', app: rowOf(manifest, appId)}, answer);
+    return true;
+  }
+
+  /** Blobs that whoever is an operator may upload. */
+  keepApp(...blobs: readonly Uint8Array[]): void {
+    for (const blob of blobs) this.appBlobs.set(idOf(this.#fabric.crypto, blob), blob);
+  }
+
+  #linkOf(core: MasterCore, {signedTrust, steps}: TrustFiles): MasterLink {
     return new MasterLink({
       crypto: this.#fabric.crypto,
       staticKey: this.folder.staticKey,
-      signedTrust: this.folder.signedTrust,
+      signedTrust,
+      rootSteps: steps,
       port: 6273,
       strangersMayAsk: true,
       knows: (peer: PeerId) => core.context.roster.byPeer(peer) !== undefined,

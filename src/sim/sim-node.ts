@@ -12,13 +12,15 @@ import {nodeIdOf} from '../wire/identity.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, nodeAddress, WALL_AT_ZERO} from './fabric.ts';
 import type {Misdeed} from './misdeeds.ts';
+import {blankImage, type Image, type KnownTrust} from './node-image.ts';
 import {SimActions} from './sim-actions.ts';
+import {SimApps} from './sim-apps.ts';
 import {SimBlobs} from './sim-blobs.ts';
 import {auditDisk, restoreNode} from './sim-boot.ts';
 import {SimClock} from './sim-clock.ts';
 import type {SimMaster} from './sim-master.ts';
 import {type Profile, SimRunner} from './sim-runner.ts';
-import {SimStore, type Snapshot} from './sim-store.ts';
+import {SimStore} from './sim-store.ts';
 import {WatchedStore} from './watched-store.ts';
 
 export type NodePlan = {
@@ -64,10 +66,11 @@ export class SimNode {
   /** The membership file: the join token goes when the first Welcome is there. */
   #join: JoinSecret | undefined;
   #masterAddress: Address = MASTER_ADDRESS;
+  #known: KnownTrust;
   #process: Process | undefined;
-  /** The disk as it was at the last start but one. */
-  #before: Snapshot = new Map();
-  #atBoot: Snapshot = new Map();
+  /** The machine as it was at the last start but one. */
+  #before: Image;
+  #atBoot: Image;
   #buried = false;
   #wallStepMs = 0;
   lives = 0;
@@ -93,6 +96,8 @@ export class SimNode {
     this.#master = master;
     this.#token = join;
     this.#join = join;
+    this.#before = this.#atBoot = blankImage(master.rootFingerprint);
+    this.#known = this.#before.known;
     this.#keys = keys ?? newKeys(crypto);
     this.#nodeId = nodeIdOf(crypto, this.#keys.identity.publicKey);
     const disk = new SimStore({
@@ -106,6 +111,10 @@ export class SimNode {
       const process = this.#process;
       process?.clock.run(() => process.runtime.datagram(bytes, from));
     });
+  }
+
+  get known(): KnownTrust {
+    return this.#known;
   }
 
   get keys(): NodeKeys {
@@ -152,7 +161,7 @@ export class SimNode {
     if (typeof head === 'string') return fabric.refuses(this, this.no, head);
     if (this.#keepsSnapshots) {
       this.#before = this.#atBoot;
-      this.#atBoot = this.store.disk.snapshot();
+      this.#atBoot = {rows: this.store.disk.snapshot(), known: this.#known};
     }
     const {crypto, prng} = fabric;
     this.lives += 1;
@@ -167,7 +176,7 @@ export class SimNode {
       prng: dice.fork(),
       staticKey: this.keys.staticKey,
       bootId: config.bootId,
-      rootFingerprint: this.#master.rootFingerprint,
+      ...this.#known,
       group: GROUP_ADDRESS,
       address: this.#masterAddress,
       ...(this.#join ? {token: this.#join} : {}),
@@ -188,9 +197,10 @@ export class SimNode {
         journal: fabric.journalOf(`node ${this.no}`),
         crypto,
         fatal: error => fabric.fatal(this, this.no, error),
-        ...this.#hands(clock, event => runtime.post(event)),
+        ...this.#hands(clock, link, event => runtime.post(event)),
       },
       head,
+      onTrust: (trust, rootFingerprint) => this.#keepTrust({trust, rootFingerprint}),
       onJoined: (_trust, master) => {
         this.#join = undefined;
         this.#masterAddress = master ?? this.#masterAddress;
@@ -202,6 +212,13 @@ export class SimNode {
     fabric.watcher?.nodeBooted(this);
     fabric.mischief?.nodeBooted(this);
     runtime.start();
+  }
+
+  /** Where nobody rotates keys a node learns all of it anew at each start. */
+  #keepTrust(known: KnownTrust): void {
+    if (!this.#master.vault) return;
+    this.#known = known;
+    this.#fabric.watcher?.trustKept(this);
   }
 
   #makeClock(): SimClock {
@@ -232,18 +249,30 @@ export class SimNode {
       version: 'sim',
       identity: this.keys.identity,
       staticKey: this.keys.staticKey.publicKey,
-      rootFingerprint: this.#master.rootFingerprint,
+      ...this.#known,
       bootId,
     };
   }
 
-  #hands(clock: SimClock, tell: (event: Parameters<NodeRuntime['post']>[0]) => void) {
+  #hands(
+    clock: SimClock,
+    link: NodeLink,
+    tell: (event: Parameters<NodeRuntime['post']>[0]) => void,
+  ) {
     const fabric = this.#fabric;
     const {files, plan} = this;
     const prng = fabric.prng.fork();
     return {
-      runner: new SimRunner(clock, prng, plan.profile, tell, output => {
-        if (output.kind === 'blob') files.set(output.blobId, output.size);
+      runner: new SimRunner({
+        clock,
+        prng,
+        profile: plan.profile,
+        tell,
+        keep: output => {
+          if (output.kind === 'blob') files.set(output.blobId, output.size);
+        },
+        apps: this.#apps(clock, link),
+        onLoaded: (order, loaded) => fabric.watcher?.started(this, order, loaded),
       }),
       blobs: new SimBlobs({
         clock,
@@ -263,6 +292,19 @@ export class SimNode {
         onFired: order => fabric.watcher?.fired(this, order),
       }),
     };
+  }
+
+  #apps(clock: SimClock, link: NodeLink): SimApps | undefined {
+    const fabric = this.#fabric;
+    const {vault, appBlobs} = this.#master;
+    if (!vault) return undefined;
+    return new SimApps({
+      crypto: fabric.crypto,
+      clock,
+      appKeys: () => link.trustDocument()?.appKeys ?? [], // as cli/node-process.ts
+      bytesOf: blobId => fabric.swap?.(blobId) ?? appBlobs.get(blobId),
+      transferMs: () => fabric.uploadMs(),
+    });
   }
 
   /** The checkers hear each event and what the core makes of it. */
@@ -316,7 +358,9 @@ export class SimNode {
   rollBack(): void {
     this.crash();
     this.#fabric.trace?.(`the disk of node ${this.no} is an older one`);
-    this.store.disk.restore(this.#before);
+    this.store.disk.restore(this.#before.rows);
+    this.#known = this.#before.known;
+    this.#fabric.watcher?.wentBack(this);
   }
 
   /** A new card: new keys, and the join token once more. */
@@ -327,8 +371,9 @@ export class SimNode {
     this.#nodeId = nodeIdOf(crypto, this.#keys.identity.publicKey);
     this.#join = this.#token;
     this.#masterAddress = MASTER_ADDRESS;
-    this.#before = new Map();
-    this.#atBoot = new Map();
+    this.#before = this.#atBoot = blankImage(this.#master.rootFingerprint);
+    this.#known = this.#before.known;
+    this.#fabric.watcher?.wentBack(this);
   }
 
   /** `volley node --join` with a token, on a machine that is or was a member. */

@@ -6,11 +6,12 @@ import type {OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import {type BatchRow, batchKey, decodeJson, type NodeRow, type TableName} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import {type Fabric, holds, WALL_AT_ZERO} from './fabric.ts';
+import type {KeyDesk} from './key-desk.ts';
 import {type BatchPlan, mayForget, type Plan} from './plan.ts';
 import type {SimMaster} from './sim-master.ts';
+import {APP} from './sim-vault.ts';
 import {EVENT} from './timeline.ts';
 
-export const APP = 'truth';
 export const TOKEN_ID = 7;
 export const TOKEN_PSK = '42'.repeat(32);
 
@@ -32,6 +33,8 @@ export class SimOperator {
   readonly #fabric: Fabric;
   readonly #master: SimMaster;
   readonly #tasks: Task[] = [];
+  /** Who publishes apps where keys are rotated. */
+  desk: KeyDesk | undefined;
   /** What was answered: batches that the master must know for ever. */
   readonly #promised = new Map<string, BatchId>();
 
@@ -39,7 +42,14 @@ export class SimOperator {
     this.#fabric = fabric;
     this.#master = master;
     this.#add(0, tokenRequest(usesOf(plan)), () => this.#has('token', String(TOKEN_ID)));
-    this.#add(0, APP_REQUEST, () => this.#has('app', APP));
+    this.#tasks.push({
+      at: 0,
+      request: () => (master.vault ? undefined : APP_REQUEST),
+      isDone: core => this.#has('app', APP) && (!master.vault || core.context.apps.has(APP)),
+      once: false,
+      askedAt: -1,
+      done: false,
+    });
     for (const batch of plan.batches) this.#addBatch(batch);
     for (const {at, request} of plan.captures)
       this.#add(at, {kind: 'capture', capture: request}, () => false, true);
@@ -107,7 +117,7 @@ export class SimOperator {
   }
 
   get done(): boolean {
-    return this.#tasks.every(task => task.done);
+    return this.#tasks.every(task => task.done) && (this.desk?.done ?? true);
   }
 
   start(): void {
@@ -120,7 +130,10 @@ export class SimOperator {
   tend(): void {
     const {core} = this.#master;
     if (!core) return;
+    this.desk?.tend(core);
     const [token, app, ...others] = this.#tasks;
+    // At each start it leaves out what no key that the root names today has signed.
+    if (app && this.desk && !core.context.apps.has(APP)) app.done = false;
     for (const task of [token, app]) if (task && !task.done) this.#tendOne(task, core);
     if (!token?.done || !app?.done) return; // nothing can be submitted before
     for (const task of others) if (!task.done) this.#tendOne(task, core);

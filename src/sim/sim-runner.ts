@@ -4,9 +4,11 @@ import {assertNever} from '../base/assert.ts';
 import type {Prng} from '../base/prng.ts';
 import type {ReplicaId} from '../base/types.ts';
 import type {RunOrder} from '../core/core.ts';
+import type {FetchedApp} from '../node/app-shelf.ts';
 import type {Runner, Tell} from '../runtime/ports.ts';
 import type {FailReason, OutputRef} from '../wire/message.ts';
 import {exponential} from './dice.ts';
+import type {Loaded, SimApps} from './sim-apps.ts';
 import type {SimClock} from './sim-clock.ts';
 import {EVENT} from './timeline.ts';
 import {compute} from './truth.ts';
@@ -30,37 +32,60 @@ const REASONS: readonly FailReason[] = ['timedOut', 'outOfMemory', 'runnerLost',
 /** Time of one run: the app's first argument, in milliseconds on average. */
 const meanMsOf = (order: RunOrder): number => Number(order.args[0] ?? 1);
 
+export type SimRunnerOptions = {
+  readonly clock: SimClock;
+  readonly prng: Prng;
+  readonly profile: Profile;
+  readonly tell: Tell;
+  /** Writes an output that is a blob to the node's disk. */
+  readonly keep: (output: OutputRef) => void;
+  /** undefined = whatever is ordered runs. */
+  readonly apps: SimApps | undefined;
+  /** An app is handed to the slot. */
+  readonly onLoaded: (order: RunOrder, loaded: Loaded) => void;
+};
+
 export class SimRunner implements Runner {
-  readonly #clock: SimClock;
-  readonly #prng: Prng;
-  readonly #profile: Profile;
-  readonly #tell: Tell;
-  readonly #keep: (output: OutputRef) => void;
+  readonly #options: SimRunnerOptions;
   readonly #running = new Map<ReplicaId, RunOrder>();
   readonly #freeAt: number[] = [];
 
-  /** @param keep writes an output that is a blob to the node's disk */
-  constructor(
-    clock: SimClock,
-    prng: Prng,
-    profile: Profile,
-    tell: Tell,
-    keep: (output: OutputRef) => void,
-  ) {
-    this.#clock = clock;
-    this.#prng = prng;
-    this.#profile = profile;
-    this.#tell = tell;
-    this.#keep = keep;
+  constructor(options: SimRunnerOptions) {
+    this.#options = options;
   }
 
   run(order: RunOrder): void {
-    const {mono} = this.#clock.now();
+    const {apps} = this.#options;
+    this.#running.set(order.replicaId, order);
+    if (!apps) return this.#start(order);
+    apps.get(order.appId, (found, loaded) => {
+      if (this.#running.get(order.replicaId) !== order) return; // stopped meanwhile
+      if (found.kind !== 'app' || !loaded) return this.#refuse(order, found);
+      this.#options.onLoaded(order, loaded);
+      this.#start(order);
+    });
+  }
+
+  /** As io/runner.ts: an app that cannot be had is no fault of the app. */
+  #refuse(order: RunOrder, found: FetchedApp): void {
+    const {clock, tell} = this.#options;
+    const {replicaId} = order;
+    const [reason, detail]: readonly [FailReason, string] =
+      found.kind === 'refused' ? ['refused', found.reason] : ['inputMissing', 'no app'];
+    clock.after(0, EVENT.runner, () => {
+      if (this.#running.get(replicaId) !== order) return;
+      this.#running.delete(replicaId);
+      tell({type: 'failed', replicaId, reason, detail, cpuMs: 0});
+    });
+  }
+
+  #start(order: RunOrder): void {
+    const {clock} = this.#options;
+    const {mono} = clock.now();
     const cpuMs = this.#drawMs(order);
     const startAt = Math.max(mono, this.#freeAt[order.slot] ?? 0);
     this.#freeAt[order.slot] = startAt + cpuMs;
-    this.#running.set(order.replicaId, order);
-    this.#clock.after(startAt + cpuMs - mono, EVENT.runner, () => this.#end(order, cpuMs));
+    clock.after(startAt + cpuMs - mono, EVENT.runner, () => this.#end(order, cpuMs));
   }
 
   stop(replicaId: ReplicaId): void {
@@ -68,39 +93,42 @@ export class SimRunner implements Runner {
   }
 
   #drawMs(order: RunOrder): number {
-    if (this.#profile === 'hung') return order.timeLimitMs;
-    const factor = this.#profile === 'slow' ? SLOW_FACTOR : 1;
-    return Math.min(order.timeLimitMs, meanMsOf(order) * exponential(this.#prng) * factor);
+    const {profile, prng} = this.#options;
+    if (profile === 'hung') return order.timeLimitMs;
+    const factor = profile === 'slow' ? SLOW_FACTOR : 1;
+    return Math.min(order.timeLimitMs, meanMsOf(order) * exponential(prng) * factor);
   }
 
   #end(order: RunOrder, cpuMs: number): void {
     const {replicaId} = order;
+    const {profile, prng, tell, keep} = this.#options;
     if (this.#running.get(replicaId) !== order) return;
     this.#running.delete(replicaId);
     const output = this.#outputOf(order);
     if (output) {
-      this.#keep(output);
-      this.#tell({type: 'computed', replicaId, output, cpuMs});
+      keep(output);
+      tell({type: 'computed', replicaId, output, cpuMs});
       return;
     }
-    const reason = this.#profile === 'hung' ? 'timedOut' : this.#prng.pick(REASONS);
-    this.#tell({type: 'failed', replicaId, reason, detail: 'simulated', cpuMs});
+    const reason = profile === 'hung' ? 'timedOut' : prng.pick(REASONS);
+    tell({type: 'failed', replicaId, reason, detail: 'simulated', cpuMs});
   }
 
   #outputOf({input, args}: RunOrder): OutputRef | undefined {
-    switch (this.#profile) {
+    const {profile, prng} = this.#options;
+    switch (profile) {
       case 'honest':
       case 'slow':
         return compute(input, args);
       case 'wrong':
-        return compute(input, args, `lie ${this.#prng.uint32()}`);
+        return compute(input, args, `lie ${prng.uint32()}`);
       case 'colluding':
         return compute(input, args, 'our lie');
       case 'failing':
       case 'hung':
         return undefined;
       default:
-        return assertNever(this.#profile);
+        return assertNever(profile);
     }
   }
 }

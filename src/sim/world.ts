@@ -5,14 +5,16 @@
 import {assert} from '../base/assert.ts';
 import {fromHex} from '../base/bytes.ts';
 import {Prng} from '../base/prng.ts';
-import type {NodeId} from '../base/types.ts';
+import type {BlobId, NodeId} from '../base/types.ts';
 import type {Crypto} from '../wire/crypto.ts';
+import {AppForger} from './app-forger.ts';
 import {Attack, owesForEver} from './attack.ts';
 import {Backups} from './backups.ts';
 import {Checkers} from './checkers.ts';
 import {Calamity} from './disasters.ts';
 import {Fabric, holds, SimFailure} from './fabric.ts';
-import type {Plan} from './plan.ts';
+import {KeyDesk} from './key-desk.ts';
+import type {BatchPlan, Plan} from './plan.ts';
 import {Recovery} from './recovery.ts';
 import {rollCall} from './roll-call.ts';
 import {SimCrypto} from './sim-crypto.ts';
@@ -27,6 +29,8 @@ const DRAIN_MS = 90_000;
 /** Everybody is back after the heal within this. */
 const REJOIN_MS = 30_000;
 const CALLED_MAX = 64;
+/** Any number: it only keeps these dice from others of the same seed. */
+const KEYS_APART = 0x0a77;
 /** More events than this at one instant are a loop. */
 const EVENTS_AT_ONCE_MAX = 1_000_000;
 
@@ -41,6 +45,7 @@ export class World {
   readonly checkers: Checkers;
   readonly attack: Attack | undefined;
   readonly recovery: Recovery;
+  readonly forger: AppForger | undefined;
   readonly #dice: Prng;
   readonly #calamity: Calamity;
 
@@ -57,7 +62,7 @@ export class World {
       prng: prng.fork(),
       host: plan.host,
     });
-    this.master = new SimMaster(this.fabric, plan.beaconMs);
+    this.master = new SimMaster(this.fabric, plan.beaconMs, {hasVault: plan.keys !== undefined});
     const psk = fromHex(TOKEN_PSK);
     assert(psk, 'the psk is hex');
     const join = {id: TOKEN_ID, psk};
@@ -71,11 +76,12 @@ export class World {
       const node = this.nodes[nodeNo - 1];
       if (node) this.operator.revoke(at, node);
     }
+    const plans = new Map(plan.batches.map(batch => [batch.request.name, batch]));
     this.checkers = new Checkers({
       crypto: this.fabric.crypto,
       master: this.master,
       nodes: nodesById,
-      plans: new Map(plan.batches.map(batch => [batch.request.name, batch])),
+      plans,
       now: () => this.timeline.now,
       hasSecond: plan.secondMasterAt > 0,
       wasLost: () => this.fabric.stateWasLost,
@@ -83,7 +89,9 @@ export class World {
     });
     this.fabric.watcher = this.checkers;
     const {fabric, master, nodes, checkers, operator} = this;
-    const backups = new Backups(fabric, master, nodes, checkers, operator);
+    const hasTrust = plan.keys?.backupHasTrust ?? false;
+    const backups = new Backups(fabric, master, nodes, checkers, operator, hasTrust);
+    this.forger = this.#withVault(plans);
     this.recovery = new Recovery({fabric, master, nodes, checkers, operator, backups});
     this.#calamity = new Calamity(plan, this.#dice, {
       fabric: this.fabric,
@@ -97,6 +105,24 @@ export class World {
     const {attack} = plan;
     this.attack = attack && new Attack({plan, attack, fabric, master, nodes, join});
     this.fabric.mischief = this.attack;
+  }
+
+  /** The operator rotates keys, and somebody is after them. @param plans of batches whose results count */
+  #withVault(plans: Map<string, BatchPlan>): AppForger | undefined {
+    const {plan, fabric, master, nodes, operator} = this;
+    const {keys} = plan;
+    const {vault} = master;
+    if (!keys || !vault) return undefined;
+    const dice = new Prng(plan.seed ^ KEYS_APART);
+    const parts = {plan: keys, fabric, master, vault, nodes, bootMaster: () => this.#bootMaster()};
+    operator.desk = new KeyDesk({...parts, dice: dice.fork()});
+    const forger = new AppForger({
+      ...parts,
+      dice: dice.fork(),
+      onSubmit: request => plans.set(request.name, {at: 0, request, cancelAt: undefined}),
+    });
+    fabric.onMasterBoot = booted => forger.masterBooted(booted);
+    return forger;
   }
 
   /** The whole run. Throws what went wrong. */
@@ -118,6 +144,8 @@ export class World {
         node.boot(),
       );
     this.#calamity.start();
+    this.operator.desk?.start();
+    this.forger?.start();
     this.attack?.start();
   }
 
@@ -143,6 +171,8 @@ export class World {
 
   heal(): void {
     this.attack?.end();
+    this.forger?.end();
+    this.operator.desk?.heal();
     this.#calamity.heal();
   }
 
@@ -150,6 +180,7 @@ export class World {
   rejoin(): void {
     const joined = this.runUntil(this.timeline.now + REJOIN_MS, () => this.#allJoined());
     if (!joined) throw new SimFailure('L2', `not all are back after the heal: ${this.hanging()}`);
+    this.checkers.appChecker.allKnow(this.nodes.filter(node => !this.#isAside(node)));
   }
 
   /** Of a large room thousands of shots would only take time. */
@@ -165,9 +196,15 @@ export class World {
     if (!context) return false;
     return this.nodes.every(node => {
       const state = context.roster.node(node.nodeId);
-      if (node.buried || owesForEver(node) || (state?.row.revokedAt ?? 0) > 0) return true;
+      if (this.#isAside(node)) return true;
       return node.core?.welcomed === true && state?.up && state.epochTold === context.epoch;
     });
+  }
+
+  /** Nobody waits for it. */
+  #isAside(node: SimNode): boolean {
+    const row = this.master.core?.context.roster.node(node.nodeId)?.row;
+    return node.buried || owesForEver(node) || (row?.revokedAt ?? 0) > 0;
   }
 
   /** P10: every batch ends in bounded time, and then all that waits is gone. */
@@ -253,9 +290,17 @@ export class World {
     );
     if (failing) return;
     for (const row of this.checkers.masterChecker.model.batches.values()) {
+      if (this.#isRefused(row.appId)) continue;
       const isPatient = row.policy.maxTotalReplicas >= 200;
       const story = `${row.failed} workunits of batch ${row.id} failed, and no node does: ${row.reason}`;
       holds(!isPatient || row.failed === 0, 'P10', () => story);
     }
+  }
+
+  /** An app whose key is named no longer: what was begun with it fails. */
+  #isRefused(appId: BlobId): boolean {
+    const {vault} = this.master;
+    const bundle = vault?.bundleOf(appId);
+    return vault !== undefined && (bundle === undefined || !vault.isNamed(bundle));
   }
 }
