@@ -125,6 +125,7 @@ export class Fabric {
   readonly counters = new Map<string, number>();
   watcher: Watcher | undefined;
   mischief: Mischief | undefined;
+  appTransferMs = 0;
   /** What somebody puts in the place of a blob of an app; undefined = it goes through. */
   swap: ((blobId: BlobId) => Uint8Array | undefined) | undefined;
   /** Somebody who has the master's keys. */
@@ -188,6 +189,11 @@ export class Fabric {
 
   uploadMs(): number {
     return UPLOAD_MS * exponential(this.prng);
+  }
+
+  /** Of a blob of an app. */
+  transferMs(): number {
+    return this.appTransferMs * exponential(this.prng);
   }
 
   uploadBreaks(): boolean {

@@ -25,6 +25,8 @@ export type KeyPlan = {
   readonly forgeMs: number;
   /** Share of the blobs of apps that come to a node as something else. */
   readonly tamper: number;
+  /** How long a blob of an app is on its way, on average. Milliseconds. */
+  readonly transferMs: number;
 };
 
 /** Any number: it only keeps these dice from others of the same seed. */
@@ -57,5 +59,6 @@ export function drawKeys(seed: number, safetyMs: number): KeyPlan | undefined {
     backupHasTrust: prng.chance(0.5),
     forgeMs: prng.chance(0.6) ? between(prng, 200, 2_000) : 0,
     tamper: prng.chance(0.5) ? prng.fraction() * 0.3 : 0,
+    transferMs: prng.chance(0.5) ? prng.fraction() * 2 * SECOND_MS : 20,
   };
 }

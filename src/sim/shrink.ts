@@ -154,6 +154,8 @@ function* fewerKeys(plan: Plan): Generator<Attempt> {
   if (keys.forgeMs > 0)
     yield {what: 'forged documents', plan: {...plan, keys: {...keys, forgeMs: 0}}};
   if (keys.tamper > 0) yield {what: 'forged apps', plan: {...plan, keys: {...keys, tamper: 0}}};
+  if (keys.transferMs > 20)
+    yield {what: 'slow transfers', plan: {...plan, keys: {...keys, transferMs: 20}}};
   for (const [i, {what}] of keys.changes.entries())
     yield {what, plan: {...plan, keys: {...keys, changes: keys.changes.toSpliced(i, 1)}}};
 }

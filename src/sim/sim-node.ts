@@ -303,7 +303,7 @@ export class SimNode {
       clock,
       appKeys: () => link.trustDocument()?.appKeys ?? [], // as cli/node-process.ts
       bytesOf: blobId => fabric.swap?.(blobId) ?? appBlobs.get(blobId),
-      transferMs: () => fabric.uploadMs(),
+      transferMs: () => fabric.transferMs(),
     });
   }
 

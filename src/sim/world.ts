@@ -113,6 +113,7 @@ export class World {
     const {keys} = plan;
     const {vault} = master;
     if (!keys || !vault) return undefined;
+    fabric.appTransferMs = keys.transferMs;
     const dice = new Prng(plan.seed ^ KEYS_APART);
     const parts = {plan: keys, fabric, master, vault, nodes, bootMaster: () => this.#bootMaster()};
     operator.desk = new KeyDesk({...parts, dice: dice.fork()});

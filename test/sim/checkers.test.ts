@@ -16,8 +16,8 @@ import {CALM_HOST, SimFailure} from '../../src/sim/fabric.ts';
 import {NO_DISASTERS, type Plan} from '../../src/sim/plan.ts';
 import {CALM} from '../../src/sim/sim-network.ts';
 import type {SimNode} from '../../src/sim/sim-node.ts';
-import {APP} from '../../src/sim/sim-operator.ts';
 import type {Profile} from '../../src/sim/sim-runner.ts';
+import {APP} from '../../src/sim/sim-vault.ts';
 import type {WatchedStore} from '../../src/sim/watched-store.ts';
 import {World} from '../../src/sim/world.ts';
 

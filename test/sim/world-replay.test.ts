@@ -13,7 +13,7 @@ import {Driver} from '../../src/runtime/driver.ts';
 import {CALM_HOST, MASTER_ADDRESS} from '../../src/sim/fabric.ts';
 import {NO_DISASTERS, type Plan} from '../../src/sim/plan.ts';
 import {CALM} from '../../src/sim/sim-network.ts';
-import {APP} from '../../src/sim/sim-operator.ts';
+import {APP} from '../../src/sim/sim-vault.ts';
 import type {World} from '../../src/sim/world.ts';
 import {FRAME} from '../../src/wire/session.ts';
 import {type Heard, type Recorded, recordedWorld} from './traffic.ts';

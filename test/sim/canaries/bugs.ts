@@ -2,6 +2,8 @@
 // a hunt (bundle.ts). So no option of the product can reach them, and nothing of them is in what is installed. A text that
 // is not found exactly once is an error: the list follows the code.
 
+import {KEY_BUGS} from './bugs-keys.ts';
+
 export type Change = {
   /** Below src/. */
   readonly file: string;
@@ -354,4 +356,5 @@ export const BUGS: readonly Bug[] = [
     find: 'context.groupKeys.rotate(now);',
     put: '',
   },
+  ...KEY_BUGS,
 ];
