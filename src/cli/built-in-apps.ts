@@ -6,7 +6,7 @@ import {existsSync, mkdirSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {asBlobId, type BlobId} from '../base/types.ts';
-import {openSignedApp, signApp} from '../core/app.ts';
+import {isOlderVersion, openSignedApp, signApp} from '../core/app.ts';
 import type {AppRow} from '../core/tables.ts';
 import type {MasterHandle} from '../http/handle.ts';
 import {readAppFolder} from '../io/app-folder.ts';
@@ -51,22 +51,28 @@ type Place = {
   readonly wall: number;
 };
 
-/** Stores and publishes what `volley init` prepared and is not known yet. */
+/**
+ * Stores and publishes what `volley init` prepared and is not known yet. A newer app of that name, which somebody
+ * published since, stays.
+ */
 export async function publishPrepared(data: string, place: Place): Promise<void> {
   const from = join(data, PREPARED);
   if (!existsSync(from)) return;
-  const known = new Map(place.handle.apps().map(app => [app.name, app.appId]));
+  const known = new Map(place.handle.apps().map(app => [app.name, app]));
   for (const file of readdirSync(from).sort()) {
     if (!file.endsWith('.app')) continue;
     const blob = new Uint8Array(readFileSync(join(from, file)));
     const appId = asBlobId(createHash('sha256').update(blob).digest('hex'));
     const opened = openSignedApp(place.crypto, place.appKeys, blob);
-    if (opened.kind !== 'app' || known.get(opened.manifest.name) === appId) continue;
+    if (opened.kind !== 'app') continue;
+    const {name, version} = opened.manifest;
+    const app = known.get(name);
+    if (app && (app.appId === appId || isOlderVersion(version, app.version))) continue;
     await place.blobs.put(blob);
     const module = join(from, file.replace(/\.app$/, '.wasm'));
     if (existsSync(module)) await place.blobs.put(new Uint8Array(readFileSync(module)));
-    const app = appRowOf(appId, opened.manifest, place.wall);
-    await place.handle.operator({kind: 'addApp', app});
+    const row = appRowOf(appId, opened.manifest, place.wall);
+    await place.handle.operator({kind: 'addApp', app: row});
   }
 }
 

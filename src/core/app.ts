@@ -47,6 +47,19 @@ export function splitSignedApp(
     : {signatureBase64, manifest: blob.slice(end + 1)};
 }
 
+/** Whether the first of two versions is below the other; of one number, what is marked (-beta) comes before. */
+export function isOlderVersion(first: string, second: string): boolean {
+  const [a = '', ...aMarks] = first.split('-');
+  const [b = '', ...bMarks] = second.split('-');
+  const others = b.split('.').map(Number);
+  for (const [i, number] of a.split('.').map(Number).entries()) {
+    const other = others[i] ?? 0;
+    if (number !== other) return number < other;
+  }
+  if (aMarks.length === 0 || bMarks.length === 0) return aMarks.length > bMarks.length;
+  return aMarks.join('-') < bMarks.join('-');
+}
+
 /** Longest time one workunit of any app may take: a week. Also keeps timers below 2^31 ms. */
 export const TIME_LIMIT_SECONDS_MAX = 7 * 24 * 3_600;
 const DESCRIPTION_CHARS_MAX = 512;

@@ -6,6 +6,7 @@ import {
   type AppManifest,
   decodeManifest,
   encodeManifest,
+  isOlderVersion,
   openSignedApp,
   signApp,
 } from '../../src/core/app.ts';
@@ -139,4 +140,20 @@ test('a badly made manifest is refused even when it is signed', t => {
   const blob = signApp(crypto, keys.secretKey, {...MANIFEST, name: 'No Name'});
   const opened = openSignedApp(crypto, [keys.publicKey], blob);
   t.regex(opened.kind === 'refused' ? opened.reason : '', /name/);
+});
+
+test('versions are in order', t => {
+  const order = [
+    '0.9.9',
+    '1.0.0-alpha',
+    '1.0.0-beta-2',
+    '1.0.0',
+    '1.0.1',
+    '1.2.0',
+    '1.10.0',
+    '2.0.0',
+  ];
+  for (const [i, first] of order.entries())
+    for (const [k, second] of order.entries())
+      t.is(isOlderVersion(first, second), i < k, `${first} and ${second}`);
 });
