@@ -33,6 +33,18 @@ test('every kind of attacker comes, alone and beside others', t => {
   t.true(share(({attack}) => attack?.middle !== undefined) > 0.2);
 });
 
+test('keys are rotated in some seeds, by every kind of change, and forged in some of them', t => {
+  const keys = plans.flatMap(plan => plan.keys ?? []);
+  t.true(keys.length > SEEDS * 0.3 && keys.length < SEEDS * 0.7, `${keys.length}`);
+  for (const what of ['app', 'drop', 'root', 'release'] as const)
+    t.true(share(plan => plan.keys?.changes.some(change => change.what === what)) > 0.1, what);
+  for (const name of ['isTidy', 'backupHasTrust', 'forgeMs', 'tamper'] as const) {
+    const on = keys.filter(each => each[name]).length / keys.length;
+    t.true(on > 0.3 && on < 0.8, `${name} is on in ${on} of them`);
+  }
+  t.true(keys.some(({transferMs}) => transferMs > 1_000));
+});
+
 test('what is rare comes together with what is hostile', t => {
   const pairs: Readonly<Record<string, (plan: Plan) => unknown>> = {
     'a second master': ({secondMasterAt}) => secondMasterAt > 0,
@@ -40,6 +52,8 @@ test('what is rare comes together with what is hostile', t => {
     'a damaged disk': ({disasters}) => disasters.diskDamageMs > 0,
     'a revocation': ({revokes}) => revokes && revokes.length > 0,
     'a new card': ({reflashAt}) => reflashAt.length > 0,
+    'a new card and new keys': ({reflashAt, keys}) => reflashAt.length > 0 && keys,
+    'an old trust document': ({disasters, keys}) => disasters.restoreMs > 0 && keys?.backupHasTrust,
   };
   for (const [name, is] of Object.entries(pairs)) {
     t.true(share(is) > 0.02, name);

@@ -29,7 +29,14 @@ test('a text that is not there is an error, and so is one that is there twice', 
   t.is(changed('cat', change), 'cbt');
 });
 
-const QUICK = ['ack-before-commit', 'vote-not-saved', 'spool-dropped-early', 'nonce-again'];
+const QUICK = [
+  'ack-before-commit',
+  'vote-not-saved',
+  'spool-dropped-early',
+  'nonce-again',
+  'dropped-key-trusted',
+  'older-trust-believed',
+];
 const SEEDS = 20;
 
 for (const name of QUICK)
