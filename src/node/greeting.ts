@@ -42,6 +42,11 @@ export class Greeting {
     this.#greeted = {peer, binding, nextAt: now, retryMs: RETRY_MS_MIN, said: 0, sentAt: undefined};
   }
 
+  /** What comes of that session from now on is late. */
+  end(): void {
+    this.#greeted = undefined;
+  }
+
   isFor(peer: PeerId): boolean {
     return this.#greeted?.peer === peer;
   }

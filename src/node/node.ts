@@ -210,6 +210,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #leave(): void {
     this.#welcomed = false;
+    this.#greeting.end();
     this.#puller.end();
   }
 

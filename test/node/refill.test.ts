@@ -37,6 +37,17 @@ test('a Welcome that ends below the receipts of earlier sessions is one', t => {
   ]);
 });
 
+test('a Welcome of a session that was given up is no sign of one, however late it comes', t => {
+  const {rig, report} = reported();
+  const late = rig.welcome({journalNo: 207});
+  rig.hears(rig.receiptOf(report, {journalNo: 208}));
+  t.true(only(rig.pass(10_000), 'forget').length === 1);
+  t.deepEqual(alarms(rig.hears(late)), []);
+  t.false(rig.core.welcomed);
+  t.deepEqual(alarms(rig.join({journalNo: 208})), []);
+  t.true(rig.core.welcomed);
+});
+
 /** A node whose report has a receipt of this number, from the epoch that it is in. */
 function receipted(journalNo: number): {rig: NodeRig; report: Report} {
   const {rig, report} = reported();
