@@ -112,6 +112,9 @@ export class AttackChecker {
       for (const one of received)
         if (one.kind === 'message' || one.kind === 'linked')
           this.#taken(datagram, one, sealedBy(one.peer), at, from);
+        // The master's own word, and its document is not believed.
+        else if (one.kind === 'drop' && one.reason === 'badTrust' && datagram[0] === DATA)
+          this.#validated(at, from);
       return received;
     };
   }
@@ -131,6 +134,10 @@ export class AttackChecker {
     holds(by === sealedBy, 'S11', () => `${at} took ${what} of ${by} for one of ${sealedBy}`);
     if (received.kind === 'message' || datagram[0] !== DATA) this.#sealed.delete(name);
     this.taken += 1;
+    this.#validated(at, from);
+  }
+
+  #validated(at: Address, from: Address): void {
     if (this.#isStranger(from)) this.#account(at, from).validated = true;
   }
 

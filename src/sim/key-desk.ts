@@ -22,6 +22,8 @@ export type KeyDeskParts = {
 };
 
 const DOWN_MS = 500;
+/** After the heal the operator hurries: a backup may be put back even then. */
+const SOON_MS = 200;
 const ASK_AGAIN_MS = 5_000;
 const DROP_AGAIN_MS = 1_000;
 /** Batches that allow more errors than this would go on failing for long. */
@@ -102,9 +104,8 @@ export class KeyDesk {
 
   #later(meanMs: number, act: () => void): void {
     const {fabric, dice} = this.#parts;
-    fabric.timeline.after(meanMs * exponential(dice), EVENT.operator, MASTER_NO, () => {
-      if (!this.#calm) act();
-    });
+    const ms = (this.#calm ? SOON_MS : meanMs) * exponential(dice);
+    fabric.timeline.after(ms, EVENT.operator, MASTER_NO, act);
   }
 
   /** Nothing is changed any more, and the master has the newest document, whoever starts it. */
