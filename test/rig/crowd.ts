@@ -45,13 +45,16 @@ export async function openCrowd(cluster: Cluster, count: number): Promise<Crowd>
   };
 }
 
+/** Each board has an address of its own: the master takes so many handshakes of one address in a second. */
+const addressOf = (no: number): string => `127.${1 + (no >> 8)}.${no & 255}.1`;
+
 async function openOne(cluster: Cluster, no: number, onJoined: () => void) {
   const {token, unicast, group} = cluster.joining;
   const crypto = new NodeCrypto();
   const clock = new SystemClock();
   const udp = await openUdp({
     role: 'node',
-    address: '127.0.0.1',
+    address: addressOf(no),
     masterPort: unicast,
     groupPort: group,
   });
