@@ -101,7 +101,7 @@ test.serial(
     const {data} = cluster;
     const [node] = cluster.nodes;
     if (node === undefined) return t.fail();
-    const argv = node.process.spawnargs.slice(3);
+    const argv = node.process.spawnargs.slice(2);
     await node.stop();
     await cluster.master.stop();
     for (const which of ['root', 'master', 'root'])

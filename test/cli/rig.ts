@@ -1,4 +1,4 @@
-// Real processes of the real program, from src through tsx. Everything lives in a folder of its own and on
+// Real processes of the real program, as it was built last. Everything lives in a folder of its own and on
 // 127.0.0.1 with ports of its own; all that was started is ended.
 
 import {type ChildProcess, spawn} from 'node:child_process';
@@ -12,7 +12,8 @@ import {buildApps} from '../../src/apps/build.mjs';
 import {freePorts, type Ports} from '../../src/cli/free-ports.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = join(ROOT, 'src/cli/main.ts');
+/** What `npm run build` made: through tsx each start would take a second more of a core. */
+const MAIN = join(ROOT, 'dist/cli/main.js');
 export const HOST = '127.0.0.1';
 export const PASSPHRASE = 'a passphrase for tests';
 const WAIT_MS = 60_000;
@@ -34,7 +35,7 @@ export class Volley {
   stderr = '';
 
   constructor(args: readonly (string | number)[], env: Record<string, string> = {}, input = '') {
-    const argv = ['--import=tsx', MAIN, ...args.map(String)];
+    const argv = [MAIN, ...args.map(String)];
     this.process = spawn(process.execPath, argv, {
       cwd: ROOT,
       // VOLLEY_HOME: a test must never meet the cluster of whoever runs it.
