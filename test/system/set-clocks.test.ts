@@ -7,6 +7,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {
   type Cluster,
+  type Ended,
   masterFlags,
   newCluster,
   nodeFlags,
@@ -84,6 +85,17 @@ async function clusterOn(t: ExecutionContext, library: string, folder: string): 
   return {cluster, clocks: [clock, ...clocks], processes: [master, ...nodes]};
 }
 
+/** How late those were that fired: all, but for nodes that measure the master's clock anew and fire nothing then. */
+function firedIn(t: ExecutionContext, shot: Ended, out: string): number[] {
+  const {rows} = JSON.parse(shot.stdout) as Manifest;
+  const fired = rows.filter(({verdict}) => verdict === 'fired');
+  for (const {verdict, reason} of rows)
+    t.true(verdict === 'fired' || /clock of the master is not known/.test(reason), reason);
+  t.is(shot.code, fired.length === rows.length ? 0 : 1);
+  t.is(existsSync(join(out, '1')) ? readdirSync(join(out, '1')).length : 0, fired.length);
+  return fired.map(({lateMs}) => lateMs);
+}
+
 test('work and shots go on while the clocks of master and nodes are set', async t => {
   t.timeout(170_000);
   const library = LIBRARIES.find(existsSync);
@@ -113,14 +125,7 @@ test('work and shots go on while the clocks of master and nodes are set', async 
     await sleep(400);
     const out = join(folder, `shots-${i}`);
     const shot = await volley(['capture', '--action', 'testcard', '--out', out, ...operate]);
-    const {rows} = JSON.parse(shot.stdout) as Manifest;
-    const fired = rows.filter(({verdict}) => verdict === 'fired');
-    // A node whose clock was set does not know the master's until it has measured it anew: it fires nothing then.
-    for (const {verdict, reason} of rows)
-      t.true(verdict === 'fired' || /clock of the master is not known/.test(reason), reason);
-    t.is(shot.code, fired.length === rows.length ? 0 : 1);
-    late.push(...fired.map(({lateMs}) => lateMs));
-    t.is(existsSync(join(out, '1')) ? readdirSync(join(out, '1')).length : 0, fired.length);
+    late.push(...firedIn(t, shot, out));
   }
   t.true(late.length > TIMES.length, 'hardly anything was fired');
   const {code, stdout} = await batch;
