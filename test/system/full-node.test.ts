@@ -64,7 +64,7 @@ for (const guard of [4, 0])
     await node.says('joined');
     const operate = ['--data', cluster.data, '--url', url];
     const batch = volley([
-      ...['batch', 'submit', 'primes', '--range', '0..400_000_000', '--chunk', 1_000_000],
+      ...['batch', 'submit', 'primes', '--range', '0..4_000_000_000', '--chunk', 10_000_000],
       ...['--quorum', 1, '--wait', '--json', ...operate],
     ]);
     const done = async (): Promise<number> => {
