@@ -37,6 +37,10 @@ export class Kept {
     return this.#reports.size;
   }
 
+  has(nonce: number): boolean {
+    return this.#reports.has(nonce);
+  }
+
   /** A row of `kept` found at boot; rows of `spool` come after all of these. */
   restoreNumber(key: string, row: Uint8Array): void {
     const reader = new ByteReader(row);

@@ -47,6 +47,11 @@ const LIVELY_SAYS = 16;
 const REPEAT_MS = 10;
 /** Sent in one tick at most: what gathered in a partition must not come back as a flood. */
 const DUE_MAX = 64;
+/**
+ * The nonces of a life start a random part of this above what the life before left on the disk: a row that was
+ * acknowledged is gone, a disk may be an old one again, and a late receipt must not meet another report.
+ */
+const NONCES_APART = 2 ** 20;
 
 export class Spool {
   readonly #prng: Prng;
@@ -56,10 +61,13 @@ export class Spool {
   readonly kept = new Kept();
   /** Offered again and not acknowledged again yet. */
   readonly #again = new Set<number>();
-  #nextNonce = 1;
+  readonly #apart: number;
+  #nextNonce: number;
 
   constructor(prng: Prng) {
     this.#prng = prng;
+    this.#apart = 1 + prng.below(NONCES_APART);
+    this.#nextNonce = this.#apart;
   }
 
   get size(): number {
@@ -71,7 +79,7 @@ export class Spool {
   }
 
   add(kind: SpoolKind, body: Uint8Array, signature: Uint8Array, now: MonoMs): Op {
-    const nonce = this.#nextNonce++;
+    const nonce = this.#freeNonce();
     this.#place(kind, nonce, body, signature, now);
     const row = new ByteWriter()
       .varint(kind === 'report' ? 0 : 1)
@@ -89,7 +97,15 @@ export class Spool {
     const body = reader.sized();
     if (!this.kept.restore(nonce, {body, signature}))
       this.#place(kind, nonce, body, signature, now);
-    this.#nextNonce = Math.max(this.#nextNonce, nonce + 1);
+    this.#nextNonce = Math.max(this.#nextNonce, nonce + this.#apart);
+  }
+
+  /** Past the last of its 32 bits it starts again from 0. */
+  #freeNonce(): number {
+    let nonce = this.#nextNonce >>> 0;
+    while (this.#entries.has(nonce) || this.kept.has(nonce)) nonce = (nonce + 1) >>> 0;
+    this.#nextNonce = nonce + 1;
+    return nonce;
   }
 
   /** Bodies of the shot statements that wait for their receipts. */

@@ -1,5 +1,8 @@
 import test from 'ava';
-import type {ReplicaId} from '../../src/base/types.ts';
+import {ByteWriter} from '../../src/base/bytes.ts';
+import {Prng} from '../../src/base/prng.ts';
+import {asMonoMs, type ReplicaId} from '../../src/base/types.ts';
+import {Spool} from '../../src/node/spool.ts';
 import type {OutputRef} from '../../src/wire/message.ts';
 import {NodeRig, sent} from './rig.ts';
 
@@ -19,3 +22,37 @@ test('a report that is lost on the way is said again soon, again and again', t =
   }
   t.true(said >= 4, `${said} times in 3.5 s`);
 });
+
+test('a new life starts its nonces apart from those of the life before', t => {
+  const body = new Uint8Array(4);
+  const lives = [1, 2, 3].map(seed => {
+    const spool = new Spool(new Prng(seed)); // each on the same old disk
+    spool.restore('00000007', row(body), asMonoMs(0));
+    return [
+      spool.add('shot', body, body, asMonoMs(0)),
+      spool.add('shot', body, body, asMonoMs(0)),
+    ].map(({key}) => Number.parseInt(key, 16));
+  });
+  t.is(new Set(lives.flat()).size, 6);
+  for (const [first = 0, second] of lives) {
+    t.true(first > 7);
+    t.is(second, first + 1);
+  }
+});
+
+test('after the last nonce come free ones from the first on', t => {
+  const body = new Uint8Array(4);
+  const spool = new Spool(new Prng(1));
+  spool.restore('fffffffe', row(body), asMonoMs(0));
+  spool.restore('ffffffff', row(body), asMonoMs(0));
+  const keys = Array.from({length: 3}, () => spool.add('shot', body, body, asMonoMs(0)).key);
+  t.is(new Set(keys).size, 3);
+  for (const key of keys) {
+    t.is(key.length, 8);
+    t.true(Number.parseInt(key, 16) < 2 ** 21);
+  }
+  t.is(spool.size, 5);
+});
+
+const row = (body: Uint8Array): Uint8Array =>
+  new ByteWriter().varint(1).sized(new Uint8Array(64)).sized(body).bytes();
