@@ -210,17 +210,18 @@ export class DecisionChecker {
   }
 
   /**
-   * A restarted master may hand out one replica more in place of those whose leases it forgot; so may one that
+   * A restarted master may hand out one replica more in place of each lease that it forgot; so may one that
    * revoked a node, in place of its.
    */
   leases(core: MasterCore): void {
     const {context} = core;
-    let extra = this.#master.lives - 1;
-    for (const {row} of context.roster.all()) if (row.revokedAt > 0) extra += 1;
+    let revoked = 0;
+    for (const {row} of context.roster.all()) if (row.revokedAt > 0) revoked += 1;
     for (const {row, open} of context.running) {
       const {targetReplicas, minQuorum, maxTotalReplicas} = row.policy;
       const leasesMax = Math.max(targetReplicas, minQuorum);
-      const replicasMax = maxTotalReplicas + extra;
+      const forgotten = (this.#master.lives - 1) * leasesMax;
+      const replicasMax = maxTotalReplicas + forgotten + revoked;
       for (const {index, replicas, issued} of open.values()) {
         const story = `${row.id}/${index}: ${replicas.length} leases, ${issued} replicas`;
         holds(replicas.length <= leasesMax && issued <= replicasMax, 'S5', () => story);
