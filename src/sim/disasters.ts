@@ -1,7 +1,7 @@
 // What happens to machines and cables in the safety phase, each kind at random instants with the mean time
 // between two of them that the plan names; and the heal that ends it all.
 
-import type {Prng} from '../base/prng.ts';
+import {Prng} from '../base/prng.ts';
 import type {Address} from '../base/types.ts';
 import type {Backups} from './backups.ts';
 import {exponential} from './dice.ts';
@@ -16,6 +16,13 @@ import {EVENT} from './timeline.ts';
 
 /** A second master has the room for itself for so long, on average. */
 const SECOND_ALONE_MS = 8_000;
+
+/**
+ * A recovered master works for so long, on average, before an old copy is put back after all: its nodes know a
+ * far later epoch then. Dice of their own leave all other things of a seed as they are.
+ */
+const SECOND_THOUGHTS_MS = 5_000;
+const SECOND_THOUGHTS = 0x02d7;
 
 const SOON_MS = 1_000;
 const PAUSE_MS_MAX = 12_000;
@@ -35,6 +42,7 @@ export class Calamity {
   readonly #plan: Plan;
   readonly #dice: Prng;
   readonly #on: Victims;
+  readonly #secondThoughts: Prng;
   #calm = false;
   #second: SimMaster | undefined;
 
@@ -42,6 +50,7 @@ export class Calamity {
     this.#plan = plan;
     this.#dice = dice;
     this.#on = victims;
+    this.#secondThoughts = new Prng(plan.seed ^ SECOND_THOUGHTS);
   }
 
   start(): void {
@@ -125,10 +134,7 @@ export class Calamity {
     });
     this.#every(diskDamageMs, () => this.#damageDisk());
     if (restoreMs > 0) this.#every(restoreMs / 2, () => backups.take());
-    this.#every(restoreMs, () => {
-      if (!backups.restore()) return;
-      this.#later(this.#plan.disasters.downMs, MASTER_NO, () => this.#on.bootMaster());
-    });
+    this.#every(restoreMs, () => this.#putBackBackup());
     const {secondMasterAt} = this.#plan;
     if (secondMasterAt > 0)
       fabric.timeline.at(secondMasterAt, EVENT.fault, MASTER_NO, () => this.#startSecond());
@@ -185,6 +191,16 @@ export class Calamity {
       else if (node) recovery.node(node, this.#dice);
       if (isMaster) bootMaster();
       else node?.boot();
+      if (isMaster) this.#haveSecondThoughts();
+    });
+  }
+
+  #haveSecondThoughts(): void {
+    const dice = this.#secondThoughts;
+    if (this.#plan.disasters.restoreMs === 0 || !dice.chance(0.5)) return;
+    const ms = SECOND_THOUGHTS_MS * exponential(dice);
+    this.#on.fabric.timeline.after(ms, EVENT.fault, MASTER_NO, () => {
+      if (!this.#calm) this.#putBackBackup();
     });
   }
 
@@ -214,6 +230,12 @@ export class Calamity {
       if (isMaster) this.#on.bootMaster();
       else node?.boot();
     });
+  }
+
+  #putBackBackup(): void {
+    const {backups, bootMaster} = this.#on;
+    if (!backups.restore()) return;
+    this.#later(this.#plan.disasters.downMs, MASTER_NO, bootMaster);
   }
 
   #bootLater(node: SimNode): void {
