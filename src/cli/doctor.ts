@@ -3,7 +3,7 @@
 import {VolleyError} from '../base/errors.ts';
 import type {RowDamage} from '../io/store-audit.ts';
 import type {CommandSpec, Given} from './command.ts';
-import {grouped, print, printJson, safe} from './output.ts';
+import {counted, grouped, print, printJson, safe} from './output.ts';
 import {DATA_OPTION, type StorePlace, storePlace} from './store-place.ts';
 
 const SHOWN_MAX = 20;
@@ -99,7 +99,7 @@ function tellStore(place: StorePlace, found: Found, seconds: number): void {
     print('It is whole.');
     return;
   }
-  print(`It is damaged in ${grouped(damages.length)} places:`);
+  print(`It is damaged in ${counted(damages.length, 'place')}:`);
   for (const damage of damages.slice(0, SHOWN_MAX)) print(`  ${describe(damage)}`);
   if (damages.length > SHOWN_MAX)
     print(`  and ${grouped(damages.length - SHOWN_MAX)} more (--json)`);

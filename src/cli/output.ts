@@ -24,6 +24,10 @@ export const printJson = (value: unknown): void => print(JSON.stringify(value));
 /** 5761455 → 5,761,455 */
 export const grouped = (value: number | bigint): string => value.toLocaleString('en-US');
 
+/** 1 place, 2 places */
+export const counted = (count: number, one: string): string =>
+  `${grouped(count)} ${one}${count === 1 ? '' : 's'}`;
+
 export const percent = (part: number, whole: number): string =>
   `${whole === 0 ? 100 : Math.floor((100 * part) / whole)} %`;
 

@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import type {Salvaged} from '../io/store-rebuild.ts';
 import type {Loss} from '../master/salvage.ts';
 import type {CommandSpec, Given} from './command.ts';
-import {grouped, print, printJson, safe} from './output.ts';
+import {counted, grouped, print, printJson, safe} from './output.ts';
 import {DATA_OPTION, type StorePlace, storePlace} from './store-place.ts';
 
 const SHOWN_MAX = 20;
@@ -132,7 +132,9 @@ async function swap(store: string, made: string, wall: number): Promise<string> 
 
 function tellOutcome(place: StorePlace, outcome: Outcome, kept: string | undefined): void {
   const {loss, rows, damages} = outcome;
-  print(`${grouped(damages)} damages; ${grouped(rows)} rows of the ${place.role} can be kept.`);
+  print(
+    `Damaged in ${counted(damages, 'place')}; ${counted(rows, 'row')} of the ${place.role} can be kept.`,
+  );
   for (const batch of loss.batches.slice(0, SHOWN_MAX)) print(`  ${describe(batch)}`);
   for (const {rowKey, reason} of loss.rows.slice(0, SHOWN_MAX))
     print(`  ${safe(rowKey, 80)}: ${safe(reason, 80)}`);

@@ -86,7 +86,7 @@ test('a damaged store is named with 75, told about without a change, and mended 
   t.is(found.role, 'master');
   t.true(found.damages.length > 0);
   const said = await volley(['doctor', '--store', '--data', data]);
-  t.regex(said.stdout, /It is damaged in \d+ places:\n {2}[a-z]+\//);
+  t.regex(said.stdout, /It is damaged in \d+ places?:\n {2}[a-z]+\//);
   const plan = await volley(['recover', '--data', data]);
   t.is(plan.code, 75, plan.stderr);
   t.regex(plan.stdout, /Nothing was changed\. `volley recover --apply` puts it in place\.\n$/);
