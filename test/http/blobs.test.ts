@@ -177,3 +177,20 @@ test('what the line indexer refuses reaches the client under its code', async t 
   });
   t.is(error?.message, 'input refused: line 1 is not JSON');
 });
+
+test('bytes and lines that are said to be JSON are refused before the store sees them', async t => {
+  const {dir, url} = await openRig(t);
+  const bodies = ['[1]', '["a"]', '"a"', '{}', '[null]', 'null'];
+  for (const [method, path] of [
+    ['POST', '/v1/blobs'],
+    ['PUT', `/v1/blobs/${ID}?size=3`],
+    ['POST', '/v1/lines'],
+  ] as const) {
+    for (const body of bodies) {
+      const headers = {...BEARER, 'content-type': 'application/json'};
+      const answer = await ask(`${url}${path}`, {method, headers, body});
+      t.deepEqual([answer.status, codeOf(answer)], [415, 'VOLLEY_USAGE'], `${path} ${body}`);
+    }
+  }
+  t.deepEqual(await filesIn(dir), []);
+});

@@ -23,9 +23,11 @@ const FILES_BODY_BYTES_MAX = 16 * MIB;
 
 type ByBlob = {Params: {id: BlobId}};
 
-/** Adds a parser that hands the body on unread: give it a scope of its own. */
+/** Takes bodies in no other way than unread: give it a scope of its own. */
 export function addStreamRoutes(app: FastifyInstance, context: RouteContext): void {
   const {blobs} = context;
+  // The one for JSON is inherited: what it makes is no stream, and the store took its fault for the disk's.
+  app.removeAllContentTypeParsers();
   const types = ['application/octet-stream', 'application/x-ndjson'];
   app.addContentTypeParser(types, (_request, body, done) => done(null, body));
 
