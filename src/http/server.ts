@@ -6,9 +6,9 @@
 // connection's room (lobby.ts) → the role of its route → media type and size → schema → route. Whoever has
 // no token learns nothing but that.
 
-import {createServer, type Server} from 'node:http';
+import {createServer, type IncomingMessage, type Server} from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
-import type {FastifyInstance, FastifyRequest, FastifyServerOptions} from 'fastify';
+import type {FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions} from 'fastify';
 import fastify from 'fastify';
 import {VolleyError} from '../base/errors.ts';
 import {MIB} from '../base/units.ts';
@@ -94,10 +94,11 @@ export function makeOperatorApp(options: OperatorServerOptions): FastifyInstance
   const hub = options.hub ?? new EventHub({handle});
   const access = new AccessBook(crypto, token, options.access);
   const times = {...HTTP_TIMES, ...options.times};
-  const app = fastify(serverOptions(times));
+  const guard = guardOf(options, access, wallNow);
+  const app = fastify(serverOptions(times, guard));
   const lobby = new Lobby(LIMITS);
   lobby.attach(app.server);
-  addDoors(app, guardOf(options, access, wallNow), lobby);
+  addDoors(app, guard, lobby);
   addClock(app, times);
   addErrors(app);
   addRoutes(app, {...options, hub, access, wallNow, cut: name => lobby.cut(name)});
@@ -108,9 +109,10 @@ export function makeOperatorApp(options: OperatorServerOptions): FastifyInstance
   return app;
 }
 
-function serverOptions(times: HttpTimes) {
+function serverOptions(times: HttpTimes, guard: Guard) {
   return {
     logger: false,
+    frameworkErrors: (_error, request, reply) => answerUnrouted(guard, request, reply),
     bodyLimit: BODY_BYTES_MAX,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
@@ -178,6 +180,22 @@ function enter(lobby: Lobby, socket: Socket, {name}: Speaker): void {
 function checkRole({is404, routeOptions}: FastifyRequest, {name, role}: Speaker): void {
   const wanted = is404 ? 'read' : routeOptions.config.role;
   if (!includesRole(role, wanted)) throw new VolleyError('VOLLEY_FORBIDDEN', {name, role, wanted});
+}
+
+/** A path that cannot be read reaches no hook: it passes the guard here, and gets no more words than others. */
+function answerUnrouted(guard: Guard, {raw}: FastifyRequest, reply: FastifyReply): void {
+  const {status, error, headers} = refusalOf(refusalAt(guard, raw));
+  reply.code(status).headers({...SECURITY_HEADERS, ...headers, connection: 'close'});
+  reply.send(problemJson(error));
+}
+
+function refusalAt(guard: Guard, raw: IncomingMessage): unknown {
+  try {
+    guard(raw);
+  } catch (error) {
+    return error;
+  }
+  return usage('the path cannot be read; see GET /v1');
 }
 
 /**

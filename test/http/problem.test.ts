@@ -1,7 +1,7 @@
 // What people read when a request is refused: which field, what is wrong with it, what to do.
 
 import test from 'ava';
-import {ask, BEARER, JSON_BEARER, openRig} from './rig.ts';
+import {ask, BEARER, codeOf, JSON_BEARER, openRig} from './rig.ts';
 
 const INPUT = {kind: 'range', start: 0, end: 100, chunk: 10};
 const BATCH = {app: 'primes', input: INPUT};
@@ -112,6 +112,9 @@ test('every answer, good or bad, carries the headers that keep browsers out', as
     ['/v1/batches', {method: 'POST', headers: BEARER, body: 'x'}],
     ['/v1/status', {headers: {...BEARER, 'x-long': 'x'.repeat(9_000)}}],
     ['/v1/status', {headers: {...BEARER, origin: 'null'}}],
+    ['/%ff', {headers: BEARER}],
+    ['/%ff', {}],
+    [`/v1/batches/${'1'.repeat(200)}`, {headers: BEARER}],
   ] as const;
   for (const [path, options] of asks) {
     const {status, headers} = await ask(`${url}${path}`, options);
@@ -120,5 +123,17 @@ test('every answer, good or bad, carries the headers that keep browsers out', as
     t.is(headers['referrer-policy'], 'no-referrer');
     t.is(headers['cache-control'], 'no-store');
     t.is(headers['set-cookie'], undefined);
+  }
+});
+
+test('a path that cannot be read tells a stranger no more than any other', async t => {
+  const {url} = await openRig(t);
+  for (const path of ['/%ff', '/v1/%', `/v1/batches/${'1'.repeat(200)}`]) {
+    const stranger = await ask(`${url}${path}`, {});
+    t.deepEqual([stranger.status, codeOf(stranger)], [401, 'VOLLEY_UNAUTHORIZED'], path);
+    const foreign = await ask(`${url}${path}`, {headers: {...BEARER, origin: 'null'}});
+    t.is(foreign.status, 403, path);
+    const known = await ask(`${url}${path}`, {headers: BEARER});
+    t.deepEqual([known.status, codeOf(known)], [400, 'VOLLEY_USAGE'], path);
   }
 });
