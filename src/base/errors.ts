@@ -116,6 +116,7 @@ export const ERRORS = {
     exit: 1,
     http: 500,
   },
+  VOLLEY_CANNOT_WRITE: {text: 'cannot write {path}: {reason}', exit: 1, http: 500},
   VOLLEY_NO_PERMISSION: {text: 'no permission for {what}: {reason}', exit: 1, http: 500},
   VOLLEY_NO_INTERFACE: {
     text: 'there is no network interface "{name}"; there are: {known}',

@@ -22,7 +22,7 @@ export type SavedFile = {
 
 /**
  * Looks at the folder before anything is fired: a shot cannot be taken again because it had no place.
- * Throws VOLLEY_USAGE for a folder that holds a capture, VOLLEY_NO_PERMISSION for one that cannot be made.
+ * Throws VOLLEY_USAGE for a folder that holds a capture, VOLLEY_CANNOT_WRITE or VOLLEY_NO_PERMISSION for one that cannot be made.
  */
 export async function prepareFolder(out: string): Promise<void> {
   try {
@@ -64,7 +64,8 @@ export async function saveCapture(
 
 type Wanted = Omit<SavedFile, 'sha256'> & {readonly blobId: ShotRow['files'][number]['blobId']};
 
-function plan(view: CaptureView): Wanted[] {
+/** Exported for its test: which file of the view goes where. */
+export function plan(view: CaptureView): Wanted[] {
   const wanted: Wanted[] = [];
   const taken = new Set<string>();
   for (const row of view.rows) {
@@ -99,11 +100,10 @@ const extensionOf = (name: string): string => {
 };
 
 function unique(path: string, extension: string, row: ShotRow, taken: Set<string>): string {
-  const plain = `${path}${extension}`;
-  // Two names that differ in case only are one file on some disks.
-  const free = taken.has(plain.toLowerCase())
-    ? `${path}-${shortId(row.nodeId)}${extension}`
-    : plain;
+  let free = `${path}${extension}`;
+  // Two names that differ in case only are one file on some disks. What a name is made to may be another's name.
+  for (let n = 0; taken.has(free.toLowerCase()); n++)
+    free = `${path}-${shortId(row.nodeId)}${n === 0 ? '' : `-${n}`}${extension}`;
   taken.add(free.toLowerCase());
   return free;
 }

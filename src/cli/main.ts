@@ -8,6 +8,7 @@ import {nearest} from '../base/nearest.ts';
 import {givenOf, readLine} from './arguments.ts';
 import {type CommandSpec, usage} from './command.ts';
 import {COMMANDS} from './commands.ts';
+import {cannotWrite} from './result-bytes.ts';
 import {packageVersion} from './version.ts';
 
 const EXAMPLES = [
@@ -126,18 +127,36 @@ function report(error: unknown, asJson: boolean): number {
 
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, '; ');
 
+/** Once the answer could not be written: no success any more. */
+let lostCode: number | undefined;
+
 /** Ends the process when all that was written has left it. */
 function end(code: number): void {
-  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+  process.stdout.write('', () => {
+    // The event may come later than we are gone.
+    const {errored} = process.stdout;
+    if (errored !== null && code === EXIT.ok) onLost(process.stdout, errored);
+    process.stderr.write('', () => process.exit(lostCode ?? code));
+  });
 }
 
-// `volley batch results 1 | head`: the reader has enough, and that is no fault. What runs until it is told
-// to end (it listens for SIGTERM) goes on without its reader.
+/**
+ * `volley batch results 1 | head`: the reader has enough, and that is no fault. A disk that is full is one. What
+ * runs until it is told to end (it listens for SIGTERM) goes on without its words.
+ */
+function onLost(stream: NodeJS.WriteStream, error: Error): void {
+  if (!('syscall' in error)) throw error;
+  if (process.listenerCount('SIGTERM') > 0) return;
+  if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.ok);
+  if (stream === process.stderr) process.exit(EXIT.failed);
+  if (lostCode !== undefined) return;
+  const told = cannotWrite('standard output', error);
+  lostCode = told.exitCode;
+  process.stderr.write(`volley: ${told.message}\n`, () => process.exit(told.exitCode));
+}
+
 for (const stream of [process.stdout, process.stderr])
-  stream.on('error', error => {
-    if (!('code' in error) || error.code !== 'EPIPE') throw error;
-    if (process.listenerCount('SIGTERM') === 0) process.exit(EXIT.ok);
-  });
+  stream.on('error', error => onLost(stream, error));
 
 const argv = process.argv.slice(2);
 run(argv).then(end, (error: unknown) => end(report(error, argv.includes('--json'))));

@@ -13,9 +13,11 @@ export async function* outputOf(
   else if (view.base64 !== undefined) yield new Uint8Array(Buffer.from(view.base64, 'base64'));
 }
 
-export const cannotWrite = (path: string, error: unknown): VolleyError =>
-  new VolleyError(
-    'VOLLEY_NO_PERMISSION',
-    {what: `writing ${path}`, reason: error instanceof Error ? error.message : String(error)},
-    error,
-  );
+/** A full disk and a folder in the way are not a matter of permission. */
+export function cannotWrite(path: string, error: unknown): VolleyError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return new VolleyError('VOLLEY_NO_PERMISSION', {what: `writing ${path}`, reason}, error);
+  return new VolleyError('VOLLEY_CANNOT_WRITE', {path, reason}, error);
+}

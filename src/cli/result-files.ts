@@ -7,6 +7,7 @@ import type {InputSource} from '../core/tables.ts';
 import type {BatchView, ResultView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {linesOf} from '../http/client-streams.ts';
+import {clipped} from '../wire/codec-text.ts';
 import {makeFolder} from './folder.ts';
 import {cannotWrite, outputOf} from './result-bytes.ts';
 
@@ -35,14 +36,13 @@ export async function writeResults(
   {batch, names, out}: Place,
 ): Promise<number> {
   const digits = String(batch.count - 1).length;
+  const paths = pathsOf(names);
   let count = 0;
   for await (const view of views) {
     if (view.state !== 'done') continue;
-    const name = names.get(view.index);
     const extension = view.text === undefined ? 'bin' : 'txt';
     const index = String(view.index).padStart(digits, '0');
-    const path = join(out, name === undefined ? `${index}.${extension}` : inside(name));
-    await writeOne(client, view, path);
+    await writeOne(client, view, join(out, paths.get(view.index) ?? `${index}.${extension}`));
     count++;
   }
   return count;
@@ -63,12 +63,37 @@ async function writeOne(client: OperatorClient, view: ResultView, path: string):
   }
 }
 
-/** A path that stays in its folder, whatever the name says; `.out`, so that no input is overwritten. */
+/** A file system has room for 255 bytes in a name; some are for `-INDEX.out`. */
+const SEGMENT_BYTES_MAX = 240;
+const EXTENSION = '.out';
+
+/**
+ * A path for each name, no two the same and none the folder of another: where a name comes twice, or comes to
+ * the same path, its index is added. Those that differ in case only are one file on some disks.
+ */
+export function pathsOf(names: ReadonlyMap<number, string>): ReadonlyMap<number, string> {
+  const paths = new Map([...names].map(([index, name]) => [index, inside(name)]));
+  const taken = new Set<string>();
+  for (const path of paths.values())
+    for (let at = path.indexOf('/'); at > 0; at = path.indexOf('/', at + 1))
+      taken.add(path.slice(0, at).toLowerCase());
+  for (const [index, path] of paths) {
+    let free = `${path}${EXTENSION}`;
+    for (let n = 0; taken.has(free.toLowerCase()); n++)
+      free = `${path}-${index}${n === 0 ? '' : `-${n}`}${EXTENSION}`;
+    taken.add(free.toLowerCase());
+    paths.set(index, free);
+  }
+  return paths;
+}
+
+/** A path that stays in its folder, whatever the name says; without `.out`, that no input is overwritten. */
 function inside(name: string): string {
   const segments = name
     .split(/[/\\]+/)
     .filter(segment => segment !== '' && segment !== '.')
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they have no place in a file name
-    .map(segment => (segment === '..' ? '_' : segment.replace(/[\u0000-\u001f\u007f]/g, '_')));
-  return `${segments.join('/') || '_'}.out`;
+    .map(segment => (segment === '..' ? '_' : segment.replace(/[\u0000-\u001f\u007f]/g, '_')))
+    .map(segment => clipped(segment, SEGMENT_BYTES_MAX));
+  return segments.join('/') || '_';
 }

@@ -1,10 +1,12 @@
+import {type StdioOptions, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {chmod, mkdir, readFile, rm, writeFile} from 'node:fs/promises';
+import {chmod, mkdir, open, readFile, rm, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {join} from 'node:path';
 import test from 'ava';
 import {
   HOST,
+  MAIN,
   masterFlags,
   newCluster,
   nodeFlags,
@@ -226,4 +228,33 @@ test.serial('a token that is used up is refused at once, and a lost key file is 
   t.is(code, 2);
   t.regex(stderr, /node\.keys is not a valid key file: it is missing; .*membership\.json/);
   t.is((await master.stop()).code, 0);
+});
+
+test.serial('a disk that is full under the output is one line, and ends no master', async t => {
+  const run = (args: readonly (string | number)[], stdio: StdioOptions) =>
+    spawn(process.execPath, [MAIN, ...args.map(String)], {
+      stdio,
+      env: {...process.env, NODE_NO_WARNINGS: '1'},
+    });
+  const full = await open('/dev/full', 'w');
+  const told = run(['doctor'], ['ignore', full.fd, 'pipe']);
+  let stderr = '';
+  told.stderr?.on('data', piece => {
+    stderr += String(piece);
+  });
+  const [code] = await once(told, 'close');
+  t.is(code, 1);
+  t.regex(stderr, /^volley: cannot write standard output: ENOSPC.*\n$/);
+
+  const cluster = await newCluster(t);
+  const master = run(['master', ...masterFlags(cluster)], ['ignore', full.fd, full.fd]);
+  t.teardown(() => master.kill('SIGKILL'));
+  await full.close();
+  const ended = once(master, 'close');
+  let up = false;
+  while (!up && master.exitCode === null)
+    up = (await volley(['batch', 'ls', '--data', cluster.data])).code === 0;
+  t.true(up);
+  master.kill('SIGTERM');
+  t.deepEqual(await ended, [0, null]);
 });

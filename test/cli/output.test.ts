@@ -2,11 +2,15 @@ import {mkdir, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
 import {PNG} from 'pngjs';
+import {plan} from '../../src/cli/capture-files.ts';
 import {duration, grouped, percent, safe, safeText} from '../../src/cli/output.ts';
 import {expandPattern} from '../../src/cli/pattern.ts';
 import {Picture, tileCountOf} from '../../src/cli/picture.ts';
 import {ProgressLine} from '../../src/cli/progress.ts';
+import {cannotWrite} from '../../src/cli/result-bytes.ts';
+import {pathsOf} from '../../src/cli/result-files.ts';
 import {tableLines} from '../../src/cli/table.ts';
+import type {CaptureView} from '../../src/core/views.ts';
 import {temporaryFolder} from './rig.ts';
 
 test('numbers, parts and times are written for people', t => {
@@ -93,4 +97,58 @@ test('tiles become a picture, those at the edges cut', t => {
   const {data} = PNG.sync.read(Buffer.from(picture.encode()));
   const reds = Array.from({length: 15}, (_, i) => data[i * 4]);
   t.deepEqual(reds, [1, 1, 2, 2, 3, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6]);
+});
+
+test('each result has a file of its own, whatever the names of inputs are', t => {
+  const names = [
+    'g/a\nb',
+    'g/a_b',
+    'g/p\\q',
+    'g/p/q',
+    'g/z',
+    'g/z.out/k',
+    './g/z',
+    '../x',
+    '_/x',
+    'A',
+    'a',
+  ];
+  const paths = [...pathsOf(new Map(names.map((name, index) => [index, name]))).values()];
+  t.deepEqual(paths.slice(0, 6), [
+    'g/a_b.out',
+    'g/a_b-1.out',
+    'g/p/q.out',
+    'g/p/q-3.out',
+    'g/z-4.out',
+    'g/z.out/k.out',
+  ]);
+  t.is(new Set(paths.map(path => path.toLowerCase())).size, names.length);
+  // A name that is what another one is made to.
+  const made = [
+    ...pathsOf(new Map(['a-2', 'a', 'a'].map((name, index) => [index, name]))).values(),
+  ];
+  t.deepEqual(made, ['a-2.out', 'a.out', 'a-2-1.out']);
+  const [long = ''] = pathsOf(new Map([[0, `d/${'é'.repeat(127)}`]])).values();
+  t.true(Buffer.byteLength(long.slice(2)) < 250, long);
+});
+
+test('no node can name itself so that the picture of another is overwritten', t => {
+  const row = (id: string, name: string) => ({
+    nodeId: id.repeat(32),
+    name,
+    label: '',
+    shot: 1,
+    files: [{name: 'x.png', blobId: id.repeat(64), size: 1, collected: true}],
+  });
+  const rows = [row('a', 'cam'), row('c', 'cam-bbbbbbbb'), row('b', 'cam')];
+  const paths = plan({rows} as unknown as CaptureView).map(({path}) => path);
+  t.deepEqual(paths, ['1/cam.png', '1/cam-bbbbbbbb.png', '1/cam-bbbbbbbb-1.png']);
+});
+
+test('what cannot be written is told for what it is', t => {
+  const fault = (code: string) =>
+    cannotWrite('out', Object.assign(new Error(`${code}: no`), {code}));
+  t.is(fault('ENOSPC').message, 'cannot write out: ENOSPC: no');
+  t.is(fault('EISDIR').code, 'VOLLEY_CANNOT_WRITE');
+  t.is(fault('EACCES').message, 'no permission for writing out: EACCES: no');
 });
