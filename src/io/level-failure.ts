@@ -11,6 +11,7 @@ export const DAMAGE_ADVICE =
 
 /** @param error what mkdir, LevelDB's open or fsync of the folder threw */
 export async function openFailure(path: string, error: unknown): Promise<VolleyError> {
+  if (error instanceof VolleyError) return error;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const reason = cause instanceof Error ? cause.message : String(cause);
   switch ((cause as {code?: unknown}).code) {
@@ -45,6 +46,20 @@ async function ioFailure(path: string, reason: string, error: unknown): Promise<
         error,
       );
 }
+
+/**
+ * LevelDB takes a folder without CURRENT for a new one, and removes the tables in it: they would be lost that
+ * `volley recover` saves. It writes CURRENT before the first of these files, so a new store is not meant.
+ */
+export async function checkCurrent(path: string): Promise<void> {
+  const names = await readdir(path);
+  if (names.includes('CURRENT') || !names.some(isOfData)) return;
+  const reason = damageAdvice(path, 'CURRENT is missing, what it belongs to is there');
+  throw new VolleyError('VOLLEY_STORE_DAMAGED', {reason});
+}
+
+/** A table or a log of LevelDB. */
+export const isOfData = (name: string): boolean => /\.(ldb|sst|log)$/.test(name);
 
 /** CURRENT names the file that everything hangs on; LevelDB calls its absence an I/O error. */
 async function namesLostManifest(path: string): Promise<boolean> {

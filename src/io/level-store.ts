@@ -29,7 +29,7 @@ import {MIB} from '../base/units.ts';
 import {HEAD_KEY, type Head} from '../core/journal.ts';
 import {type Op, TABLES, type TableName} from '../core/tables.ts';
 import type {Store} from '../runtime/ports.ts';
-import {DAMAGE_ADVICE, openFailure} from './level-failure.ts';
+import {checkCurrent, DAMAGE_ADVICE, openFailure} from './level-failure.ts';
 import {StoreWitness} from './store-witness.ts';
 
 const FRAME_BYTES = 5;
@@ -90,6 +90,8 @@ async function takePath(path: string): Promise<string> {
   let realPath: string;
   try {
     await mkdir(path, {recursive: true, mode: 0o700});
+    // Not later: `new Level` opens by itself, in the next turn.
+    await checkCurrent(path);
     realPath = await realpath(path);
   } catch (error) {
     throw await openFailure(path, error);

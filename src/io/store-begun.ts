@@ -2,15 +2,16 @@
 // not mounted, is then no reason to begin with nothing: nodes would be strangers and every batch forgotten,
 // without a word.
 
-import {existsSync} from 'node:fs';
+import {existsSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {writeDurably} from './key-files.ts';
+import {isOfData} from './level-failure.ts';
 
 const MARK = 'store.begun';
-/** The file that a LevelDB store is found by. */
-const CURRENT = 'CURRENT';
+/** What a LevelDB store is found by; without CURRENT its opening says more (level-failure.ts). */
+const isOfStore = (name: string): boolean => name === 'CURRENT' || isOfData(name);
 
 /**
  * Before the store is opened.
@@ -20,7 +21,7 @@ const CURRENT = 'CURRENT';
  */
 export function checkStoreIsThere(data: string, mayBeEmpty: boolean): void {
   const store = join(data, 'store');
-  if (mayBeEmpty || !existsSync(join(data, MARK)) || existsSync(join(store, CURRENT))) return;
+  if (mayBeEmpty || !existsSync(join(data, MARK)) || namesIn(store).some(isOfStore)) return;
   throw new VolleyError('VOLLEY_STORE_DAMAGED', {
     reason:
       `${store} is gone, and this master has worked with it. Put the folder back, or a copy of it; ` +
@@ -32,4 +33,12 @@ export function checkStoreIsThere(data: string, mayBeEmpty: boolean): void {
 export function markStoreBegun(data: string, wall: number): void {
   const path = join(data, MARK);
   if (!existsSync(path)) writeDurably(path, toUtf8(`${new Date(wall).toISOString()}\n`), 0o600);
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // the opening says why
+  }
 }

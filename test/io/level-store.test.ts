@@ -250,6 +250,15 @@ test('a store without its manifest, or with a broken CURRENT, is called damaged'
     await broken(folder => writeFile(current(folder), 'MANIFEST-000999\n')),
     'VOLLEY_STORE_DAMAGED',
   );
+  t.is(await broken(folder => rm(current(folder))), 'VOLLEY_STORE_DAMAGED');
+});
+
+test('a store that was only about to be made is made', async t => {
+  const folder = await folderFor(t);
+  await writeFile(join(folder, 'MANIFEST-000001'), '');
+  await writeFile(join(folder, 'LOCK'), '');
+  await (await openLevelStore(folder)).close();
+  t.pass();
 });
 
 test('when the disk is full the commit fails, and so does every later one', async t => {

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {isDeepStrictEqual} from 'node:util';
 import test, {type ExecutionContext} from 'ava';
 import {Prng} from '../../src/base/prng.ts';
 import {decodeCredit} from '../../src/core/tables.ts';
@@ -120,4 +121,27 @@ test('a master comes up from what is rebuilt, ends its batches and pays each vot
   }
   t.true(sum.reopened > 0 && sum.recounted > 0 && sum.ended > 0);
   t.log(JSON.stringify(sum));
+});
+
+test('with CURRENT nothing else is lost', async t => {
+  t.timeout(120_000);
+  const work = folderFor(t);
+  const {rig} = loadedRig({workunits: 600, nodes: 4, rounds: 8, outputBytes: 60});
+  for (const shape of ['log', 'tables', 'both'] as const) {
+    const folder = join(work, shape);
+    await writeStore(folder, rig, shape);
+    const copy = `${folder}-before`;
+    cpSync(folder, copy, {recursive: true});
+    const before = await rowsOf(copy);
+    rmSync(join(folder, 'CURRENT'));
+    const made = await rebuilt(folder);
+    // The journal begins anew, and what a batch counts is counted anew.
+    const kept = (rows: ReadonlyMap<string, Uint8Array> = new Map()) =>
+      [...rows].filter(([key]) => !/^(journal|meta|batch)\//.test(key));
+    const differs = [...new Map([...kept(before), ...kept(made?.rows)]).keys()].filter(
+      key => !isDeepStrictEqual(before.get(key), made?.rows.get(key)),
+    );
+    t.deepEqual(differs, [], shape);
+    t.deepEqual(made?.loss.batches, [], shape);
+  }
 });
