@@ -62,18 +62,27 @@ export async function publishPrepared(data: string, place: Place): Promise<void>
   for (const file of readdirSync(from).sort()) {
     if (!file.endsWith('.app')) continue;
     const blob = new Uint8Array(readFileSync(join(from, file)));
-    const appId = asBlobId(createHash('sha256').update(blob).digest('hex'));
+    const appId = blobIdOf(blob);
     const opened = openSignedApp(place.crypto, place.appKeys, blob);
     if (opened.kind !== 'app') continue;
     const {name, version} = opened.manifest;
     const app = known.get(name);
-    if (app && (app.appId === appId || isOlderVersion(version, app.version))) continue;
-    await place.blobs.put(blob);
+    if (app && app.appId !== appId && isOlderVersion(version, app.version)) continue;
+    // Also of an app that is published: its files may be gone, as after a backup without them.
+    await store(place.blobs, blob);
     const module = join(from, file.replace(/\.app$/, '.wasm'));
-    if (existsSync(module)) await place.blobs.put(new Uint8Array(readFileSync(module)));
+    if (existsSync(module)) await store(place.blobs, new Uint8Array(readFileSync(module)));
+    if (app?.appId === appId) continue;
     const row = appRowOf(appId, opened.manifest, place.wall);
     await place.handle.operator({kind: 'addApp', app: row});
   }
+}
+
+const blobIdOf = (bytes: Uint8Array): BlobId =>
+  asBlobId(createHash('sha256').update(bytes).digest('hex'));
+
+async function store(blobs: BlobStore, bytes: Uint8Array): Promise<void> {
+  if ((await blobs.size(blobIdOf(bytes))) === undefined) await blobs.put(bytes);
 }
 
 type Manifest = Extract<ReturnType<typeof openSignedApp>, {kind: 'app'}>['manifest'];

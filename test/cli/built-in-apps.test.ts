@@ -1,4 +1,4 @@
-import {mkdirSync, writeFileSync} from 'node:fs';
+import {mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test from 'ava';
 import type {BlobId} from '../../src/base/types.ts';
@@ -51,7 +51,7 @@ async function rig() {
     const [first] = published;
     if (first) published.push({...first, version, appId: 'ee'.repeat(32) as BlobId});
   };
-  return {prepare, start, publish, published};
+  return {prepare, start, publish, published, data, blobs};
 }
 
 test('what is prepared is published once', async t => {
@@ -78,4 +78,19 @@ test('what was signed anew under another key is published again', async t => {
   prepare('1.0.0', now);
   t.is((await start()).length, 2);
   t.not(published[0]?.appId, published[1]?.appId);
+});
+
+test('files of a published app that are gone are stored again at the next start', async t => {
+  const {prepare, start, published, data, blobs} = await rig();
+  prepare('1.0.0');
+  writeFileSync(join(data, 'apps', 'primes.wasm'), 'module');
+  await start();
+  const module = await blobs.put(new TextEncoder().encode('module'));
+  const ids = [published[0]?.appId ?? module, module];
+  for (const id of ids) {
+    rmSync(join(data, 'blobs', id.slice(0, 2), id));
+    t.is(await blobs.size(id), undefined);
+  }
+  t.deepEqual(await start(), ['1.0.0']);
+  for (const id of ids) t.not(await blobs.size(id), undefined);
 });
