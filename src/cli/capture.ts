@@ -8,7 +8,7 @@ import type {Target} from '../wire/message.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {grouped, print, printJson} from './output.ts';
+import {grouped, print, printJson, tell} from './output.ts';
 import {ProgressLine} from './progress.ts';
 
 const LEAD_MS = 300;
@@ -54,7 +54,15 @@ async function capture(given: Given): Promise<number> {
     const out = given.text('out');
     if (out !== undefined) await prepareFolder(out);
     const {captureId} = await client.capture({action, args, target, leadMs, shots, intervalMs});
-    return bring(given, client, captureId);
+    try {
+      return await bring(given, client, captureId);
+    } catch (error) {
+      if (error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE')
+        tell(
+          `volley: \`volley capture --again ${captureId}\` brings what nodes fired and will fire`,
+        );
+      throw error;
+    }
   });
 }
 

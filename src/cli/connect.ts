@@ -26,13 +26,21 @@ export async function openClient(given: Given): Promise<OperatorClient> {
   const place = url === undefined ? readMasterPlace(data) : undefined;
   return new OperatorClient({
     url: checkedUrl(url ?? place?.httpUrl ?? DEFAULT_URL),
-    token: VOLLEY_TOKEN ? checkedToken(VOLLEY_TOKEN.trim()) : await tokenIn(data),
+    token: VOLLEY_TOKEN ? checkedToken(VOLLEY_TOKEN.trim()) : await tokenIn(data, url),
   });
 }
 
-async function tokenIn(data: string): Promise<string> {
+/** @param url of a master elsewhere: its folder need not be here */
+async function tokenIn(data: string, url: string | undefined): Promise<string> {
   const {readOperatorToken} = await import('../io/cluster-files.ts');
-  return readOperatorToken(data);
+  try {
+    return readOperatorToken(data);
+  } catch (error) {
+    const isMissing = error instanceof VolleyError && error.code === 'VOLLEY_NOT_INITIALIZED';
+    if (!isMissing || url === undefined) throw error;
+    const reason = `${url} wants an operator token: set VOLLEY_TOKEN to one that \`volley access add\` makes there`;
+    throw new VolleyError('VOLLEY_USAGE', {reason}, error);
+  }
 }
 
 /** It is said here, because a header cannot carry everything that an environment can. */

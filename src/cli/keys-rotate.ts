@@ -47,6 +47,9 @@ const MEANING: Readonly<Record<WhichKey, readonly string[]>> = {
   ],
 };
 
+/** The number has 32 bits: above this many are left for all rotations to come. */
+const AFTER_MAX = 2 ** 31;
+
 async function rotate(given: Given): Promise<undefined> {
   const data = await masterDirectory(given);
   const {ROTATIONS, rotateKeys} = await import('../io/key-rotation.ts');
@@ -60,7 +63,7 @@ async function rotate(given: Given): Promise<undefined> {
   openCluster(data); // before anybody is asked for a passphrase
   const vault = given.text('vault') ?? vaultPath(data);
   const passphrase = await passphraseFor(given, vault);
-  const after = given.whole('after', 1, 2 ** 32 - 2) ?? 0;
+  const after = given.whole('after', 1, AFTER_MAX) ?? 0;
   const crypto = new NodeCrypto();
   const done = await rotateKeys(which, crypto, {
     dir: data,

@@ -160,7 +160,8 @@ export class BlobStore {
       return (await stat(this.#pathOf(blobId))).size;
     } catch (error) {
       const failure = this.#readFailure(blobId, error);
-      if (failure.code === 'VOLLEY_UNKNOWN_BLOB') return undefined;
+      if (failure instanceof VolleyError && failure.code === 'VOLLEY_UNKNOWN_BLOB')
+        return undefined;
       throw failure;
     }
   }
@@ -224,13 +225,14 @@ export class BlobStore {
   }
 
   /** What the disk answered, in our words; one that fails is told. */
-  #failure(error: unknown): VolleyError {
+  #failure(error: unknown): unknown {
+    if (!(error instanceof VolleyError) && !isFromDisk(error)) return error; // a bug, not a failing disk
     const failure = diskFailure(this.#dir, error);
     if (failure.code === 'VOLLEY_STORE_FAILED') this.#onFailure(failure);
     return failure;
   }
 
-  #readFailure(blobId: BlobId, error: unknown): VolleyError {
+  #readFailure(blobId: BlobId, error: unknown): unknown {
     return (error as NodeJS.ErrnoException).code === 'ENOENT'
       ? new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: blobId}, error)
       : this.#failure(error);
@@ -272,6 +274,9 @@ async function syncFolder(path: string): Promise<void> {
 
 const damaged = (blobId: BlobId, reason: string): VolleyError =>
   new VolleyError('VOLLEY_STORE_DAMAGED', {reason: `blob ${blobId}: ${reason}`});
+
+/** What the system says: it names its call. */
+const isFromDisk = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
 
 function diskFailure(dir: string, error: unknown): VolleyError {
   if (error instanceof VolleyError) return error;

@@ -74,7 +74,10 @@ export function readNodeConfig(dir: string): NodeConfig {
   const path = nodeConfigPath(dir);
   const bytes = readConfigFile(path);
   if (bytes === undefined) return parseNodeConfig('{}', path);
-  return parseNodeConfig(fromUtf8(bytes) ?? '', path);
+  const text = fromUtf8(bytes);
+  if (text === undefined)
+    throw new VolleyError('VOLLEY_BAD_CONFIG', {path, reason: 'it is not text in UTF-8'});
+  return parseNodeConfig(text, path);
 }
 
 function readConfigFile(path: string): Uint8Array | undefined {

@@ -41,6 +41,8 @@ const SECRETS = ['master.keys', 'operator.token', 'offline.vault', 'node.keys', 
 export function checkFiles(data: string): Check[] {
   if (!existsSync(data))
     return [{what: 'files', state: 'warn', text: `there is no folder ${data}`}];
+  if (!SECRETS.some(name => existsSync(join(data, name))))
+    return [{what: 'files', state: 'warn', text: `${data} is no folder of a master or a node`}];
   const bad: Check[] = [];
   for (const path of [data, ...SECRETS.map(name => join(data, name))]) {
     if (!existsSync(path)) continue;

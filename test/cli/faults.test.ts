@@ -137,6 +137,14 @@ test.serial('no master: one line with its address', async t => {
   );
 });
 
+test.serial('a master elsewhere and no token: what to set, and where it comes from', async t => {
+  const {data, ports} = await newCluster(t);
+  const url = `http://${HOST}:${ports.httpPort}`;
+  const {code, stderr} = await volley(['nodes', '--data', `${data}-none`, '--url', url]);
+  t.is(code, 2);
+  t.regex(stderr, /wants an operator token: set VOLLEY_TOKEN .*`volley access add`/);
+});
+
 test.serial('a foreign operator token is refused', async t => {
   const cluster = await newCluster(t);
   const master = start(t, ['master', ...masterFlags(cluster)]);

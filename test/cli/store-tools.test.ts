@@ -117,6 +117,12 @@ test('the store of a node is mended by the same commands', async t => {
   t.like(JSON.parse(stdout), {role: 'node', whole: false, applied: true});
 });
 
+test('a folder of something else is not called good', async t => {
+  const dir = await temporaryFolder(t);
+  const {stdout} = await volley(['doctor', '--data', dir]);
+  t.regex(stdout, /is no folder of a master or a node/);
+});
+
 test('flags that are not there and folders that are none are refused with 2', async t => {
   const {data} = await masterFolder(t);
   const dir = await temporaryFolder(t);

@@ -126,6 +126,18 @@ test('when the sender breaks off, his error comes out and nothing stays', async 
   t.deepEqual(await leftovers(folder), []);
 });
 
+test('a bug of a caller is no failing disk', async t => {
+  const folder = await folderFor(t);
+  const failures: unknown[] = [];
+  const blobs = await openBlobStore(folder, failure => failures.push(failure));
+  async function* objects(): AsyncGenerator<Uint8Array> {
+    yield {length: 3} as never;
+  }
+  await t.throwsAsync(blobs.putStream(objects()), {instanceOf: TypeError});
+  t.deepEqual(failures, []);
+  t.deepEqual(await leftovers(folder), []);
+});
+
 test('what a crash left half written is removed at open', async t => {
   const folder = await folderFor(t);
   await mkdir(join(folder, 'tmp'));

@@ -113,6 +113,13 @@ test('what is not JSON is refused with the place', t => {
   t.regex(error.message, /node\.json: .*JSON/);
 });
 
+test('what is not UTF-8 is called that', t => {
+  const dir = mkdtempSync(join(tmpdir(), 'volley-config-'));
+  t.teardown(() => rm(dir, {recursive: true, force: true}));
+  writeFileSync(join(dir, 'node.json'), Buffer.from([0x7b, 0xff, 0x7d]), {mode: 0o600});
+  t.throws(() => readNodeConfig(dir), {code: 'VOLLEY_BAD_CONFIG', message: /is not text in UTF-8/});
+});
+
 test('a file that others can write is refused, since it names commands', t => {
   const dir = mkdtempSync(join(tmpdir(), 'volley-config-'));
   t.teardown(() => rm(dir, {recursive: true, force: true}));
