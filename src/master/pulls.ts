@@ -34,6 +34,7 @@ export class Pulls {
   }
 
   onPull(node: NodeState, pull: Pull, now: Now): void {
+    if (isLate(node, pull)) return;
     this.#recall.onPull(node, pull, now);
     const closed = this.#renew(node, pull, now);
     node.load = pull.load;
@@ -124,6 +125,13 @@ export class Pulls {
     return {index: workunit.index, replicaNo, proof, input: workunit.input};
   }
 }
+
+/**
+ * A question from before the last one, overtaken on its way: an answer to it would be kept in place of the one that
+ * the node waits for. Nonces of one start of a node count up, past 2^32 they begin at 0 again.
+ */
+const isLate = ({lastPull}: NodeState, {nonce}: Pull): boolean =>
+  lastPull !== undefined && ((nonce - lastPull.nonce) | 0) < 0;
 
 const renewedTo = ({lastAt}: Replica, at: MonoMs): MonoMs => (at < lastAt ? at : lastAt);
 

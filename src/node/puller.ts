@@ -29,6 +29,8 @@ type Asked = {
   waitMs: number;
   retryAt: MonoMs;
   readonly parts: Set<number>;
+  /** In how many parts the answer comes; 0 = none has come. */
+  partCount: number;
 };
 
 export class Puller {
@@ -101,7 +103,12 @@ export class Puller {
   /** false = a repeat, or the answer to another question. */
   onAssign(assign: Assign, now: MonoMs): boolean {
     const asked = this.#asked;
-    if (asked?.pull.nonce !== assign.nonce || asked.parts.has(assign.part)) return false;
+    if (asked?.pull.nonce !== assign.nonce) return false;
+    if (asked.partCount !== assign.parts) {
+      asked.partCount = assign.parts; // the master has forgotten its answer and gives another one
+      asked.parts.clear();
+    }
+    if (asked.parts.has(assign.part)) return false;
     asked.parts.add(assign.part);
     // The cluster may have grown since Welcome, and with it the time between heartbeats.
     if (assign.waitMs > 0) this.#heartbeatMs = assign.waitMs;
@@ -148,7 +155,14 @@ export class Puller {
       groupKeyId: this.groupKeyId,
     };
     this.#woken = false;
-    this.#asked = {pull, askedAt: undefined, waitMs: 0, retryAt: now, parts: new Set()};
+    this.#asked = {
+      pull,
+      askedAt: undefined,
+      waitMs: 0,
+      retryAt: now,
+      parts: new Set(),
+      partCount: 0,
+    };
     return this.#repeat(this.#asked, now);
   }
 

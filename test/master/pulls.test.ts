@@ -28,6 +28,29 @@ test('a repeat of a pull gets the same leases, and nothing more is handed out', 
   t.is(batchOf(rig, id).out, 4);
 });
 
+test('a pull of before, overtaken on its way, changes nothing of the answer to the last one', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({}, RANGE);
+  const a = rig.node('a');
+  const early = rig.pullOf(a, 1);
+  const pull = rig.pullOf(a, 4);
+  const first = assignsOf(rig.says(a, pull), a);
+  t.deepEqual(assignsOf(rig.says(a, early), a), []);
+  t.deepEqual(assignsOf(rig.says(a, pull), a), first);
+  t.is(batchOf(rig, id).out, 4);
+});
+
+test('numbers of pulls go on from 0 after the last', t => {
+  const rig = MasterRig.ready();
+  rig.submit({}, RANGE);
+  const a = rig.node('a');
+  const last = {...rig.pullOf(a, 1), nonce: 2 ** 32 - 1} as ReturnType<typeof rig.pullOf>;
+  const next = {...rig.pullOf(a, 1), nonce: 0} as typeof last;
+  t.is(assignsOf(rig.says(a, last), a).length, 1);
+  t.is(assignsOf(rig.says(a, next), a).length, 1);
+  t.is(assignsOf(rig.says(a, last), a).length, 0);
+});
+
 test('the next pull gets other leases', t => {
   const rig = MasterRig.ready();
   rig.submit({}, RANGE);

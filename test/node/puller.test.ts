@@ -55,6 +55,18 @@ test('a question without an answer is asked again in the next session, not anoth
   t.not(other, pull?.nonce, 'another life of the master gave no such answer');
 });
 
+test('an answer in other parts than the one begun is taken whole', t => {
+  const puller = new Puller(new Prng(1));
+  const slots = new Slots(1);
+  puller.begin(1_000, 1, NOW);
+  const nonce = puller.next(slots, 1, false, 0, NOW)?.nonce ?? 0;
+  t.true(puller.onAssign({...nothing(nonce, 1_000), part: 0, parts: 2}, NOW));
+  t.false(puller.onAssign({...nothing(nonce, 1_000), part: 0, parts: 2}, NOW));
+  t.true(puller.onAssign(nothing(nonce, 1_000), NOW), 'the master has forgotten the first');
+  const later = addMono(NOW, 2_000);
+  t.not(puller.next(slots, 1, false, 0, later)?.nonce ?? nonce, nonce);
+});
+
 /** Asks from NOW on and is never answered. */
 function unanswered(puller: Puller, ms: number, onMs: (at: number) => void = () => {}): number {
   const slots = new Slots(1);
