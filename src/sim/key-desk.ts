@@ -102,6 +102,12 @@ export class KeyDesk {
     master.folder.trust = vault.files;
   }
 
+  /** A backup was put back. After the heal not even an old one stays: perhaps no node is left that could tell. */
+  putBack(): void {
+    const {master, vault} = this.#parts;
+    if (this.#calm) master.folder.trust = vault.files;
+  }
+
   #later(meanMs: number, act: () => void): void {
     const {fabric, dice} = this.#parts;
     const ms = (this.#calm ? SOON_MS : meanMs) * exponential(dice);

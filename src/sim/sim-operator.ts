@@ -166,6 +166,7 @@ export class SimOperator {
 
   /** An old backup: what it does not know is asked for again, but no picture is taken twice. */
   rolledBack(): void {
+    this.desk?.putBack();
     for (const task of this.#tasks) if (!task.once) Object.assign(task, {done: false, askedAt: -1});
     for (const [name, batchId] of this.#promised) {
       const row = this.#master.store.disk.get('batch', batchKey(batchId));
