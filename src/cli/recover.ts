@@ -82,7 +82,7 @@ type Mended = {readonly loss: Loss; readonly badReports: ReadonlySet<string>};
 
 async function mendMaster(saved: Salvaged, wall: number): Promise<Mended> {
   const {MasterSalvage} = await import('../master/salvage.ts');
-  const salvage = new MasterSalvage(saved.tables, saved.damaged);
+  const salvage = new MasterSalvage(saved);
   for await (const rows of saved.reports())
     for (const [key, payload] of rows) salvage.report(key, payload);
   const loss = salvage.mend(wall, saved.lastGood.journalNo);

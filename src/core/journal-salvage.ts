@@ -31,6 +31,11 @@ export type Readable = {
   /** Without `journal`, meta/head and meta/base. Rows that are in `damaged` may be there in an older form. */
   readonly tables: Tables;
   readonly damaged: ReadonlySet<string>;
+  /**
+   * Commits are missing that others follow: any row may be older than another one, and nothing tells. Of a lost tail
+   * no row is.
+   */
+  readonly hasGaps: boolean;
   readonly lastGood: Head;
 };
 
@@ -56,6 +61,7 @@ export class SalvagePasses {
   /** Those of them that were deleted and came back. */
   readonly #deleted = new Set<string>();
   #firstLost: number;
+  #hasGaps = false;
 
   /**
    * @param isWhole the journal is: a row that it does not know was deleted
@@ -74,6 +80,7 @@ export class SalvagePasses {
     if (!row) return;
     // The rows without a gap from the base on: the first that is not among them is lost.
     if (row.journalNo === this.#firstLost) this.#firstLost += 1;
+    else this.#hasGaps = true;
     for (const {rowKey, digest} of row.claims)
       if (digest === undefined) this.#claims.delete(rowKey);
       else this.#claims.set(rowKey, {digest, journalNo: row.journalNo, isThere: false});
@@ -123,6 +130,10 @@ export class SalvagePasses {
     return this.#damaged;
   }
 
+  get hasGaps(): boolean {
+    return this.#hasGaps;
+  }
+
   /** Key of the row of `journal` that `lastGood` wants to see. */
   get lastGoodKey(): string {
     return journalKey(Math.max(0, this.#firstLost - 1));
@@ -169,7 +180,7 @@ export class JournalSalvage {
     for (const row of kept) if (!passes.isDeleted(row.rowKey)) place(tables, row);
     const last = this.#journal.get(passes.lastGoodKey);
     const lastGood = passes.lastGood(last && journalRowOf(last) ? last.payload : undefined);
-    return {tables, damaged: passes.damaged, lastGood};
+    return {tables, damaged: passes.damaged, hasGaps: passes.hasGaps, lastGood};
   }
 }
 

@@ -83,7 +83,8 @@ async function read(
     for (const key of rows.keys()) if (passes.isDeleted(`${table}/${key}`)) rows.delete(key);
   const last = await store.get('journal', passes.lastGoodKey).catch(() => undefined);
   const reports = () => reportsOf(store, passes);
-  return {tables, reports, damaged: passes.damaged, lastGood: passes.lastGood(last)};
+  const {damaged, hasGaps} = passes;
+  return {tables, reports, damaged, hasGaps, lastGood: passes.lastGood(last)};
 }
 
 /** As far as LevelDB reads; what it cannot read is among the damages. */

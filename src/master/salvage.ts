@@ -6,7 +6,8 @@
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
 //           a batch whose row is lost leaves a tombstone: its number must not be given again
 //   check   what was to be checked again is looked up anew: nodes that were revoked are listed once more
-//   credit  when anything was lost: counted anew from the reports, in the order in which they came
+//   credit  when anything was lost, or may be older than a page: counted anew from the reports, in the order in which
+//           they came
 //   meta    `recovered` tells nodes which of their receipts are void
 //   epoch   well above the newest one that is known: the row may be an old one
 //
@@ -16,7 +17,7 @@
 import {hex32} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import {asBatchId, asNodeId, type BatchId, type NodeId} from '../base/types.ts';
-import type {Tables} from '../core/journal-salvage.ts';
+import type {Readable, Tables} from '../core/journal-salvage.ts';
 import {
   type BatchRow,
   batchKey,
@@ -78,6 +79,7 @@ type Pages = Map<number, Map<number, Decision>>;
 export class MasterSalvage {
   readonly #tables: Tables;
   readonly #damaged: ReadonlySet<string>;
+  readonly #hasGaps: boolean;
   readonly #rows: {rowKey: string; reason: string}[] = [];
   readonly #losses: BatchLoss[] = [];
   readonly #recount = new Recount((batchId, index) => this.#decidedOf(batchId, index));
@@ -93,14 +95,11 @@ export class MasterSalvage {
   readonly #revoked = new Set<string>();
   #lastReportNo = 0;
 
-  /**
-   * @param tables what could be read and is not known to be wrong; changed by `mend`. Reports may be among them,
-   *   or be told by `report`
-   * @param damaged rows (`table/key`) that are missing, unreadable or out of date
-   */
-  constructor(tables: Tables, damaged: ReadonlySet<string>) {
+  /** @param readable its tables are changed by `mend`; reports may be among them, or be told by `report` */
+  constructor({tables, damaged, hasGaps}: Omit<Readable, 'lastGood'>) {
     this.#tables = tables;
     this.#damaged = damaged;
+    this.#hasGaps = hasGaps;
     for (const value of this.#table('batch').values()) {
       const row = attempt(() => jsonRow<BatchRow>(value));
       if (row) this.#known.set(row.id, row);
@@ -158,8 +157,8 @@ export class MasterSalvage {
     this.#checks();
     for (const row of this.#batches().values()) this.#mendBatch(row, wall);
     this.#shots();
-    const creditLost = [...this.#damaged].some(rowKey => rowKey.startsWith('credit/'));
-    const recounted = creditLost || this.#losses.length > 0;
+    const isOlder = this.#hasGaps || [...this.#damaged].some(key => /^(credit|page)\//.test(key));
+    const recounted = isOlder || this.#losses.length > 0;
     if (recounted) this.#giveCredit(this.#recount.credits);
     // Who voted for what is open again may have its receipt for long: the vote went when it was decided.
     const isReopened = this.#losses.some(({reopened}) => reopened !== undefined);

@@ -44,8 +44,9 @@ export class Recovery {
     if (master.store.disk.damage === undefined) return this.#parts.operator.desk?.refused();
     this.recovered += 1;
     if (dice.chance(0.3) && backups.restore()) return;
-    const {tables, damaged, lastGood} = salvage(master.store.disk, fabric.crypto);
-    const loss = new MasterSalvage(tables, damaged).mend(fabric.timeline.now, lastGood.journalNo);
+    const readable = salvage(master.store.disk, fabric.crypto);
+    const {tables, lastGood} = readable;
+    const loss = new MasterSalvage(readable).mend(fabric.timeline.now, lastGood.journalNo);
     const rows = rebuilt(tables, lastGood, fabric.crypto);
     master.store.disk.restore(rows);
     const {model, credit, head} = modelOf(rows);

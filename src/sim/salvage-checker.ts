@@ -1,4 +1,4 @@
-// S1 and S13 after `volley recover`: what is kept is true, and whatever was durable or acknowledged and is gone is
+// S1, S8 and S13 after `volley recover`: what is kept is true, and whatever was durable or acknowledged and is gone is
 // declared lost, either by name (a workunit that is open again, a batch that is lost) or by number: a commit behind
 // the end of what is good of the journal, so that every node which holds a receipt for it says it again.
 
@@ -65,6 +65,21 @@ export function checkSalvage(
       journalNo > lastGood || model.revoked.has(nodeId) || model.hasEnded(batchOf(key));
     const story = `${nameOf(key)} of ${nodeId}, receipt ${journalNo}, is lost without a word`;
     holds(isKept || isTold, 'S1', () => `${story}; the journal is good to ${lastGood}`);
+  }
+  checkCredit(model);
+}
+
+/** Whose result is canonical was paid for it. */
+function checkCredit({decisions, reports, credits}: Model): void {
+  const named = new Map<NodeId, number>();
+  for (const decided of decisions.values()) {
+    const nodeId = decided.kind === 'done' ? reports.get(decided.reportNo)?.nodeId : undefined;
+    if (nodeId !== undefined) named.set(nodeId, (named.get(nodeId) ?? 0) + 1);
+  }
+  for (const [nodeId, count] of named) {
+    const {validated = 0} = credits.get(nodeId) ?? {};
+    const story = `node ${nodeId} has credit for ${validated} results, ${count} of it are canonical`;
+    holds(validated >= count, 'S8', () => story);
   }
 }
 

@@ -75,6 +75,19 @@ test('a row that was deleted and written again is there', t => {
   t.deepEqual(nodesOf(salvaged(rows, false)), ['a', 'c']);
 });
 
+test('commits that are lost before others are a gap, a lost tail and lost rows are none', t => {
+  const commits = [[node('a', '1')], [node('b', '2')], [node('c', '3')]];
+  const rows = stored(...commits);
+  const without = (...keys: string[]) =>
+    new Map([...rows].filter(([rowKey]) => !keys.includes(rowKey)));
+  t.false(salvaged(rows, true).hasGaps);
+  t.false(salvaged(without('node/b'), true).hasGaps);
+  t.false(salvaged(without(journal(3), 'node/c'), false).hasGaps);
+  t.true(salvaged(without(journal(2)), false).hasGaps);
+  t.true(salvaged(without(journal(1), journal(2)), false).hasGaps);
+  t.true(salvaged(rows, false, journal(2)).hasGaps);
+});
+
 test('a new store begins behind what was good, and claims every row', t => {
   const {tables, lastGood} = salvaged(stored([node('a', '1')], [node('b', '2')]), true);
   const rows = new Map<string, Uint8Array>();
@@ -85,6 +98,7 @@ test('a new store begins behind what was good, and claims every row', t => {
   const again = salvaged(rows, true);
   t.deepEqual(nodesOf(again), ['a', 'b']);
   t.is(again.damaged.size, 0);
+  t.false(again.hasGaps, 'it begins at its base');
   t.is(again.lastGood.journalNo, 3);
 });
 

@@ -69,7 +69,7 @@ async function rebuilt(folder: string) {
   const made = `${folder}-made`;
   try {
     if (saved.damages.length === 0) return undefined;
-    const salvage = new MasterSalvage(saved.tables, saved.damaged);
+    const salvage = new MasterSalvage(saved);
     for await (const rows of saved.reports()) for (const row of rows) salvage.report(...row);
     const loss = salvage.mend(1_000, saved.lastGood.journalNo);
     await writeNew(made, {...saved, badReports: salvage.badReports}, saved.lastGood, crypto);

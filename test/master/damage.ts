@@ -15,10 +15,10 @@ export const rangeOf = (count: number) =>
   ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
 
 /** The reports are told one by one, as from a disk. */
-export function mendTables(tables: Tables, damaged: readonly string[]): Loss {
+export function mendTables(tables: Tables, damaged: readonly string[], hasGaps = false): Loss {
   const reports = tables.get('report') ?? new Map<string, Uint8Array>();
   tables.delete('report');
-  const salvage = new MasterSalvage(tables, new Set(damaged));
+  const salvage = new MasterSalvage({tables, damaged: new Set(damaged), hasGaps});
   for (const [key, value] of reports) salvage.report(key, value);
   const loss = salvage.mend(WALL, 7);
   for (const key of salvage.badReports) reports.delete(key);
@@ -26,11 +26,17 @@ export function mendTables(tables: Tables, damaged: readonly string[]): Loss {
   return loss;
 }
 
-/** What a rig has saved, without the damaged rows, put right; and a master that came up from it. */
+/**
+ * What a rig has saved, without the damaged rows, put right; and a master that came up from it.
+ * @param older rows that are there and known to be out of date
+ * @param hasGaps commits in the middle are lost
+ */
 export function mend(
   rig: MasterRig,
   damaged: readonly string[] = [],
   wrong: readonly string[] = [],
+  older: readonly string[] = [],
+  hasGaps = false,
 ) {
   const tables: Tables = new Map();
   for (const table of Object.keys(TABLES) as TableName[])
@@ -41,7 +47,7 @@ export function mend(
   };
   for (const rowKey of damaged) place(rowKey).rows.delete(place(rowKey).key);
   for (const rowKey of wrong) place(rowKey).rows.set(place(rowKey).key, CUT);
-  const loss = mendTables(tables, damaged);
+  const loss = mendTables(tables, [...damaged, ...older], hasGaps);
   const rows = new Map<string, Uint8Array>();
   for (const [table, own] of tables)
     for (const [key, value] of own) rows.set(`${table}/${key}`, value);

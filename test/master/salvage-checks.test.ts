@@ -1,8 +1,8 @@
 import test from 'ava';
 import type {Tables} from '../../src/core/journal-salvage.ts';
-import {TABLES, type TableName} from '../../src/core/tables.ts';
+import {decodeCredit, encodeCredit, TABLES, type TableName} from '../../src/core/tables.ts';
 import {MasterSalvage} from '../../src/master/salvage.ts';
-import {mendTables} from './damage.ts';
+import {BAD, decided, keyOf, mend, mendTables} from './damage.ts';
 import {computedBy, Desk, rangeOf} from './desk.ts';
 import {creditOf} from './look.ts';
 import {MasterRig} from './rig.ts';
@@ -14,7 +14,10 @@ function mended(rig: MasterRig, check: string) {
   for (const table of Object.keys(TABLES) as TableName[])
     tables.set(table, new Map(rig.scan(table)));
   tables.get('check')?.set(check, Uint8Array.of(200));
-  const loss = new MasterSalvage(tables, new Set()).mend(rig.now.wall, 1);
+  const loss = new MasterSalvage({tables, damaged: new Set(), hasGaps: false}).mend(
+    rig.now.wall,
+    1,
+  );
   const rows = new Map<string, Uint8Array>();
   for (const [table, own] of tables)
     for (const [key, value] of own) rows.set(`${table}/${key}`, value);
@@ -58,4 +61,22 @@ test('nodes whose rows are lost or out of date are named, unless they are revoke
   );
   t.deepEqual(doubtfulNodes, [lost.id, old.id].sort());
   t.false(doubtfulNodes.includes(kept.id));
+});
+
+test('credit that may be older than a page is counted anew, and can be taken back', t => {
+  const {rig, a} = decided(6);
+  const key = `credit/${a.id}`;
+  const [page, now] = [keyOf(rig, 'page'), decodeCredit(rig.rows.get(key) ?? BAD)];
+  t.is(now.validated, 6);
+  rig.rows.set(key, encodeCredit({...now, validated: 4, credit: 4}));
+  t.false(mend(rig).loss.recounted, 'it is not known to be older');
+  for (const made of [mend(rig, [], [], [page]), mend(rig, [], [], [], true)]) {
+    t.true(made.loss.recounted);
+    t.deepEqual(made.loss.batches, []);
+    t.deepEqual(decodeCredit(made.rows.get(key) ?? BAD), now);
+    const desk = new Desk(made.next);
+    desk.revoke(a);
+    desk.answerAll();
+    t.like(creditOf(made.next, a), {validated: 0, credit: 0});
+  }
 });

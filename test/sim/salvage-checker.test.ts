@@ -2,6 +2,7 @@
 
 import test, {type ExecutionContext} from 'ava';
 import {asBatchId, asNodeId} from '../../src/base/types.ts';
+import {NO_CREDIT} from '../../src/core/tables.ts';
 import type {Loss} from '../../src/master/salvage.ts';
 import {SimFailure} from '../../src/sim/fabric.ts';
 import {type Decided, Model, workunitKey} from '../../src/sim/model.ts';
@@ -90,4 +91,13 @@ test('P4: a result that was taken out may be back where that is lost, undone or 
   t.notThrows(() => check(after, 10, done(4), {...NO_LOSS, doubtfulNodes: [NODE]}));
   after.revoked.add(NODE);
   t.notThrows(() => check(after, 10), 'it will be listed again');
+});
+
+test('S8: whose result is canonical has credit for it', t => {
+  const model = modelWith([[KEY, done(3)]]);
+  model.reports.set(3, {nodeId: NODE, items: []});
+  const check = (): void => checkSalvage(model, salvagedAs(model, NO_LOSS), new Map(), []);
+  speaks(t, 'S8', /has credit for 0 results, 1 of it are canonical/, check);
+  model.credits.set(NODE, {...NO_CREDIT, validated: 1, credit: 1});
+  t.notThrows(check);
 });
