@@ -63,6 +63,7 @@ test.serial('a node follows new master keys, and the old ones command nobody any
   const flags = masterFlags(cluster);
   const master = start(t, ['master', ...flags]);
   await until(async () => joins(node) === 2, 'the node joining under the new keys');
+  await master.says('volley node --join'); // nodes come before the operator interface listens
   const batch = ['batch', 'submit', 'echo', '--range', '1..2', '--quorum', 1, '--wait'];
   const done = await volley([...batch, '--data', data]);
   t.is(done.code, 0, done.stderr);
