@@ -114,23 +114,28 @@ export class AppChecker {
 
   masterDurable(ops: readonly Op[]): void {
     if (!this.#vault) return;
-    const before = new Map(this.#apps);
-    for (const op of ops)
-      if (op.table === 'app' && op.type === 'put')
-        this.#apps.set(op.key, (decodeJson(op.value) as AppRow).appId);
+    const newest = new Map([...this.#apps].map(([name, appId]) => [name, [appId]]));
+    for (const op of ops) {
+      if (op.table !== 'app' || op.type !== 'put') continue;
+      const {appId} = decodeJson(op.value) as AppRow;
+      this.#apps.set(op.key, appId);
+      newest.set(op.key, [...(newest.get(op.key) ?? []), appId]);
+    }
     for (const op of ops)
       if (op.table === 'batch' && op.type === 'put')
-        this.#batch(op.key, decodeJson(op.value) as BatchRow, before);
+        this.#batch(op.key, decodeJson(op.value) as BatchRow, newest);
   }
 
-  #batch(key: string, {appId, appName}: BatchRow, before: ReadonlyMap<string, BlobId>): void {
+  /** @param newest apps that were the newest of their name at some moment of this commit */
+  #batch(
+    key: string,
+    {appId, appName}: BatchRow,
+    newest: ReadonlyMap<string, readonly BlobId[]>,
+  ): void {
     const known = this.#batches.get(key);
     this.#batches.set(key, appId);
-    // Submitted and published in one commit: either may have been first.
     const fits =
-      known === undefined
-        ? appId === this.#apps.get(appName) || appId === before.get(appName)
-        : appId === known;
+      known === undefined ? (newest.get(appName)?.includes(appId) ?? false) : appId === known;
     const story = () => `batch ${Number(key)} gets ${appId.slice(0, 8)}, not the newest ${appName}`;
     holds(fits, 'S14', story);
   }
