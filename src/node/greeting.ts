@@ -20,6 +20,8 @@ type Greeted = {
   retryMs: number;
   said: number;
   sentAt: MonoMs | undefined;
+  /** The clock stood still since a Hello of this session was sent: its Welcome may be from before that. */
+  isUntimed: boolean;
 };
 
 export class Greeting {
@@ -39,7 +41,11 @@ export class Greeting {
     const {identity, staticKey} = this.#config;
     const bound = concat(handshakeHash, staticKey);
     const binding = this.#crypto.sign(identity.secretKey, 'bind', bound);
-    this.#greeted = {peer, binding, nextAt: now, retryMs: RETRY_MS_MIN, said: 0, sentAt: undefined};
+    this.#greeted = {
+      ...{peer, binding, nextAt: now, retryMs: RETRY_MS_MIN, said: 0},
+      sentAt: undefined,
+      isUntimed: false,
+    };
   }
 
   /** What comes of that session from now on is late. */
@@ -53,8 +59,8 @@ export class Greeting {
 
   /**
    * Hello needs no repeat; when it was sent first. Whichever Hello this Welcome answers, the master wrote
-   * it after that instant: a sample of the clock with a true bound, so that a welcomed node always knows
-   * whether a command is past its time to live.
+   * it after that instant: a sample of the clock with a true bound, so that a welcomed node knows whether a
+   * command is past its time to live. undefined = the clock stood still since: the first probe will tell.
    */
   welcomed(): MonoMs | undefined {
     this.#refusedFor = '';
@@ -62,9 +68,11 @@ export class Greeting {
     return this.#greeted?.sentAt;
   }
 
-  /** The clock stood still: a sample from before would be wrong. */
+  /** The clock stood still: a sample from before would be wrong, and so would one of a Welcome that was on its way. */
   forgetSent(): void {
-    if (this.#greeted) this.#greeted.sentAt = undefined;
+    if (!this.#greeted || this.#greeted.said === 0) return;
+    this.#greeted.sentAt = undefined;
+    this.#greeted.isUntimed = true;
   }
 
   /** Says Hello once more in the same session: what it tells has changed, or what its Welcome told. */
@@ -98,7 +106,7 @@ export class Greeting {
   ): {readonly to: PeerId; readonly message: Hello} | undefined {
     const greeted = this.#greeted;
     if (!greeted || greeted.nextAt > now) return undefined;
-    greeted.sentAt ??= now;
+    if (!greeted.isUntimed) greeted.sentAt ??= now;
     greeted.nextAt = addMono(now, this.#prng.jitter(greeted.retryMs));
     greeted.said += 1;
     const restMs = greeted.said < LIVELY_HELLOS ? RETRY_MS_LIVELY : RETRY_MS_MAX;

@@ -34,6 +34,19 @@ test('a node that slept fires nothing until it has asked for the time again', t 
   t.true(sent(rig.pass(1_000), 'timeProbe').length > 0, 'it asks');
 });
 
+test('a Welcome that was on its way through the sleep is not a sample', t => {
+  const rig = new NodeRig();
+  t.is(sent(rig.link(), 'hello').length, 1);
+  const welcome = rig.welcome();
+  rig.wallStepMs += 30_000;
+  const hellos = sent(rig.pass(1_000), 'hello');
+  t.true(hellos.length > 0, 'it asks again');
+  rig.hears(welcome); // the master wrote it before that
+  t.true(rig.core.welcomed);
+  t.false(rig.core.clock.known);
+  t.true(sent(rig.pass(100), 'timeProbe').length > 0, 'it asks for the time');
+});
+
 test('an answer to a question from before the sleep is not a sample', t => {
   const rig = NodeRig.joined();
   const probe = sent(rig.pass(20_000), 'timeProbe').at(-1);
