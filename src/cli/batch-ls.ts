@@ -1,6 +1,7 @@
 // `volley batch ls`.
 
 import type {BatchView} from '../core/views.ts';
+import {conditionOf} from './batch-suspend.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {ago, grouped, percent, print, printJson, safe} from './output.ts';
@@ -38,7 +39,7 @@ const rowOf = (batch: BatchView): string[] => [
   String(batch.id),
   safe(batch.name, 24),
   safe(batch.appName, 24),
-  batch.state,
+  conditionOf(batch),
   percent(batch.done + batch.failed, batch.count),
   grouped(batch.count),
   grouped(batch.failed),

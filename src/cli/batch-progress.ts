@@ -33,7 +33,22 @@ export async function* batchStates(
       const lost = error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE';
       if (!lost || performance.now() - heardAt > PATIENCE_MS) throw error;
       await sleep(RETRY_MS);
+      last = await again(client, batchId, last);
     }
+  }
+}
+
+/** The batch as it is now; the one before when the master is still away. Throws when it was deleted. */
+async function again(
+  client: OperatorClient,
+  batchId: BatchId,
+  before: BatchView,
+): Promise<BatchView> {
+  try {
+    return await client.batch(batchId);
+  } catch (error) {
+    if (error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE') return before;
+    throw error;
   }
 }
 

@@ -3,11 +3,13 @@
 import {assertNever} from '../base/assert.ts';
 import {asBatchId} from '../base/types.ts';
 import type {Compare} from '../core/compare.ts';
+import type {Mark} from '../core/operator-rows.ts';
 import type {InputSource} from '../core/tables.ts';
 import type {BatchView} from '../core/views.ts';
+import {conditionOf} from './batch-suspend.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {grouped, instant, percent, print, printJson, safe} from './output.ts';
+import {ago, grouped, instant, percent, print, printJson, safe} from './output.ts';
 
 export const batchShowCommand: CommandSpec = {
   name: 'batch show',
@@ -29,7 +31,8 @@ async function show(given: Given): Promise<undefined> {
 
 const linesOf = (batch: BatchView): [string, string][] => [
   ['batch', `${batch.id} ${safe(batch.name)}`],
-  ['state', batch.state + (batch.reason === '' ? '' : `: ${safe(batch.reason, 256)}`)],
+  ['state', stateOf(batch)],
+  ['copy of', batch.clonedFrom === undefined ? '' : `batch ${batch.clonedFrom}`],
   ['app', `${safe(batch.appName)} ${batch.appId.slice(0, 16)}`],
   ['arguments', batch.args.map(arg => safe(JSON.stringify(arg), 128)).join(' ')],
   ['input', inputOf(batch.input)],
@@ -70,6 +73,18 @@ function compareText(compare: Compare | undefined): string {
     default:
       return assertNever(compare);
   }
+}
+
+function stateOf(batch: BatchView): string {
+  const {reason, suspended, retrying} = batch;
+  const why = reason === '' ? '' : `: ${safe(reason, 256)}`;
+  const more = retrying ? ', failed workunits are being looked up' : '';
+  return conditionOf(batch) + why + (suspended ? markOf(suspended) : '') + more;
+}
+
+/** ` by owner, 3 min ago: the reason` */
+function markOf({by, at, reason}: Mark): string {
+  return ` by ${safe(by)}, ${ago(at)}${reason === '' ? '' : `: ${safe(reason, 256)}`}`;
 }
 
 function inputOf(input: InputSource): string {

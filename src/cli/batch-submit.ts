@@ -2,11 +2,9 @@
 
 import {VolleyError} from '../base/errors.ts';
 import type {BatchId} from '../base/types.ts';
-import {type CompareRequest, NUMBER_FORMATS} from '../core/compare.ts';
-import type {PolicyRequest} from '../core/policy.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {POLICY_OPTIONS, policyIn} from './batch-policy.ts';
 import type {CommandSpec, Given} from './command.ts';
-import {defined, usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {grouped, print, printJson, tell} from './output.ts';
 
@@ -21,20 +19,7 @@ export const batchSubmitCommand: CommandSpec = {
     {flag: '--files <pattern>', text: 'inputs are files: paths or patterns', repeatable: true},
     {flag: '--name <name>', text: 'name of the batch (default: the app)'},
     {flag: '--arg <text>', text: 'argument for the app', repeatable: true},
-    {flag: '--quorum <count>', text: 'equal results of different nodes that count (default 2)'},
-    {flag: '--target <count>', text: 'replicas handed out at first (default: the quorum)'},
-    {flag: '--max-errors <count>', text: 'errors after which a workunit fails (default 3)'},
-    {flag: '--max-replicas <count>', text: 'replicas after which it does (default 20)'},
-    {flag: '--lease <seconds>', text: 'time for a replica before others get it (default 300)'},
-    {flag: '--compare <how>', text: 'exact (bytes, default), numeric, or custom:<comparison app>'},
-    {flag: '--format <format>', text: 'numeric: json (default), f32 or f64, little-endian'},
-    {flag: '--rtol <number>', text: 'numeric: relative tolerance (default 1e-9, of f32 1e-5)'},
-    {flag: '--atol <number>', text: 'numeric: absolute tolerance (default 1e-12, of f32 1e-8)'},
-    {flag: '--first-wins', text: 'the first result that is not empty ends the batch'},
-    {flag: '--priority <number>', text: '-100 … 100, higher goes first (default 0)'},
-    {flag: '--time-limit <seconds>', text: "for one workunit (default and most: the app's)"},
-    {flag: '--memory-limit <mib>', text: "for one workunit (default and most: the app's)"},
-    {flag: '--output-limit <bytes>', text: "for one workunit (default and most: the app's)"},
+    ...POLICY_OPTIONS,
     {flag: '--wait', text: 'watch it to its end; exit code 1 unless it is done'},
     ...OPERATOR_OPTIONS,
   ],
@@ -76,42 +61,6 @@ async function submit(given: Given): Promise<number | undefined> {
     const {watchBatch} = await import('./batch-progress.ts');
     return watchBatch(client, batchId, given.flag('json'));
   });
-}
-
-const SECONDS_MAX = 30 * 86_400;
-
-/** The master checks again; here only what keeps a typing error from leaving uploads behind. */
-function policyIn(given: Given): PolicyRequest {
-  return defined({
-    compare: compareIn(given),
-    firstWins: given.flag('first-wins') ? true : undefined,
-    minQuorum: given.whole('quorum', 1, 16),
-    targetReplicas: given.whole('target', 1, 32),
-    maxErrorReplicas: given.whole('max-errors', 1, 64),
-    maxTotalReplicas: given.whole('max-replicas', 1, 128),
-    leaseSeconds: given.whole('lease', 1, SECONDS_MAX),
-    priority: given.whole('priority', -100, 100),
-    timeLimitSeconds: given.whole('time-limit', 1, 7 * 86_400),
-    memoryLimitMib: given.whole('memory-limit', 1, 1_024),
-    outputLimitBytes: given.whole('output-limit', 1, 64 * 1_024 * 1_024),
-  });
-}
-
-function compareIn(given: Given): CompareRequest | undefined {
-  const how = given.text('compare') ?? 'exact';
-  const [kind, app = ''] = how.split(':', 2);
-  const format = given.oneOf('format', NUMBER_FORMATS);
-  const numbers = defined({
-    format,
-    rtol: given.number('rtol', 0, 1),
-    atol: given.number('atol', 0, Number.MAX_VALUE),
-  });
-  if (kind !== 'numeric' && Object.keys(numbers).length > 0)
-    throw usage('--format, --rtol and --atol need --compare numeric');
-  if (kind === 'custom' && app !== '') return {kind: 'custom', app};
-  if (how === 'numeric') return {kind: 'numeric', ...numbers};
-  if (how === 'exact') return undefined;
-  throw usage(`--compare is exact, numeric or custom:<comparison app>, not ${how}`);
 }
 
 async function checkAgainstApp(

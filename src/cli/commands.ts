@@ -6,10 +6,20 @@ import {accessRevokeCommand} from './access-revoke.ts';
 import {appLsCommand} from './app-ls.ts';
 import {appPublishCommand} from './app-publish.ts';
 import {batchCancelCommand} from './batch-cancel.ts';
+import {batchCloneCommand} from './batch-clone.ts';
+import {batchDeleteCommand} from './batch-delete.ts';
+import {batchExportCommand} from './batch-export.ts';
+import {batchHistoryCommand} from './batch-history.ts';
 import {batchLsCommand} from './batch-ls.ts';
 import {batchResultsCommand} from './batch-results.ts';
 import {batchShowCommand} from './batch-show.ts';
 import {batchSubmitCommand} from './batch-submit.ts';
+import {
+  batchPriorityCommand,
+  batchResumeCommand,
+  batchRetryCommand,
+  batchSuspendCommand,
+} from './batch-suspend.ts';
 import {batchWatchCommand} from './batch-watch.ts';
 import {captureCommand} from './capture.ts';
 import type {CommandSpec} from './command.ts';
@@ -43,7 +53,15 @@ export const COMMANDS: readonly CommandSpec[] = [
   batchShowCommand,
   batchWatchCommand,
   batchResultsCommand,
+  batchExportCommand,
   batchCancelCommand,
+  batchSuspendCommand,
+  batchResumeCommand,
+  batchPriorityCommand,
+  batchRetryCommand,
+  batchCloneCommand,
+  batchDeleteCommand,
+  batchHistoryCommand,
   captureCommand,
   appPublishCommand,
   appLsCommand,

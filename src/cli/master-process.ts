@@ -26,6 +26,7 @@ import {checkSecretFolder} from '../io/key-files.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
 import {Log, type LogLevel} from '../io/log.ts';
 import {SECURITY_FILES, SecurityLog} from '../io/security-log.ts';
+import {StoredShelf} from '../io/shelf.ts';
 import {StoredSingles} from '../io/singles.ts';
 import {auditStore} from '../io/store-audit.ts';
 import {checkStoreIsThere, markStoreBegun} from '../io/store-begun.ts';
@@ -72,6 +73,8 @@ export type MasterOptions = {
   readonly minFreeBytes?: number;
   /** The store may be gone: begin anew. */
   readonly emptyStore?: boolean;
+  /** Batches that ended so long ago are deleted; undefined = they are kept. */
+  readonly retentionMs?: number;
   readonly logFormat?: 'human' | 'json';
   readonly logLevel?: LogLevel;
   /** A broken invariant, a failed disk: the process must end. */
@@ -122,12 +125,13 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   closers.add(() => udp.close());
   const watchers = new Set<(about: Announcement) => void>();
   const singles = new StoredSingles(base.store, base.crypto, options.fatal);
+  const shelf = new StoredShelf(base.store, options.fatal);
   const inputs = new BlobInputs(base.blobs);
   const comparer = openComparer({...base, data: options.data, signedTrust: cluster.signedTrust});
   const runtime = new MasterRuntime({
     core: base.core,
     link: linkOf(base, cluster, Number(udp.address.split(':')[1]), options.data),
-    ports: {...base, network: udp, inputs, singles, comparer, fatal: options.fatal},
+    ports: {...base, network: udp, inputs, singles, shelf, comparer, fatal: options.fatal},
     commandSecretKey: cluster.commandKey.secretKey,
     head: base.head,
     beaconMs: BEACON_MS,
@@ -140,6 +144,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   runtime.start();
   closers.add(() => singles.close());
   closers.add(() => comparer.close());
+  closers.add(() => shelf.close());
   closers.add(() => runtime.stop());
   const disk = await watchDisk(options, runtime);
   closers.add(() => disk.close());
@@ -202,6 +207,7 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
     blobPort: options.blobPort ?? BLOB_PORT,
     signedTrust: cluster.signedTrust,
     version: packageVersion(),
+    ...(options.retentionMs === undefined ? {} : {retentionMs: options.retentionMs}),
   };
   const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
   const rows = new MasterRestore(config, crypto, prng, clock.now());
@@ -315,7 +321,7 @@ function handleOf(parts: {
   const {core} = runtime;
   const startedAt = clock.now().wall;
   return {
-    operator: request => new Promise(answer => runtime.operator(request, answer)),
+    operator: (request, actor) => new Promise(answer => runtime.operator(request, answer, actor)),
     status: () =>
       viewStatus(core, {journalNo: runtime.journalNo, startedAt, counters: log.snapshot()}),
     apps: () => viewApps(core),

@@ -1,6 +1,6 @@
 // `volley master`: the master of a cluster, in the foreground.
 
-import {HOUR_MS} from '../base/units.ts';
+import {DAY_MS, HOUR_MS} from '../base/units.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {defined, usage} from './command.ts';
 import {masterDirectory} from './connect.ts';
@@ -36,6 +36,10 @@ export const masterCommand: CommandSpec = {
       text: 'MiB free on the disk below which nothing new is taken (default 64, or 5 %)',
     },
     {flag: '--empty-store', text: 'the store is gone: begin anew, nodes join again'},
+    {
+      flag: '--retention <days>',
+      text: 'delete batches so long after their end, with their results (default: never)',
+    },
     {flag: '--log <format>', text: 'human or json (default human), on stderr'},
     {flag: '--quiet', text: 'warnings only, and no join token'},
     {
@@ -58,6 +62,7 @@ async function runMaster(given: Given): Promise<undefined> {
   const data = await masterDirectory(given);
   const uses = given.whole('token-uses', 1, 100_000) ?? TOKEN_USES;
   const hours = given.number('token-hours', 0.01, 8_784) ?? TOKEN_HOURS;
+  const retentionDays = given.number('retention', 0.01, 36_500);
   const quiet = given.flag('quiet');
   const httpListen = given.text('http-listen');
   const leaves = httpListen !== undefined && !LOOPBACK.test(httpListen);
@@ -72,6 +77,7 @@ async function runMaster(given: Given): Promise<undefined> {
     blobPort: given.port('blob-port'),
     minFreeBytes: given.mebibytes('min-free'),
     emptyStore: given.flag('empty-store'),
+    retentionMs: retentionDays === undefined ? undefined : retentionDays * DAY_MS,
     logFormat: given.oneOf('log', ['human', 'json']),
     logLevel: quiet ? ('warn' as const) : undefined,
   });

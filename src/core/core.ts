@@ -24,10 +24,18 @@ import type {
   ShotFile,
   Target,
 } from '../wire/message.ts';
-import type {Check} from './checks.ts';
-import type {Compare, Comparison} from './compare.ts';
+import type {Comparison} from './compare.ts';
+import type {
+  CheckPage,
+  CompareQuestion,
+  ListedPage,
+  ListedReport,
+  SinglesPage,
+} from './lookups.ts';
+import type {BatchOrder} from './operator-request.ts';
+import type {Actor} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';
-import type {AppRow, BatchRow, Decision, InputSource, Op} from './tables.ts';
+import type {AppRow, BatchRow, InputSource, Op} from './tables.ts';
 
 export interface Core<E, F> {
   /** The only way state changes. */
@@ -88,6 +96,8 @@ export type BatchRequest = {
   readonly args: readonly string[];
   readonly input: InputSource;
   readonly policy: PolicyRequest;
+  /** The batch that it is a copy of; only told in its history. */
+  readonly clonedFrom?: BatchId;
 };
 
 export type CaptureRequest = {
@@ -104,7 +114,7 @@ export type CaptureRequest = {
 export type OperatorRequest =
   | {readonly kind: 'addApp'; readonly app: AppRow}
   | {readonly kind: 'submitBatch'; readonly batch: BatchRequest}
-  | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
+  | BatchOrder
   | {
       readonly kind: 'addToken';
       readonly tokenId: number;
@@ -137,35 +147,15 @@ export type Announcement =
   | {readonly kind: 'node'; readonly nodeId: NodeId}
   | {readonly kind: 'capture'; readonly captureId: CaptureId};
 
-/** Workunits of one page whose canonical result is one node's, by rising offset. */
-export type SinglesPage = {
-  readonly batchId: BatchId;
-  readonly pageNo: number;
-  readonly singles: ReadonlyMap<number, Check>;
-};
-
-/** A page that holds results to be checked again, and its row of them. */
-export type CheckPage = {
-  readonly batchId: BatchId;
-  readonly pageNo: number;
-  readonly decisions: ReadonlyMap<number, Decision>;
-  readonly checks: ReadonlyMap<number, Check>;
-};
-
-/** Do these two outputs of a workunit agree? The same one twice: can it be compared at all? */
-export type CompareQuestion = {
-  readonly batchId: BatchId;
-  readonly index: number;
-  readonly compare: Compare;
-  /** Whose result it is about: nodes share the time of the comparison. */
-  readonly nodeId: NodeId;
-  readonly a: OutputRef;
-  readonly b: OutputRef;
-};
-
 export type MasterEvent =
   | SharedEvent
-  | {readonly type: 'operator'; readonly requestId: number; readonly request: OperatorRequest}
+  /** Without an `actor` the process asks itself. */
+  | {
+      readonly type: 'operator';
+      readonly requestId: number;
+      readonly request: OperatorRequest;
+      readonly actor?: Actor;
+    }
   /** Answers `readInputs`: the inputs of workunits from … from+inputs.length-1. */
   | {
       readonly type: 'inputsRead';
@@ -193,6 +183,21 @@ export type MasterEvent =
       readonly type: 'compared';
       readonly question: CompareQuestion;
       readonly comparison: Comparison;
+    }
+  /** Answers `listPages`: those of from … from+count-1 that there are. */
+  | {
+      readonly type: 'pagesListed';
+      readonly batchId: BatchId;
+      readonly from: number;
+      readonly count: number;
+      readonly pages: readonly ListedPage[];
+    }
+  /** Answers `listReports`; `next` undefined = there are no more. */
+  | {
+      readonly type: 'reportsListed';
+      readonly batchId: BatchId;
+      readonly reports: readonly ListedReport[];
+      readonly next: number | undefined;
     }
   /** A node's upload is complete, hashed and on disk. */
   | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number};
@@ -240,6 +245,19 @@ export type MasterEffect =
     }
   /** The next few pages with results of this node that are listed, behind this row of `doubt`. */
   | {readonly type: 'readChecks'; readonly nodeId: NodeId; readonly after: string}
+  | {
+      readonly type: 'listPages';
+      readonly batchId: BatchId;
+      readonly from: number;
+      readonly count: number;
+    }
+  /** Report rows from … to (both included), a part of them at a time. `batchId`: on whose behalf. */
+  | {
+      readonly type: 'listReports';
+      readonly batchId: BatchId;
+      readonly from: number;
+      readonly to: number;
+    }
   /** `row`: the batch as this turn saved it, which faces may show from now on. */
   | {readonly type: 'announce'; readonly about: Announcement; readonly row?: BatchRow};
 

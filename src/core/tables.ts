@@ -8,6 +8,7 @@ import {ByteReader, ByteWriter, fromUtf8, hex32, hex53, toUtf8} from '../base/by
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import {asBatchId, asBlobId, asNodeId} from '../base/types.ts';
 import type {FailReason, OutputRef} from '../wire/message.ts';
+import type {BatchControl} from './operator-rows.ts';
 import type {Policy} from './policy.ts';
 
 /** Row version of each table, as stored in the first byte of a value. */
@@ -17,6 +18,7 @@ export const TABLES = {
   journal: 2, // 1: one hash of all operations, no claims
   // master
   batch: 1,
+  history: 1,
   page: 1,
   vote: 1,
   report: 1,
@@ -299,7 +301,7 @@ export type InputSource =
 
 export type BatchState = 'running' | 'done' | 'failed' | 'cancelled';
 
-export type BatchRow = {
+export type BatchRow = BatchControl & {
   readonly id: BatchId;
   readonly name: string;
   readonly appName: string;

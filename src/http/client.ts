@@ -13,6 +13,7 @@ import {VolleyError} from '../base/errors.ts';
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {AccessView, Role} from '../core/access.ts';
 import type {BatchRequest, CaptureRequest} from '../core/core.ts';
+import type {HistoryRow} from '../core/operator-rows.ts';
 import type {AppRow} from '../core/tables.ts';
 import type {
   BatchView,
@@ -144,6 +145,33 @@ export class OperatorClient {
 
   cancel(batchId: BatchId): Promise<BatchView> {
     return this.#post(`/v1/batches/${batchId}/cancel`);
+  }
+
+  /** No new replicas; those that are out may end. */
+  suspendBatch(batchId: BatchId, reason = ''): Promise<BatchView> {
+    return this.#post(`/v1/batches/${batchId}/suspend`, {reason});
+  }
+
+  resumeBatch(batchId: BatchId): Promise<BatchView> {
+    return this.#post(`/v1/batches/${batchId}/resume`);
+  }
+
+  setPriority(batchId: BatchId, priority: number): Promise<BatchView> {
+    return this.#post(`/v1/batches/${batchId}/priority`, {priority});
+  }
+
+  /** Failed workunits begin anew. */
+  retryBatch(batchId: BatchId): Promise<BatchView> {
+    return this.#post(`/v1/batches/${batchId}/retry`);
+  }
+
+  /** `force` = also one that is running. */
+  async deleteBatch(batchId: BatchId, force = false): Promise<void> {
+    await this.#post(`/v1/batches/${batchId}/delete`, {force});
+  }
+
+  async history(batchId: BatchId): Promise<readonly HistoryRow[]> {
+    return (await this.#get<{history: HistoryRow[]}>(`/v1/batches/${batchId}/history`)).history;
   }
 
   /** In the order of the indexes; read as it is taken. */

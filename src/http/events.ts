@@ -136,10 +136,19 @@ export class EventHub {
 
   #tellBatch(batchId: BatchId): void {
     const view = this.#handle.batch(batchId);
-    if (view === undefined) return;
+    if (view === undefined) return this.#end(batchId);
     this.#send(eventText('batch', view), ({batchId: wanted, captureId}) =>
       wanted === undefined ? captureId === undefined : wanted === batchId,
     );
+  }
+
+  /** The batch was deleted: who watched it asks again and is told so. */
+  #end(batchId: BatchId): void {
+    for (const watcher of this.#watchers) {
+      if (watcher.filter.batchId !== batchId) continue;
+      this.#leave(watcher);
+      watcher.response.end();
+    }
   }
 
   #tellCapture(captureId: CaptureId): void {

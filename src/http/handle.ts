@@ -9,6 +9,7 @@ import type {
   UploadPurpose,
   UploadVerdict,
 } from '../core/core.ts';
+import type {Actor} from '../core/operator-rows.ts';
 import type {AppRow, TableName} from '../core/tables.ts';
 import type {
   BatchView,
@@ -21,7 +22,7 @@ import type {
 
 export interface MasterHandle {
   /** Answered once the change is durable. */
-  operator(request: OperatorRequest): Promise<OperatorAnswer>;
+  operator(request: OperatorRequest, actor?: Actor): Promise<OperatorAnswer>;
   status(): StatusView;
   apps(): readonly AppRow[];
   nodes(): readonly NodeView[];

@@ -10,6 +10,7 @@ import {
   MEMORY_LIMIT_MIB_MAX,
   NAME_BYTES_MAX,
   OUTPUT_LIMIT_BYTES_MAX,
+  REASON_BYTES_MAX,
   WORKUNITS_PER_BATCH_MAX,
 } from '../wire/limits.ts';
 
@@ -113,11 +114,21 @@ export const BATCH_BODY = object(
     args: ARGS,
     input: INPUT,
     policy: {...object(POLICY, ...Object.keys(POLICY)), default: {}},
+    clonedFrom: whole(1, UINT32),
   },
   'name',
   'args',
   'policy',
+  'clonedFrom',
 );
+
+/** Why somebody does something, for whoever looks later. */
+export const REASON_BODY = object(
+  {reason: {type: 'string', maxLength: REASON_BYTES_MAX, default: ''}},
+  'reason',
+);
+export const PRIORITY_BODY = object({priority: whole(-100, 100)});
+export const FORCE_BODY = object({force: {type: 'boolean', default: false}}, 'force');
 
 const TARGET = object(
   {

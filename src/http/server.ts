@@ -33,6 +33,7 @@ import {holdToPace} from './pace.ts';
 import {problemJson, Refusal, refusalOf, usage} from './problem.ts';
 import {addAccessRoutes} from './routes/access.ts';
 import {addAppRoutes} from './routes/apps.ts';
+import {addBatchOrderRoutes} from './routes/batch-orders.ts';
 import {addBatchRoutes} from './routes/batches.ts';
 import {addBlobRoutes, addStreamRoutes} from './routes/blobs.ts';
 import {addCaptureRoutes} from './routes/captures.ts';
@@ -263,6 +264,7 @@ function addRoutes(app: FastifyInstance, context: RouteContext): void {
   addMembershipRoutes(app, context);
   addAppRoutes(app, context);
   addBatchRoutes(app, context);
+  addBatchOrderRoutes(app, context);
   addBlobRoutes(app, context);
   addCaptureRoutes(app, context);
   addEventRoutes(app, context);

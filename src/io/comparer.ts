@@ -21,7 +21,7 @@ import type {BlobId, ReplicaId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {Comparison, CustomCompare, NumericCompare} from '../core/compare.ts';
 import {COMPARED_BYTES_MAX} from '../core/compare.ts';
-import type {CompareQuestion} from '../core/core.ts';
+import type {CompareQuestion} from '../core/lookups.ts';
 import {sameOutput} from '../master/validator.ts';
 import type {FetchedApp} from '../node/app-shelf.ts';
 import type {Comparer} from '../runtime/ports.ts';

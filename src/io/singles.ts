@@ -7,7 +7,7 @@ import {VolleyError} from '../base/errors.ts';
 import {keepNewest} from '../base/newest.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
 import {type Check, checkKey, decodeChecks, hashOfOutput} from '../core/checks.ts';
-import type {CheckPage, SinglesPage} from '../core/core.ts';
+import type {CheckPage, SinglesPage} from '../core/lookups.ts';
 import {
   type Decision,
   decodeDoubtKey,

@@ -21,7 +21,7 @@
 import {type NodeId, workunitId} from '../base/types.ts';
 import type {Compare, Comparison} from '../core/compare.ts';
 import {compareNumbers} from '../core/compare.ts';
-import type {CompareQuestion} from '../core/core.ts';
+import type {CompareQuestion} from '../core/lookups.ts';
 import {encodeVote, put, voteKey} from '../core/tables.ts';
 import type {OutputRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';

@@ -2,6 +2,7 @@
 
 import {assert} from '../base/assert.ts';
 import type {MonoMs, NodeId} from '../base/types.ts';
+import type {BatchControl} from '../core/operator-rows.ts';
 import {
   type BatchRow,
   batchKey,
@@ -16,7 +17,7 @@ import {
 } from '../core/tables.ts';
 import type {BatchView} from '../core/views.ts';
 import {Feeder} from './feeder.ts';
-import {moveWorkunit, type Workunit} from './workunit.ts';
+import {beginAnew, moveWorkunit, type Workunit} from './workunit.ts';
 
 /** Votes that a restart found, by workunit index: they are given back when the workunit is opened. */
 export type SavedVotes = Map<number, Workunit['votes']>;
@@ -44,9 +45,11 @@ const NEWEST = 0.1;
 const RATE_WINDOW_MS = 5_000;
 
 export class Batch {
-  readonly row: Readonly<Omit<BatchRow, keyof Counters>>;
+  /** Only its policy's priority ever changes. */
+  row: Readonly<Omit<BatchRow, keyof Counters | keyof BatchControl>>;
   readonly counters: Counters;
-  readonly feeder: Feeder;
+  control: BatchControl;
+  feeder: Feeder;
   readonly open = new Map<number, Workunit>();
   /** Open workunits that want a replica, oldest first. */
   readonly wanting = new Set<Workunit>();
@@ -65,6 +68,8 @@ export class Batch {
 
   /** As last made durable: a face must not show what a power cut could take back. */
   #shown: BatchRow;
+  /** Undecided workunits that are not known one by one: a retry is looking for them. */
+  #unlisted = 0;
 
   constructor(
     row: BatchRow,
@@ -72,7 +77,9 @@ export class Batch {
     pages: Map<number, Map<number, Decision>> = new Map(),
     savedVotes: SavedVotes = new Map(),
   ) {
-    this.row = row;
+    const {control, rest} = apart(row);
+    this.row = rest;
+    this.control = control;
     this.#shown = row;
     this.counters = {
       state: row.state,
@@ -99,13 +106,18 @@ export class Batch {
     return this.counters.state === 'running';
   }
 
+  get retrying(): boolean {
+    return this.control.retrying === true;
+  }
+
   get decided(): number {
     return this.counters.done + this.counters.failed;
   }
 
   /** Whether a node could be given something now (which node is another question). */
   get hasWork(): boolean {
-    return this.running && !this.resting && (this.wanting.size > 0 || this.feeder.hasNext);
+    if (!this.running || this.resting || this.control.suspended) return false;
+    return this.wanting.size > 0 || this.feeder.hasNext;
   }
 
   /** The workunit's replicas may change what it wants: keep the waiting set true. */
@@ -118,11 +130,19 @@ export class Batch {
   /** Takes a workunit up, with the votes that a restart found for it. */
   adopt(workunit: Workunit): void {
     this.open.set(workunit.index, workunit);
+    beginAnew(workunit, this.control.retries ?? 0);
     const votes = this.#savedVotes.get(workunit.index);
     if (!votes) return;
     this.#savedVotes.delete(workunit.index);
     workunit.votes.push(...votes);
     for (const vote of votes) workunit.issued = Math.max(workunit.issued, vote.replicaNo + 1);
+  }
+
+  /** Votes that wait for their workunits to be opened; they are no more. */
+  takeSavedVotes(): SavedVotes {
+    const votes = new Map(this.#savedVotes);
+    this.#savedVotes.clear();
+    return votes;
   }
 
   /** Takes a node's votes out of those that wait for their workunits to be opened. */
@@ -202,7 +222,52 @@ export class Batch {
     this.counters.reason = reason;
     this.counters.endedAt = at;
     this.wanting.clear();
-    this.#savedVotes.clear();
+  }
+
+  /** A batch that has ended runs again: its undecided workunits come up as its pages are listed. */
+  beginAgain(): void {
+    assert(!this.running, `batch ${this.row.id} runs`);
+    Object.assign(this.counters, {state: 'running', reason: '', endedAt: 0});
+    this.feeder = new Feeder(this.row.id, this.row.input, this.row.count);
+    this.#unlisted = this.row.count - this.decided;
+    this.#decidedAt.length = 0;
+  }
+
+  /** Failed workunits of a page are undecided again. @param listed the page as it is on disk */
+  retryPage(pageNo: number, listed: ReadonlyMap<number, Decision> | undefined): void {
+    const page = this.#pages.get(pageNo) ?? new Map(listed);
+    const before = page.size;
+    const first = pageNo * PAGE_WORKUNITS;
+    const end = Math.min(first + PAGE_WORKUNITS, this.row.count);
+    for (let index = first; index < end; index++) {
+      const decision = page.get(index - first);
+      if (decision?.kind === 'failed') {
+        page.delete(index - first);
+        this.counters.failed -= 1;
+        this.feeder.reopen(index);
+      } else if (!decision && this.#unlisted > 0) {
+        this.#unlisted -= 1;
+        this.feeder.reopen(index);
+      }
+    }
+    // What is decided next in it must find what was decided before.
+    if (page.size > 0 && page.size < end - first) this.#pages.set(pageNo, page);
+    if (page.size === before) return;
+    this.#pages.set(pageNo, page);
+    this.#dirtyPages.add(pageNo);
+  }
+
+  /** Every page was looked at: complete ones may leave memory again. */
+  endRetry(): void {
+    assert(this.#unlisted === 0, `batch ${this.row.id}: ${this.#unlisted} workunits not listed`);
+    const {retrying: _, ...control} = this.control;
+    this.control = control;
+    for (const [pageNo, page] of this.#pages)
+      if (page.size === PAGE_WORKUNITS && !this.#dirtyPages.has(pageNo)) this.#pages.delete(pageNo);
+  }
+
+  setPriority(priority: number): void {
+    this.row = {...this.row, policy: {...this.row.policy, priority}};
   }
 
   /** Rows of what changed since the last call, `row` being toRow(); complete pages leave memory. */
@@ -212,7 +277,8 @@ export class Batch {
       const page = this.#pages.get(pageNo);
       assert(page, `batch ${this.row.id}: page ${pageNo} is dirty and not in memory`);
       ops.push(put('page', pageKey(this.row.id, pageNo), encodePage(page)));
-      if (page.size === PAGE_WORKUNITS) this.#pages.delete(pageNo);
+      // While pages are listed for a retry the one on disk may be older than the one that was listed.
+      if (page.size === PAGE_WORKUNITS && !this.retrying) this.#pages.delete(pageNo);
     }
     this.#dirtyPages.clear();
     ops.push(put('batch', batchKey(this.row.id), encodeJson(row)));
@@ -220,7 +286,7 @@ export class Batch {
   }
 
   toRow(): BatchRow {
-    return {...this.row, ...this.counters};
+    return {...this.row, ...this.counters, ...this.control};
   }
 
   show(row: BatchRow): void {
@@ -261,8 +327,33 @@ export class Batch {
       );
     }
     if (this.running) {
-      const known = this.decided + this.open.size + this.feeder.remaining;
+      const known = this.decided + this.open.size + this.feeder.remaining + this.#unlisted;
       assert(known === this.row.count, `batch ${id} lost ${this.row.count - known} workunits`);
     }
   }
+}
+
+const CONTROL = {
+  suspended: 0,
+  retries: 0,
+  retrying: 0,
+  deleting: 0,
+  clonedFrom: 0,
+  firstReportNo: 0,
+  historyNo: 0,
+} as const satisfies Record<keyof BatchControl, 0>;
+
+/** The row, and what operators decided about it. */
+function apart(row: BatchRow): {
+  readonly control: BatchControl;
+  readonly rest: Omit<BatchRow, keyof BatchControl>;
+} {
+  const fields = Object.entries(row);
+  return {
+    control: Object.fromEntries(fields.filter(([name]) => name in CONTROL)),
+    rest: Object.fromEntries(fields.filter(([name]) => !(name in CONTROL))) as Omit<
+      BatchRow,
+      keyof BatchControl
+    >,
+  };
 }

@@ -48,6 +48,8 @@ export type MasterConfig = {
   /** SignedTrust, encoded. */
   readonly signedTrust: Uint8Array;
   readonly version: string;
+  /** Batches that ended so long ago are deleted; undefined = they are kept. */
+  readonly retentionMs?: number;
 };
 
 /** What a node proved that we lost: commits above `journalNo` up to `receipt`. */
@@ -141,6 +143,11 @@ export class MasterContext {
 
   announceBatch(row: BatchRow): void {
     this.#effects.push({type: 'announce', about: {kind: 'batch', batchId: row.id}, row});
+  }
+
+  /** The batch is no more: whoever asks finds nothing. */
+  announceGone(batchId: BatchId): void {
+    this.#effects.push({type: 'announce', about: {kind: 'batch', batchId}});
   }
 
   announceNode(nodeId: NodeId): void {

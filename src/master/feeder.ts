@@ -70,6 +70,11 @@ export class Feeder {
     return this.#reopened.length > 0 || this.#cursor < this.#count;
   }
 
+  /** Runs of indexes that are to be taken up again. */
+  get runs(): number {
+    return this.#reopened.length;
+  }
+
   /** Undecided, but not in memory yet. */
   isPending(index: number): boolean {
     if (index >= this.#cursor) return index < this.#count;

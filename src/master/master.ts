@@ -17,17 +17,17 @@ import type {
   UploadVerdict,
 } from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
+import type {Actor, NumbersRow} from '../core/operator-rows.ts';
 import type {BatchRow} from '../core/tables.ts';
-import {COMMANDS_PER_SECOND} from '../wire/limits.ts';
 import type {Message} from '../wire/message.ts';
-import {TokenBucket} from '../wire/token-bucket.ts';
 import {settleAllLater, settleLater} from './agreement.ts';
 import type {Batch} from './batch.ts';
-import {callFor, TARGETED_NODES_MAX} from './call.ts';
+import {BatchDesk} from './batch-desk.ts';
 import {Captures} from './capture.ts';
 import type {Capture} from './capture-row.ts';
 import {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
+import {Deletions, RETENTION} from './deletion.ts';
 import {Enrolment} from './enrolment.ts';
 import {heartbeatMs, Liveness} from './liveness.ts';
 import {Operator} from './operator.ts';
@@ -35,22 +35,13 @@ import type {Pending} from './pending.ts';
 import {Pulls} from './pulls.ts';
 import {Recall} from './recall.ts';
 import {Results} from './results.ts';
+import {Retries} from './retry.ts';
 import {Revocation} from './revocation.ts';
 import type {NodeState} from './roster.ts';
 import {TrustWatch} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
-
-/**
- * Idle nodes are woken at most this often for each of them, the first time at once: every one answers
- * with a pull, and 10,000 pulls a second are what the master is given.
- */
-const WAKE_MS_PER_NODE = 0.1;
-/** Nodes verify so many commands a second; calls for work leave room for those that fire. */
-const WAKES_PER_SECOND = COMMANDS_PER_SECOND * 0.8;
-/** When the calls of a second are used up. */
-const WAKE_AGAIN_MS = 5;
-/** First pulls are spread over this for each idle node. */
-const SPREAD_MS_PER_NODE = 0.05;
+import {Waker} from './waker.ts';
+import {countedOf} from './workunit.ts';
 
 type From<T extends Message['type']> = Extract<Message, {type: T}>;
 
@@ -66,16 +57,16 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #operator: Operator;
   readonly #revocation: Revocation;
   readonly #trust: TrustWatch;
-  #wakeNextAt = Number.NEGATIVE_INFINITY;
-  readonly #wakes = new TokenBucket(WAKES_PER_SECOND);
-  #wakeDue = false;
-  /** Value of the work counter that idle nodes were told of. */
-  #wokenFor = 0;
+  readonly #retries: Retries;
+  readonly #deletions: Deletions;
+  readonly #waker: Waker;
 
   constructor(parts: {
     context: MasterContext;
-    nextReportNo: number;
-    nextBatchId: number;
+    /** The highest numbers that were ever given out. */
+    numbers: NumbersRow;
+    /** Batches whose deletion an earlier life began. */
+    going: readonly BatchRow[];
     captures: readonly Capture[];
     /** Highest version of the trust document that earlier lives saw. */
     trustSeen?: number;
@@ -83,7 +74,10 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     const {context} = parts;
     this.#context = context;
     this.#commands = new Commands(context);
-    this.#results = new Results(context, parts.nextReportNo, batch => this.#tellEnded(batch));
+    this.#waker = new Waker(context, this.#commands);
+    this.#results = new Results(context, parts.numbers.reportNo + 1, batch =>
+      this.#tellEnded(batch),
+    );
     this.#liveness = new Liveness(context, this.#results);
     this.#enrolment = new Enrolment(context, this.#commands, (node, now) =>
       this.#liveness.release(node, now),
@@ -92,13 +86,18 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#pulls = new Pulls(context, this.#recall);
     this.#captures = new Captures(context, this.#commands, parts.captures);
     this.#revocation = new Revocation(context, this.#results, this.#liveness);
-    this.#operator = new Operator(
+    this.#retries = new Retries(context, this.#results);
+    this.#deletions = new Deletions(context, parts.going, parts.numbers);
+    const desk = {retries: this.#retries, deletions: this.#deletions};
+    this.#operator = new Operator({
       context,
-      this.#results,
-      this.#captures,
-      this.#enrolment,
-      parts.nextBatchId,
-    );
+      results: this.#results,
+      captures: this.#captures,
+      enrolment: this.#enrolment,
+      batches: new BatchDesk(context, this.#results, desk),
+      nextBatchId: parts.numbers.batchId + 1,
+    });
+    this.#deletions.watch(context.bootedAt);
     this.#trust = new TrustWatch(context, parts.trustSeen ?? 0);
     context.raiseEpoch(context.epoch); // durable before anything of this epoch leaves
     settleAllLater(context);
@@ -133,7 +132,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'linked':
         return this.#enrolment.onLinked(event);
       case 'operator':
-        return this.#onOperator(event.requestId, event.request, now);
+        return this.#onOperator(event.requestId, event.request, event.actor, now);
       case 'inputsRead':
         return this.#onInputs(event);
       case 'inputsFailed':
@@ -144,6 +143,10 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#revocation.onListed(event);
       case 'checksRead':
         return this.#context.rechecks.onRead(event.nodeId, event.pages, event.isLast);
+      case 'pagesListed':
+        return this.#retries.onListed(event, now);
+      case 'reportsListed':
+        return this.#deletions.onListed(event, now);
       case 'blobStored':
         this.#results.blobStored(event.blobId, event.size);
         return this.#captures.blobStored(event.blobId);
@@ -213,11 +216,16 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     });
   }
 
-  #onOperator(requestId: number, request: OperatorRequest, now: Now): void {
+  #onOperator(
+    requestId: number,
+    request: OperatorRequest,
+    actor: Actor | undefined,
+    now: Now,
+  ): void {
     const answer =
       request.kind === 'revokeNode'
         ? this.#revocation.revoke(request.nodeId, now)
-        : this.#operator.handle(request, now);
+        : this.#operator.handle(request, now, actor);
     this.#context.emit({type: 'answer', requestId, answer});
   }
 
@@ -226,7 +234,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     if (!batch?.running) return;
     for (const workunit of batch.feeder.inputsRead(event.from, event.inputs)) {
       batch.adopt(workunit);
-      const wanted = wantedAfterRestart(batch.row.policy, workunit.votes, workunit.issued);
+      const wanted = wantedAfterRestart(batch.row.policy, workunit.votes, countedOf(workunit));
       if (wanted === undefined) this.#results.settle(batch, workunit, this.#nowOf());
       else batch.want(workunit, wanted);
       settleLater(this.#context, batch, workunit);
@@ -256,6 +264,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#commands.tick(now);
     this.#captures.tick(now);
     this.#context.groupKeys.tick(now);
+    for (const batch of this.#deletions.tick(now))
+      this.#deletions.begin(batch, RETENTION, this.#operator.numbers, now);
   }
 
   #nowOf(): Now {
@@ -277,7 +287,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       const read = batch.feeder.readAhead(batch.wanting.size);
       if (read) context.emit(read);
     }
-    this.#wakeNodes(now);
+    this.#retries.pump();
+    this.#waker.endTurn(now);
     for (const batch of context.dirtyBatches) {
       const row = batch.toRow();
       for (const op of batch.saves(row)) context.save(op);
@@ -288,55 +299,15 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     return context.takeEffects();
   }
 
-  /** One multicast when there is work that an idle node was not told of. */
-  #wakeNodes(now: Now): void {
-    const {running, workNo, state} = this.#context;
-    if (state.paused || this.#context.space.isFull) return;
-    if (workNo === this.#wokenFor && !this.#wakeDue) return;
-    this.#wakeDue = false;
-    const idle = this.#idleNodes();
-    if (idle.length === 0) return;
-    const batch = [...running].find(candidate => candidate.hasWork);
-    if (!batch) return;
-    if (now.mono >= this.#wakeNextAt && !this.#wakes.take(now.mono))
-      this.#wakeNextAt = now.mono + WAKE_AGAIN_MS;
-    if (now.mono < this.#wakeNextAt) {
-      this.#wakeDue = true;
-      return;
-    }
-    this.#wakeNextAt = now.mono + idle.length * WAKE_MS_PER_NODE;
-    this.#wokenFor = workNo;
-    const called = this.#context.callAll
-      ? idle
-      : callFor(this.#context.running, idle, this.#context.prng);
-    this.#context.callAll = false;
-    for (const node of called) node.idleSince = workNo;
-    const spreadMs = Math.floor(called.length * SPREAD_MS_PER_NODE);
-    const what = {kind: 'workAvailable', batchId: batch.row.id, spreadMs} as const;
-    const awaited = called.map(node => node.row.nodeId);
-    const few = called.length < idle.length && called.length <= TARGETED_NODES_MAX;
-    const target = few ? {target: {labels: [], nodes: awaited}} : {};
-    this.#commands.issue(what, now, {awaited, ...target});
-  }
-
-  /** Up, and told that there is nothing before there was what is there now. */
-  #idleNodes(): NodeState[] {
-    const {roster, workNo} = this.#context;
-    const idle: NodeState[] = [];
-    for (const node of roster.all())
-      if (node.up && node.idleSince >= 0 && node.idleSince < workNo) idle.push(node);
-    return idle;
-  }
-
   wakeAt(): MonoMs {
-    const wakeNodesAt = this.#wakeDue ? this.#wakeNextAt : Number.POSITIVE_INFINITY;
     return Math.min(
       this.#liveness.wakeAt(),
       this.#recall.wakeAt(),
       this.#commands.wakeAt(),
       this.#captures.wakeAt(),
+      this.#deletions.wakeAt(),
       this.#context.groupKeys.wakeAt(),
-      wakeNodesAt,
+      this.#waker.wakeAt(),
     ) as MonoMs;
   }
 

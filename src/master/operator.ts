@@ -8,6 +8,7 @@ import {asBatchId, type BatchId, type NodeId, type Now} from '../base/types.ts';
 import {COMPARED_BYTES_MAX} from '../core/compare.ts';
 import type {BatchRequest, OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
+import {type Actor, BY_RULE, type NumbersRow} from '../core/operator-rows.ts';
 import type {Policy, PolicyRequest} from '../core/policy.ts';
 import {type AppRow, type BatchRow, encodeJson, type InputSource, put} from '../core/tables.ts';
 import {fingerprintText} from '../wire/identity.ts';
@@ -19,11 +20,13 @@ import {
   WORKUNITS_PER_BATCH_MAX,
 } from '../wire/limits.ts';
 import {Batch} from './batch.ts';
+import type {BatchDesk} from './batch-desk.ts';
 import type {Captures} from './capture.ts';
 import {compareOf} from './compare-policy.ts';
 import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
 import {countOf} from './feeder.ts';
+import {record} from './history.ts';
 import type {Results} from './results.ts';
 
 type Amounts = Omit<Policy, 'compare' | 'firstWins'>;
@@ -133,23 +136,35 @@ export class Operator {
   readonly #results: Results;
   readonly #captures: Captures;
   readonly #enrolment: Enrolment;
+  readonly #batches: BatchDesk;
   #nextBatchId: number;
 
-  constructor(
-    context: MasterContext,
-    results: Results,
-    captures: Captures,
-    enrolment: Enrolment,
-    nextBatchId: number,
-  ) {
-    this.#context = context;
-    this.#results = results;
-    this.#captures = captures;
-    this.#enrolment = enrolment;
-    this.#nextBatchId = nextBatchId;
+  constructor(parts: {
+    context: MasterContext;
+    results: Results;
+    captures: Captures;
+    enrolment: Enrolment;
+    batches: BatchDesk;
+    nextBatchId: number;
+  }) {
+    this.#context = parts.context;
+    this.#results = parts.results;
+    this.#captures = parts.captures;
+    this.#enrolment = parts.enrolment;
+    this.#batches = parts.batches;
+    this.#nextBatchId = parts.nextBatchId;
   }
 
-  handle(request: Exclude<OperatorRequest, {kind: 'revokeNode'}>, now: Now): OperatorAnswer {
+  /** The highest numbers that were given out. */
+  get numbers(): NumbersRow {
+    return {batchId: this.#nextBatchId - 1, reportNo: this.#results.nextReportNo - 1};
+  }
+
+  handle(
+    request: Exclude<OperatorRequest, {kind: 'revokeNode'}>,
+    now: Now,
+    actor: Actor = BY_RULE,
+  ): OperatorAnswer {
     const {space} = this.#context;
     if (space.isFull && (request.kind === 'addApp' || request.kind === 'submitBatch'))
       return refusal('VOLLEY_NO_SPACE', noSpace(space.seen));
@@ -157,9 +172,7 @@ export class Operator {
       case 'addApp':
         return this.#addApp(request.app);
       case 'submitBatch':
-        return this.#submit(request.batch, now);
-      case 'cancelBatch':
-        return this.#cancel(request.batchId, now);
+        return this.#submit(request.batch, actor, now);
       case 'addToken':
         return this.#addToken(request, now);
       case 'revokeToken':
@@ -170,6 +183,13 @@ export class Operator {
         return this.#deny(request.nodeId, now);
       case 'capture':
         return this.#captures.start(request.capture, now);
+      case 'cancelBatch':
+      case 'suspendBatch':
+      case 'resumeBatch':
+      case 'setPriority':
+      case 'retryBatch':
+      case 'deleteBatch':
+        return this.#batches.handle(request, actor, this.numbers, now);
       default:
         return assertNever(request);
     }
@@ -182,7 +202,7 @@ export class Operator {
     return {ok: true};
   }
 
-  #submit(batch: BatchRequest, now: Now): OperatorAnswer {
+  #submit(batch: BatchRequest, actor: Actor, now: Now): OperatorAnswer {
     const context = this.#context;
     const app = context.apps.get(batch.app);
     if (!app) return refusal('VOLLEY_UNKNOWN_APP', {app: batch.app});
@@ -193,22 +213,18 @@ export class Operator {
     if (toUtf8(batch.name).length > NAME_BYTES_MAX)
       return refusal('VOLLEY_USAGE', {reason: `a name has at most ${NAME_BYTES_MAX} bytes`});
     const id = asBatchId(this.#nextBatchId++);
-    const added = new Batch(rowOf(id, batch, app, policy, now, this.#context.prng.uint32()));
+    const added = new Batch({
+      ...rowOf(id, batch, app, policy, now, this.#context.prng.uint32()),
+      firstReportNo: this.#results.nextReportNo,
+    });
     context.batches.set(id, added);
     context.running.add(added);
     context.dirtyBatches.add(added);
     context.workNo += 1;
-    context.note('info', 'batch submitted', {batch: id, app: app.name, workunits: added.row.count});
+    const copied = batch.clonedFrom === undefined ? '' : `, cloned from batch ${batch.clonedFrom}`;
+    const detail = `${added.row.count} workunits of ${app.name}${copied}`;
+    record(context, added, {actor, action: 'submitted', detail}, now);
     return {ok: true, batchId: id};
-  }
-
-  #cancel(batchId: BatchId, now: Now): OperatorAnswer {
-    const batch = this.#context.batches.get(batchId);
-    if (!batch) return refusal('VOLLEY_UNKNOWN_BATCH', {batch: batchId});
-    if (!batch.running)
-      return refusal('VOLLEY_BATCH_ENDED', {batch: batchId, state: batch.counters.state});
-    this.#results.cancel(batchId, now);
-    return {ok: true, batchId};
   }
 
   #addToken(
@@ -291,4 +307,5 @@ const rowOf = (
   replaced: 0,
   lastReportNo: 0,
   salt,
+  ...(batch.clonedFrom === undefined ? {} : {clonedFrom: batch.clonedFrom}),
 });

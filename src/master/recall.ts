@@ -81,6 +81,7 @@ export class Recall {
     if (leaseProof(this.#context, nodeId, renewal) !== renewal.proof) return;
     const workunit = openedTo(batch, renewal.index);
     if (!workunit || workunit.wanted === 0 || hasAnswered(workunit, nodeId, renewal)) return;
+    if (renewal.replicaNo < workunit.firstReplica) return; // of before a retry
     putOut(batch, workunit, node, renewal, now.mono);
     this.#taken += 1;
   }

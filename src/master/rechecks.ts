@@ -13,7 +13,7 @@
 import {equalBytes} from '../base/bytes.ts';
 import {type BatchId, type NodeId, workunitId} from '../base/types.ts';
 import {type Check, checkKey, encodeChecks, nodeOfCheckKey} from '../core/checks.ts';
-import type {CheckPage} from '../core/core.ts';
+import type {CheckPage} from '../core/lookups.ts';
 import {type Decision, decodePageKey, doubtKey, PAGE_WORKUNITS, put} from '../core/tables.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';

@@ -70,6 +70,10 @@ export class Recount {
     // One replica is always said to be out: having handed out all that are allowed decides nothing here.
     const verdict = decide(batch.policy, votes, 1, votes.length);
     if (verdict.kind === 'open') return;
+    if (verdict.kind === 'failed' && decision.kind === 'done') {
+      this.#open.delete(name); // it failed, was retried, and then was done
+      return;
+    }
     this.#over.add(batchId, index);
     this.#open.delete(name);
     if (verdict.kind === 'failed') return;

@@ -8,6 +8,7 @@ import type {Prng} from '../base/prng.ts';
 import {addMono, asNodeId, type BatchId, type Now} from '../base/types.ts';
 import {MINUTE_MS} from '../base/units.ts';
 import {decodeChecks} from '../core/checks.ts';
+import {NUMBERS_KEY, type NumbersRow} from '../core/operator-rows.ts';
 import {
   type AppRow,
   type BatchRow,
@@ -47,7 +48,7 @@ import type {Rechecks} from './rechecks.ts';
 import {Roster} from './roster.ts';
 import {TRUST_KEY, type TrustSeen} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
-import type {Workunit} from './workunit.ts';
+import {countedOf, type Workunit} from './workunit.ts';
 
 /** Whole tables, in the order they must be pushed. */
 export const FIRST_TABLES = [
@@ -85,7 +86,9 @@ export class MasterRestore {
   #epoch = 0;
   #recovered = NEVER_RECOVERED;
   #trustSeen = 0;
-  #lastReportNo = 0;
+  /** The highest that were given out, also to batches that are deleted. */
+  #numbers: NumbersRow = {batchId: 0, reportNo: 0};
+  readonly #going: BatchRow[] = [];
 
   constructor(config: MasterConfig, crypto: Crypto, prng: Prng, now: Now) {
     this.#config = config;
@@ -117,6 +120,7 @@ export class MasterRestore {
       case 'meta':
         if (key === EPOCH_KEY) this.#epoch = jsonRow<{epoch: number}>(value).epoch;
         if (key === RECOVERED_KEY) this.#recovered = jsonRow<RecoveredRow>(value);
+        if (key === NUMBERS_KEY) this.#seeNumbers(jsonRow<NumbersRow>(value));
         if (key === TRUST_KEY) this.#trustSeen = jsonRow<TrustSeen>(value).version;
         return;
       case 'app':
@@ -159,10 +163,22 @@ export class MasterRestore {
   }
 
   #takeBatch(row: BatchRow): void {
+    this.#seeNumbers({batchId: row.id, reportNo: row.lastReportNo});
+    if (row.deleting) {
+      this.#going.push(row);
+      return;
+    }
     // Rows of earlier versions know nothing of checks.
     const {rechecking = 0, confirmed = 0, replaced = 0} = row as Partial<BatchRow>;
     this.#batches.set(row.id, {...row, rechecking, confirmed, replaced});
-    this.#lastReportNo = Math.max(this.#lastReportNo, row.lastReportNo);
+  }
+
+  #seeNumbers({batchId, reportNo}: NumbersRow): void {
+    const seen = this.#numbers;
+    this.#numbers = {
+      batchId: Math.max(seen.batchId, batchId),
+      reportNo: Math.max(seen.reportNo, reportNo),
+    };
   }
 
   #takePage(key: string, page: Map<number, Decision>): void {
@@ -216,11 +232,8 @@ export class MasterRestore {
   /** A new life of the master: its epoch is one above the highest that was ever used. */
   finish(): MasterCore {
     const batches = new Map<BatchId, Batch>();
-    let nextBatchId = 1;
-    for (const row of this.#batches.values()) {
+    for (const row of this.#batches.values())
       batches.set(row.id, row.state === 'running' ? this.#reopen(row) : ended(row));
-      nextBatchId = Math.max(nextBatchId, row.id + 1);
-    }
     const context = new MasterContext({
       config: this.#config,
       crypto: this.#crypto,
@@ -235,8 +248,8 @@ export class MasterRestore {
     for (const check of this.#checks) context.rechecks.restore(...check);
     return new MasterCore({
       context,
-      nextReportNo: this.#lastReportNo + 1,
-      nextBatchId,
+      numbers: this.#numbers,
+      going: this.#going,
       captures: [...this.#captures.values()],
       trustSeen: this.#trustSeen,
     });
@@ -270,8 +283,9 @@ export class MasterRestore {
 const ended = (row: BatchRow): Batch =>
   new Batch(row, new Feeder(row.id, row.input, countOf(row.input)));
 
-function wantedOf(row: BatchRow, {index, votes, issued}: Workunit): number {
-  const wanted = wantedAfterRestart(row.policy, votes, issued);
+function wantedOf(row: BatchRow, workunit: Workunit): number {
+  const {index, votes} = workunit;
+  const wanted = wantedAfterRestart(row.policy, votes, countedOf(workunit));
   if (wanted !== undefined) return wanted;
   if (row.policy.compare) return 0; // which outputs agree only the first turn will tell
   throw new VolleyError('VOLLEY_STORE_DAMAGED', {

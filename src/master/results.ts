@@ -4,7 +4,7 @@
 
 import {fromHex, toHex} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
-import {type BatchId, type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
+import {type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {hashOfOutput} from '../core/checks.ts';
 import type {MasterEvent} from '../core/core.ts';
 import type {Policy} from '../core/policy.ts';
@@ -111,9 +111,11 @@ export class Results {
     if (!open && !batch.feeder.isPending(item.index)) return STALE;
     const {nodeId} = node.row;
     if (open?.votes.some(vote => vote.nodeId === nodeId && sameReplica(vote, item))) return STALE;
+    if (open && item.replicaNo < open.firstReplica) return STALE; // of before a retry
     if (!this.#isLeased(nodeId, item, open)) return STALE;
     const workunit = open ?? this.#takeUp(batch, item.index);
     if (!workunit) return LATER;
+    if (item.replicaNo < workunit.firstReplica) return STALE;
     if (item.status === 'done' && item.output.kind === 'blob') {
       const size = this.#blobs.get(item.output.blobId);
       if (size !== item.output.size) return LATER;
@@ -178,7 +180,7 @@ export class Results {
       return false;
     }
     this.#close(batch, workunit, verdict, unsaved);
-    if (!this.#isWon(batch, workunit, verdict, now)) this.#endIfOver(batch, now);
+    if (!this.#isWon(batch, workunit, verdict, now)) this.endIfOver(batch, now);
     return true;
   }
 
@@ -264,7 +266,8 @@ export class Results {
     for (const replica of [...workunit.replicas]) takeBack(this.#context, batch, replica);
   }
 
-  #endIfOver(batch: Batch, now: Now): void {
+  endIfOver(batch: Batch, now: Now): void {
+    if (batch.retrying) return; // failed ones are still being looked for
     const {done, failed, reason} = batch.counters;
     const {count, policy} = batch.row;
     if (batch.counters.rechecking > 0) return;
@@ -294,6 +297,9 @@ export class Results {
       batch.close(workunit, 'cancelled');
     }
     context.rechecks.drop(batch);
+    for (const [index, votes] of batch.takeSavedVotes())
+      for (const {nodeId, replicaNo} of votes)
+        context.drop('vote', voteKey(batch.row.id, index, nodeId, replicaNo));
     batch.end(state, reason, now.wall);
     context.running.delete(batch);
     context.dirtyBatches.add(batch);
@@ -301,9 +307,9 @@ export class Results {
     context.note('info', 'batch ended', {batch: batch.row.id, state, reason});
   }
 
-  cancel(batchId: BatchId, now: Now): void {
-    const batch = this.#context.batches.get(batchId);
-    if (batch?.running) this.end(batch, 'cancelled', 'cancelled by the operator', now);
+  /** Number of the next report row. */
+  get nextReportNo(): number {
+    return this.#nextReportNo;
   }
 }
 

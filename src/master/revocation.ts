@@ -104,10 +104,11 @@ export class Revocation {
     const found = this.#found.get(nodeId);
     if (!node || !found || !isBeingListed(node)) return;
     for (const {batchId, pageNo, singles} of pages) {
+      const batch = context.batches.get(batchId);
+      if (!batch) continue; // deleted meanwhile
       const key = doubtKey(nodeId, batchId, pageNo);
       context.save(put('doubt', key, encodeDoubt([...singles.keys()])));
-      const batch = context.batches.get(batchId);
-      if (!batch?.mayRecheck) continue;
+      if (!batch.mayRecheck) continue;
       context.save(put('check', checkKey(batchId, pageNo, nodeId), encodeChecks(singles)));
       found.set(batch, (found.get(batch) ?? 0) + singles.size);
     }
@@ -121,6 +122,7 @@ export class Revocation {
     const context = this.#context;
     let workunits = 0;
     for (const [batch, count] of found) {
+      if (context.batches.get(batch.row.id) !== batch) continue; // deleted meanwhile
       if (!batch.mayRecheck) continue; // cancelled meanwhile
       batch.counters.rechecking += count;
       workunits += count;

@@ -4,7 +4,8 @@
 //   page    a decision stands if the reports that are there prove it; else the workunit is open again
 //   vote    only of workunits that are open, of members, and never so many that they would decide
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
-//           a batch whose row is lost leaves a tombstone: its number must not be given again
+//           a batch whose row is lost leaves a tombstone: its number must not be given again (one that an
+//           operator deleted is none: its history says so)
 //   check   what was to be checked again is looked up anew: nodes that were revoked are listed once more
 //   credit  when anything was lost, or may be older than a page: counted anew from the reports, in the order in which
 //           they came
@@ -18,6 +19,7 @@ import {hex32} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import {asBatchId, asNodeId, type BatchId, type NodeId} from '../base/types.ts';
 import type {Readable, Tables} from '../core/journal-salvage.ts';
+import type {HistoryRow} from '../core/operator-rows.ts';
 import {
   type BatchRow,
   batchKey,
@@ -221,13 +223,23 @@ export class MasterSalvage {
     for (const rowKey of this.#damaged)
       if (/^(batch|page|vote)\//.test(rowKey))
         named.add(Number.parseInt(rowKey.split('/')[1]?.slice(0, 8) ?? '', 16));
+    const deleted = this.#deleted();
     for (const id of named) {
       const batchId = asBatchId(id);
-      if (!(id > 0) || batches.has(batchId)) continue;
+      if (!(id > 0) || batches.has(batchId) || deleted.has(id)) continue;
       batches.set(batchId, tombstone(batchId));
       this.#losses.push({batchId, name: '', reopened: undefined});
     }
     return batches;
+  }
+
+  /** Reports of other batches may still name them. */
+  #deleted(): Set<number> {
+    const deleted = new Set<number>();
+    for (const [key, value] of this.#table('history'))
+      if (attempt(() => jsonRow<HistoryRow>(value))?.action === 'deleted')
+        deleted.add(Number.parseInt(key.slice(0, 8), 16));
+    return deleted;
   }
 
   #mendBatch(row: BatchRow, wall: number): void {

@@ -43,11 +43,24 @@ export type Workunit = {
   issued: number;
   /** Of those, replicas of revoked nodes: they do not count against the limits of the policy. */
   forgiven: number;
+  /** Replicas below this number are of before its batch was retried: their results count no more. */
+  firstReplica: number;
   /** Replicas to hand out now. */
   wanted: number;
   /** What is known of how its outputs compare, where bytes do not decide. */
   sight?: Sight;
 };
+
+/** More than one try of a workunit may use (maxTotalReplicas is at most 200). */
+const REPLICAS_PER_TRY = 256;
+
+/** Numbers of replicas go on after those of earlier tries, and only the new ones count. */
+export function beginAnew(workunit: Workunit, retries: number): void {
+  const first = retries * REPLICAS_PER_TRY;
+  workunit.firstReplica = first;
+  workunit.issued = first;
+  workunit.forgiven = first;
+}
 
 export const openWorkunit = (batchId: BatchId, index: number, input: Input): Workunit => ({
   batchId,
@@ -58,6 +71,7 @@ export const openWorkunit = (batchId: BatchId, index: number, input: Input): Wor
   votes: [],
   issued: 0,
   forgiven: 0,
+  firstReplica: 0,
   wanted: 0,
 });
 

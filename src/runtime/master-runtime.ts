@@ -11,6 +11,7 @@ import type {
   OperatorRequest,
 } from '../core/core.ts';
 import type {Head} from '../core/journal.ts';
+import type {Actor} from '../core/operator-rows.ts';
 import type {HeldKey} from '../master/group-keys.ts';
 import type {MasterCore} from '../master/master.ts';
 import {sealCommand} from '../wire/command.ts';
@@ -21,7 +22,16 @@ import {journalNoBytes} from '../wire/receipt.ts';
 import type {MasterLink} from '../wire/session-master.ts';
 import {Alarm} from './alarm.ts';
 import {Driver} from './driver.ts';
-import type {Clock, Comparer, Inputs, Journal, MasterNetwork, Singles, Store} from './ports.ts';
+import type {
+  Clock,
+  Comparer,
+  Inputs,
+  Journal,
+  MasterNetwork,
+  Shelf,
+  Singles,
+  Store,
+} from './ports.ts';
 
 export type MasterPorts = {
   readonly clock: Clock;
@@ -30,6 +40,7 @@ export type MasterPorts = {
   readonly journal: Journal;
   readonly inputs: Inputs;
   readonly singles: Singles;
+  readonly shelf: Shelf;
   readonly comparer: Comparer;
   readonly crypto: Crypto;
   readonly fatal: (error: unknown) => void;
@@ -151,10 +162,14 @@ export class MasterRuntime {
   }
 
   /** The answer comes once the change is durable. */
-  operator(request: OperatorRequest, answer: (answer: OperatorAnswer) => void): void {
+  operator(
+    request: OperatorRequest,
+    answer: (answer: OperatorAnswer) => void,
+    actor?: Actor,
+  ): void {
     const requestId = ++this.#requestId;
     this.#answers.set(requestId, answer);
-    this.post({type: 'operator', requestId, request});
+    this.post({type: 'operator', requestId, request, ...(actor ? {actor} : {})});
   }
 
   #perform(effect: Performed, journalNo: number): void {
@@ -195,6 +210,18 @@ export class MasterRuntime {
         const {nodeId, after} = effect;
         return this.#ports.singles.read(nodeId, after, (pages, isLast) =>
           this.post({type: 'checksRead', nodeId, pages, isLast}),
+        );
+      }
+      case 'listPages': {
+        const {batchId, from, count} = effect;
+        return ports.shelf.pages(batchId, from, count, pages =>
+          this.post({type: 'pagesListed', batchId, from, count, pages}),
+        );
+      }
+      case 'listReports': {
+        const {batchId, from, to} = effect;
+        return ports.shelf.reports(from, to, (reports, next) =>
+          this.post({type: 'reportsListed', batchId, reports, next}),
         );
       }
       case 'announce':

@@ -4,16 +4,8 @@
 
 import type {Address, BatchId, BlobId, MonoMs, NodeId, Now, ReplicaId} from '../base/types.ts';
 import type {Comparison} from '../core/compare.ts';
-import type {
-  CheckPage,
-  CompareQuestion,
-  NodeEffect,
-  NodeEvent,
-  Note,
-  RunOrder,
-  SinglesPage,
-  UploadPurpose,
-} from '../core/core.ts';
+import type {NodeEffect, NodeEvent, Note, RunOrder, UploadPurpose} from '../core/core.ts';
+import type {CheckPage, CompareQuestion, ListedPage, ListedReport, SinglesPage} from '../core/lookups.ts';
 import type {InputSource, Op} from '../core/tables.ts';
 import type {Input} from '../wire/message.ts';
 
@@ -84,6 +76,23 @@ export interface Singles {
     nodeId: NodeId,
     after: string,
     read: (pages: readonly CheckPage[], isLast: boolean) => void,
+  ): void;
+}
+
+/** Rows of decided work, looked up in what is durable. */
+export interface Shelf {
+  /** Those pages of from … from+count-1 that there are. */
+  pages(
+    batchId: BatchId,
+    from: number,
+    count: number,
+    found: (pages: readonly ListedPage[]) => void,
+  ): void;
+  /** A part of the reports from … to, both included; `next` = where the next part begins, if there is one. */
+  reports(
+    from: number,
+    to: number,
+    found: (reports: readonly ListedReport[], next: number | undefined) => void,
   ): void;
 }
 

@@ -2,7 +2,7 @@
 // equal that are the same, so that all checkers know what is right.
 
 import type {Comparison} from '../core/compare.ts';
-import type {CompareQuestion} from '../core/core.ts';
+import type {CompareQuestion} from '../core/lookups.ts';
 import {sameOutput} from '../master/validator.ts';
 import type {Comparer} from '../runtime/ports.ts';
 import type {SimClock} from './sim-clock.ts';

@@ -24,7 +24,7 @@ import {SimComparer} from './sim-comparer.ts';
 import {type Folder, isSigned, newFolder, signedBy} from './sim-folder.ts';
 import {SimInputs} from './sim-inputs.ts';
 import type {SimNode} from './sim-node.ts';
-import {SimSingles} from './sim-singles.ts';
+import {lookups} from './sim-shelf.ts';
 import {SimStore} from './sim-store.ts';
 import {type Bundle, idOf, rowOf, type SimVault, type TrustFiles} from './sim-vault.ts';
 import {WatchedStore} from './watched-store.ts';
@@ -205,12 +205,12 @@ export class SimMaster {
     runtime.start();
   }
 
-  #readers(clock: SimClock): Pick<MasterPorts, 'inputs' | 'singles' | 'comparer'> {
+  #readers(clock: SimClock): Pick<MasterPorts, 'inputs' | 'singles' | 'shelf' | 'comparer'> {
     const {crypto} = this.#fabric;
     const takesMs = (): number => this.#fabric.uploadMs();
     return {
       inputs: new SimInputs(clock, takesMs),
-      singles: new SimSingles(clock, this.store.disk, crypto, takesMs),
+      ...lookups(clock, this.store.disk, crypto, takesMs),
       comparer: new SimComparer(clock, () => SLOW_COMPARISON * takesMs()),
     };
   }

@@ -3,7 +3,7 @@
 import {hex32} from '../base/bytes.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
 import {type Check, checkKey, decodeChecks, hashOfOutput} from '../core/checks.ts';
-import type {CheckPage, SinglesPage} from '../core/core.ts';
+import type {CheckPage, SinglesPage} from '../core/lookups.ts';
 import {
   decodeDoubtKey,
   decodePage,

@@ -230,6 +230,7 @@ test('tables and their row versions are for ever', t => {
       spool: 1,
       doubt: 1,
       check: 1,
+      history: 1,
       kept: 1,
     },
   );

@@ -155,3 +155,14 @@ function openStream(url: string): Promise<IncomingMessage> {
     request(`${url}/v1/events`, {headers: BEARER, agent: false}, resolve).on('error', reject).end();
   });
 }
+
+test('who watches a batch that is deleted is cut, who watches all is not', async t => {
+  const rig = await openRig(t, {}, {windowMs: 5});
+  rig.handle.batchViews.set(1, batchView(1));
+  await watch(rig, {batchId: asBatchId(1)});
+  await watch(rig);
+  rig.handle.batchViews.delete(1);
+  rig.handle.announce({kind: 'batch', batchId: asBatchId(1)});
+  await until(() => rig.hub.watcherCount === 1);
+  t.pass();
+});

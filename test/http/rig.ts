@@ -21,6 +21,7 @@ import type {
   OperatorRequest,
   UploadVerdict,
 } from '../../src/core/core.ts';
+import type {Actor} from '../../src/core/operator-rows.ts';
 import type {AppRow, TableName} from '../../src/core/tables.ts';
 import type {
   BatchView,
@@ -129,6 +130,7 @@ export const captureView = (id: number): CaptureView => ({
 
 export class FakeHandle implements MasterHandle {
   readonly requests: OperatorRequest[] = [];
+  readonly actors: (Actor | undefined)[] = [];
   readonly batchViews = new Map<number, BatchView>();
   readonly captureViews = new Map<number, CaptureView>();
   readonly nodeViews: NodeView[] = [nodeView(NODE)];
@@ -145,8 +147,9 @@ export class FakeHandle implements MasterHandle {
   /** Pages scanned so far. */
   scanned = 0;
 
-  async operator(request: OperatorRequest): Promise<OperatorAnswer> {
+  async operator(request: OperatorRequest, actor?: Actor): Promise<OperatorAnswer> {
     this.requests.push(request);
+    this.actors.push(actor);
     return this.answer;
   }
 

@@ -5,7 +5,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type {OperatorAnswer} from '../../src/core/core.ts';
 import {makeOperatorApp} from '../../src/http/server.ts';
-import {crypto, FakeHandle, JSON_BEARER, OWNER_ALONE, openFolder, TOKEN} from './rig.ts';
+import {batchView, crypto, FakeHandle, JSON_BEARER, OWNER_ALONE, openFolder, TOKEN} from './rig.ts';
 
 const RUNS = 1_000;
 
@@ -21,6 +21,9 @@ const GOOD: Readonly<Record<string, object>> = {
     input: {kind: 'range', start: 0, end: 100, chunk: 10},
     policy: {minQuorum: 2, leaseSeconds: 60, memoryLimitMib: 64},
   },
+  '/v1/batches/{id}/delete': {force: true},
+  '/v1/batches/{id}/priority': {priority: 3},
+  '/v1/batches/{id}/suspend': {reason: 'lunch'},
   '/v1/captures': {
     action: 'camera',
     args: [],
@@ -70,6 +73,7 @@ const broken = (good: object): fc.Arbitrary<unknown> => {
 
 async function openApp(t: import('ava').ExecutionContext) {
   const handle = new FakeHandle();
+  handle.batchViews.set(7, batchView(7));
   handle.answer = {...handle.answer, nodes: []} as OperatorAnswer;
   const {blobs} = await openFolder(t);
   const saved: unknown[] = [];
@@ -85,9 +89,13 @@ async function openApp(t: import('ava').ExecutionContext) {
 }
 
 const headers = {...JSON_BEARER, host: 'localhost'};
+/** One that is there. */
+const urlOf = (path: string): string =>
+  path.replace('{id}', path.startsWith('/v1/batches') ? '7' : '0'.repeat(32));
 
-for (const [url, good] of Object.entries(GOOD)) {
-  test(`${url}: a strange body is refused in words, and the core hears of good ones only`, async t => {
+for (const [path, good] of Object.entries(GOOD)) {
+  const url = urlOf(path);
+  test(`${path}: a strange body is refused in words, and the core hears of good ones only`, async t => {
     const {app, handle, saved} = await openApp(t);
     let refused = 0;
     await fc.assert(
@@ -110,7 +118,9 @@ for (const [url, good] of Object.entries(GOOD)) {
 
 test('bytes that are no JSON, and JSON with bytes changed, are refused in words', async t => {
   const {app, handle} = await openApp(t);
-  const urls = fc.constantFrom(...Object.entries(GOOD));
+  const urls = fc.constantFrom(
+    ...Object.entries(GOOD).map(([path, good]) => [urlOf(path), good] as const),
+  );
   const cut = fc
     .tuple(urls, fc.nat(400), fc.uint8Array({maxLength: 8}))
     .map(([[url, good], at, by]) => {

@@ -163,11 +163,11 @@ export class MasterRig {
   }
 
   /** kill -9 and a new start from what is durable; sessions are gone. */
-  kill(): void {
+  kill(see: (effects: MasterEffect[]) => void = () => {}): void {
     this.core = this.#restore();
     this.reads = [];
     this.core.check();
-    this.turn();
+    see(this.turn());
   }
 
   /** kill -9, and nobody comes back before the new life gives work again. */

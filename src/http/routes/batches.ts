@@ -3,7 +3,6 @@
 //   POST /v1/batches              BatchRequest {name, app, args, input, policy}  →  201 {batchId}
 //   GET  /v1/batches              {batches: BatchView[]}
 //   GET  /v1/batches/<id>         BatchView
-//   POST /v1/batches/<id>/cancel  BatchView
 //   GET  /v1/batches/<id>/results?from=&to=&state=done|failed
 //        NDJSON: one ResultView a line in the order of the indexes, from <= index < to, what is decided
 //        and durable when it is read, and what is checked again (`rechecking`). A fault in the middle is a last line {error: {code, …}}.
@@ -12,10 +11,9 @@ import {Readable} from 'node:stream';
 import type {FastifyInstance} from 'fastify';
 import {VolleyError} from '../../base/errors.ts';
 import type {BatchId, BlobId} from '../../base/types.ts';
-import {asBatchId} from '../../base/types.ts';
 import type {BatchRequest} from '../../core/core.ts';
 import type {BatchView} from '../../core/views.ts';
-import {accepted, given} from '../answers.ts';
+import {accepted, actorOf, batchOf, given} from '../answers.ts';
 import type {Blobs} from '../blobs.ts';
 import type {RouteContext} from '../context.ts';
 import type {MasterHandle} from '../handle.ts';
@@ -44,7 +42,9 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
     async (request, reply) => {
       const batch = request.body;
       await checkInputs(blobs, batch);
-      const answer = accepted(await handle.operator({kind: 'submitBatch', batch}));
+      const answer = accepted(
+        await handle.operator({kind: 'submitBatch', batch}, actorOf(request)),
+      );
       return reply.code(201).send({batchId: given(answer.batchId, 'a batch')});
     },
   );
@@ -64,19 +64,6 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
     request => batchOf(handle, request.params.id),
   );
 
-  app.post<ById>(
-    '/v1/batches/:id/cancel',
-    {
-      config: {role: 'operate', summary: 'Ends a batch; its results stay'},
-      schema: {params: NUMBER_PARAMS, querystring: NO_QUERY},
-    },
-    async request => {
-      const {id} = batchOf(handle, request.params.id);
-      accepted(await handle.operator({kind: 'cancelBatch', batchId: id}));
-      return batchOf(handle, request.params.id);
-    },
-  );
-
   app.get<ResultsRequest>(
     '/v1/batches/:id/results',
     {
@@ -90,12 +77,6 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
       return reply.type('application/x-ndjson').send(lines);
     },
   );
-}
-
-function batchOf(handle: MasterHandle, id: string): BatchView {
-  const view = handle.batch(asBatchId(Number(id)));
-  if (view === undefined) throw new VolleyError('VOLLEY_UNKNOWN_BATCH', {batch: id});
-  return view;
 }
 
 const queryOf = (
@@ -130,8 +111,10 @@ async function* linesOf(
       chunk = '';
     }
   } catch (error) {
-    // The status is long sent: the fault is the last line.
-    chunk += `${JSON.stringify(problemJson(refusalOf(error).error))}\n`;
+    // The status is long sent: the fault is the last line. Rows are missing when the batch was deleted meanwhile.
+    const gone = handle.batch(batchId) === undefined;
+    const fault = gone ? new VolleyError('VOLLEY_UNKNOWN_BATCH', {batch: batchId}) : error;
+    chunk += `${JSON.stringify(problemJson(refusalOf(fault).error))}\n`;
   }
   if (chunk !== '') yield chunk;
 }

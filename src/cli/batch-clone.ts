@@ -1,0 +1,52 @@
+// `volley batch clone`: the same inputs once more, with the same policy or another one.
+
+import {asBatchId} from '../base/types.ts';
+import {POLICY_OPTIONS, policyIn, policyOfCopy} from './batch-policy.ts';
+import type {CommandSpec, Given} from './command.ts';
+import {OPERATOR_OPTIONS, withClient} from './connect.ts';
+import {grouped, print, printJson, safe, tell} from './output.ts';
+
+export const batchCloneCommand: CommandSpec = {
+  name: 'batch clone',
+  args: '<batch>',
+  summary: 'Submit a batch again: the same inputs, arguments and policy, but for the flags given',
+  options: [
+    {flag: '--name <name>', text: 'name of the new batch (default: the same)'},
+    {flag: '--arg <text>', text: 'arguments in place of the old ones', repeatable: true},
+    ...POLICY_OPTIONS.map(({flag, text}) => ({flag, text: text.replace(/ \(default.*\)/, '')})),
+    {flag: '--wait', text: 'watch it to its end; exit code 1 unless it is done'},
+    ...OPERATOR_OPTIONS,
+  ],
+  examples: [
+    'volley batch clone 1',
+    'volley batch clone 1 --quorum 3 --name again --wait',
+    'volley batch clone 1 --arg 640 --arg 480',
+  ],
+  run: clone,
+};
+
+async function clone(given: Given): Promise<number | undefined> {
+  const source = asBatchId(given.id('batch'));
+  const asJson = given.flag('json');
+  return withClient(given, async client => {
+    const {name, appName, appId, args, input, policy} = await client.batch(source);
+    const {batchId} = await client.submit({
+      name: given.text('name') ?? name,
+      app: appName,
+      args: given.flag('arg') ? given.texts('arg') : args,
+      input,
+      policy: policyOfCopy(policy, policyIn(given)),
+      clonedFrom: source,
+    });
+    const batch = await client.batch(batchId);
+    if (batch.appId !== appId)
+      tell(`volley: ${safe(appName)} was published anew since: batch ${batchId} runs the new one`);
+    if (given.flag('wait')) {
+      const {watchBatch} = await import('./batch-progress.ts');
+      return watchBatch(client, batchId, asJson);
+    }
+    if (asJson) printJson(batch);
+    else print(`Batch ${batchId} is a copy of batch ${source}: ${grouped(batch.count)} workunits.`);
+    return undefined;
+  });
+}

@@ -1,0 +1,41 @@
+// What a master asks its shell to read, run or look up in what is durable, and what comes back.
+
+import type {BatchId, NodeId} from '../base/types.ts';
+import type {OutputRef} from '../wire/message.ts';
+import type {Check} from './checks.ts';
+import type {Compare} from './compare.ts';
+import type {Decision} from './tables.ts';
+
+/** Workunits of one page whose canonical result is one node's, by rising offset. */
+export type SinglesPage = {
+  readonly batchId: BatchId;
+  readonly pageNo: number;
+  readonly singles: ReadonlyMap<number, Check>;
+};
+
+/** A page that holds results to be checked again, and its row of them. */
+export type CheckPage = {
+  readonly batchId: BatchId;
+  readonly pageNo: number;
+  readonly decisions: ReadonlyMap<number, Decision>;
+  readonly checks: ReadonlyMap<number, Check>;
+};
+
+/** Do these two outputs of a workunit agree? The same one twice: can it be compared at all? */
+export type CompareQuestion = {
+  readonly batchId: BatchId;
+  readonly index: number;
+  readonly compare: Compare;
+  /** Whose result it is about: nodes share the time of the comparison. */
+  readonly nodeId: NodeId;
+  readonly a: OutputRef;
+  readonly b: OutputRef;
+};
+
+/** What a page row holds, by offset. */
+export type ListedPage = {
+  readonly pageNo: number;
+  readonly decisions: ReadonlyMap<number, Decision>;
+};
+/** A report row, and the batches that it has results of. */
+export type ListedReport = {readonly reportNo: number; readonly batchIds: readonly BatchId[]};

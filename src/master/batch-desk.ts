@@ -1,0 +1,154 @@
+// What operators do with batches that are there: cancel, suspend, resume, priority, retry, delete. Each is
+// checked, done at once, and written into the batch's history with who did it.
+
+import {assertNever} from '../base/assert.ts';
+import type {ErrorCode, ErrorFields} from '../base/errors.ts';
+import type {Now} from '../base/types.ts';
+import type {OperatorAnswer} from '../core/core.ts';
+import type {BatchOrder} from '../core/operator-request.ts';
+import type {Actor, NumbersRow} from '../core/operator-rows.ts';
+import type {Batch} from './batch.ts';
+import type {MasterContext} from './context.ts';
+import type {Deletions} from './deletion.ts';
+import {record} from './history.ts';
+import type {Results} from './results.ts';
+import type {Retries} from './retry.ts';
+
+type Order<K extends BatchOrder['kind']> = Extract<BatchOrder, {kind: K}>;
+
+const refusal = (code: ErrorCode, fields: ErrorFields): OperatorAnswer => ({
+  ok: false,
+  code,
+  fields,
+});
+
+export class BatchDesk {
+  readonly #context: MasterContext;
+  readonly #results: Results;
+  readonly #retries: Retries;
+  readonly #deletions: Deletions;
+
+  constructor(
+    context: MasterContext,
+    results: Results,
+    parts: {readonly retries: Retries; readonly deletions: Deletions},
+  ) {
+    this.#context = context;
+    this.#results = results;
+    this.#retries = parts.retries;
+    this.#deletions = parts.deletions;
+  }
+
+  /** @param numbers the highest numbers that were given out */
+  handle(order: BatchOrder, actor: Actor, numbers: NumbersRow, now: Now): OperatorAnswer {
+    const {batchId} = order;
+    const batch = this.#context.batches.get(batchId);
+    if (!batch) return refusal('VOLLEY_UNKNOWN_BATCH', {batch: batchId});
+    const refused = this.#do(order, batch, actor, numbers, now);
+    return refused ?? {ok: true, batchId};
+  }
+
+  #do(
+    order: BatchOrder,
+    batch: Batch,
+    actor: Actor,
+    numbers: NumbersRow,
+    now: Now,
+  ): OperatorAnswer | undefined {
+    switch (order.kind) {
+      case 'cancelBatch':
+        return this.#cancel(batch, actor, now);
+      case 'suspendBatch':
+        return this.#suspend(order, batch, actor, now);
+      case 'resumeBatch':
+        return this.#resume(batch, actor, now);
+      case 'setPriority':
+        return this.#setPriority(order, batch, actor, now);
+      case 'retryBatch':
+        return this.#retry(batch, actor, now);
+      case 'deleteBatch':
+        return this.#delete(order, batch, actor, numbers, now);
+      default:
+        return assertNever(order);
+    }
+  }
+
+  #ended({row, counters}: Batch): OperatorAnswer {
+    return refusal('VOLLEY_BATCH_ENDED', {batch: row.id, state: counters.state});
+  }
+
+  #cancel(batch: Batch, actor: Actor, now: Now): OperatorAnswer | undefined {
+    if (!batch.running) return this.#ended(batch);
+    this.#results.end(batch, 'cancelled', 'cancelled by the operator', now);
+    record(this.#context, batch, {actor, action: 'cancelled'}, now);
+    return undefined;
+  }
+
+  /** Suspended once more: the newest reason counts. */
+  #suspend(
+    {reason}: Order<'suspendBatch'>,
+    batch: Batch,
+    actor: Actor,
+    now: Now,
+  ): OperatorAnswer | undefined {
+    if (!batch.running) return this.#ended(batch);
+    batch.control = {...batch.control, suspended: {by: actor.name, at: now.wall, reason}};
+    record(this.#context, batch, {actor, action: 'suspended', detail: reason}, now);
+    return undefined;
+  }
+
+  #resume(batch: Batch, actor: Actor, now: Now): OperatorAnswer | undefined {
+    if (!batch.running) return this.#ended(batch);
+    if (!batch.control.suspended) return undefined;
+    const {suspended: _, ...control} = batch.control;
+    batch.control = control;
+    this.#context.workNo += 1;
+    record(this.#context, batch, {actor, action: 'resumed'}, now);
+    return undefined;
+  }
+
+  #setPriority(
+    {priority}: Order<'setPriority'>,
+    batch: Batch,
+    actor: Actor,
+    now: Now,
+  ): OperatorAnswer | undefined {
+    if (!batch.running) return this.#ended(batch);
+    const before = batch.row.policy.priority;
+    if (before === priority) return undefined;
+    batch.setPriority(priority);
+    const detail = `from ${before} to ${priority}`;
+    record(this.#context, batch, {actor, action: 'priority', detail}, now);
+    return undefined;
+  }
+
+  #retry(batch: Batch, actor: Actor, now: Now): OperatorAnswer | undefined {
+    const {id, count} = batch.row;
+    const {state, failed} = batch.counters;
+    if (batch.retrying) return undefined;
+    if (failed === 0 && (batch.running || batch.decided === count))
+      return refusal('VOLLEY_USAGE', {reason: `batch ${id} (${state}) has no failed workunit`});
+    this.#retries.begin(batch);
+    const never = state === 'running' ? 0 : count - batch.decided;
+    const detail = `${failed} failed workunits${never > 0 ? `, ${never} never decided` : ''}`;
+    record(this.#context, batch, {actor, action: 'retried', detail}, now);
+    return undefined;
+  }
+
+  #delete(
+    {force}: Order<'deleteBatch'>,
+    batch: Batch,
+    actor: Actor,
+    numbers: NumbersRow,
+    now: Now,
+  ): OperatorAnswer | undefined {
+    const {id} = batch.row;
+    if (batch.running && !force) {
+      const reason = `batch ${id} is running: cancel it first, or delete it with --force`;
+      return refusal('VOLLEY_USAGE', {reason});
+    }
+    if (batch.running) this.#results.end(batch, 'cancelled', `deleted by ${actor.name}`, now);
+    this.#deletions.begin(batch, actor, numbers, now);
+    return undefined;
+  }
+}

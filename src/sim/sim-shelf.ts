@@ -1,0 +1,62 @@
+// What a master looks up on a simulated disk: pages and reports.
+
+import type {BatchId} from '../base/types.ts';
+import type {ListedPage, ListedReport} from '../core/lookups.ts';
+import {decodePage, decodePageKey, decodeReportRow, pageKey, reportKey} from '../core/tables.ts';
+import type {Shelf} from '../runtime/ports.ts';
+import {decodeResults} from '../wire/codec.ts';
+import type {Crypto} from '../wire/crypto.ts';
+import type {SimClock} from './sim-clock.ts';
+import {SimSingles} from './sim-singles.ts';
+import type {SimStore} from './sim-store.ts';
+import {EVENT} from './timeline.ts';
+
+/** All that a master looks up on its disk. */
+export const lookups = (clock: SimClock, disk: SimStore, crypto: Crypto, readMs: () => number) => ({
+  singles: new SimSingles(clock, disk, crypto, readMs),
+  shelf: new SimShelf(clock, disk, readMs),
+});
+
+export class SimShelf implements Shelf {
+  readonly #clock: Pick<SimClock, 'after'>;
+  readonly #disk: SimStore;
+  readonly #readMs: () => number;
+
+  constructor(clock: Pick<SimClock, 'after'>, disk: SimStore, readMs: () => number) {
+    this.#clock = clock;
+    this.#disk = disk;
+    this.#readMs = readMs;
+  }
+
+  pages(
+    batchId: BatchId,
+    from: number,
+    count: number,
+    found: (pages: readonly ListedPage[]) => void,
+  ): void {
+    this.#clock.after(this.#readMs(), EVENT.inputs, () => {
+      const rows = this.#disk.rows('page', pageKey(batchId, from), pageKey(batchId, from + count));
+      found(
+        [...rows].map(([key, value]) => ({
+          pageNo: decodePageKey(key).pageNo,
+          decisions: decodePage(value),
+        })),
+      );
+    });
+  }
+
+  reports(
+    from: number,
+    to: number,
+    found: (reports: readonly ListedReport[], next: number | undefined) => void,
+  ): void {
+    this.#clock.after(this.#readMs(), EVENT.inputs, () => {
+      const rows = this.#disk.rows('report', reportKey(from), reportKey(to + 1));
+      const reports = [...rows].map(([key, value]) => ({
+        reportNo: Number.parseInt(key, 16),
+        batchIds: (decodeResults(decodeReportRow(value).body) ?? []).map(({batchId}) => batchId),
+      }));
+      found(reports, undefined);
+    });
+  }
+}

@@ -1,0 +1,132 @@
+// What an operator does with batches, by the commands that a user types, on a cluster of real processes.
+
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {readFile, stat, truncate} from 'node:fs/promises';
+import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import test from 'ava';
+import {type Cluster, runningCluster, volley} from './rig.ts';
+
+let cluster: Cluster;
+const cleanups: (() => unknown)[] = [];
+
+test.before(async t => {
+  t.timeout(120_000);
+  cluster = await runningCluster({teardown: act => cleanups.unshift(act)}, ['n1', 'n2']);
+});
+
+test.after.always(async () => {
+  for (const clean of cleanups) await clean();
+});
+
+const ask = (line: string, input?: string) =>
+  volley([...line.split(' '), '--data', cluster.data], {}, input);
+
+async function json<T>(line: string): Promise<T> {
+  const {code, stdout, stderr} = await ask(`${line} --json`);
+  if (code !== 0) throw new Error(`exit ${code}: ${stderr}`);
+  return JSON.parse(stdout) as T;
+}
+
+type Batch = {id: number; state: string; count: number; done: number; failed: number};
+
+test.serial('a batch is suspended with a reason, resumed, and its history says who', async t => {
+  t.timeout(120_000);
+  const batch = await json<Batch>('batch submit primes --range 0..40_000_000 --chunk 1_000_000');
+  const suspended = await ask(`batch suspend ${batch.id} --reason lunch`);
+  t.is(suspended.code, 0, suspended.stderr);
+  t.regex(suspended.stdout, /is suspended, priority 0/);
+  t.regex((await ask(`batch show ${batch.id}`)).stdout, /state +suspended by owner, .* ago: lunch/);
+  t.regex((await ask('batch ls')).stdout, new RegExp(`^ +${batch.id} .*suspended`, 'm'));
+  t.regex((await ask(`batch priority ${batch.id} --to -5`)).stdout, /priority -5/);
+  t.is((await ask(`batch resume ${batch.id}`)).code, 0);
+  t.is((await ask(`batch watch ${batch.id}`)).code, 0);
+  const {stdout} = await ask(`batch history ${batch.id}`);
+  const told = stdout.split('\n').map(line => line.replace(/^\S+ \S+ +/, '').replace(/ +/g, ' '));
+  t.deepEqual(told.slice(1, -1), [
+    'owner (admin) submitted 40 workunits of primes',
+    'owner (admin) suspended lunch',
+    'owner (admin) priority from 0 to -5',
+    'owner (admin) resumed',
+  ]);
+});
+
+test.serial('failed workunits are retried, and fail again when nothing has changed', async t => {
+  t.timeout(120_000);
+  const line = 'batch submit primes --lines - --quorum 1 --wait';
+  const {code} = await ask(line, '"no"\n"such"\n"range"\n');
+  t.is(code, 1);
+  const {batches} = await json<{batches: Batch[]}>('batch ls');
+  const batch = batches.at(-1);
+  t.like(batch, {state: 'failed', failed: 3});
+  const again = await ask(`batch retry ${batch?.id} --wait`);
+  t.is(again.code, 1);
+  t.regex((await ask(`batch history ${batch?.id}`)).stdout, /retried +3 failed workunits/);
+  const none = await ask('batch retry 1');
+  t.is(none.code, 2);
+  t.regex(none.stderr, /no failed workunit/);
+});
+
+test.serial('a copy has the same inputs and the policy that was changed', async t => {
+  t.timeout(120_000);
+  const line = 'batch submit primes --range 0..1_000 --chunk 100 --quorum 1 --wait';
+  const source = await json<Batch>(line);
+  const copy = await json<Batch & {policy: object; clonedFrom: number}>(
+    `batch clone ${source.id} --quorum 2 --priority 7 --wait`,
+  );
+  t.like(copy, {state: 'done', count: 10, clonedFrom: source.id});
+  t.like(copy.policy, {minQuorum: 2, targetReplicas: 2, priority: 7});
+  t.is((await ask(`batch results ${copy.id} --sum`)).stdout, '168\n');
+  t.regex((await ask(`batch show ${copy.id}`)).stdout, /copy of +batch \d+/);
+});
+
+test.serial('an export that was cut goes on to the same bytes, in both formats', async t => {
+  t.timeout(120_000);
+  const line = 'batch submit primes --range 0..300 --chunk 1 --quorum 1 --wait';
+  const {id} = await json<Batch>(line);
+  for (const format of ['ndjson', 'csv']) {
+    const out = join(cluster.dir, `export.${format}`);
+    const first = await ask(`batch export ${id} --format ${format} --out ${out}`);
+    t.is(first.code, 0, first.stderr);
+    const whole = await readFile(out, 'utf8');
+    t.is((await ask(`batch export ${id} --format ${format}`)).stdout, whole);
+    t.is(whole.trimEnd().split('\n').length, format === 'csv' ? 301 : 300);
+    const again = await ask(`batch export ${id} --format ${format} --out ${out}`);
+    t.regex(again.stderr, /EEXIST/, 'a file that is there is not written over');
+    await truncate(out, Math.floor((await stat(out)).size / 2) + 3);
+    const resumed = await ask(`batch export ${id} --format ${format} --out ${out} --resume`);
+    t.is(resumed.code, 0, resumed.stderr);
+    t.is(await readFile(out, 'utf8'), whole);
+  }
+});
+
+test.serial('an export whose reader goes away says so by its exit code', async t => {
+  t.timeout(120_000);
+  const line = 'batch submit primes --range 0..20_000 --chunk 1 --quorum 1 --wait';
+  const {id} = await json<Batch>(line);
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+  const argv = ['--import=tsx', main, 'batch', 'export', String(id), '--data', cluster.data];
+  const cut = spawn(process.execPath, argv, {stdio: ['ignore', 'pipe', 'pipe']});
+  await once(cut.stdout, 'data');
+  cut.stdout.destroy();
+  const [code] = await once(cut, 'close');
+  t.is(code, 1);
+});
+
+test.serial('a batch is deleted, and only its history is left', async t => {
+  t.timeout(120_000);
+  const running = await json<Batch>(
+    'batch submit primes --range 0..10_000_000_000 --chunk 10_000_000',
+  );
+  const refused = await ask(`batch delete ${running.id}`);
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /is running: cancel it first/);
+  const watching = ask(`batch watch ${running.id}`);
+  t.is((await ask(`batch delete ${running.id} --force`)).code, 0);
+  t.is((await watching).code, 2);
+  const gone = await ask(`batch show ${running.id}`);
+  t.is(gone.code, 2);
+  t.regex((await ask(`batch history ${running.id}`)).stdout, /deleted/);
+  t.is((await ask(`batch results ${running.id}`)).code, 2);
+});
