@@ -32,10 +32,20 @@ import {keysShowCommand} from './keys-show.ts';
 import {masterCommand} from './master.ts';
 import {nodeCommand} from './node.ts';
 import {nodesCommand} from './nodes.ts';
+import {
+  nodesDrainCommand,
+  nodesForgetCommand,
+  nodesLabelCommand,
+  nodesQuarantineCommand,
+  nodesReleaseCommand,
+  nodesResumeCommand,
+  nodesSuspendCommand,
+} from './nodes-orders.ts';
 import {nodesApproveCommand, nodesDenyCommand, nodesPendingCommand} from './nodes-pending.ts';
 import {nodesRevokeCommand} from './nodes-revoke.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
 import {recoverCommand} from './recover.ts';
+import {resumeCommand, statusCommand, suspendCommand} from './status.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
   demoCommand,
@@ -48,6 +58,16 @@ export const COMMANDS: readonly CommandSpec[] = [
   nodesApproveCommand,
   nodesDenyCommand,
   nodesRevokeCommand,
+  nodesLabelCommand,
+  nodesSuspendCommand,
+  nodesDrainCommand,
+  nodesResumeCommand,
+  nodesQuarantineCommand,
+  nodesReleaseCommand,
+  nodesForgetCommand,
+  statusCommand,
+  suspendCommand,
+  resumeCommand,
   batchSubmitCommand,
   batchLsCommand,
   batchShowCommand,

@@ -45,7 +45,7 @@ import type {NodeCore} from '../node/node.ts';
 import {NODE_TABLES, NodeRestore} from '../node/restore.ts';
 import {NodeRuntime} from '../runtime/node-runtime.ts';
 import type {Tell} from '../runtime/ports.ts';
-import {CommandReceiver, targets} from '../wire/command.ts';
+import {CommandReceiver} from '../wire/command.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
 import type {Input} from '../wire/message.ts';
@@ -171,7 +171,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const running = new NodeRuntime({
     core,
     link,
-    commands: new CommandReceiver(crypto, target => targets(target, self.nodeId, config.labels)),
+    commands: new CommandReceiver(crypto, target => core.isTarget(target)),
     ports: {clock, network: udp, store, journal, crypto, fatal: options.fatal, ...hands},
     head,
     onBadTrust: (frame, from) => otherRoot.heard(frame, from),

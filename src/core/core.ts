@@ -32,7 +32,7 @@ import type {
   ListedReport,
   SinglesPage,
 } from './lookups.ts';
-import type {BatchOrder} from './operator-request.ts';
+import type {BatchOrder, ClusterOrder, NodeOrder} from './operator-request.ts';
 import type {Actor} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';
 import type {AppRow, BatchRow, InputSource, Op} from './tables.ts';
@@ -115,6 +115,8 @@ export type OperatorRequest =
   | {readonly kind: 'addApp'; readonly app: AppRow}
   | {readonly kind: 'submitBatch'; readonly batch: BatchRequest}
   | BatchOrder
+  | NodeOrder
+  | ClusterOrder
   | {
       readonly kind: 'addToken';
       readonly tokenId: number;

@@ -1,6 +1,7 @@
-// What operators may ask about batches that are there.
+// What operators may ask about what is there: batches, nodes, the whole cluster.
 
-import type {BatchId} from '../base/types.ts';
+import type {BatchId, NodeId} from '../base/types.ts';
+import type {HoldKind} from './operator-rows.ts';
 
 export type BatchOrder =
   | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
@@ -11,3 +12,30 @@ export type BatchOrder =
   | {readonly kind: 'retryBatch'; readonly batchId: BatchId}
   /** `force`: one that is running is cancelled first. */
   | {readonly kind: 'deleteBatch'; readonly batchId: BatchId; readonly force: boolean};
+
+export type NodeOrder =
+  /** Labels beside the node's own. */
+  | {
+      readonly kind: 'labelNode';
+      readonly nodeId: NodeId;
+      readonly add: readonly string[];
+      readonly remove: readonly string[];
+    }
+  | {
+      readonly kind: 'holdNode';
+      readonly nodeId: NodeId;
+      readonly hold: HoldKind;
+      readonly reason: string;
+    }
+  /** Ends a suspension or a draining. */
+  | {readonly kind: 'resumeNode'; readonly nodeId: NodeId}
+  /** Ends a quarantine, whoever began it. */
+  | {readonly kind: 'releaseNode'; readonly nodeId: NodeId}
+  /** Of a node that is away for good: its rows go. */
+  | {readonly kind: 'forgetNode'; readonly nodeId: NodeId};
+
+export type ClusterOrder = {
+  readonly kind: 'pauseCluster';
+  readonly paused: boolean;
+  readonly reason: string;
+};

@@ -1,7 +1,8 @@
 // What operators decided and the master keeps: about batches, nodes and the whole cluster, and who did it.
 
 import {hex32} from '../base/bytes.ts';
-import type {BatchId} from '../base/types.ts';
+import type {BatchId, BlobId} from '../base/types.ts';
+import type {CreditRow} from './tables.ts';
 
 /** Who asks: the name and the role of an operator token. */
 export type Actor = {readonly name: string; readonly role: string};
@@ -48,3 +49,70 @@ export const historyKey = (batchId: BatchId, no: number): string => hex32(batchI
 /** Numbers given out, kept beside the rows that name them: a number of a deleted batch never comes again. */
 export const NUMBERS_KEY = 'numbers';
 export type NumbersRow = {readonly batchId: number; readonly reportNo: number};
+
+// ---- nodes ------------------------------------------------------------------------------------
+
+/**
+ * suspended    it stops what runs and is given nothing
+ * draining     it is given nothing; what it has may end
+ * quarantined  it is given nothing, and its results do not count until it is released
+ */
+export type HoldKind = 'suspended' | 'draining' | 'quarantined';
+export type NodeHold = Mark & {readonly kind: HoldKind};
+
+/** Why a node gets no work of one app, by a rule of the master (master/quarantine.ts). Instants: cluster's clock, ms. */
+export type Bench = {
+  readonly appId: BlobId;
+  readonly app: string;
+  readonly reason: string;
+  readonly since: number;
+  /** From then on it may show, with one workunit at a time, that it is right again. */
+  readonly until: number;
+  /** How often in a row; each is twice as long as the one before. */
+  readonly times: number;
+};
+
+/** Row of table `control`: what was decided about a node, whatever it says itself. */
+export type NodeControl = {
+  /** Beside those that the node has of its own. */
+  readonly labels?: readonly string[];
+  readonly hold?: NodeHold;
+  readonly benches?: readonly Bench[];
+};
+
+/** Without what is empty: a row of nothing is no row. */
+export function trimmed({labels = [], hold, benches = []}: NodeControl): NodeControl {
+  return {
+    ...(labels.length > 0 ? {labels} : {}),
+    ...(hold ? {hold} : {}),
+    ...(benches.length > 0 ? {benches} : {}),
+  };
+}
+
+/** What nodes earned that are not known any more, together. */
+export type Forgotten = CreditRow & {readonly nodes: number};
+
+// ---- join tokens -------------------------------------------------------------------------------
+
+/**
+ * The secret is not stored, only the `psk` (hex) that a one-way function makes of it: both ends need it for
+ * the handshake. So who reads the store cannot print the token, but can let nodes in with the psk for as long
+ * as the token has uses left and has not expired; a used, expired or revoked one is worth nothing to him.
+ */
+export type TokenRow = {
+  readonly tokenId: number;
+  readonly psk: string;
+  readonly uses: number;
+  readonly usesLeft: number;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** 0 = not revoked. */
+  readonly revokedAt: number;
+};
+
+// ---- the whole cluster ------------------------------------------------------------------------
+
+/** Whether nodes compute at all. The generation rises with each change; 0 = nobody ever changed it. */
+export const STATE_KEY = 'state';
+export type StateRow = Mark & {readonly generation: number; readonly paused: boolean};
+export const FIRST_STATE: StateRow = {generation: 0, paused: false, by: '', at: 0, reason: ''};

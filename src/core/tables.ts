@@ -23,6 +23,7 @@ export const TABLES = {
   vote: 1,
   report: 1,
   node: 1,
+  control: 1,
   credit: 1,
   doubt: 1,
   check: 1, // rows: core/checks.ts
@@ -359,22 +360,6 @@ export type NodeRow = {
   readonly doubts: number;
   /** All of them were taken out of their pages, to be computed again. */
   readonly rechecked?: boolean;
-};
-
-/**
- * The secret is not stored, only the `psk` (hex) that a one-way function makes of it: both ends need it for
- * the handshake. So who reads the store cannot print the token, but can let nodes in with the psk for as long
- * as the token has uses left and has not expired; a used, expired or revoked one is worth nothing to him.
- */
-export type TokenRow = {
-  readonly tokenId: number;
-  readonly psk: string;
-  readonly uses: number;
-  readonly usesLeft: number;
-  readonly createdAt: number;
-  readonly expiresAt: number;
-  /** 0 = not revoked. */
-  readonly revokedAt: number;
 };
 
 export type AppRow = {

@@ -3,6 +3,7 @@
 
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {ShotVerdict} from '../wire/message.ts';
+import type {Bench, Forgotten, NodeHold, StateRow} from './operator-rows.ts';
 import type {BatchRow} from './tables.ts';
 
 export type StatusView = {
@@ -14,6 +15,10 @@ export type StatusView = {
   readonly nodes: {readonly known: number; readonly up: number; readonly slots: number};
   readonly batches: {readonly running: number; readonly total: number};
   readonly paused: boolean;
+  /** Who suspended or resumed the cluster last, and how many of the nodes that are up have taken it. */
+  readonly state: StateRow & {readonly taken: number};
+  /** What nodes earned that were forgotten. */
+  readonly forgotten: Forgotten;
   /** Of the disk of the store, in bytes; `full` = nothing new is taken. */
   readonly space: {readonly free: number; readonly floor: number; readonly full: boolean};
   /** What somebody has to look at now, and what to do. */
@@ -67,6 +72,14 @@ export type NodeView = {
   readonly revokedAt: number;
   /** Of a revoked node: canonical results that rest on it alone; -1 = they are being listed. */
   readonly doubts: number;
+  /** Of the labels, those that operators gave it. */
+  readonly givenLabels?: readonly string[];
+  /** Why it is given no work. */
+  readonly hold?: NodeHold;
+  /** Apps that it is given no work of, by rule. */
+  readonly benches?: readonly Bench[];
+  /** Generation of the cluster's state that it obeys; absent = it has not told. */
+  readonly stateGeneration?: number;
   /** Two machines seem to have this node's key: where they are, and when the second one was last heard. */
   readonly clone?: {readonly addresses: readonly string[]; readonly at: number};
 };

@@ -119,6 +119,46 @@ export class OperatorClient {
     return this.#get(`/v1/nodes/${nodeId}/doubts`);
   }
 
+  /** Labels beside the node's own. */
+  labelNode(
+    nodeId: NodeId,
+    add: readonly string[],
+    remove: readonly string[] = [],
+  ): Promise<NodeView> {
+    return this.#post(`/v1/nodes/${nodeId}/label`, {add, remove});
+  }
+
+  holdNode(
+    nodeId: NodeId,
+    how: 'suspend' | 'drain' | 'quarantine',
+    reason = '',
+  ): Promise<NodeView> {
+    return this.#post(`/v1/nodes/${nodeId}/${how}`, {reason});
+  }
+
+  /** Ends a suspension or a draining. */
+  resumeNode(nodeId: NodeId): Promise<NodeView> {
+    return this.#post(`/v1/nodes/${nodeId}/resume`);
+  }
+
+  /** Ends a quarantine. */
+  releaseNode(nodeId: NodeId): Promise<NodeView> {
+    return this.#post(`/v1/nodes/${nodeId}/release`);
+  }
+
+  async forgetNode(nodeId: NodeId): Promise<void> {
+    await this.#post(`/v1/nodes/${nodeId}/forget`);
+  }
+
+  /** All nodes stop computing. */
+  suspend(reason = ''): Promise<StatusView> {
+    return this.#post('/v1/suspend', {reason});
+  }
+
+  resume(reason = ''): Promise<StatusView> {
+    return this.#post('/v1/resume', {reason});
+  }
+
   async access(): Promise<readonly AccessView[]> {
     return (await this.#get<{access: AccessView[]}>('/v1/access')).access;
   }

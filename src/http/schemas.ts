@@ -127,6 +127,15 @@ export const REASON_BODY = object(
   {reason: {type: 'string', maxLength: REASON_BYTES_MAX, default: ''}},
   'reason',
 );
+/** How many, and how long together, is the core's to say. */
+export const LABEL_BODY = object(
+  {
+    add: {type: 'array', maxItems: LABELS_MAX, items: NAME, default: []},
+    remove: {type: 'array', maxItems: LABELS_MAX, items: NAME, default: []},
+  },
+  'add',
+  'remove',
+);
 export const PRIORITY_BODY = object({priority: whole(-100, 100)});
 export const FORCE_BODY = object({force: {type: 'boolean', default: false}}, 'force');
 

@@ -40,6 +40,7 @@ import {addCaptureRoutes} from './routes/captures.ts';
 import {addClusterRoutes} from './routes/cluster.ts';
 import {addEventRoutes} from './routes/events.ts';
 import {addMembershipRoutes} from './routes/membership.ts';
+import {addNodeOrderRoutes} from './routes/node-orders.ts';
 import {type Handler, inTurn} from './turns.ts';
 
 export const OPERATOR_PORT = 6271;
@@ -262,6 +263,7 @@ function addRoutes(app: FastifyInstance, context: RouteContext): void {
   addAccessRoutes(app, context);
   addClusterRoutes(app, context);
   addMembershipRoutes(app, context);
+  addNodeOrderRoutes(app, context);
   addAppRoutes(app, context);
   addBatchRoutes(app, context);
   addBatchOrderRoutes(app, context);

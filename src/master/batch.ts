@@ -57,6 +57,8 @@ export class Batch {
   servedAt = 0;
   /** After a restart: nothing of it is given before the nodes have told what they hold (recall.ts). */
   resting = false;
+  /** Nodes on the bench get its work too: without them there are fewer than its quorum. */
+  takesAll = false;
   /** Replicas at nodes now. */
   out = 0;
   /** Moving average of a workunit's run time, ms; -1 = not known. */

@@ -13,13 +13,15 @@ import {
 } from '../base/types.ts';
 import type {MasterEffect, Note} from '../core/core.ts';
 import {FreeSpace} from '../core/free-space.ts';
+import {type NodeControl, type StateRow, trimmed} from '../core/operator-rows.ts';
 import {type AppRow, type BatchRow, del, encodeJson, type Op, put} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
+import {Conducts} from './conduct.ts';
 import {GroupKeys} from './group-keys.ts';
 import {Rechecks} from './rechecks.ts';
-import type {Roster} from './roster.ts';
+import type {NodeState, Roster} from './roster.ts';
 import type {Workunit} from './workunit.ts';
 
 /** Row of `meta` that holds the highest epoch this master has used. */
@@ -91,7 +93,10 @@ export class MasterContext {
   bootJournalNo = 0;
   /** What a recovery of the store could not save. */
   readonly recovered: RecoveredRow;
-  state: DesiredState = {generation: 0, paused: false};
+  state: DesiredState;
+  /** The same, with who set it. */
+  stateRow: StateRow;
+  readonly conducts = new Conducts(this);
   readonly bootedAt: MonoMs;
   readonly #wallAtBoot: WallMs;
   /** Nodes with a receipt above our journal, until they have offered again what they keep. */
@@ -107,6 +112,7 @@ export class MasterContext {
     apps: Map<string, AppRow>;
     epoch: number;
     recovered: RecoveredRow;
+    state: StateRow;
     bootedAt: Now;
   }) {
     this.bootedAt = parts.bootedAt.mono;
@@ -121,6 +127,9 @@ export class MasterContext {
     this.batches = parts.batches;
     this.apps = parts.apps;
     this.epoch = parts.epoch;
+    const {generation, paused} = parts.state;
+    this.state = {generation, paused};
+    this.stateRow = parts.state;
     this.recovered = parts.recovered;
     for (const batch of this.batches.values()) if (batch.running) this.running.add(batch);
   }
@@ -143,6 +152,14 @@ export class MasterContext {
 
   announceBatch(row: BatchRow): void {
     this.#effects.push({type: 'announce', about: {kind: 'batch', batchId: row.id}, row});
+  }
+
+  /** What was decided about a node, durable. */
+  setControl(node: NodeState, control: NodeControl): void {
+    node.control = trimmed(control);
+    const {nodeId} = node.row;
+    if (Object.keys(node.control).length === 0) this.drop('control', nodeId);
+    else this.save(put('control', nodeId, encodeJson(node.control)));
   }
 
   /** The batch is no more: whoever asks finds nothing. */

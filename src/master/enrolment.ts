@@ -243,6 +243,11 @@ export class Enrolment {
     if (node.epochTold !== this.#context.epoch) this.#sayWelcome(node, peerOf(node), now);
   }
 
+  /** What it was told in its Welcome has changed. */
+  tell(node: NodeState, now: Now): void {
+    if (node.welcomed) this.#sayWelcome(node, peerOf(node), now);
+  }
+
   #sayWelcome(node: NodeState, peer: PeerId, now: Now): void {
     const {config, roster, epoch, state, groupKeys, recovered} = this.#context;
     groupKeys.begin(now);
@@ -263,6 +268,8 @@ export class Enrolment {
         blobPort: config.blobPort,
         blobKey: node.blobKey,
         state,
+        suspended: node.control.hold?.kind === 'suspended',
+        labels: node.control.labels ?? [],
         wallMs: this.#context.instant(now.mono),
         trust: config.signedTrust,
         journalNo: this.#context.journalNo,

@@ -12,12 +12,13 @@ import type {
   Core,
   MasterEffect,
   MasterEvent,
+  OperatorAnswer,
   OperatorRequest,
   UploadPurpose,
   UploadVerdict,
 } from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
-import type {Actor, NumbersRow} from '../core/operator-rows.ts';
+import {type Actor, BY_RULE, type NumbersRow} from '../core/operator-rows.ts';
 import type {BatchRow} from '../core/tables.ts';
 import type {Message} from '../wire/message.ts';
 import {settleAllLater, settleLater} from './agreement.ts';
@@ -30,7 +31,9 @@ import type {MasterContext} from './context.ts';
 import {Deletions, RETENTION} from './deletion.ts';
 import {Enrolment} from './enrolment.ts';
 import {heartbeatMs, Liveness} from './liveness.ts';
+import {NodeDesk} from './node-desk.ts';
 import {Operator} from './operator.ts';
+import {pauseCluster} from './pause.ts';
 import type {Pending} from './pending.ts';
 import {Pulls} from './pulls.ts';
 import {Recall} from './recall.ts';
@@ -95,9 +98,15 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       captures: this.#captures,
       enrolment: this.#enrolment,
       batches: new BatchDesk(context, this.#results, desk),
+      nodes: new NodeDesk(context, {
+        results: this.#results,
+        liveness: this.#liveness,
+        enrolment: this.#enrolment,
+      }),
       nextBatchId: parts.numbers.batchId + 1,
     });
     this.#deletions.watch(context.bootedAt);
+    context.conducts.restore(context.bootedAt);
     this.#trust = new TrustWatch(context, parts.trustSeen ?? 0);
     context.raiseEpoch(context.epoch); // durable before anything of this epoch leaves
     settleAllLater(context);
@@ -222,11 +231,15 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     actor: Actor | undefined,
     now: Now,
   ): void {
-    const answer =
-      request.kind === 'revokeNode'
-        ? this.#revocation.revoke(request.nodeId, now)
-        : this.#operator.handle(request, now, actor);
+    const answer = this.#answer(request, actor ?? BY_RULE, now);
     this.#context.emit({type: 'answer', requestId, answer});
+  }
+
+  #answer(request: OperatorRequest, actor: Actor, now: Now): OperatorAnswer {
+    if (request.kind === 'revokeNode') return this.#revocation.revoke(request.nodeId, now);
+    if (request.kind === 'pauseCluster')
+      return pauseCluster(this.#context, this.#commands, request, actor, now);
+    return this.#operator.handle(request, now, actor);
   }
 
   #onInputs(event: Extract<MasterEvent, {type: 'inputsRead'}>): void {
@@ -263,6 +276,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#recall.tick(now);
     this.#commands.tick(now);
     this.#captures.tick(now);
+    this.#context.conducts.tick(now);
     this.#context.groupKeys.tick(now);
     for (const batch of this.#deletions.tick(now))
       this.#deletions.begin(batch, RETENTION, this.#operator.numbers, now);
@@ -306,6 +320,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       this.#commands.wakeAt(),
       this.#captures.wakeAt(),
       this.#deletions.wakeAt(),
+      this.#context.conducts.wakeAt(),
       this.#context.groupKeys.wakeAt(),
       this.#waker.wakeAt(),
     ) as MonoMs;

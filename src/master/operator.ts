@@ -27,6 +27,7 @@ import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
 import {countOf} from './feeder.ts';
 import {record} from './history.ts';
+import type {NodeDesk} from './node-desk.ts';
 import type {Results} from './results.ts';
 
 type Amounts = Omit<Policy, 'compare' | 'firstWins'>;
@@ -137,6 +138,7 @@ export class Operator {
   readonly #captures: Captures;
   readonly #enrolment: Enrolment;
   readonly #batches: BatchDesk;
+  readonly #nodes: NodeDesk;
   #nextBatchId: number;
 
   constructor(parts: {
@@ -145,6 +147,7 @@ export class Operator {
     captures: Captures;
     enrolment: Enrolment;
     batches: BatchDesk;
+    nodes: NodeDesk;
     nextBatchId: number;
   }) {
     this.#context = parts.context;
@@ -152,6 +155,7 @@ export class Operator {
     this.#captures = parts.captures;
     this.#enrolment = parts.enrolment;
     this.#batches = parts.batches;
+    this.#nodes = parts.nodes;
     this.#nextBatchId = parts.nextBatchId;
   }
 
@@ -161,7 +165,7 @@ export class Operator {
   }
 
   handle(
-    request: Exclude<OperatorRequest, {kind: 'revokeNode'}>,
+    request: Exclude<OperatorRequest, {kind: 'revokeNode' | 'pauseCluster'}>,
     now: Now,
     actor: Actor = BY_RULE,
   ): OperatorAnswer {
@@ -190,6 +194,12 @@ export class Operator {
       case 'retryBatch':
       case 'deleteBatch':
         return this.#batches.handle(request, actor, this.numbers, now);
+      case 'labelNode':
+      case 'holdNode':
+      case 'resumeNode':
+      case 'releaseNode':
+      case 'forgetNode':
+        return this.#nodes.handle(request, actor, now);
       default:
         return assertNever(request);
     }

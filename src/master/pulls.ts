@@ -12,7 +12,7 @@ import {grant, LEASES_PER_NODE_MAX} from './leases.ts';
 import {heartbeatMs} from './liveness.ts';
 import type {Recall} from './recall.ts';
 import {type NodeState, peerOf} from './roster.ts';
-import {batchesFor, canRun, pick, shareOf} from './scheduler.ts';
+import {batchesFor, canRun, mostOf, pick, shareOf} from './scheduler.ts';
 import type {Replica, Workunit} from './workunit.ts';
 
 /** Datagrams that answer one pull. */
@@ -38,6 +38,7 @@ export class Pulls {
     this.#recall.onPull(node, pull, now);
     const closed = this.#renew(node, pull, now);
     node.load = pull.load;
+    node.stateGeneration = pull.stateGeneration;
     if (node.lastPull?.nonce !== pull.nonce)
       node.lastPull = {nonce: pull.nonce, assigns: this.#answer(node, pull, closed, now)};
     for (const message of node.lastPull.assigns)
@@ -81,6 +82,7 @@ export class Pulls {
       batches: part,
       waitMs: heartbeatMs(this.#context.roster.size),
       state: this.#context.state,
+      suspended: node.control.hold?.kind === 'suspended',
       closed: no === 0 ? closed.slice(0, CLOSED_MAX) : [],
       wallMs: this.#context.instant(now.mono),
       part: no,
@@ -109,7 +111,8 @@ export class Pulls {
         ableNodes ??= able(context, batch);
         return ableNodes;
       };
-      for (const workunit of pick(batch, node.row.nodeId, share, countAble)) {
+      const most = Math.min(share, mostOf(batch, node));
+      for (const workunit of pick(batch, node.row.nodeId, most, countAble)) {
         const leases = into.listFor(head, assignedSize(workunit));
         if (!leases) return;
         if (!served) batch.servedAt = ++this.#pullNo;

@@ -8,7 +8,15 @@ import type {Prng} from '../base/prng.ts';
 import {addMono, asNodeId, type BatchId, type Now} from '../base/types.ts';
 import {MINUTE_MS} from '../base/units.ts';
 import {decodeChecks} from '../core/checks.ts';
-import {NUMBERS_KEY, type NumbersRow} from '../core/operator-rows.ts';
+import type {TokenRow} from '../core/operator-rows.ts';
+import {
+  FIRST_STATE,
+  type NodeControl,
+  NUMBERS_KEY,
+  type NumbersRow,
+  STATE_KEY,
+  type StateRow,
+} from '../core/operator-rows.ts';
 import {
   type AppRow,
   type BatchRow,
@@ -22,7 +30,6 @@ import {
   type NodeRow,
   PAGE_WORKUNITS,
   type TableName,
-  type TokenRow,
 } from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {Batch, type SavedVotes} from './batch.ts';
@@ -57,6 +64,7 @@ export const FIRST_TABLES = [
   'token',
   'node',
   'credit',
+  'control',
   'batch',
   'capture',
   'shot',
@@ -86,6 +94,7 @@ export class MasterRestore {
   #epoch = 0;
   #recovered = NEVER_RECOVERED;
   #trustSeen = 0;
+  #state = FIRST_STATE;
   /** The highest that were given out, also to batches that are deleted. */
   #numbers: NumbersRow = {batchId: 0, reportNo: 0};
   readonly #going: BatchRow[] = [];
@@ -120,6 +129,7 @@ export class MasterRestore {
       case 'meta':
         if (key === EPOCH_KEY) this.#epoch = jsonRow<{epoch: number}>(value).epoch;
         if (key === RECOVERED_KEY) this.#recovered = jsonRow<RecoveredRow>(value);
+        if (key === STATE_KEY) this.#state = jsonRow<StateRow>(value);
         if (key === NUMBERS_KEY) this.#seeNumbers(jsonRow<NumbersRow>(value));
         if (key === TRUST_KEY) this.#trustSeen = jsonRow<TrustSeen>(value).version;
         return;
@@ -132,6 +142,8 @@ export class MasterRestore {
         return this.#takeNode(jsonRow<NodeRow>(value));
       case 'credit':
         return this.#roster.setCredit(asNodeId(key), decodeCredit(value));
+      case 'control':
+        return this.#roster.setControl(asNodeId(key), jsonRow<NodeControl>(value));
       case 'batch':
         return this.#takeBatch(jsonRow<BatchRow>(value));
       case 'page':
@@ -243,6 +255,7 @@ export class MasterRestore {
       apps: this.#apps,
       epoch: this.#epoch + 1,
       recovered: this.#recovered,
+      state: this.#state,
       bootedAt: this.#now,
     });
     for (const check of this.#checks) context.rechecks.restore(...check);

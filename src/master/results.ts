@@ -72,6 +72,7 @@ export class Results {
   onReport(node: NodeState, report: Report, now: Now): void {
     const context = this.#context;
     if (context.space.isFull) return; // not acknowledged: the node keeps it and says it again
+    if (node.control.hold?.kind === 'quarantined') return; // nor this: it counts when it is released
     const items = decodeResults(report.body);
     const identity = fromHex(node.row.identityKey);
     const {clusterId} = context.config;
@@ -179,6 +180,8 @@ export class Results {
       rewant(this.#context, batch, workunit, verdict);
       return false;
     }
+    if (verdict.kind === 'canonical')
+      this.#context.conducts.heard(batch, workunit.votes, verdict, now);
     this.#close(batch, workunit, verdict, unsaved);
     if (!this.#isWon(batch, workunit, verdict, now)) this.endIfOver(batch, now);
     return true;

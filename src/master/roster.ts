@@ -2,8 +2,9 @@
 // one stays known, so that its key stays revoked.
 
 import {assert} from '../base/assert.ts';
-import type {MonoMs, NodeId, PeerId, WallMs} from '../base/types.ts';
+import type {BlobId, MonoMs, NodeId, PeerId, WallMs} from '../base/types.ts';
 import {asPeerId} from '../base/types.ts';
+import type {Forgotten, NodeControl} from '../core/operator-rows.ts';
 import {
   type CreditRow,
   encodeCredit,
@@ -17,6 +18,7 @@ import type {NodeView} from '../core/views.ts';
 import {NODES_MAX} from '../wire/limits.ts';
 import type {Assign, Target} from '../wire/message.ts';
 import type {Boot} from './boots.ts';
+import type {Conduct, Standing} from './quarantine.ts';
 import {Tokens} from './tokens.ts';
 import type {Replica} from './workunit.ts';
 
@@ -24,6 +26,13 @@ type Credit = {-readonly [K in keyof CreditRow]: CreditRow[K]};
 
 export type NodeState = {
   row: NodeRow;
+  /** What operators and rules decided about it. */
+  control: NodeControl;
+  /** Apps with which it is not perfect, and those of them that it gets no work of, or little. */
+  readonly conduct: Map<BlobId, Conduct>;
+  readonly standing: Map<BlobId, Standing>;
+  /** Of the state of the cluster, as its newest pull told. */
+  stateGeneration: number;
   readonly credit: Credit;
   /** Linked in this life of the master and heard within three heartbeats. */
   up: boolean;
@@ -95,6 +104,10 @@ export class Roster {
     }
     const node: NodeState = {
       row,
+      control: {},
+      conduct: new Map(),
+      standing: new Map(),
+      stateGeneration: 0,
       credit: this.#homeless.get(row.nodeId) ?? {...NO_CREDIT},
       up: false,
       welcomed: false,
@@ -116,6 +129,31 @@ export class Roster {
     this.#nodes.set(row.nodeId, node);
     this.#byPeer.set(asPeerId(row.peer), node);
     return node;
+  }
+
+  /** It holds nothing. What it earned stays: it is its own again if it is let in again. */
+  remove({row, credit}: NodeState): void {
+    this.#nodes.delete(row.nodeId);
+    this.#byPeer.delete(asPeerId(row.peer));
+    this.#homeless.set(row.nodeId, credit);
+  }
+
+  /** What nodes earned that are not known any more. */
+  get forgotten(): Forgotten {
+    const sum = {nodes: 0, ...NO_CREDIT};
+    for (const credit of this.#homeless.values()) {
+      sum.nodes += 1;
+      sum.validated += credit.validated;
+      sum.disagreed += credit.disagreed;
+      sum.errors += credit.errors;
+      sum.credit += credit.credit;
+    }
+    return sum;
+  }
+
+  setControl(nodeId: NodeId, control: NodeControl): void {
+    const node = this.#nodes.get(nodeId);
+    if (node) node.control = control;
   }
 
   /** From its row. */
@@ -161,7 +199,7 @@ export class Roster {
         node.row.revokedAt === 0 &&
         (all ||
           nodes.includes(node.row.nodeId) ||
-          labels.some(label => node.row.labels.includes(label)))
+          labels.some(label => labelsOf(node).includes(label)))
       )
         yield node;
   }
@@ -175,6 +213,10 @@ export class Roster {
   }
 }
 
+/** The node's own and those that operators gave it. */
+export const labelsOf = ({row, control}: NodeState): readonly string[] =>
+  control.labels ? [...row.labels, ...control.labels] : row.labels;
+
 export const saveNode = (row: NodeRow): Op => put('node', row.nodeId, encodeJson(row));
 
 export const peerOf = (node: NodeState): PeerId => asPeerId(node.row.peer);
@@ -185,7 +227,7 @@ export function viewNode(node: NodeState): NodeView {
     nodeId: row.nodeId,
     identityKey: row.identityKey,
     name: row.name,
-    labels: row.labels,
+    labels: labelsOf(node),
     state: row.revokedAt > 0 ? 'revoked' : node.up ? 'up' : 'silent',
     address: node.address,
     heardAt: node.heardWall,
@@ -203,5 +245,9 @@ export function viewNode(node: NodeState): NodeView {
     revokedAt: row.revokedAt,
     doubts: row.doubts,
     ...(node.clone ? {clone: node.clone} : {}),
+    ...(node.control.labels ? {givenLabels: node.control.labels} : {}),
+    ...(node.control.hold ? {hold: node.control.hold} : {}),
+    ...(node.control.benches ? {benches: node.control.benches} : {}),
+    stateGeneration: node.stateGeneration,
   };
 }

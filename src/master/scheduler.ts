@@ -20,7 +20,27 @@ export function batchesFor(batches: Iterable<Batch>, node: NodeState): Batch[] {
   );
 }
 
+/** May the node have work of the batch now? */
 export function canRun(batch: Batch, node: NodeState): boolean {
+  if (!canServe(batch, node)) return false;
+  const standing = node.standing.get(batch.row.appId);
+  if (standing === undefined || batch.takesAll) return true;
+  // On probation: only where others return the same workunit too, and one at a time.
+  return standing === 'probation' && batch.row.policy.minQuorum > 1 && !holdsOf(node, batch);
+}
+
+function holdsOf(node: NodeState, {row}: Batch): boolean {
+  for (const {workunit} of node.out) if (workunit.batchId === row.id) return true;
+  return false;
+}
+
+/** Most replicas that the node may be given of the batch at once. */
+export const mostOf = (batch: Batch, node: NodeState): number =>
+  node.standing.has(batch.row.appId) && !batch.takesAll ? 1 : Number.POSITIVE_INFINITY;
+
+/** Could it run the batch, and does no operator keep it from work? */
+export function canServe(batch: Batch, node: NodeState): boolean {
+  if (node.control.hold) return false;
   const {runtime, action} = batch.row;
   if (!node.row.runtimes.includes(runtime)) return false;
   return runtime !== 'exec' || node.row.actions.includes(action);

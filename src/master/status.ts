@@ -16,10 +16,12 @@ export function viewStatus(
   const {context} = core;
   let up = 0;
   let slots = 0;
+  let taken = 0;
   for (const node of context.roster.all()) {
     if (!node.up) continue;
     up += 1;
     slots += node.row.slots;
+    if (node.stateGeneration >= context.state.generation) taken += 1;
   }
   return {
     clusterId: toHex(context.config.clusterId),
@@ -28,6 +30,8 @@ export function viewStatus(
     nodes: {known: context.roster.size, up, slots},
     batches: {running: context.running.size, total: context.batches.size},
     paused: context.state.paused,
+    state: {...context.stateRow, taken},
+    forgotten: context.roster.forgotten,
     space: {
       free: context.space.seen.freeBytes,
       floor: Math.ceil(context.space.seen.floorBytes),

@@ -2,7 +2,8 @@
 
 import type {WallMs} from '../base/types.ts';
 import {DAY_MS} from '../base/units.ts';
-import {del, encodeJson, type Op, put, type TokenRow} from '../core/tables.ts';
+import type {TokenRow} from '../core/operator-rows.ts';
+import {del, encodeJson, type Op, put} from '../core/tables.ts';
 import type {TokenView} from '../core/views.ts';
 import {TOKENS_MAX} from '../wire/limits.ts';
 import type {RefusalReason} from '../wire/message.ts';

@@ -9,7 +9,7 @@ import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import {del, encodeJson, type Op, put} from '../core/tables.ts';
 import {decodeShot, encodeAck, encodeShot} from '../wire/codec.ts';
 import {commandExpired, targets} from '../wire/command.ts';
-import type {AckVerdict, CommandWhat} from '../wire/message.ts';
+import type {AckVerdict, CommandWhat, Target} from '../wire/message.ts';
 import {Acks, ackVerdictOf, Firing, type Heard, type KeptFile, planFire} from './firing.ts';
 
 /** Files kept for collection; the oldest goes first. */
@@ -30,6 +30,8 @@ export type FireAnswer = {
 export class CommandDesk {
   readonly #nodeId: NodeId;
   readonly #labels: readonly string[];
+  /** Labels that the operator gave this node, as the master said. */
+  givenLabels: readonly string[] = [];
   readonly #actions: readonly string[];
   readonly #prng: Prng;
   readonly #firing = new Firing();
@@ -44,10 +46,14 @@ export class CommandDesk {
     this.#prng = prng;
   }
 
+  isTarget(target: Target): boolean {
+    return targets(target, this.#nodeId, [...this.#labels, ...this.givenLabels]);
+  }
+
   /** What to do, or undefined: not meant for us, or past its time to live. */
   judge(event: CommandEvent, clock: ClockSync, now: Now): CommandWhat | undefined {
     const {command} = event;
-    if (!targets(command.target, this.#nodeId, this.#labels)) return undefined;
+    if (!this.isTarget(command.target)) return undefined;
     const wall = clock.toWall(now.mono);
     const expired = wall !== undefined && commandExpired(command, wall);
     if (!expired) return command.what;

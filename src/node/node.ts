@@ -23,7 +23,7 @@ import {FreeSpace} from '../core/free-space.ts';
 import {encodeJson, put} from '../core/tables.ts';
 import {encodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
-import type {DesiredState, Message, ResultItem, Welcome} from '../wire/message.ts';
+import type {Message, ResultItem, Target, Welcome} from '../wire/message.ts';
 import {TrustPin} from '../wire/trust.ts';
 import type {CommandDesk} from './command-desk.ts';
 import {Floor} from './floor.ts';
@@ -35,6 +35,7 @@ import {
   type NodeConfig,
   type NodeMemory,
 } from './memory.ts';
+import {Orders} from './orders.ts';
 import {Outbox} from './outbox.ts';
 import {Puller} from './puller.ts';
 import {Refill} from './refill.ts';
@@ -59,7 +60,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #trust: TrustPin;
   #member: Membership | undefined;
   #welcomed = false;
-  #state: DesiredState = {generation: 0, paused: false};
+  readonly #orders = new Orders();
   #load = 0;
   readonly #effects: NodeEffect[] = [];
 
@@ -86,6 +87,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   get welcomed(): boolean {
     return this.#welcomed;
+  }
+  /** Is a command with this target for this node? */
+  isTarget(target: Target): boolean {
+    return this.#desk.isTarget(target);
   }
   get slots(): Slots {
     return this.#slots;
@@ -232,7 +237,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#welcomed = true;
     this.#member = {peer, clusterId: welcome.clusterId, commandKey: trust.commandKey};
     this.#floor.welcome(welcome);
-    this.#adopt(welcome.state);
+    if (isNew) this.#orders.begin(welcome.state);
+    else this.#orders.adopt(welcome.state);
+    this.#orders.isSuspended = welcome.suspended;
+    this.#desk.givenLabels = welcome.labels;
     this.#emit(joinGroupBy(welcome, trust.commandKey, this.#memory.seq));
     this.#puller.groupKeyId = welcome.groupKeyId;
     const {blobPort: port, blobKey: key} = welcome;
@@ -254,15 +262,11 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#refill.endIfDone(mono);
   }
 
-  /** The higher generation wins: a late packet cannot undo a newer state. */
-  #adopt(state: DesiredState): void {
-    if (state.generation > this.#state.generation) this.#state = state;
-  }
-
   #onAssign(assign: Extract<Message, {type: 'assign'}>, now: Now): void {
-    this.#adopt(assign.state);
+    this.#orders.adopt(assign.state);
     if (this.#time.contradicts(assign.wallMs, now.mono)) this.#learnClock(now.mono);
     if (!this.#puller.onAssign(assign, now.mono)) return;
+    this.#orders.isSuspended = assign.suspended;
     for (const batchId of assign.closed) this.#dropBatch(batchId);
     for (const batch of assign.batches)
       for (const lease of batch.leases) this.#slots.add(heldOf(batch, lease, now.mono));
@@ -306,7 +310,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #onCommand(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     const {command, epoch, seq} = event;
-    this.#adopt(command.state);
+    if (this.#orders.adopt(command.state)) this.#puller.wake(now.mono, command.ackWindowMs);
     this.#floor.raise(epoch, seq, command.what.kind === 'fire', now.mono);
     const what = this.#desk.judge(event, this.clock, now);
     if (!what) return;
@@ -344,7 +348,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (this.#member)
       for (const items of this.#reporter.take(mono, this.#slots.size === 0))
         this.#emit(this.#outbox.add('report', this.#member, encodeResults(items), mono));
-    for (const order of this.#slots.start()) this.#emit({type: 'run', order});
+    for (const effect of this.#orders.work(this.#slots)) this.#emit(effect);
     const hello = this.#greeting.next(this.#memory, mono);
     if (hello) this.#emit({type: 'send', to: hello.to, message: hello.message});
     if (this.#welcomed && this.#member) this.#speak(this.#member, mono);
@@ -362,7 +366,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     for (const ack of this.#outbox.acks(member, this.#desk.takeAcks(mono))) this.#emit(ack);
     const probe = this.#time.next(mono);
     if (probe) this.#emit({type: 'send', to, message: probe});
-    const paused = this.#state.paused || this.#outbox.isFull || this.#space.isFull;
+    const paused = this.#orders.rests || this.#outbox.isFull || this.#space.isFull;
+    this.#puller.stateGeneration = this.#orders.generation;
     const pull = this.#puller.next(this.#slots, this.#config.slots, paused, this.#load, mono);
     if (pull) this.#emit({type: 'send', to, message: pull});
     if (!this.#puller.isLost) return;

@@ -36,6 +36,8 @@ type Asked = {
 export class Puller {
   /** The newest group key that this node has. */
   groupKeyId = 0;
+  /** Of the state of the cluster that this node obeys. */
+  stateGeneration = 0;
   readonly #prng: Prng;
   readonly #roundTrip = new RoundTrip(RETRY_MS_MIN);
   #nonce = 0;
@@ -153,6 +155,7 @@ export class Puller {
       running,
       load,
       groupKeyId: this.groupKeyId,
+      stateGeneration: this.stateGeneration,
     };
     this.#woken = false;
     this.#asked = {

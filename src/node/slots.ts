@@ -118,6 +118,21 @@ export class Slots {
     return orders;
   }
 
+  /** All that is in slots waits again, to begin anew; answers what was there. */
+  hold(): ReplicaId[] {
+    if (this.ordered === 0) return [];
+    const held: ReplicaId[] = [];
+    for (const each of this.#held.values()) {
+      if (each.slot < 0) continue;
+      held.push(each.id);
+      each.slot = -1;
+      this.#waiting.set(each.id, each);
+      count(this.#waitingOf, each.appId, 1);
+    }
+    this.#busy.fill(0);
+    return held;
+  }
+
   #emptiest(): number {
     let slot = 0;
     for (let i = 1; i < this.#busy.length; i++)

@@ -6,7 +6,7 @@ import type {NodeCore} from '../node/node.ts';
 import {NodeRestore} from '../node/restore.ts';
 import {NodeRuntime} from '../runtime/node-runtime.ts';
 import type {JoinSecret} from '../wire/attempt.ts';
-import {CommandReceiver, targets} from '../wire/command.ts';
+import {CommandReceiver} from '../wire/command.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {NodeLink} from '../wire/session-node.ts';
@@ -184,9 +184,7 @@ export class SimNode {
     const runtime = new NodeRuntime({
       core,
       link,
-      commands: new CommandReceiver(crypto, target =>
-        targets(target, this.nodeId, this.plan.labels),
-      ),
+      commands: new CommandReceiver(crypto, target => core.isTarget(target)),
       ports: {
         clock,
         network: {

@@ -15,13 +15,13 @@ const BLOB_ID = 34;
 
 /** An Assign, in its Envelope, without batches and closed ids. */
 export const ASSIGN_OVERHEAD_BYTES =
-  LENGTH_DELIMITED + 4 * UINT32_MAX + (2 + UINT32_MAX + 2) + DOUBLE;
+  LENGTH_DELIMITED + 4 * UINT32_MAX + (2 + UINT32_MAX + 2) + DOUBLE + 3;
 /** The list of closed ids in an Assign, without the ids. */
 export const CLOSED_OVERHEAD_BYTES = LENGTH_DELIMITED;
 /** One id in the list of closed ones. */
 export const CLOSED_BATCH_BYTES_MAX = 5;
 /** A Pull, in its Envelope, without renewals. */
-export const PULL_OVERHEAD_BYTES = LENGTH_DELIMITED + 3 * UINT32_MAX + 5 + 3;
+export const PULL_OVERHEAD_BYTES = LENGTH_DELIMITED + 3 * UINT32_MAX + 5 + 3 + 7;
 export const RENEWAL_BYTES_MAX = 2 + 3 * UINT32_MAX + 3 + 5;
 /** Replicas that one Pull names at most. One that names fewer has named all. */
 export const RENEWALS_PER_PULL = Math.floor(

@@ -69,6 +69,7 @@ export function pullProperties(message: Pull): volley.Pull.$Properties {
     })),
     load: message.load,
     groupKeyId: message.groupKeyId,
+    stateGeneration: message.stateGeneration,
   };
 }
 
@@ -83,6 +84,7 @@ export function readPull(pull: volley.Pull.$Properties): Pull {
     running: running.map(readRenewal),
     load: finite(pull.load ?? 0),
     groupKeyId: within(pull.groupKeyId ?? 0, 255),
+    stateGeneration: pull.stateGeneration ?? 0,
   };
 }
 
@@ -111,6 +113,7 @@ export function assignProperties(message: Assign): volley.Assign.$Properties {
     })),
     waitMs: message.waitMs,
     state: message.state,
+    suspended: message.suspended,
     closed: message.closed as unknown as number[],
     wallMs: message.wallMs,
     part: message.part,
@@ -160,6 +163,7 @@ export function readAssign(assign: volley.Assign.$Properties): Assign {
     waitMs: assign.waitMs ?? 0,
     state: readState(present(assign.state)),
     closed: closed.map(asBatchId),
+    suspended: assign.suspended ?? false,
     wallMs: asWallMs(finite(assign.wallMs ?? 0)),
     part,
     parts,

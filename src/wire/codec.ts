@@ -47,6 +47,7 @@ import {volley} from './generated/volley.js';
 import {
   COLLECT_BLOBS_MAX,
   DATAGRAM_BYTES_MAX,
+  GIVEN_LABELS_MAX,
   LABELS_MAX,
   NAME_BYTES_MAX,
   PLAINTEXT_BYTES_MAX,
@@ -91,7 +92,7 @@ function envelopeOf(message: Message): volley.Envelope.$Properties {
     case 'hello':
       return {hello: helloProperties(message)};
     case 'welcome':
-      return {welcome: message};
+      return {welcome: {...message, labels: message.labels.map(wellFormed)}};
     case 'refusal':
       return {refusal: {reason: clipped(message.reason, REASON_BYTES_MAX)}};
     case 'pull':
@@ -293,6 +294,8 @@ function readWelcome(welcome: volley.Welcome.$Properties): Welcome {
     blobPort: within(welcome.blobPort ?? 0, 65_535),
     blobKey: exactly(welcome.blobKey, 32),
     state: readState(present(welcome.state)),
+    suspended: welcome.suspended ?? false,
+    labels: texts(welcome.labels ?? [], GIVEN_LABELS_MAX, NAME_BYTES_MAX),
     wallMs: asWallMs(finite(welcome.wallMs ?? 0)),
     trust: atMost(welcome.trust, SIGNED_TRUST_BYTES_MAX),
     journalNo: whole(welcome.journalNo ?? 0),

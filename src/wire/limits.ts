@@ -75,6 +75,9 @@ export const TOKENS_MAX = 1_024;
 
 export const NODES_MAX = 16_384;
 export const LABELS_MAX = 16;
+/** Labels that an operator gives a node, and their bytes: they travel in the Welcome. */
+export const GIVEN_LABELS_MAX = 8;
+export const GIVEN_LABELS_BYTES_MAX = 256;
 export const NAME_BYTES_MAX = 64;
 export const REASON_BYTES_MAX = 256;
 export const ARGS_MAX = 16;

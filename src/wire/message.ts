@@ -60,6 +60,10 @@ export type Welcome = {
   readonly blobPort: number;
   readonly blobKey: Uint8Array;
   readonly state: DesiredState;
+  /** The operator suspended this node. */
+  readonly suspended: boolean;
+  /** Labels that the operator gave it, beside its own. */
+  readonly labels: readonly string[];
   readonly wallMs: WallMs;
   /** SignedTrust, encoded; wire/trust.ts opens it. */
   readonly trust: Uint8Array;
@@ -91,6 +95,8 @@ export type Pull = {
   readonly load: number;
   /** The newest group key that the node has. */
   readonly groupKeyId: number;
+  /** Of the state of the cluster that the node obeys. */
+  readonly stateGeneration: number;
 };
 
 export type Input =
@@ -128,6 +134,8 @@ export type Assign = {
   readonly waitMs: number;
   readonly state: DesiredState;
   readonly closed: readonly BatchId[];
+  /** The operator suspended this node. */
+  readonly suspended: boolean;
   readonly wallMs: WallMs;
   /** 0 … parts-1: one Pull may be answered by several datagrams. */
   readonly part: number;

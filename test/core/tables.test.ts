@@ -231,6 +231,7 @@ test('tables and their row versions are for ever', t => {
       doubt: 1,
       check: 1,
       history: 1,
+      control: 1,
       kept: 1,
     },
   );

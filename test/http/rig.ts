@@ -21,7 +21,7 @@ import type {
   OperatorRequest,
   UploadVerdict,
 } from '../../src/core/core.ts';
-import type {Actor} from '../../src/core/operator-rows.ts';
+import {type Actor, FIRST_STATE} from '../../src/core/operator-rows.ts';
 import type {AppRow, TableName} from '../../src/core/tables.ts';
 import type {
   BatchView,
@@ -171,6 +171,8 @@ export class FakeHandle implements MasterHandle {
       nodes: {known: 1, up: 1, slots: 4},
       batches: {running: 0, total: 0},
       paused: false,
+      state: {...FIRST_STATE, taken: 0},
+      forgotten: {nodes: 0, validated: 0, disagreed: 0, errors: 0, credit: 0},
       space: {free: 1e9, floor: 0, full: false},
       alarms: [],
       counters: {},

@@ -5,7 +5,16 @@ import test from 'ava';
 import fc from 'fast-check';
 import type {OperatorAnswer} from '../../src/core/core.ts';
 import {makeOperatorApp} from '../../src/http/server.ts';
-import {batchView, crypto, FakeHandle, JSON_BEARER, OWNER_ALONE, openFolder, TOKEN} from './rig.ts';
+import {
+  batchView,
+  crypto,
+  FakeHandle,
+  JSON_BEARER,
+  NODE,
+  OWNER_ALONE,
+  openFolder,
+  TOKEN,
+} from './rig.ts';
 
 const RUNS = 1_000;
 
@@ -33,8 +42,14 @@ const GOOD: Readonly<Record<string, object>> = {
     intervalMs: 0,
   },
   '/v1/files': {files: [{name: 'a', blob: HEX, size: 1}]},
+  '/v1/nodes/{id}/drain': {reason: 'lunch'},
+  '/v1/nodes/{id}/label': {add: ['a'], remove: ['b']},
+  '/v1/nodes/{id}/quarantine': {reason: 'lunch'},
+  '/v1/nodes/{id}/suspend': {reason: 'lunch'},
   '/v1/pending/approve': {fingerprint: '0'.repeat(32)},
   '/v1/pending/deny': {fingerprint: '0'.repeat(32)},
+  '/v1/resume': {reason: 'lunch'},
+  '/v1/suspend': {reason: 'lunch'},
   '/v1/tokens': {uses: 1, hours: 1},
 };
 
@@ -91,7 +106,7 @@ async function openApp(t: import('ava').ExecutionContext) {
 const headers = {...JSON_BEARER, host: 'localhost'};
 /** One that is there. */
 const urlOf = (path: string): string =>
-  path.replace('{id}', path.startsWith('/v1/batches') ? '7' : '0'.repeat(32));
+  path.replace('{id}', path.startsWith('/v1/batches') ? '7' : NODE);
 
 for (const [path, good] of Object.entries(GOOD)) {
   const url = urlOf(path);

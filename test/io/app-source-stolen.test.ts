@@ -116,6 +116,8 @@ const welcomeWith = (trust: Uint8Array): Welcome => ({
   blobPort: 1,
   blobKey: crypto.random(32),
   state: {generation: 0, paused: false},
+  suspended: false,
+  labels: [],
   wallMs: asWallMs(1),
   trust,
   journalNo: 0,

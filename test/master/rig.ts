@@ -274,7 +274,16 @@ export class MasterRig {
 
   pullOf(node: TestNode, wanted = 4, running: readonly Renewal[] = []): Message {
     const nonce = ++node.nonce;
-    return {type: 'pull', nonce, wanted, wantedMs: 1_000, running, load: 0.5, groupKeyId: 1};
+    return {
+      type: 'pull',
+      nonce,
+      wanted,
+      wantedMs: 1_000,
+      running,
+      load: 0.5,
+      groupKeyId: 1,
+      stateGeneration: 0,
+    };
   }
 
   pull(node: TestNode, wanted = 4, running: readonly Renewal[] = []): Work[] {

@@ -1,7 +1,8 @@
 import test from 'ava';
 import {asWallMs} from '../../src/base/types.ts';
 import {DAY_MS} from '../../src/base/units.ts';
-import type {TokenRow} from '../../src/core/tables.ts';
+import type {TokenRow} from '../../src/core/operator-rows.ts';
+
 import {Tokens} from '../../src/master/tokens.ts';
 import {TOKENS_MAX} from '../../src/wire/limits.ts';
 import {sentTo} from './look.ts';

@@ -2,6 +2,7 @@ import test from 'ava';
 import {Prng} from '../../src/base/prng.ts';
 import {asMonoMs, asNodeId, asWallMs} from '../../src/base/types.ts';
 import type {MasterEffect} from '../../src/core/core.ts';
+import {FIRST_STATE} from '../../src/core/operator-rows.ts';
 import {decodeJson} from '../../src/core/tables.ts';
 import {MasterContext} from '../../src/master/context.ts';
 import {Roster} from '../../src/master/roster.ts';
@@ -41,6 +42,7 @@ function contextWith(signedTrust: Uint8Array): MasterContext {
     apps: new Map(),
     epoch: 1,
     recovered: {epoch: 0, journalNo: 0},
+    state: FIRST_STATE,
     bootedAt: {mono: asMonoMs(0), wall: asWallMs(0)},
   });
 }

@@ -16,6 +16,7 @@ const nothing = (nonce: number, waitMs: number): Assign => ({
   waitMs,
   state: {generation: 0, paused: false},
   closed: [],
+  suspended: false,
   wallMs: asWallMs(0),
   part: 0,
   parts: 1,

@@ -205,12 +205,13 @@ export class NodeRig {
       blobPort: 6_274,
       blobKey: new Uint8Array(32).fill(4),
       state: {generation: 0, paused: false},
+      suspended: false,
+      labels: [],
       wallMs: this.masterWall(),
       trust,
       ...changes,
     };
   }
-
   hears(...messages: readonly Message[]): NodeEffect[] {
     return this.turn(
       ...messages.map(
@@ -234,6 +235,7 @@ export class NodeRig {
       waitMs: 0,
       state: {generation: 0, paused: false},
       closed: [],
+      suspended: false,
       wallMs: this.masterWall(),
       part: 0,
       parts: 1,

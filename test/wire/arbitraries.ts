@@ -142,6 +142,8 @@ const welcome = fc.record({
   blobPort: fc.integer({min: 0, max: 65_535}),
   blobKey: exactly(32),
   state,
+  suspended: fc.boolean(),
+  labels: fc.array(text(32), {maxLength: 8}),
   wallMs: wall,
   trust: upTo(480),
 });
@@ -156,6 +158,7 @@ const pull = fc.record({
   }),
   load: fc.float({noDefaultInfinity: true, noNaN: true}),
   groupKeyId: fc.integer({min: 0, max: 255}),
+  stateGeneration: uint32,
 });
 
 export const assign = fc
@@ -166,6 +169,7 @@ export const assign = fc
     waitMs: uint32,
     state,
     closed: fc.array(batchId, {maxLength: 256}),
+    suspended: fc.boolean(),
     wallMs: wall,
     part: fc.integer({min: 0, max: 2 ** 32 - 2}),
   })

@@ -11,6 +11,7 @@ import {
 } from '../../src/base/types.ts';
 import type {
   AckStatement,
+  Assign,
   Command,
   Hello,
   Message,
@@ -104,6 +105,8 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     blobPort: 6_271,
     blobKey: bytes(32, 6),
     state: {generation: 3, paused: true},
+    suspended: false,
+    labels: [],
     wallMs: wall,
     trust: bytes(200, 7),
     instanceId: bytes(0, 0),
@@ -121,6 +124,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     ],
     load: 0.5,
     groupKeyId: 0,
+    stateGeneration: 0,
   },
   assign: {
     type: 'assign',
@@ -148,6 +152,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     ],
     waitMs: 0,
     state: {generation: 4, paused: false},
+    suspended: false,
     closed: [asBatchId(3), asBatchId(400)],
     wallMs: wall,
     part: 1,
@@ -196,6 +201,13 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
   },
   helloEpochProof: {...(MESSAGES_AT_FIRST['hello'] as Hello), epochProof: bytes(8, 14)},
   welcomeEpochProof: {...(MESSAGES_AT_FIRST['welcome'] as Welcome), epochProof: bytes(8, 15)},
+  welcomeSuspended: {
+    ...(MESSAGES_AT_FIRST['welcome'] as Welcome),
+    suspended: true,
+    labels: ['ring2', 'küche'],
+  },
+  pullState: {...(MESSAGES_AT_FIRST['pull'] as Pull), stateGeneration: 70_000},
+  assignSuspended: {...(MESSAGES_AT_FIRST['assign'] as Assign), suspended: true},
 };
 
 const commandWith = (what: Command['what']): Command => ({
