@@ -64,6 +64,11 @@ export const ERRORS = {
     exit: 2,
     http: 413,
   },
+  VOLLEY_TOO_FEW_NODES: {
+    text: 'the batch {reason}; without --strict it would wait for them',
+    exit: 2,
+    http: 409,
+  },
   VOLLEY_BATCH_ENDED: {
     text: 'batch {batch} has already ended ({state}); `volley batch results {batch}` shows what it has',
     exit: 2,

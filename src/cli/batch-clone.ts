@@ -2,6 +2,7 @@
 
 import {asBatchId} from '../base/types.ts';
 import {POLICY_OPTIONS, policyIn, policyOfCopy} from './batch-policy.ts';
+import {aimIn, TARGET_OPTIONS, warn} from './batch-target.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {grouped, print, printJson, safe, tell} from './output.ts';
@@ -14,6 +15,7 @@ export const batchCloneCommand: CommandSpec = {
     {flag: '--name <name>', text: 'name of the new batch (default: the same)'},
     {flag: '--arg <text>', text: 'arguments in place of the old ones', repeatable: true},
     ...POLICY_OPTIONS.map(({flag, text}) => ({flag, text: text.replace(/ \(default.*\)/, '')})),
+    ...TARGET_OPTIONS,
     {flag: '--wait', text: 'watch it to its end; exit code 1 unless it is done'},
     ...OPERATOR_OPTIONS,
   ],
@@ -29,15 +31,18 @@ async function clone(given: Given): Promise<number | undefined> {
   const source = asBatchId(given.id('batch'));
   const asJson = given.flag('json');
   return withClient(given, async client => {
-    const {name, appName, appId, args, input, policy} = await client.batch(source);
-    const {batchId} = await client.submit({
+    const {name, appName, appId, args, input, policy, target} = await client.batch(source);
+    const {batchId, warning} = await client.submit({
       name: given.text('name') ?? name,
       app: appName,
       args: given.flag('arg') ? given.texts('arg') : args,
       input,
       policy: policyOfCopy(policy, policyIn(given)),
       clonedFrom: source,
+      ...(target ? {target} : {}),
+      ...(await aimIn(given, client)),
     });
+    warn(batchId, warning);
     const batch = await client.batch(batchId);
     if (batch.appId !== appId)
       tell(`volley: ${safe(appName)} was published anew since: batch ${batchId} runs the new one`);

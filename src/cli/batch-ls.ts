@@ -31,9 +31,14 @@ async function list(given: Given): Promise<undefined> {
   const batches = await withClient(given, client => client.batches());
   if (given.flag('json')) printJson({batches});
   else if (batches.length === 0) print('No batch yet. `volley batch submit --help` shows how.');
-  else for (const line of tableLines(COLUMNS, batches.map(rowOf))) print(line);
+  else
+    for (const line of [...tableLines(COLUMNS, batches.map(rowOf)), ...batches.flatMap(whyOf)])
+      print(line);
   return undefined;
 }
+
+const whyOf = ({id, waiting}: BatchView): string[] =>
+  waiting === undefined ? [] : [`Batch ${id} waits: it ${safe(waiting, 256)}`];
 
 const rowOf = (batch: BatchView): string[] => [
   String(batch.id),

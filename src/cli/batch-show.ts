@@ -33,6 +33,8 @@ const linesOf = (batch: BatchView): [string, string][] => [
   ['batch', `${batch.id} ${safe(batch.name)}`],
   ['state', stateOf(batch)],
   ['copy of', batch.clonedFrom === undefined ? '' : `batch ${batch.clonedFrom}`],
+  ['waits', safe(batch.waiting ?? '', 256)],
+  ['target', targetOf(batch)],
   ['app', `${safe(batch.appName)} ${batch.appId.slice(0, 16)}`],
   ['arguments', batch.args.map(arg => safe(JSON.stringify(arg), 128)).join(' ')],
   ['input', inputOf(batch.input)],
@@ -85,6 +87,16 @@ function stateOf(batch: BatchView): string {
 /** ` by owner, 3 min ago: the reason` */
 function markOf({by, at, reason}: Mark): string {
   return ` by ${safe(by)}, ${ago(at)}${reason === '' ? '' : `: ${safe(reason, 256)}`}`;
+}
+
+function targetOf({target}: BatchView): string {
+  const {labels = [], nodes = [], archs = []} = target ?? {};
+  const parts = [
+    ...labels.map(label => `label=${safe(label)}`),
+    ...nodes.map(id => id.slice(0, 8)),
+    ...archs.map(arch => `arch ${safe(arch)}`),
+  ];
+  return parts.slice(0, 16).join(', ') + (parts.length > 16 ? ', …' : '');
 }
 
 function inputOf(input: InputSource): string {

@@ -1,12 +1,13 @@
 // `volley batch submit`: checks everything that can be checked here before anything is stored there.
 
 import {VolleyError} from '../base/errors.ts';
-import type {BatchId} from '../base/types.ts';
+import type {PolicyRequest} from '../core/policy.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {POLICY_OPTIONS, policyIn} from './batch-policy.ts';
+import {aimIn, TARGET_OPTIONS, warn} from './batch-target.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {grouped, print, printJson, tell} from './output.ts';
+import {grouped, print, printJson} from './output.ts';
 
 export const batchSubmitCommand: CommandSpec = {
   name: 'batch submit',
@@ -20,13 +21,15 @@ export const batchSubmitCommand: CommandSpec = {
     {flag: '--name <name>', text: 'name of the batch (default: the app)'},
     {flag: '--arg <text>', text: 'argument for the app', repeatable: true},
     ...POLICY_OPTIONS,
+    ...TARGET_OPTIONS,
     {flag: '--wait', text: 'watch it to its end; exit code 1 unless it is done'},
     ...OPERATOR_OPTIONS,
   ],
   examples: [
     'volley batch submit primes --range 0..100_000_000 --chunk 100_000 --wait',
     'volley batch submit wordcount --files "texts/*.txt" --name words',
-    'cat inputs.ndjson | volley batch submit echo --lines - --quorum 3',
+    'cat inputs.ndjson | volley batch submit echo --lines - --quorum 3 --strict',
+    'volley batch submit echo --range 0..9 --select label=ring1 --arch arm64',
     'volley batch submit simulate --lines points.ndjson --compare numeric --rtol 1e-6',
     'volley batch submit nonce --range 0..4_294_967_296 --chunk 4_000_000 --arg HEADER --arg 32 --first-wins',
     'volley batch submit render --range 0..80 --chunk 1 --arg 320 --arg 240 --arg 32',
@@ -41,14 +44,15 @@ async function submit(given: Given): Promise<number | undefined> {
   return withClient(given, async client => {
     await checkAgainstApp(client, app, policyIn(given));
     const input = await plan.store(client);
-    const {batchId} = await client.submit({
+    const {batchId, warning} = await client.submit({
       name: given.text('name') ?? '',
       app,
       args: given.texts('arg'),
       input,
       policy: policyIn(given),
+      ...(await aimIn(given, client)),
     });
-    await warnOfTooFewNodes(client, batchId);
+    warn(batchId, warning);
     if (!given.flag('wait')) {
       if (given.flag('json')) printJson(await client.batch(batchId));
       else {
@@ -74,15 +78,4 @@ async function checkAgainstApp(
   const {policyOf} = await import('../master/operator.ts');
   const reason = policyOf(policy, app, other => apps.find(each => each.name === other));
   if (typeof reason === 'string') throw new VolleyError('VOLLEY_BAD_POLICY', {reason});
-}
-
-/** A quorum is of distinct nodes: with fewer of them the batch waits, and should not do so silently. */
-async function warnOfTooFewNodes(client: OperatorClient, batchId: BatchId): Promise<void> {
-  const {policy} = await client.batch(batchId);
-  const {up} = (await client.status()).nodes;
-  if (up < policy.minQuorum)
-    tell(
-      `volley: batch ${batchId} needs ${policy.minQuorum} nodes (--quorum) and ${up} are up: ` +
-        'it waits for more',
-    );
 }

@@ -81,5 +81,8 @@ async function change(
 }
 
 /** The state, and what keeps a running batch from going on. */
-export const conditionOf = ({state, suspended}: BatchView): string =>
-  state === 'running' && suspended ? 'suspended' : state;
+export function conditionOf({state, suspended, waiting}: BatchView): string {
+  if (state !== 'running') return state;
+  if (suspended) return 'suspended';
+  return waiting === undefined ? state : 'waiting';
+}

@@ -33,7 +33,7 @@ import type {
   SinglesPage,
 } from './lookups.ts';
 import type {BatchOrder, ClusterOrder, NodeOrder} from './operator-request.ts';
-import type {Actor} from './operator-rows.ts';
+import type {Actor, BatchTarget} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';
 import type {AppRow, BatchRow, InputSource, Op} from './tables.ts';
 
@@ -98,6 +98,9 @@ export type BatchRequest = {
   readonly policy: PolicyRequest;
   /** The batch that it is a copy of; only told in its history. */
   readonly clonedFrom?: BatchId;
+  readonly target?: BatchTarget;
+  /** Refuse it when the nodes that are there could not meet its policy. */
+  readonly strict?: boolean;
 };
 
 export type CaptureRequest = {
@@ -136,6 +139,8 @@ export type OperatorAnswer =
       readonly ok: true;
       readonly batchId?: BatchId;
       readonly captureId?: CaptureId;
+      /** Of a batch that waits: what is missing. */
+      readonly warning?: string;
       /** Who was approved. */
       readonly nodes?: readonly NodeId[];
       /** Canonical results that rest on the revoked node alone; -1 = they are being listed. */

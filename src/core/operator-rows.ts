@@ -1,7 +1,7 @@
 // What operators decided and the master keeps: about batches, nodes and the whole cluster, and who did it.
 
 import {hex32} from '../base/bytes.ts';
-import type {BatchId, BlobId} from '../base/types.ts';
+import type {BatchId, BlobId, NodeId} from '../base/types.ts';
 import type {CreditRow} from './tables.ts';
 
 /** Who asks: the name and the role of an operator token. */
@@ -12,6 +12,16 @@ export const BY_RULE: Actor = {name: 'master', role: 'rule'};
 
 /** Something that an operator set: by whom, when (wall clock, ms) and why ('' = not said). */
 export type Mark = {readonly by: string; readonly at: number; readonly reason: string};
+
+/** Which nodes may compute a batch; a list that is absent chooses nobody out. */
+export type BatchTarget = {
+  /** Any of these labels, or … */
+  readonly labels?: readonly string[];
+  /** … any of these ids. */
+  readonly nodes?: readonly NodeId[];
+  /** And one of these processors: arm, arm64, x64. */
+  readonly archs?: readonly string[];
+};
 
 /** Part of the batch row. Absent = never asked for; rows of earlier versions have none of it. */
 export type BatchControl = {
@@ -24,6 +34,7 @@ export type BatchControl = {
   /** Its rows are going; nothing shows it any more. */
   readonly deleting?: true;
   readonly clonedFrom?: BatchId;
+  readonly target?: BatchTarget;
   /** No report below this one names it. */
   readonly firstReportNo?: number;
   /** Rows of its history: the number of the next one. */

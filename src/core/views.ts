@@ -41,6 +41,8 @@ export type BatchView = BatchRow & {
   readonly out: number;
   /** Workunits decided in a second, over the last seconds; 0 when not running. */
   readonly perSecond: number;
+  /** What a running batch waits for; absent = nothing. */
+  readonly waiting?: string;
 };
 
 export type NodeView = {

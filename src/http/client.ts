@@ -171,7 +171,8 @@ export class OperatorClient {
     return this.#post(`/v1/access/${encodeURIComponent(name)}/revoke`);
   }
 
-  submit(batch: BatchRequest): Promise<{readonly batchId: BatchId}> {
+  /** `warning`: what it waits for. */
+  submit(batch: BatchRequest): Promise<{readonly batchId: BatchId; readonly warning?: string}> {
     return this.#post('/v1/batches', batch);
   }
 

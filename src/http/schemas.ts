@@ -107,6 +107,17 @@ const INPUT: Schema = {
   ],
 };
 
+const BATCH_TARGET = object(
+  {
+    labels: {type: 'array', maxItems: LABELS_MAX, items: NAME},
+    nodes: {type: 'array', maxItems: 1_024, items: hex(32)},
+    archs: {type: 'array', maxItems: LABELS_MAX, items: NAME},
+  },
+  'labels',
+  'nodes',
+  'archs',
+);
+
 export const BATCH_BODY = object(
   {
     name: {...NAME, minLength: 0, default: ''},
@@ -115,11 +126,15 @@ export const BATCH_BODY = object(
     input: INPUT,
     policy: {...object(POLICY, ...Object.keys(POLICY)), default: {}},
     clonedFrom: whole(1, UINT32),
+    target: BATCH_TARGET,
+    strict: {type: 'boolean'},
   },
   'name',
   'args',
   'policy',
   'clonedFrom',
+  'target',
+  'strict',
 );
 
 /** Why somebody does something, for whoever looks later. */

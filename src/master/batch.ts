@@ -341,6 +341,7 @@ const CONTROL = {
   retrying: 0,
   deleting: 0,
   clonedFrom: 0,
+  target: 0,
   firstReportNo: 0,
   historyNo: 0,
 } as const satisfies Record<keyof BatchControl, 0>;

@@ -25,10 +25,12 @@ import type {Captures} from './capture.ts';
 import {compareOf} from './compare-policy.ts';
 import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
+import {whatIsMissing} from './feasible.ts';
 import {countOf} from './feeder.ts';
 import {record} from './history.ts';
 import type {NodeDesk} from './node-desk.ts';
 import type {Results} from './results.ts';
+import {candidates} from './roster.ts';
 
 type Amounts = Omit<Policy, 'compare' | 'firstWins'>;
 
@@ -222,6 +224,10 @@ export class Operator {
     if (typeof policy === 'string') return refusal('VOLLEY_BAD_POLICY', {reason: policy});
     if (toUtf8(batch.name).length > NAME_BYTES_MAX)
       return refusal('VOLLEY_USAGE', {reason: `a name has at most ${NAME_BYTES_MAX} bytes`});
+    const target = batch.target ? {target: batch.target} : {};
+    const {runtime, action} = app;
+    const warning = whatIsMissing({runtime, action, policy, ...target}, candidates(context));
+    if (warning !== '' && batch.strict) return refusal('VOLLEY_TOO_FEW_NODES', {reason: warning});
     const id = asBatchId(this.#nextBatchId++);
     const added = new Batch({
       ...rowOf(id, batch, app, policy, now, this.#context.prng.uint32()),
@@ -234,7 +240,7 @@ export class Operator {
     const copied = batch.clonedFrom === undefined ? '' : `, cloned from batch ${batch.clonedFrom}`;
     const detail = `${added.row.count} workunits of ${app.name}${copied}`;
     record(context, added, {actor, action: 'submitted', detail}, now);
-    return {ok: true, batchId: id};
+    return {ok: true, batchId: id, ...(warning === '' ? {} : {warning})};
   }
 
   #addToken(
@@ -318,4 +324,5 @@ const rowOf = (
   lastReportNo: 0,
   salt,
   ...(batch.clonedFrom === undefined ? {} : {clonedFrom: batch.clonedFrom}),
+  ...(batch.target === undefined ? {} : {target: batch.target}),
 });

@@ -18,6 +18,7 @@ import type {NodeView} from '../core/views.ts';
 import {NODES_MAX} from '../wire/limits.ts';
 import type {Assign, Target} from '../wire/message.ts';
 import type {Boot} from './boots.ts';
+import type {Candidate} from './feasible.ts';
 import type {Conduct, Standing} from './quarantine.ts';
 import {Tokens} from './tokens.ts';
 import type {Replica} from './workunit.ts';
@@ -216,6 +217,22 @@ export class Roster {
 /** The node's own and those that operators gave it. */
 export const labelsOf = ({row, control}: NodeState): readonly string[] =>
   control.labels ? [...row.labels, ...control.labels] : row.labels;
+
+/** What counts of the node when a batch asks whether it could ever run. */
+export const candidateOf = (node: NodeState): Candidate => ({
+  nodeId: node.row.nodeId,
+  labels: labelsOf(node),
+  arch: node.row.arch,
+  runtimes: node.row.runtimes,
+  actions: node.row.actions,
+  isMember: node.row.revokedAt === 0,
+  up: node.up,
+  isHeld: node.control.hold !== undefined,
+});
+
+export function* candidates({roster}: {readonly roster: Roster}): Generator<Candidate> {
+  for (const node of roster.all()) yield candidateOf(node);
+}
 
 export const saveNode = (row: NodeRow): Op => put('node', row.nodeId, encodeJson(row));
 

@@ -5,7 +5,8 @@
 
 import type {NodeId} from '../base/types.ts';
 import type {Batch} from './batch.ts';
-import type {NodeState} from './roster.ts';
+import {isAimedAt} from './feasible.ts';
+import {candidateOf, type NodeState} from './roster.ts';
 import {mayHold, type Workunit} from './workunit.ts';
 
 /** Batches of this pull, in the order they are served. */
@@ -41,6 +42,8 @@ export const mostOf = (batch: Batch, node: NodeState): number =>
 /** Could it run the batch, and does no operator keep it from work? */
 export function canServe(batch: Batch, node: NodeState): boolean {
   if (node.control.hold) return false;
+  const {target} = batch.control;
+  if (target && !isAimedAt(target, candidateOf(node))) return false;
   const {runtime, action} = batch.row;
   if (!node.row.runtimes.includes(runtime)) return false;
   return runtime !== 'exec' || node.row.actions.includes(action);

@@ -4,10 +4,12 @@ import {toHex} from '../base/bytes.ts';
 import type {BatchId, CaptureId, Now} from '../base/types.ts';
 import type {AppRow} from '../core/tables.ts';
 import type {AlarmView, BatchView, CaptureView, NodeView, StatusView} from '../core/views.ts';
+import type {Batch} from './batch.ts';
 import {viewCapture} from './capture-row.ts';
 import type {MasterContext} from './context.ts';
+import {whatIsMissing} from './feasible.ts';
 import type {MasterCore} from './master.ts';
-import {viewNode} from './roster.ts';
+import {candidates, viewNode} from './roster.ts';
 
 export function viewStatus(
   core: MasterCore,
@@ -69,10 +71,25 @@ export const viewNodes = (core: MasterCore): NodeView[] =>
   [...core.context.roster.all()].map(viewNode);
 
 export const viewBatches = (core: MasterCore, now: Now): BatchView[] =>
-  [...core.context.batches.values()].map(batch => batch.view(now.mono));
+  [...core.context.batches.values()].map(batch => viewOf(core, batch, now));
 
-export const viewBatch = (core: MasterCore, id: BatchId, now: Now): BatchView | undefined =>
-  core.context.batches.get(id)?.view(now.mono);
+export function viewBatch(core: MasterCore, id: BatchId, now: Now): BatchView | undefined {
+  const batch = core.context.batches.get(id);
+  return batch && viewOf(core, batch, now);
+}
+
+function viewOf({context}: MasterCore, batch: Batch, now: Now): BatchView {
+  const view = batch.view(now.mono);
+  const waiting = batch.running ? waitsFor(context, batch) : '';
+  return waiting === '' ? view : {...view, waiting};
+}
+
+/** Why a running batch does not go on; '' = nothing that anybody could change. */
+function waitsFor(context: MasterContext, batch: Batch): string {
+  if (context.state.paused) return 'is suspended with the whole cluster';
+  if (batch.control.suspended) return '';
+  return whatIsMissing({...batch.row, ...batch.control}, candidates(context));
+}
 
 export const viewCaptures = (core: MasterCore): CaptureView[] =>
   [...core.captures.all()].map(capture => viewCapture(capture, core.context.roster));

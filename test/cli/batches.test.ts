@@ -130,3 +130,34 @@ test.serial('a batch is deleted, and only its history is left', async t => {
   t.regex((await ask(`batch history ${running.id}`)).stdout, /deleted/);
   t.is((await ask(`batch results ${running.id}`)).code, 2);
 });
+
+test.serial(
+  'a batch that too few nodes could compute says why, or is refused with --strict',
+  async t => {
+    t.timeout(120_000);
+    const few = ['batch', 'submit', 'primes', '--range', '0..10', '--quorum', '3'].join(' ');
+    const refused = await ask(`${few} --strict`);
+    t.is(refused.code, 2);
+    t.regex(
+      refused.stderr,
+      /needs 3 different nodes \(minQuorum\), and 2 have joined; without --strict/,
+    );
+    const waiting = await ask(few);
+    t.is(waiting.code, 0);
+    t.regex(waiting.stderr, /^volley: batch \d+ needs 3 different nodes .*: it waits$/m);
+    const id = /Batch (\d+)/.exec(waiting.stdout)?.[1];
+    t.regex(
+      (await ask('batch ls')).stdout,
+      new RegExp(`^Batch ${id} waits: it needs 3 different`, 'm'),
+    );
+    t.regex(
+      (await ask(`batch show ${id}`)).stdout,
+      /^state +waiting$[^]*^waits +needs 3 different/m,
+    );
+    await ask(`batch delete ${id} --force`);
+    const aimed = await ask(
+      'batch submit primes --range 0..10 --quorum 1 --select label=of-n2 --wait',
+    );
+    t.is(aimed.code, 0, aimed.stderr);
+  },
+);

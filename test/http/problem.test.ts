@@ -14,7 +14,7 @@ const BODIES: readonly [string, unknown, string][] = [
   [
     'batches',
     {...BATCH, prioirty: 1},
-    'prioirty is not a known field; known are name, app, args, input, policy, clonedFrom',
+    'prioirty is not a known field; known are name, app, args, input, policy, clonedFrom, target, strict',
   ],
   [
     'batches',
@@ -41,7 +41,7 @@ const BODIES: readonly [string, unknown, string][] = [
   [
     'batches',
     {...BATCH, ['<b>'.repeat(50)]: 1},
-    'a field is not a known field; known are name, app, args, input, policy, clonedFrom',
+    'a field is not a known field; known are name, app, args, input, policy, clonedFrom, target, strict',
   ],
   ['captures', {...CAPTURE, leadMs: '1'}, 'leadMs must be a number'],
   ['captures', {...CAPTURE, target: {nodes: ['x']}}, 'target.nodes.0 must be 32 hex digits'],

@@ -1,6 +1,7 @@
 // Batches and their results.
 //
-//   POST /v1/batches              BatchRequest {name, app, args, input, policy}  →  201 {batchId}
+//   POST /v1/batches              BatchRequest {name, app, args, input, policy}  →  201 {batchId, warning?}
+//        `warning`: what it waits for; with `strict` it is refused instead
 //   GET  /v1/batches              {batches: BatchView[]}
 //   GET  /v1/batches/<id>         BatchView
 //   GET  /v1/batches/<id>/results?from=&to=&state=done|failed
@@ -42,10 +43,10 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
     async (request, reply) => {
       const batch = request.body;
       await checkInputs(blobs, batch);
-      const answer = accepted(
+      const {batchId, warning} = accepted(
         await handle.operator({kind: 'submitBatch', batch}, actorOf(request)),
       );
-      return reply.code(201).send({batchId: given(answer.batchId, 'a batch')});
+      return reply.code(201).send({batchId: given(batchId, 'a batch'), ...(warning && {warning})});
     },
   );
 

@@ -1,0 +1,43 @@
+// Which nodes may compute a batch, and what is said when there are too few.
+
+import type {BatchId} from '../base/types.ts';
+import type {BatchRequest} from '../core/core.ts';
+import type {OperatorClient} from '../http/client.ts';
+import type {Given, OptionSpec} from './command.ts';
+import {tell} from './output.ts';
+
+export const TARGET_OPTIONS: readonly OptionSpec[] = [
+  {
+    flag: '--select <who>',
+    text: 'only nodes with label=x, or of this name or id',
+    repeatable: true,
+  },
+  {flag: '--arch <arch>', text: 'only these processors: arm, arm64, x64', repeatable: true},
+  {flag: '--strict', text: 'refuse it when there are too few nodes for its quorum'},
+];
+
+export async function aimIn(
+  given: Given,
+  client: OperatorClient,
+): Promise<Pick<BatchRequest, 'target' | 'strict'>> {
+  const [select, archs] = [given.texts('select'), given.texts('arch')];
+  const strict = given.flag('strict') ? {strict: true} : {};
+  if (select.length + archs.length === 0) return strict;
+  const {labels, nodes} = await selected(select, client);
+  return {target: {labels, nodes, archs}, ...strict};
+}
+
+/** Labels that no node has yet are no fault here: the batch waits for them, and says so. */
+async function selected(texts: readonly string[], client: OperatorClient) {
+  const isLabel = (text: string): boolean => text.startsWith('label=');
+  const labels = texts.filter(isLabel).map(text => text.slice('label='.length));
+  const others = texts.filter(text => !isLabel(text));
+  if (others.length === 0) return {labels, nodes: []};
+  const {targetOf} = await import('./capture.ts');
+  return {labels, nodes: targetOf(others, await client.nodes()).nodes};
+}
+
+/** With too few nodes the batch waits, and should not do so silently. */
+export function warn(batchId: BatchId, warning: string | undefined): void {
+  if (warning !== undefined) tell(`volley: batch ${batchId} ${warning}: it waits`);
+}

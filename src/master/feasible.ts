@@ -1,0 +1,70 @@
+// Can a batch ever meet its policy with the nodes that are known? Pure: values in, a sentence out, for whoever
+// submits and for whoever wonders why nothing moves. '' = it can, now.
+
+import type {NodeId} from '../base/types.ts';
+import type {BatchTarget} from '../core/operator-rows.ts';
+import type {BatchRow} from '../core/tables.ts';
+
+/** What counts of a node here. */
+export type Candidate = {
+  readonly nodeId: NodeId;
+  readonly labels: readonly string[];
+  readonly arch: string;
+  readonly runtimes: readonly string[];
+  readonly actions: readonly string[];
+  readonly isMember: boolean;
+  readonly up: boolean;
+  /** An operator keeps it from work. */
+  readonly isHeld: boolean;
+};
+
+export type Wish = Pick<BatchRow, 'runtime' | 'action' | 'policy' | 'target'>;
+
+/** Empty lists choose nothing out; of labels and of ids any one will do, and both must fit. */
+export const isAimedAt = (
+  {labels = [], nodes = [], archs = []}: BatchTarget,
+  node: Pick<Candidate, 'nodeId' | 'labels' | 'arch'>,
+): boolean =>
+  (labels.length + nodes.length === 0 ||
+    nodes.includes(node.nodeId) ||
+    labels.some(label => node.labels.includes(label))) &&
+  (archs.length === 0 || archs.includes(node.arch));
+
+/** How far a node comes; each needs the ones before. */
+const STAGES = ['known', 'aimed', 'able', 'up', 'free'] as const;
+type Stage = (typeof STAGES)[number];
+
+function* stagesOf(wish: Wish, node: Candidate): Generator<Stage> {
+  if (!node.isMember) return;
+  yield 'known';
+  if (wish.target && !isAimedAt(wish.target, node)) return;
+  yield 'aimed';
+  if (!node.runtimes.includes(wish.runtime)) return;
+  if (wish.runtime === 'exec' && !node.actions.includes(wish.action)) return;
+  yield 'able';
+  if (!node.up) return;
+  yield 'up';
+  if (!node.isHeld) yield 'free';
+}
+
+export function whatIsMissing(wish: Wish, nodes: Iterable<Candidate>): string {
+  const counts: Record<Stage, number> = {known: 0, aimed: 0, able: 0, up: 0, free: 0};
+  for (const node of nodes) for (const stage of stagesOf(wish, node)) counts[stage] += 1;
+  const {minQuorum} = wish.policy;
+  const short = STAGES.find(stage => counts[stage] < minQuorum);
+  if (short === undefined) return '';
+  const wanted = minQuorum === 1 ? 'a node' : `${minQuorum} different nodes`;
+  const count = counts[short];
+  const are = `${count} of ${counts.known} known nodes ${count === 1 ? 'is' : 'are'}`;
+  const what: Record<Stage, string> = {
+    known: `${count} have joined`,
+    aimed: `${are} what its target selects`,
+    able:
+      wish.runtime === 'exec'
+        ? `${are} allowed the action "${wish.action}"`
+        : `${are} able to run ${wish.runtime}`,
+    up: `${are} up and could run it`,
+    free: `${are} up and neither suspended, draining nor quarantined`,
+  };
+  return `needs ${wanted} (minQuorum), and ${what[short]}`;
+}
