@@ -5,6 +5,7 @@ import {createHash} from 'node:crypto';
 import {existsSync, mkdirSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {toHex} from '../base/bytes.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
 import {isOlderVersion, openSignedApp, signApp} from '../core/app.ts';
 import type {AppRow} from '../core/tables.ts';
@@ -13,6 +14,7 @@ import {readAppFolder} from '../io/app-folder.ts';
 import type {BlobStore} from '../io/blob-store.ts';
 import {SECRET_FILE_MODE, writeDurably} from '../io/key-files.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
+import {fingerprintOf} from '../wire/trust.ts';
 
 /** Folder in the master's data directory: `<name>.app` (signed manifest) and `<name>.wasm`. */
 const PREPARED = 'apps';
@@ -73,7 +75,10 @@ export async function publishPrepared(data: string, place: Place): Promise<void>
     const module = join(from, file.replace(/\.app$/, '.wasm'));
     if (existsSync(module)) await store(place.blobs, new Uint8Array(readFileSync(module)));
     if (app?.appId === appId) continue;
-    const row = appRowOf(appId, opened.manifest, place.wall);
+    const row = {
+      ...appRowOf(appId, opened.manifest, place.wall),
+      signedBy: toHex(fingerprintOf(place.crypto, opened.signedBy)),
+    };
     await place.handle.operator({kind: 'addApp', app: row});
   }
 }

@@ -5,6 +5,8 @@ import {accessLsCommand} from './access-ls.ts';
 import {accessRevokeCommand} from './access-revoke.ts';
 import {appLsCommand} from './app-ls.ts';
 import {appPublishCommand} from './app-publish.ts';
+import {appTestCommand} from './app-test.ts';
+import {appVersionsCommand} from './app-versions.ts';
 import {batchCancelCommand} from './batch-cancel.ts';
 import {batchCloneCommand} from './batch-clone.ts';
 import {batchDeleteCommand} from './batch-delete.ts';
@@ -83,8 +85,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   batchDeleteCommand,
   batchHistoryCommand,
   captureCommand,
+  appTestCommand,
   appPublishCommand,
   appLsCommand,
+  appVersionsCommand,
   accessAddCommand,
   accessLsCommand,
   accessRevokeCommand,

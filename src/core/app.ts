@@ -156,7 +156,8 @@ function faultOfLimits(limits: unknown): string | undefined {
 }
 
 export type OpenedApp =
-  | {readonly kind: 'app'; readonly manifest: AppManifest}
+  /** `signedBy`: which of the keys it was. */
+  | {readonly kind: 'app'; readonly manifest: AppManifest; readonly signedBy: Uint8Array}
   | {readonly kind: 'refused'; readonly reason: string};
 
 /** The signed blob of a manifest. The signature is over the exact bytes of the JSON. */
@@ -178,10 +179,10 @@ export function openSignedApp(
   if (split === undefined) return refused('the app has no signature');
   const signature = decodeSignature(split.signatureBase64);
   if (signature === undefined) return refused('the signature of the app is not base64');
-  if (!appKeys.some(key => crypto.verify(key, 'app', signature, split.manifest)))
-    return refused('the app is not signed by a key of this cluster');
+  const signedBy = appKeys.find(key => crypto.verify(key, 'app', signature, split.manifest));
+  if (!signedBy) return refused('the app is not signed by a key of this cluster');
   const manifest = decodeManifest(split.manifest);
-  return 'reason' in manifest ? refused(manifest.reason) : {kind: 'app', manifest};
+  return 'reason' in manifest ? refused(manifest.reason) : {kind: 'app', manifest, signedBy};
 }
 
 function decodeSignature(base64: string): Uint8Array | undefined {

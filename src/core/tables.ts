@@ -29,6 +29,7 @@ export const TABLES = {
   check: 1, // rows: core/checks.ts
   token: 1,
   app: 1,
+  release: 1,
   capture: 1,
   shot: 1,
   // node
@@ -369,6 +370,8 @@ export type AppRow = {
   readonly runtime: 'wasm' | 'exec';
   readonly action: string;
   readonly publishedAt: number;
+  /** Fingerprint of the key that signed it; absent in rows of before it was kept. */
+  readonly signedBy?: string;
   readonly timeLimitSeconds: number;
   readonly memoryLimitMib: number;
   readonly outputLimitBytes: number;

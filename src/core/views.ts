@@ -155,6 +155,21 @@ export type CaptureView = {
   readonly spreadMs: readonly number[];
 };
 
+/** One version of an app. */
+export type AppVersionView = {
+  readonly name: string;
+  readonly version: string;
+  readonly appId: BlobId;
+  /** 0 = not known: it was published before this was kept. */
+  readonly publishedAt: number;
+  /** Fingerprint of the app key; '' = not known. */
+  readonly signedBy: string;
+  /** What batches get by the name now. */
+  readonly current: boolean;
+  /** Batches that run or ran this version. */
+  readonly batches: readonly BatchId[];
+};
+
 /** One workunit in `batch results`, one NDJSON line each, in the order of their indexes. */
 export type ResultView = {
   readonly batch: BatchId;

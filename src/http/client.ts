@@ -16,6 +16,7 @@ import type {BatchRequest, CaptureRequest} from '../core/core.ts';
 import type {HistoryRow} from '../core/operator-rows.ts';
 import type {AppRow} from '../core/tables.ts';
 import type {
+  AppVersionView,
   BatchView,
   CaptureView,
   DoubtsView,
@@ -76,6 +77,12 @@ export class OperatorClient {
 
   async apps(): Promise<readonly AppRow[]> {
     return (await this.#get<{apps: AppRow[]}>('/v1/apps')).apps;
+  }
+
+  /** The oldest first. */
+  async versions(name: string): Promise<readonly AppVersionView[]> {
+    const path = `/v1/apps/${encodeURIComponent(name)}/versions`;
+    return (await this.#get<{versions: AppVersionView[]}>(path)).versions;
   }
 
   /** `appId` = blob id of the signed manifest; it and the module are uploaded before. */

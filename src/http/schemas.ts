@@ -183,6 +183,7 @@ export const CAPTURE_BODY = object(
   'intervalMs',
 );
 
+export const APP_PARAMS = object({name: NAME});
 export const APP_BODY = object({appId: BLOB_ID});
 /** At most a year; a token that lives longer is a key. */
 export const TOKEN_BODY = object({

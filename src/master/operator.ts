@@ -210,6 +210,7 @@ export class Operator {
   #addApp(app: AppRow): OperatorAnswer {
     this.#context.apps.set(app.name, app);
     this.#context.save(put('app', app.name, encodeJson(app)));
+    this.#context.save(put('release', app.appId, encodeJson(app)));
     this.#context.note('info', 'app published', {app: app.name, version: app.version});
     return {ok: true};
   }

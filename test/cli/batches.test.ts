@@ -152,7 +152,7 @@ test.serial(
     );
     t.regex(
       (await ask(`batch show ${id}`)).stdout,
-      /^state +waiting$[^]*^waits +needs 3 different/m,
+      /^state +waiting$[\s\S]*^waits +needs 3 different/m,
     );
     await ask(`batch delete ${id} --force`);
     const aimed = await ask(

@@ -103,7 +103,7 @@ test('what is no JSON object is refused', t => {
 test('a signed app opens with the key that signed it, one of several', t => {
   const blob = signApp(crypto, keys.secretKey, MANIFEST);
   const opened = openSignedApp(crypto, [others.publicKey, keys.publicKey], blob);
-  t.deepEqual(opened, {kind: 'app', manifest: MANIFEST});
+  t.deepEqual(opened, {kind: 'app', manifest: MANIFEST, signedBy: keys.publicKey});
 });
 
 test('an app that another key signed, or none, is refused', t => {

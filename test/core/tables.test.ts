@@ -225,6 +225,7 @@ test('tables and their row versions are for ever', t => {
       credit: 1,
       token: 1,
       app: 1,
+      release: 1,
       capture: 1,
       shot: 1,
       spool: 1,

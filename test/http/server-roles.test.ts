@@ -24,6 +24,7 @@ const ROUTES: Readonly<Record<string, Role>> = {
   'POST /v1/access/{name}/revoke': 'admin',
   'GET /v1/apps': 'read',
   'POST /v1/apps': 'admin',
+  'GET /v1/apps/{name}/versions': 'read',
   'GET /v1/batches': 'read',
   'POST /v1/batches': 'operate',
   'GET /v1/batches/{id}': 'read',

@@ -3,17 +3,22 @@
 //
 //   GET  /v1/apps   {apps: AppRow[]}
 //   POST /v1/apps   {appId}  →  201 AppRow; appId = blob id of the signed manifest
+//   GET  /v1/apps/<name>/versions   {versions: AppVersionView[]}, the oldest first
 
 import type {FastifyInstance} from 'fastify';
+import {toHex} from '../../base/bytes.ts';
 import {VolleyError} from '../../base/errors.ts';
-import type {BlobId} from '../../base/types.ts';
+import type {BatchId, BlobId} from '../../base/types.ts';
 import {type AppManifest, openSignedApp} from '../../core/app.ts';
-import type {AppRow} from '../../core/tables.ts';
+import {type AppRow, jsonRow} from '../../core/tables.ts';
+import type {AppVersionView} from '../../core/views.ts';
 import {outlineWasm, PAGES_PER_MIB} from '../../core/wasm.ts';
 import {APP_MANIFEST_BYTES_MAX, WASM_BYTES_MAX} from '../../wire/limits.ts';
-import {accepted} from '../answers.ts';
+import {fingerprintOf} from '../../wire/trust.ts';
+import {accepted, actorOf} from '../answers.ts';
 import type {RouteContext} from '../context.ts';
-import {APP_BODY, NO_QUERY} from '../schemas.ts';
+import type {MasterHandle} from '../handle.ts';
+import {APP_BODY, APP_PARAMS, NO_QUERY} from '../schemas.ts';
 
 const badApp = (reason: string): VolleyError => new VolleyError('VOLLEY_BAD_APP', {reason});
 
@@ -24,6 +29,20 @@ export function addAppRoutes(app: FastifyInstance, context: RouteContext): void 
     '/v1/apps',
     {config: {role: 'read', summary: 'Every published app'}, schema: {querystring: NO_QUERY}},
     () => ({apps: handle.apps()}),
+  );
+
+  app.get<{Params: {name: string}}>(
+    '/v1/apps/:name/versions',
+    {
+      config: {role: 'read', summary: 'All versions of an app'},
+      schema: {params: APP_PARAMS, querystring: NO_QUERY},
+    },
+    async request => {
+      const {name} = request.params;
+      const versions = await versionsOf(handle, name);
+      if (versions.length === 0) throw new VolleyError('VOLLEY_UNKNOWN_APP', {app: name});
+      return {versions};
+    },
   );
 
   app.post<{Body: {appId: BlobId}}>(
@@ -38,14 +57,42 @@ export function addAppRoutes(app: FastifyInstance, context: RouteContext): void 
       const signed = await bounded(context, appId, what, APP_MANIFEST_BYTES_MAX);
       const opened = openSignedApp(context.crypto, context.appKeys, signed);
       if (opened.kind === 'refused') throw badApp(opened.reason);
-      const {manifest} = opened;
+      const {manifest, signedBy} = opened;
       await checkModule(context, manifest);
-      const row = rowOf(appId, manifest, wallNow());
-      accepted(await handle.operator({kind: 'addApp', app: row}));
+      const key = toHex(fingerprintOf(context.crypto, signedBy));
+      const row = {...rowOf(appId, manifest, wallNow()), signedBy: key};
+      accepted(await handle.operator({kind: 'addApp', app: row}, actorOf(request)));
       return reply.code(201).send(row);
     },
   );
 }
+
+/** Everything that was published under the name, the oldest first, and what batches name of it beside. */
+async function versionsOf(handle: MasterHandle, name: string): Promise<AppVersionView[]> {
+  const current = handle.apps().find(app => app.name === name);
+  const versions = new Map<BlobId, AppVersionView & {batches: BatchId[]}>();
+  const add = ({appId, version, publishedAt, signedBy = ''}: Known): void => {
+    const isCurrent = appId === current?.appId;
+    versions.set(appId, {
+      ...{name, version, appId, publishedAt, signedBy},
+      current: isCurrent,
+      batches: [],
+    });
+  };
+  for await (const [, value] of handle.scan('release', '', '~')) {
+    const row = jsonRow<AppRow>(value);
+    if (row.name === name) add(row);
+  }
+  if (current && !versions.has(current.appId)) add(current);
+  for (const {id, appName, appId} of handle.batches()) {
+    if (appName !== name) continue;
+    if (!versions.has(appId)) add({appId, version: '?', publishedAt: 0});
+    versions.get(appId)?.batches.push(id);
+  }
+  return [...versions.values()].sort((a, b) => a.publishedAt - b.publishedAt);
+}
+
+type Known = Pick<AppRow, 'appId' | 'version' | 'publishedAt' | 'signedBy'>;
 
 const rowOf = (appId: BlobId, manifest: AppManifest, publishedAt: number): AppRow => ({
   appId,

@@ -1,0 +1,147 @@
+// `volley app test`: one input, run here twice as a node would, before it is published or when it fails.
+
+import {existsSync} from 'node:fs';
+import {mkdtemp, readFile, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {EXIT, VolleyError} from '../base/errors.ts';
+import type {AppManifest} from '../core/app.ts';
+import type {TrialRun} from '../io/app-trial.ts';
+import {type CommandSpec, type Given, usage} from './command.ts';
+import {OPERATOR_OPTIONS, withClient} from './connect.ts';
+import {duration, grouped, printJson, safe, tell} from './output.ts';
+
+export const appTestCommand: CommandSpec = {
+  name: 'app test',
+  args: '<app>',
+  summary: 'Run one input of an app here, as a node would: same limits, same sandbox',
+  options: [
+    {flag: '--input <file>', text: 'stdin of the workunit; - is our own stdin (default: empty)'},
+    {flag: '--range <start..end>', text: 'stdin is "start end", as of a batch with --range'},
+    {flag: '--arg <text>', text: 'argument for the app', repeatable: true},
+    {flag: '--times <count>', text: 'runs, whose outputs must be equal (default 2)'},
+    {flag: '--sandbox <how>', text: 'auto, off or require, as in node.json (default auto)'},
+    {flag: '--node-data <dir>', text: 'node.json of this folder allows the actions of exec apps'},
+    ...OPERATOR_OPTIONS,
+  ],
+  examples: [
+    'volley app test ./my-app --input input.txt     # a folder, before it is published',
+    'volley app test primes --range 0..1_000_000    # a published one, from the master',
+    'echo \'"hello"\' | volley app test ./upper --input - --json',
+  ],
+  run: test,
+};
+
+type Found = {readonly manifest: AppManifest; readonly module: Uint8Array};
+
+async function test(given: Given): Promise<number> {
+  const times = given.whole('times', 1, 100) ?? 2;
+  const input = await inputIn(given);
+  const {manifest, module} = await findApp(given);
+  const {readNodeConfig, defaultDataDirectory} = await import('../io/config.ts');
+  const {allowedActions} = await import('../io/actions.ts');
+  const {findJail} = await import('../io/sandbox-probe.ts');
+  const {tryApp} = await import('../io/app-trial.ts');
+  const dir = await mkdtemp(join(tmpdir(), 'volley-test-'));
+  try {
+    const config = readNodeConfig(given.text('node-data') ?? defaultDataDirectory('node'));
+    const allowed = allowedActions(config.actions, {name: 'test', id: '0'.repeat(32)});
+    const actions = new Map([...allowed].map(([action, {argv}]) => [action, argv]));
+    const wish = given.oneOf('sandbox', ['auto', 'off', 'require']) ?? 'auto';
+    const {jail} = await findJail(wish, join(dir, 'probe'));
+    const trial = {manifest, module, args: given.texts('arg'), input, actions, dir, jail};
+    const runs = await tryApp(trial, times);
+    return show(given, manifest, jail.level, runs);
+  } finally {
+    await rm(dir, {recursive: true, force: true, maxRetries: 5});
+  }
+}
+
+async function inputIn(given: Given): Promise<Uint8Array> {
+  const [file, range] = [given.text('input'), given.text('range')];
+  if (file !== undefined && range !== undefined)
+    throw usage('give only one of --input and --range');
+  if (range !== undefined) {
+    const {planInput} = await import('./batch-inputs.ts');
+    await planInput(given); // is it a range?
+    const [, from, to] = /^(.+?)\.\.(.+)$/.exec(range.replace(/[_,]/g, '')) ?? [];
+    return new TextEncoder().encode(`${from} ${to}\n`);
+  }
+  if (file === undefined) return new Uint8Array(0);
+  if (file !== '-') return readInputFile(file);
+  const {concat} = await import('../base/bytes.ts');
+  const parts: Uint8Array[] = [];
+  for await (const part of process.stdin) parts.push(new Uint8Array(part as Buffer));
+  return concat(...parts);
+}
+
+async function readInputFile(path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new VolleyError('VOLLEY_INPUT_MISSING', {path, reason}, error);
+  }
+}
+
+/** A folder with app.json, or the name of a published app. */
+async function findApp(given: Given): Promise<Found> {
+  const place = given.args[0] ?? '';
+  if (existsSync(join(place, 'app.json'))) {
+    const {readAppFolder} = await import('../io/app-folder.ts');
+    const {manifest, module = new Uint8Array(0)} = await readAppFolder(place);
+    return {manifest, module};
+  }
+  const {concat} = await import('../base/bytes.ts');
+  const {decodeManifest, splitSignedApp} = await import('../core/app.ts');
+  return withClient(given, async client => {
+    const app = (await client.apps()).find(({name}) => name === place);
+    if (!app) throw new VolleyError('VOLLEY_UNKNOWN_APP', {app: place});
+    const bytesOf = async (blobId: typeof app.appId): Promise<Uint8Array> => {
+      const parts: Uint8Array[] = [];
+      for await (const part of client.readBlob(blobId)) parts.push(part);
+      return concat(...parts);
+    };
+    const split = splitSignedApp(await bytesOf(app.appId));
+    const manifest = decodeManifest(split?.manifest ?? new Uint8Array(0));
+    if ('reason' in manifest) throw new VolleyError('VOLLEY_BAD_APP', {reason: manifest.reason});
+    const module = manifest.wasm ? await bytesOf(manifest.wasm.blobId) : new Uint8Array(0);
+    return {manifest, module};
+  });
+}
+
+function show(
+  given: Given,
+  {name, version, limits}: AppManifest,
+  sandboxLevel: number,
+  runs: readonly TrialRun[],
+): number {
+  const done = runs.filter(({status}) => status === 'done');
+  const isSame = new Set(runs.map(({status, sha256}) => `${status} ${sha256}`)).size === 1;
+  const good = done.length === runs.length && isSame;
+  if (given.flag('json')) {
+    const told = runs.map(({output, ...run}) => ({...run, outputBytes: output.length}));
+    const output = Buffer.from(runs[0]?.output ?? []).toString('base64');
+    printJson({
+      app: name,
+      version,
+      limits,
+      sandboxLevel,
+      deterministic: isSame,
+      output,
+      runs: told,
+    });
+    return good ? EXIT.ok : EXIT.failed;
+  }
+  if (runs[0]) process.stdout.write(runs[0].output);
+  tell(`volley: ${safe(name)} ${safe(version)}, sandbox level ${sandboxLevel}`);
+  for (const [no, run] of runs.entries()) tell(`  run ${no + 1}: ${lineOf(run)}`);
+  if (!isSame) tell('volley: the runs differ: the app is not deterministic, no quorum will agree');
+  return good ? EXIT.ok : EXIT.failed;
+}
+
+function lineOf({status, reason, output, sha256, cpuMs, memoryBytes}: TrialRun): string {
+  const needs = `${duration(cpuMs)}, ${grouped(Math.ceil(memoryBytes / 2 ** 20))} MiB in the process`;
+  if (status !== 'done') return `${status}: ${safe(reason, 256)}; ${needs}`;
+  return `done: ${grouped(output.length)} bytes, ${sha256.slice(0, 16)}; ${needs}`;
+}

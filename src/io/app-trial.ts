@@ -1,0 +1,125 @@
+// One input of an app, run here as a node would run it: a process of its own for each run, the same limits, the
+// same sandbox. What it needed is measured; run twice, the outputs tell whether the app is deterministic on
+// this machine (on another processor it may still differ: volley batch with nodes of both).
+
+import {createHash} from 'node:crypto';
+import {join} from 'node:path';
+import {asBatchId, asBlobId, type BlobId, replicaId} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import type {AppManifest} from '../core/app.ts';
+import type {NodeEvent, RunOrder} from '../core/core.ts';
+import type {FetchedApp} from '../node/app-shelf.ts';
+import type {FailReason} from '../wire/message.ts';
+import {admitModule} from './app-source.ts';
+import {residentBytes} from './process-memory.ts';
+import {ProcessRunner} from './runner.ts';
+import type {Jail} from './sandbox.ts';
+import {every} from './system-clock.ts';
+
+export type Trial = {
+  readonly manifest: AppManifest;
+  /** Empty for an exec app. */
+  readonly module: Uint8Array;
+  readonly args: readonly string[];
+  readonly input: Uint8Array;
+  readonly actions: ReadonlyMap<string, readonly string[]>;
+  /** Folder for the runs; the caller removes it. */
+  readonly dir: string;
+  readonly jail: Jail;
+};
+
+export type TrialRun = {
+  readonly status: 'done' | FailReason;
+  /** '' when it is done. */
+  readonly reason: string;
+  readonly output: Uint8Array;
+  /** Of the output, hex. */
+  readonly sha256: string;
+  /** As a node would report it. */
+  readonly cpuMs: number;
+  /** Most that the process with all it started held, of looks 5 ms apart. 0 = it was over before the first. */
+  readonly memoryBytes: number;
+};
+
+const LOOK_MS = 5;
+const APP_ID = asBlobId('00'.repeat(32));
+/** Of the workunit that a trial stands for: what an app sees as random is the same each time. */
+const SEED = 1;
+
+/** One run after the other, each in a fresh process. */
+export async function tryApp(trial: Trial, times: number): Promise<TrialRun[]> {
+  const runs: TrialRun[] = [];
+  for (let no = 0; no < times; no++) runs.push(await once(trial, no));
+  return runs;
+}
+
+async function once(trial: Trial, no: number): Promise<TrialRun> {
+  const {manifest, module, actions, jail} = trial;
+  const app: FetchedApp =
+    manifest.runtime === 'wasm'
+      ? admitModule(manifest, module)
+      : {kind: 'app', manifest, module: new Uint8Array(0)};
+  const blobs = new Map<BlobId, Uint8Array>();
+  let told: (event: NodeEvent) => void = () => {};
+  const ended = new Promise<NodeEvent>(resolve => {
+    told = resolve;
+  });
+  const runner = new ProcessRunner({
+    slots: 1,
+    tell: event => told(event),
+    fetchApp: async () => app,
+    readInput: async () => trial.input,
+    putBlob: async bytes => {
+      const id = asBlobId(createHash('sha256').update(bytes).digest('hex'));
+      blobs.set(id, bytes);
+      return id;
+    },
+    actions,
+    dir: join(trial.dir, `run-${no}`),
+    jail,
+    niceness: 0,
+  });
+  let memoryBytes = 0;
+  const stop = every(LOOK_MS, () => {
+    for (const pid of runner.pids) memoryBytes = Math.max(memoryBytes, residentBytes(pid));
+  });
+  try {
+    runner.run(orderOf(trial));
+    return {...runOf(await ended, blobs), memoryBytes};
+  } finally {
+    stop();
+    await runner.close();
+  }
+}
+
+const orderOf = ({manifest, args, input}: Trial): RunOrder => ({
+  replicaId: replicaId(asBatchId(1), 0, 0),
+  slot: 0,
+  appId: APP_ID,
+  args,
+  input: {kind: 'inline', bytes: input},
+  timeLimitMs: manifest.limits.timeSeconds * SECOND_MS,
+  memoryLimitMib: manifest.limits.memoryMib,
+  outputLimitBytes: manifest.limits.outputBytes,
+  seed: SEED,
+});
+
+function runOf(
+  event: NodeEvent,
+  blobs: ReadonlyMap<BlobId, Uint8Array>,
+): Omit<TrialRun, 'memoryBytes'> {
+  const nothing = new Uint8Array(0);
+  if (event.type === 'failed') {
+    const {reason: status, detail: reason, cpuMs} = event;
+    return {status, reason, output: nothing, sha256: hashOf(nothing), cpuMs};
+  }
+  if (event.type !== 'computed') {
+    const reason = 'the disk has no room for it';
+    return {status: 'inputMissing', reason, output: nothing, sha256: hashOf(nothing), cpuMs: 0};
+  }
+  const {output, cpuMs} = event;
+  const bytes = output.kind === 'inline' ? output.bytes : (blobs.get(output.blobId) ?? nothing);
+  return {status: 'done', reason: '', output: bytes, sha256: hashOf(bytes), cpuMs};
+}
+
+const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,0 +1,133 @@
+// Apps tried here before they are published, and what was ever published under a name.
+
+import {cp, mkdir, readFile, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import test from 'ava';
+import {
+  type Cluster,
+  needApps,
+  PASSPHRASE,
+  runningCluster,
+  temporaryFolder,
+  volley,
+} from './rig.ts';
+
+let cluster: Cluster;
+const cleanups: (() => unknown)[] = [];
+
+test.before(async t => {
+  t.timeout(120_000);
+  await needApps();
+  cluster = await runningCluster({teardown: act => cleanups.unshift(act)}, ['n1']);
+});
+
+test.after.always(async () => {
+  for (const clean of cleanups) await clean();
+});
+
+type Run = {
+  status: string;
+  sha256: string;
+  outputBytes: number;
+  cpuMs: number;
+  memoryBytes: number;
+};
+type Told = {deterministic: boolean; output: string; sandboxLevel: number; runs: Run[]};
+
+test('an app in a folder runs twice as on a node: output, time, memory, equal or not', async t => {
+  t.timeout(120_000);
+  const plain = await volley(['app', 'test', 'dist/apps/echo', '--input', '-'], {}, 'hello');
+  t.is(plain.code, 0, plain.stderr);
+  t.is(plain.stdout, 'hello');
+  t.regex(plain.stderr, /run 1: done: 5 bytes, [0-9a-f]{16}; .*MiB in the process/);
+  const {code, stdout} = await volley(
+    ['app', 'test', 'dist/apps/primes', '--range', '0..30_000_000', '--json'],
+    {},
+  );
+  t.is(code, 0);
+  const told = JSON.parse(stdout) as Told;
+  t.true(told.deterministic);
+  t.is(Buffer.from(told.output, 'base64').toString(), '1857859\n');
+  t.is(told.runs.length, 2);
+  for (const {status, cpuMs, memoryBytes} of told.runs) {
+    t.is(status, 'done');
+    t.true(cpuMs > 0);
+    t.true(memoryBytes > 2 ** 20, String(memoryBytes));
+  }
+});
+
+test('what fails on a node fails here, with the same reason', async t => {
+  t.timeout(120_000);
+  const {code, stderr} = await volley(
+    ['app', 'test', 'dist/apps/primes', '--input', '-'],
+    {},
+    'no',
+  );
+  t.is(code, 1);
+  t.regex(stderr, /run 2: trapped: /);
+  const missing = await volley(['app', 'test', 'dist/apps/echo', '--input', '/nowhere'], {});
+  t.is(missing.code, 2);
+});
+
+test('limits hold: time', async t => {
+  t.timeout(120_000);
+  const dir = await temporaryFolder(t);
+  await cp('dist/apps/primes', dir, {recursive: true});
+  const manifest = JSON.parse(await readFile(join(dir, 'app.json'), 'utf8'));
+  manifest.limits.timeSeconds = 0.2;
+  await writeFile(join(dir, 'app.json'), JSON.stringify(manifest));
+  const line = ['app', 'test', dir, '--range', '0..100_000_000_000', '--times', '1'];
+  const {code, stderr} = await volley(line, {});
+  t.is(code, 1);
+  t.regex(stderr, /run 1: timedOut/);
+});
+
+test('a program that is not deterministic is found out', async t => {
+  t.timeout(120_000);
+  const dir = await temporaryFolder(t);
+  const [app, node] = [join(dir, 'app'), join(dir, 'node')];
+  for (const folder of [app, node]) await mkdir(folder);
+  const limits = {timeSeconds: 10, memoryMib: 64, outputBytes: 1_024};
+  const manifest = {name: 'dice', version: '1.0.0', runtime: 'exec', action: 'dice', limits};
+  await writeFile(join(app, 'app.json'), JSON.stringify({...manifest, description: ''}));
+  const command = ['/bin/sh', '-c', 'head -c 16 /dev/urandom | od -An -tx1'];
+  const config = JSON.stringify({actions: {dice: {command}}});
+  await writeFile(join(node, 'node.json'), config, {mode: 0o600});
+  const {code, stderr} = await volley(['app', 'test', app, '--node-data', node], {});
+  t.is(code, 1);
+  t.regex(stderr, /the runs differ: the app is not deterministic/);
+  const denied = await volley(['app', 'test', app, '--node-data', dir], {});
+  t.is(denied.code, 1);
+  t.regex(denied.stderr, /refused/);
+});
+
+test('all versions of an app are listed with their key and the batches that use them', async t => {
+  t.timeout(120_000);
+  const app = join(cluster.dir, 'my-app');
+  await cp('dist/apps/echo', app, {recursive: true});
+  const manifest = JSON.parse(await readFile(join(app, 'app.json'), 'utf8'));
+  const publish = async (version: string) => {
+    const text = JSON.stringify({...manifest, name: 'mine', version});
+    await writeFile(join(app, 'app.json'), text);
+    const line = ['app', 'publish', app, '--data', cluster.data];
+    const {code, stderr} = await volley(line, {VOLLEY_PASSPHRASE: PASSPHRASE});
+    t.is(code, 0, stderr);
+  };
+  const ask = (...words: readonly string[]) => volley([...words, '--data', cluster.data]);
+  await publish('1.0.0');
+  const submit = ['batch', 'submit', 'mine', '--range', '0..2', '--quorum', '1'];
+  t.is((await ask(...submit)).code, 0);
+  await publish('1.1.0');
+  const {stdout} = await ask('app', 'versions', 'mine');
+  const lines = stdout.trimEnd().split('\n');
+  t.is(lines.length, 3);
+  t.regex(lines[1] ?? '', /^1\.0\.0 +[0-9a-f]{16} +\S+ \S+ +[0-9a-f]{16} +1$/);
+  t.regex(lines[2] ?? '', /^1\.1\.0 .* current +none$/);
+  const key = /([0-9a-f]{16}) +1$/.exec(lines[1] ?? '')?.[1] ?? '?';
+  const shown = (await ask('keys', 'show', '--json')).stdout.replaceAll(' ', '');
+  t.true(shown.includes(key), 'the key is one that keys show shows');
+  t.regex((await ask('app', 'versions', 'echo')).stdout, /current/);
+  t.is((await ask('app', 'versions', 'nothing')).code, 2);
+  const remote = await ask('app', 'test', 'mine', '--range', '3..4');
+  t.is(remote.stdout, '3 4\n');
+});
