@@ -170,6 +170,7 @@ test('the overheads of Pull and CommandCopy hold for the largest numbers', t => 
     running,
     load: 1.5,
     groupKeyId: 255,
+    stateGeneration: most,
   };
   const bound = PULL_OVERHEAD_BYTES + running.length * RENEWAL_BYTES_MAX;
   t.true(encodeMessage(pull).length <= bound);
