@@ -25,13 +25,7 @@ import type {
   Target,
 } from '../wire/message.ts';
 import type {Comparison} from './compare.ts';
-import type {
-  CheckPage,
-  CompareQuestion,
-  ListedPage,
-  ListedReport,
-  SinglesPage,
-} from './lookups.ts';
+import type {CheckPage, CompareQuestion, ListedPage, ListedReport, SinglesPage} from './lookups.ts';
 import type {BatchOrder, ClusterOrder, NodeOrder} from './operator-request.ts';
 import type {Actor, BatchTarget} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';

@@ -212,18 +212,10 @@ export class MasterRuntime {
           this.post({type: 'checksRead', nodeId, pages, isLast}),
         );
       }
-      case 'listPages': {
-        const {batchId, from, count} = effect;
-        return ports.shelf.pages(batchId, from, count, pages =>
-          this.post({type: 'pagesListed', batchId, from, count, pages}),
-        );
-      }
-      case 'listReports': {
-        const {batchId, from, to} = effect;
-        return ports.shelf.reports(from, to, (reports, next) =>
-          this.post({type: 'reportsListed', batchId, reports, next}),
-        );
-      }
+      case 'listPages':
+        return this.#listPages(effect);
+      case 'listReports':
+        return this.#listReports(effect);
       case 'announce':
         if (effect.row) this.core.onDurable(effect.row);
         return this.#options.onAnnounce?.(effect.about);
@@ -234,6 +226,18 @@ export class MasterRuntime {
       default:
         return assertNever(effect);
     }
+  }
+
+  #listPages({batchId, from, count}: Extract<Performed, {type: 'listPages'}>): void {
+    this.#ports.shelf.pages(batchId, from, count, pages =>
+      this.post({type: 'pagesListed', batchId, from, count, pages}),
+    );
+  }
+
+  #listReports({batchId, from, to}: Extract<Performed, {type: 'listReports'}>): void {
+    this.#ports.shelf.reports(from, to, (reports, next) =>
+      this.post({type: 'reportsListed', batchId, reports, next}),
+    );
   }
 
   #send(to: Parameters<MasterLink['seal']>[0], message: Parameters<MasterLink['seal']>[1]): void {

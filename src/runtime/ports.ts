@@ -5,7 +5,13 @@
 import type {Address, BatchId, BlobId, MonoMs, NodeId, Now, ReplicaId} from '../base/types.ts';
 import type {Comparison} from '../core/compare.ts';
 import type {NodeEffect, NodeEvent, Note, RunOrder, UploadPurpose} from '../core/core.ts';
-import type {CheckPage, CompareQuestion, ListedPage, ListedReport, SinglesPage} from '../core/lookups.ts';
+import type {
+  CheckPage,
+  CompareQuestion,
+  ListedPage,
+  ListedReport,
+  SinglesPage,
+} from '../core/lookups.ts';
 import type {InputSource, Op} from '../core/tables.ts';
 import type {Input} from '../wire/message.ts';
 
