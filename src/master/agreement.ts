@@ -26,7 +26,7 @@ import {encodeVote, put, voteKey} from '../core/tables.ts';
 import type {OutputRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
-import {canRun} from './scheduler.ts';
+import {mayRunLater} from './scheduler.ts';
 import {
   type DoneVote,
   decide,
@@ -250,7 +250,8 @@ function isAnotherThere(context: MasterContext, batch: Batch, workunit: Workunit
   if (context.isYoung) return true;
   const never = (): number => Number.POSITIVE_INFINITY;
   for (const node of context.roster.all())
-    if (node.up && canRun(batch, node) && mayHold(workunit, node.row.nodeId, never)) return true;
+    if (node.up && mayRunLater(batch, node) && mayHold(workunit, node.row.nodeId, never))
+      return true;
   return false;
 }
 

@@ -21,13 +21,17 @@ export function batchesFor(batches: Iterable<Batch>, node: NodeState): Batch[] {
   );
 }
 
-/** May the node have work of the batch now? */
-export function canRun(batch: Batch, node: NodeState): boolean {
+/** May the node have work of the batch now? On probation it has one workunit at a time. */
+export const canRun = (batch: Batch, node: NodeState): boolean =>
+  mayRunLater(batch, node) && (mostOf(batch, node) > 1 || !holdsOf(node, batch));
+
+/** Now, or when it has returned what it holds? One on the bench may not: that may last a day. */
+export function mayRunLater(batch: Batch, node: NodeState): boolean {
   if (!canServe(batch, node)) return false;
   const standing = node.standing.get(batch.row.appId);
   if (standing === undefined || batch.takesAll) return true;
-  // On probation: only where others return the same workunit too, and one at a time.
-  return standing === 'probation' && batch.row.policy.minQuorum > 1 && !holdsOf(node, batch);
+  // On probation: only where others return the same workunit too.
+  return standing === 'probation' && batch.row.policy.minQuorum > 1;
 }
 
 function holdsOf(node: NodeState, {row}: Batch): boolean {

@@ -126,6 +126,7 @@ export class Slots {
       if (each.slot < 0) continue;
       held.push(each.id);
       each.slot = -1;
+      each.odd = {};
       this.#waiting.set(each.id, each);
       count(this.#waitingOf, each.appId, 1);
     }

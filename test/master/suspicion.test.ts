@@ -4,7 +4,7 @@ import {sizeOf, suspicionOf} from '../../src/master/suspicion.ts';
 import type {OutputRef, ResultItem} from '../../src/wire/message.ts';
 import {batchOf, creditOf, only, resultsOf, stateOf} from './look.ts';
 import {MasterRig} from './rig.ts';
-import {blobOf, inline, type TestNode} from './test-node.ts';
+import {APP, blobOf, inline, type TestNode} from './test-node.ts';
 
 const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
 
@@ -32,8 +32,8 @@ test('a node that disagreed lately is suspicious', t => {
 });
 
 /** Reports that its machine slept. */
-function reportsOddly(rig: MasterRig, node: TestNode, output = 'out') {
-  const results = resultsOf(rig.pull(node), () => inline(output));
+function reportsOddly(rig: MasterRig, node: TestNode, output = 'out', work = rig.pull(node)) {
+  const results = resultsOf(work, () => inline(output));
   return rig.says(
     node,
     rig.reportOf(
@@ -139,6 +139,33 @@ test('who disagreed is looked at more closely until ten results were validated',
   }
   const id = rig.submit({minQuorum: 1}, rangeOf(1));
   rig.report(a, rig.pull(a));
+  t.is(batchOf(rig, id).counters.state, 'done');
+});
+
+test('nobody waits for a node that an operator holds, nor for one on the bench', t => {
+  const rig = MasterRig.ready();
+  const [a, held, benched] = rig.nodes(3) as [TestNode, TestNode, TestNode];
+  stateOf(rig, benched).standing.set(APP.appId, 'benched');
+  rig.ask({kind: 'holdNode', nodeId: held.id, hold: 'draining', reason: ''});
+  rig.core.context.isYoung = false;
+  const id = rig.submit({minQuorum: 1}, rangeOf(1));
+  reportsOddly(rig, a);
+  t.is(batchOf(rig, id).counters.state, 'done');
+});
+
+test('of a suspended batch a suspicious result waits until others are asked again', t => {
+  const rig = MasterRig.ready();
+  const [a, b] = rig.nodes(2) as [TestNode, TestNode];
+  rig.core.context.isYoung = false;
+  const id = rig.submit({minQuorum: 1}, rangeOf(1));
+  const work = rig.pull(a);
+  rig.ask({kind: 'suspendBatch', batchId: id, reason: ''});
+  reportsOddly(rig, a, 'out', work);
+  rig.pass(2_000);
+  t.is(batchOf(rig, id).counters.state, 'running');
+  t.deepEqual(rig.pull(b), []);
+  rig.ask({kind: 'resumeBatch', batchId: id});
+  rig.report(b, rig.pull(b), () => inline('out'));
   t.is(batchOf(rig, id).counters.state, 'done');
 });
 

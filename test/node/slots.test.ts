@@ -26,6 +26,15 @@ test('a result that ran while the machine slept says so', t => {
   t.deepEqual(suspicions(rig.turn(rig.computed('1/0/0' as ReplicaId, output))), [1]);
 });
 
+test('what is stopped and begun anew after the sleep says nothing', t => {
+  const rig = running(1);
+  rig.wallStepMs += 5_000;
+  rig.turn();
+  rig.hears(rig.welcome({suspended: true}));
+  rig.hears(rig.welcome());
+  t.deepEqual(suspicions(rig.turn(rig.computed('1/0/0' as ReplicaId, output))), [undefined]);
+});
+
 test('what waited during the sleep, or ran while a clock was set by a little, says nothing', t => {
   const rig = running(3); // two slots: the third one waits
   rig.wallStepMs += 900;
