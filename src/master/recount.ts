@@ -18,10 +18,15 @@ import type {ResultItem} from '../wire/message.ts';
 import {sameReplica} from './results.ts';
 import {CREDIT} from './roster.ts';
 import {decide, sameOutput, type Vote} from './validator.ts';
+import {tryOf} from './workunit.ts';
 
 export type Decided = {readonly batch: BatchRow; readonly decision: Decision};
 
-type Shares = {readonly agreeing: readonly NodeId[]; readonly disagreeing: readonly NodeId[]};
+type Shares = {
+  readonly agreeing: readonly NodeId[];
+  readonly disagreeing: readonly NodeId[];
+  readonly tryNo: number;
+};
 
 export class Recount {
   readonly #decidedOf: (batchId: BatchId, index: number) => Decided | undefined;
@@ -53,6 +58,7 @@ export class Recount {
 
   #vote({batch, decision}: Decided, {batchId, index}: ResultItem, vote: Vote): void {
     const name = `${batchId}/${index}`;
+    if (!this.#isOfTry(name, batchId, index, tryOf(vote))) return;
     if (decision.kind === 'done' && names(decision, vote)) {
       this.#named.add(batchId, index);
       this.#pay(this.#unnamed.get(name));
@@ -67,6 +73,11 @@ export class Recount {
     votes.push(vote);
     if (vote.status !== 'done') this.#add(vote.nodeId, {errors: 1});
     if (batch.policy.compare) return this.#compared({batch, decision}, index, votes, vote);
+    this.#decide({batch, decision}, index, votes, vote);
+  }
+
+  #decide({batch, decision}: Decided, index: number, votes: readonly Vote[], vote: Vote): void {
+    const name = `${batch.id}/${index}`;
     // One replica is always said to be out: having handed out all that are allowed decides nothing here.
     const verdict = decide(batch.policy, votes, 1, votes.length);
     if (verdict.kind === 'open') return;
@@ -74,14 +85,29 @@ export class Recount {
       this.#open.delete(name); // it failed, was retried, and then was done
       return;
     }
-    this.#over.add(batchId, index);
+    this.#over.add(batch.id, index);
     this.#open.delete(name);
     if (verdict.kind === 'failed') return;
     const [agreeing, disagreeing] = [verdict.agreeing.map(nodeOf), verdict.disagreeing.map(nodeOf)];
-    const shares = {agreeing, disagreeing};
+    const shares = {agreeing, disagreeing, tryNo: tryOf(vote)};
     // What is not proven is open again, and paid for when it is decided again.
-    if (this.#named.has(batchId, index)) this.#pay(shares);
+    if (this.#named.has(batch.id, index)) this.#pay(shares);
     else this.#unnamed.set(name, shares);
+  }
+
+  /**
+   * Whether a vote of this try of a workunit counts. One of a later try than before begins it anew: nothing came of
+   * what was said till then, for what is done is never retried.
+   */
+  #isOfTry(name: string, batchId: BatchId, index: number, tryNo: number): boolean {
+    const [first] = this.#open.get(name) ?? [];
+    const before = this.#unnamed.get(name)?.tryNo ?? (first && tryOf(first)) ?? tryNo;
+    if (tryNo <= before) return tryNo === before;
+    if (this.#named.has(batchId, index)) return true;
+    this.#open.delete(name);
+    this.#unnamed.delete(name);
+    this.#over.remove(batchId, index);
+    return true;
   }
 
   /**
@@ -100,7 +126,7 @@ export class Recount {
     if (same.length >= batch.policy.minQuorum) this.#open.delete(`${batch.id}/${index}`);
   }
 
-  #pay(shares: Shares | undefined): void {
+  #pay(shares: Omit<Shares, 'tryNo'> | undefined): void {
     for (const nodeId of shares?.agreeing ?? []) this.#add(nodeId, {validated: 1, credit: CREDIT});
     for (const nodeId of shares?.disagreeing ?? []) this.#add(nodeId, {disagreed: 1});
   }
@@ -132,6 +158,12 @@ class Bits {
     const offset = index % PAGE_WORKUNITS;
     bits[offset >> 3] = (bits[offset >> 3] ?? 0) | (1 << (offset % 8));
     this.#pages.set(key, bits);
+  }
+
+  remove(batchId: BatchId, index: number): void {
+    const offset = index % PAGE_WORKUNITS;
+    const bits = this.#pages.get(pageKey(batchId, pageNoOf(index)));
+    if (bits) bits[offset >> 3] = (bits[offset >> 3] ?? 0) & ~(1 << (offset % 8));
   }
 }
 

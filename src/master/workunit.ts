@@ -54,6 +54,10 @@ export type Workunit = {
 /** More than one try of a workunit may use (maxTotalReplicas is at most 200). */
 const REPLICAS_PER_TRY = 256;
 
+/** 0 = the first one. */
+export const tryOf = ({replicaNo}: {readonly replicaNo: number}): number =>
+  Math.floor(replicaNo / REPLICAS_PER_TRY);
+
 /** Numbers of replicas go on after those of earlier tries, and only the new ones count. */
 export function beginAnew(workunit: Workunit, retries: number): void {
   const first = retries * REPLICAS_PER_TRY;

@@ -64,6 +64,35 @@ test('a verdict is paid for when the result that the decision names comes later,
   t.deepEqual(recounted(4, votes), {isProven: false, paid: [0, 0, 0]});
 });
 
+test('votes of before a retry neither prove a result nor are paid', t => {
+  const late = [
+    [a, item(0)],
+    [b, item(256)],
+    [c, item(1)],
+  ] as const;
+  t.deepEqual(recounted(2, late), {isProven: false, paid: [0, 0, 0]});
+  t.deepEqual(recounted(2, [...late, [c, item(257)]]), {isProven: true, paid: [0, 1, 1]});
+});
+
+test('a verdict that only votes of before a retry made is none', t => {
+  const votes = [
+    [a, item(0)],
+    [b, item(1)], // came when its batch was cancelled, in a report with others
+    [b, item(256)],
+    [c, item(257)],
+  ] as const;
+  t.deepEqual(recounted(3, votes), {isProven: true, paid: [0, 1, 1]});
+});
+
+test('a vote that outlived a retry under way counts with those of after it', t => {
+  const votes = [
+    [a, item(0)],
+    [b, item(256)],
+    [b, item(1)],
+  ] as const;
+  t.deepEqual(recounted(1, votes), {isProven: true, paid: [1, 1, 0]});
+});
+
 test('a batch that nobody knows is not counted', t => {
   const recount = new Recount(() => undefined);
   recount.hear(1, a, [item(0)]);
