@@ -73,6 +73,8 @@ export class Roster {
   readonly #dirtyCredit = new Set<NodeId>();
   /** What nodes earned whose own rows a damaged disk lost: it is theirs when they are let in again. */
   readonly #homeless = new Map<NodeId, Credit>();
+  /** What was decided about nodes whose rows a recovery could not keep: it holds when they come again. */
+  readonly #orders = new Map<NodeId, NodeControl>();
 
   get size(): number {
     return this.#nodes.size;
@@ -105,7 +107,7 @@ export class Roster {
     }
     const node: NodeState = {
       row,
-      control: {},
+      control: this.#orders.get(row.nodeId) ?? {},
       conduct: new Map(),
       standing: new Map(),
       stateGeneration: 0,
@@ -127,6 +129,7 @@ export class Roster {
       owes: 0,
     };
     this.#homeless.delete(row.nodeId);
+    this.#orders.delete(row.nodeId);
     this.#nodes.set(row.nodeId, node);
     this.#byPeer.set(asPeerId(row.peer), node);
     return node;
@@ -155,6 +158,7 @@ export class Roster {
   setControl(nodeId: NodeId, control: NodeControl): void {
     const node = this.#nodes.get(nodeId);
     if (node) node.control = control;
+    else this.#orders.set(nodeId, control);
   }
 
   /** From its row. */

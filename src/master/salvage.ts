@@ -4,8 +4,8 @@
 //   page    a decision stands if the reports that are there prove it; else the workunit is open again
 //   vote    only of workunits that are open, of members, and never so many that they would decide
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
-//           a batch whose row is lost leaves a tombstone: its number must not be given again (one that an
-//           operator deleted is none: its history says so)
+//           a batch whose row is lost leaves a tombstone: its number must not be given again
+//           what operators decided about it stays (salvage-orders.ts); one that they deleted goes on going
 //   check   what was to be checked again is looked up anew: nodes that were revoked are listed once more
 //   credit  when anything was lost, or may be older than a page: counted anew from the reports, in the order in which
 //           they came
@@ -19,7 +19,6 @@ import {hex32} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import {asBatchId, asNodeId, type BatchId, type NodeId} from '../base/types.ts';
 import type {Readable, Tables} from '../core/journal-salvage.ts';
-import type {HistoryRow} from '../core/operator-rows.ts';
 import {
   type BatchRow,
   batchKey,
@@ -45,6 +44,7 @@ import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-r
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, Recount} from './recount.ts';
 import {closeChecks, listAgain} from './salvage-checks.ts';
+import {deletedIn, keepNumbers, ordersLost} from './salvage-orders.ts';
 import {attempt, keepVotes, sorted} from './salvage-votes.ts';
 import {tombstone} from './tombstone.ts';
 
@@ -66,7 +66,7 @@ export type BatchLoss = {
 
 export type Loss = {
   readonly batches: readonly BatchLoss[];
-  /** Rows that were left out beside those of batches, `table/key`: reason. */
+  /** Rows that were left out, or of what operators decided lost or out of date, `table/key`: reason. */
   readonly rows: readonly {readonly rowKey: string; readonly reason: string}[];
   /** Nodes whose rows are lost or out of date: a revocation may be among what is gone. */
   readonly doubtfulNodes: readonly NodeId[];
@@ -95,6 +95,8 @@ export class MasterSalvage {
   readonly #itemsOf = new Map<number, number>();
   readonly #badReports = new Set<string>();
   readonly #revoked = new Set<string>();
+  /** Batches that operators deleted. Reports of others may still name them. */
+  #deleted: ReadonlySet<number> = new Set();
   #lastReportNo = 0;
 
   /** @param readable its tables are changed by `mend`; reports may be among them, or be told by `report` */
@@ -157,6 +159,9 @@ export class MasterSalvage {
     for (const [key, value] of sorted(this.#table('report'))) this.report(key, value);
     this.#json();
     this.#checks();
+    this.#rows.push(...ordersLost(this.#tables, this.#damaged));
+    this.#deleted = deletedIn(this.#table('history'));
+    keepNumbers(this.#table('meta'), this.#table('history'), this.#lastReportNo);
     for (const row of this.#batches().values()) this.#mendBatch(row, wall);
     this.#shots();
     const isOlder = this.#hasGaps || [...this.#damaged].some(key => /^(credit|page)\//.test(key));
@@ -185,7 +190,8 @@ export class MasterSalvage {
 
   /** Rows that a core reads as JSON, and credit. */
   #json(): void {
-    for (const table of ['app', 'token', 'node', 'capture', 'batch'] as const)
+    const tables = ['app', 'release', 'token', 'node', 'control', 'capture', 'batch', 'history'];
+    for (const table of tables as TableName[])
       for (const [key, value] of [...this.#table(table)])
         if (!attempt(() => jsonRow(value))) this.#leaveOut(table, key, 'it cannot be read');
     for (const [key, value] of [...this.#table('credit')])
@@ -223,26 +229,26 @@ export class MasterSalvage {
     for (const rowKey of this.#damaged)
       if (/^(batch|page|vote)\//.test(rowKey))
         named.add(Number.parseInt(rowKey.split('/')[1]?.slice(0, 8) ?? '', 16));
-    const deleted = this.#deleted();
     for (const id of named) {
       const batchId = asBatchId(id);
-      if (!(id > 0) || batches.has(batchId) || deleted.has(id)) continue;
+      if (!(id > 0) || batches.has(batchId) || this.#deleted.has(id)) continue;
       batches.set(batchId, tombstone(batchId));
       this.#losses.push({batchId, name: '', reopened: undefined});
     }
     return batches;
   }
 
-  /** Reports of other batches may still name them. */
-  #deleted(): Set<number> {
-    const deleted = new Set<number>();
-    for (const [key, value] of this.#table('history'))
-      if (attempt(() => jsonRow<HistoryRow>(value))?.action === 'deleted')
-        deleted.add(Number.parseInt(key.slice(0, 8), 16));
-    return deleted;
+  /** Its row may be an older one, or what it stands for gone: the next start goes on with the deletion. */
+  #letGo(row: BatchRow): void {
+    const votes = this.#table('vote');
+    for (const key of [...votes.keys()]) if (key.startsWith(hex32(row.id))) votes.delete(key);
+    const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
+    const going: BatchRow = {...row, deleting: true, lastReportNo};
+    this.#table('batch').set(batchKey(row.id), encodeJson(going));
   }
 
   #mendBatch(row: BatchRow, wall: number): void {
+    if (row.deleting || this.#deleted.has(row.id)) return this.#letGo(row);
     const pages = this.#pagesOf(row);
     const damaged = this.#damagedPages(row);
     const reopened = new Set<number>();
@@ -372,6 +378,7 @@ function stateOf(
   isDecided: (index: number) => boolean,
 ): Partial<BatchRow> {
   const whole = done + failed === row.count;
+  if (row.retrying) return {}; // its failed ones are still to be looked up
   if (row.state === 'running')
     return whole ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
   const isWon = row.winner !== undefined && isDecided(row.winner);

@@ -1,11 +1,11 @@
 // Failed workunits that begin anew, in batches that run and in batches that have ended.
 
 import test from 'ava';
-import type {BatchId} from '../../src/base/types.ts';
 import {decodePage, PAGE_WORKUNITS} from '../../src/core/tables.ts';
 import type {ResultItem} from '../../src/wire/message.ts';
 import {batchOf, creditOf, only, receiptsOf, refOf, resultsOf, workOf} from './look.ts';
 import {MasterRig} from './rig.ts';
+import {retry, shelve} from './shelving.ts';
 import type {TestNode, Work} from './test-node.ts';
 
 const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
@@ -18,22 +18,6 @@ const failed = (work: Work): ResultItem => ({
 const fails = (rig: MasterRig, node: TestNode, work: readonly Work[]) =>
   rig.says(node, rig.reportOf(node, work.map(failed)));
 
-/** What the shell does with what the core wants listed; `before` runs while it reads. */
-function shelve(rig: MasterRig, effects = rig.turn(), before = () => {}): void {
-  for (const {batchId, from, count} of only(effects, 'listPages')) {
-    const pages = rig
-      .scan('page')
-      .map(([key, value]) => ({
-        id: Number.parseInt(key.slice(0, 8), 16),
-        pageNo: Number.parseInt(key.slice(8), 16),
-        decisions: decodePage(value),
-      }))
-      .filter(({id, pageNo}) => id === batchId && pageNo >= from && pageNo < from + count);
-    before();
-    shelve(rig, rig.turn({type: 'pagesListed', batchId, from, count, pages}));
-  }
-}
-
 /** Computes what there is, and lists what is wanted meanwhile. */
 function finish(rig: MasterRig, node: TestNode): void {
   for (;;) {
@@ -44,12 +28,6 @@ function finish(rig: MasterRig, node: TestNode): void {
     shelve(rig, rig.report(node, work));
   }
 }
-
-const retry = (rig: MasterRig, batchId: BatchId, before?: () => void) => {
-  const {answer, effects} = rig.asked({kind: 'retryBatch', batchId});
-  shelve(rig, effects, before);
-  return answer;
-};
 
 /** A batch of `count` with one error allowed, whose workunits with an even index failed. */
 function half(count: number) {
