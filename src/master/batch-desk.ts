@@ -126,6 +126,8 @@ export class BatchDesk {
     const {id, count} = batch.row;
     const {state, failed} = batch.counters;
     if (batch.retrying) return undefined;
+    const reason = this.#isFinal(batch);
+    if (reason !== undefined) return refusal('VOLLEY_USAGE', {reason});
     if (failed === 0 && (batch.running || batch.decided === count))
       return refusal('VOLLEY_USAGE', {reason: `batch ${id} (${state}) has no failed workunit`});
     this.#retries.begin(batch);
@@ -133,6 +135,25 @@ export class BatchDesk {
     const detail = `${failed} failed workunits${never > 0 ? `, ${never} never decided` : ''}`;
     record(this.#context, batch, {actor, action: 'retried', detail}, now);
     return undefined;
+  }
+
+  /** Why an ended batch cannot go on from where it was. */
+  #isFinal(batch: Batch): string | undefined {
+    const {id, policy, createdAt} = batch.row;
+    const {winner, rechecking, done} = batch.counters;
+    if (batch.running) return undefined;
+    if (winner !== undefined) return `batch ${id} has its first result, of workunit ${winner}`;
+    // What ended early is not checked again (revocation.ts): it would count for good.
+    const isLeftAlone = policy.minQuorum === 1 && done > 0 && !batch.mayRecheck;
+    const isDoubtful =
+      rechecking > 0 ||
+      (isLeftAlone &&
+        [...this.#context.roster.all()].some(
+          ({row}) => row.doubts !== 0 && row.revokedAt >= createdAt,
+        ));
+    return isDoubtful
+      ? `results of batch ${id} may rest on a revoked node alone: clone it instead`
+      : undefined;
   }
 
   #delete(

@@ -223,6 +223,9 @@ export class Batch {
     this.counters.state = state;
     this.counters.reason = reason;
     this.counters.endedAt = at;
+    // What makes it go on later is a word of its own: nobody suspended that, and it lists its pages anew.
+    const {suspended: _, retrying: __, ...control} = this.control;
+    this.control = control;
     this.wanting.clear();
   }
 

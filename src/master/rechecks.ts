@@ -33,6 +33,8 @@ export class Rechecks {
   /** Key of the last row of `doubt` of the first node that was dealt with. */
   #after = '';
   #isReading = false;
+  /** Its pages are being listed for a retry: until then not all of them are known. */
+  #waitsFor: Batch | undefined;
 
   constructor(context: MasterContext) {
     this.#context = context;
@@ -61,6 +63,8 @@ export class Rechecks {
   next(): void {
     const [nodeId] = this.#nodes;
     if (nodeId === undefined || this.#isReading || this.#open.size >= OPEN_MIN) return;
+    if (this.#waitsFor?.running && this.#waitsFor.retrying) return;
+    this.#waitsFor = undefined;
     this.#isReading = true;
     this.#context.emit({type: 'readChecks', nodeId, after: this.#after});
   }
@@ -85,7 +89,10 @@ export class Rechecks {
     const batch = this.#context.batches.get(batchId);
     if (!batch?.running) return true; // cancelled: it is left as it is
     const page = batch.pageOf(pageNo, decisions);
-    if (!page) return false;
+    if (!page) {
+      this.#waitsFor = batch;
+      return false;
+    }
     const row: Row = {key: checkKey(batchId, pageNo, nodeId), checks: new Map(checks)};
     let count = 0;
     for (const [offset, check] of checks) {

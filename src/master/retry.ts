@@ -24,6 +24,8 @@ export class Retries {
   readonly #results: Results;
   /** The next page of each batch that is looked through; undefined = a slice is being listed. */
   readonly #next = new Map<BatchId, number | undefined>();
+  /** Batches of which the shell lists a slice. Who is retried, cancelled and retried again waits for the old one. */
+  readonly #listed = new Set<BatchId>();
 
   constructor(context: MasterContext, results: Results) {
     this.#context = context;
@@ -47,8 +49,9 @@ export class Retries {
     for (const [batchId, from] of this.#next) {
       const batch = this.#context.batches.get(batchId);
       if (!batch?.running || !batch.retrying) this.#next.delete(batchId);
-      else if (from !== undefined && batch.feeder.runs < RUNS_MAX) {
+      else if (from !== undefined && batch.feeder.runs < RUNS_MAX && !this.#listed.has(batchId)) {
         this.#next.set(batchId, undefined);
+        this.#listed.add(batchId);
         this.#context.emit({type: 'listPages', batchId, from, count: PAGES_PER_SLICE});
       }
     }
@@ -56,8 +59,9 @@ export class Retries {
 
   onListed({batchId, from, count, pages}: Listed, now: Now): void {
     const batch = this.#context.batches.get(batchId);
-    if (!batch?.running || !batch.retrying || !this.#next.has(batchId)) return;
-    assert(this.#next.get(batchId) === undefined, `pages of batch ${batchId} were not asked for`);
+    assert(this.#listed.delete(batchId), `pages of batch ${batchId} were not asked for`);
+    if (!batch?.running || !batch.retrying) return;
+    if (!this.#next.has(batchId) || this.#next.get(batchId) !== undefined) return; // of an earlier retry
     const listed = new Map(pages.map(({pageNo, decisions}) => [pageNo, decisions]));
     const last = Math.ceil(batch.row.count / PAGE_WORKUNITS);
     const end = Math.min(from + count, last);

@@ -8,12 +8,13 @@
 import type {NodeId, Now} from '../base/types.ts';
 import {checkKey, encodeChecks} from '../core/checks.ts';
 import type {MasterEvent, OperatorAnswer} from '../core/core.ts';
-import {doubtKey, encodeDoubt, put, voteKey} from '../core/tables.ts';
+import {doubtKey, encodeDoubt, put} from '../core/tables.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import type {Liveness} from './liveness.ts';
 import type {Results} from './results.ts';
 import {type NodeState, peerOf, saveNode} from './roster.ts';
+import {setAside} from './set-aside.ts';
 
 type Listed = Extract<MasterEvent, {type: 'singlesListed'}>;
 
@@ -59,34 +60,11 @@ export class Revocation {
     const leases = node.out.size;
     for (const {workunit} of node.out) workunit.forgiven += 1;
     this.#liveness.release(node, now);
-    let votes = 0;
-    for (const batch of [...context.running]) votes += this.#dropVotes(batch, nodeId, now);
+    const votes = setAside(context, this.#results, nodeId, now);
     context.groupKeys.rotate(now);
     context.announceNode(nodeId);
     context.note('warn', 'node revoked', {node: nodeId, name, leases, votes});
     this.#list(node);
-  }
-
-  /** What is left decides the workunit, or another node votes in place of this one. */
-  #dropVotes(batch: Batch, nodeId: NodeId, now: Now): number {
-    let count = 0;
-    for (const {index, replicaNo} of batch.dropSavedVotes(nodeId)) {
-      this.#context.drop('vote', voteKey(batch.row.id, index, nodeId, replicaNo));
-      count += 1;
-    }
-    for (const workunit of [...batch.open.values()]) {
-      const dropped = workunit.votes.filter(vote => vote.nodeId === nodeId);
-      if (dropped.length === 0 || workunit.state !== 'open') continue;
-      count += dropped.length;
-      for (const vote of dropped) {
-        workunit.votes.splice(workunit.votes.indexOf(vote), 1);
-        workunit.forgiven += 1;
-        const key = voteKey(batch.row.id, workunit.index, nodeId, vote.replicaNo);
-        this.#context.drop('vote', key);
-      }
-      this.#results.settle(batch, workunit, now);
-    }
-    return count;
   }
 
   #list(node: NodeState): void {
