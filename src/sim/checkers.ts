@@ -5,6 +5,7 @@
 //   P5 commands at most once, in time      S13 the disk is what was made durable
 //   S14 only apps of the operator run (app-checker.ts)
 //   S15 revoked nodes are out (revoke-checker.ts)
+//   S18 what is held is given no work (order-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
@@ -21,6 +22,7 @@ import {CommandChecker} from './command-checker.ts';
 import {holds, type Watcher} from './fabric.ts';
 import {type MasterBelief, MasterChecker} from './master-checker.ts';
 import {NodeChecker} from './node-checker.ts';
+import {OrderChecker} from './order-checker.ts';
 import type {BatchPlan} from './plan.ts';
 import {RevokeChecker} from './revoke-checker.ts';
 import type {Salvaged} from './salvage-checker.ts';
@@ -48,6 +50,7 @@ export class Checkers implements Watcher {
   readonly commandChecker: CommandChecker;
   readonly revokeChecker = new RevokeChecker();
   readonly appChecker: AppChecker;
+  readonly orderChecker = new OrderChecker();
   readonly #options: CheckersOptions;
   #turns = 0;
 
@@ -105,6 +108,7 @@ export class Checkers implements Watcher {
     this.revokeChecker.masterBooted(core);
     this.appChecker.masterBooted();
     this.commandChecker.booted();
+    this.orderChecker.booted();
     this.masterChecker.booted();
   }
 
@@ -119,6 +123,7 @@ export class Checkers implements Watcher {
     if (this.#turns % this.#options.turnsPerCheck !== 0) return;
     core.check();
     this.masterChecker.decisions.leases(core);
+    this.orderChecker.turned(core);
     for (const {up, out, row} of core.context.roster.all())
       holds(up || out.size === 0, 'S5', () => `${row.name} is silent and holds ${out.size} leases`);
   }

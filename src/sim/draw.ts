@@ -11,6 +11,7 @@ import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import {drawKeys} from './key-plan.ts';
 import {livenessBoundMs} from './liveness-bound.ts';
+import {drawOrders} from './order-plan.ts';
 import {
   type BatchPlan,
   type CapturePlan,
@@ -74,7 +75,8 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const isAlone = isLarge || mayForget(plan.disasters) || revokes.length > 0 || reflashes > 0;
   const isOne = isAlone || !prng.chance(0.15);
   const two = {beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
-  const whole = withAttack({...plan, revokes, ...(isOne ? {} : two)}, quorum);
+  const orders = drawOrders(seed, nodeCount, batches, safetyMs);
+  const whole = withAttack({...plan, revokes, orders, ...(isOne ? {} : two)}, quorum);
   const rotated = isLarge ? whole : withKeys(whole);
   return {...rotated, livenessMs: livenessBoundMs(rotated)};
 }

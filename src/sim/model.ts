@@ -63,6 +63,9 @@ export type Change = {
 /** The former result that stood on `nodeId` alone. */
 export type Doubted = {readonly nodeId: NodeId; readonly former: Decided};
 
+/** A row of `control` that says nothing any more is none. */
+const MAY_GO: ReadonlySet<TableName> = new Set(['vote', 'token', 'app', 'meta', 'control']);
+
 export class Model {
   readonly batches = new Map<number, BatchRow>();
   readonly decisions = new Map<WorkunitKey, Decided>();
@@ -252,8 +255,7 @@ export class Model {
   }
 
   #del(table: TableName, key: string, change: Change): void {
-    const mayGo = table === 'vote' || table === 'token' || table === 'app' || table === 'meta';
-    holds(mayGo, 'P1', () => `row ${key} of ${table} is deleted`);
+    holds(MAY_GO.has(table), 'P1', () => `row ${key} of ${table} is deleted`);
     if (table !== 'vote') return;
     const {batchId, index} = decodeVoteKey(key);
     const workunit = workunitKey(batchId, index);

@@ -4,6 +4,7 @@ import type {BatchRequest, CaptureRequest} from '../core/core.ts';
 import type {AttackPlan} from './attack-plan.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import type {KeyPlan} from './key-plan.ts';
+import type {OrderPlan} from './order-plan.ts';
 import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
 
@@ -110,6 +111,8 @@ export type Plan = {
   readonly captures: readonly CapturePlan[];
   /** Not there in plans that were written down before. */
   readonly revokes?: readonly RevokePlan[];
+  /** The same. */
+  readonly orders?: readonly OrderPlan[];
   /** Keys are rotated and apps are signed; undefined = whatever is ordered runs. */
   readonly keys?: KeyPlan;
   /** 0 = no beacons. */

@@ -31,6 +31,7 @@ export function planLine(plan: Plan): string {
     ...differing(host, CALM_HOST),
     ...(reflashAt.length > 0 ? ['reflash'] : []),
     ...((plan.revokes ?? []).length > 0 ? ['revoke'] : []),
+    ...((plan.orders ?? []).length > 0 ? ['orders'] : []),
     ...(plan.secondMasterAt > 0 ? ['secondMaster'] : []),
     ...(plan.keys ? ['keys'] : []),
     ...(deadAfterHeal > 0 ? ['deadAfterHeal'] : []),

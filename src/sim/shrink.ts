@@ -62,6 +62,7 @@ function* attempts(plan: Plan): Generator<Attempt> {
   if (plan.deadAfterHeal > 0) yield {what: 'deadAfterHeal', plan: {...plan, deadAfterHeal: 0}};
   yield* noAttack(plan);
   yield* fewerKeys(plan);
+  yield* less(plan, 'orders', plan.orders ?? []);
   if (plan.revokes?.length) yield {what: 'revocations', plan: {...plan, revokes: []}};
   if (plan.secondMasterAt > 0) yield {what: 'second master', plan: {...plan, secondMasterAt: 0}};
   if (plan.beaconMs > 0) yield {what: 'beacons', plan: {...plan, beaconMs: 0}};
@@ -72,7 +73,7 @@ function* attempts(plan: Plan): Generator<Attempt> {
 }
 
 /** Half of a list, the other half, then each item on its own. */
-function* less<K extends 'batches' | 'captures' | 'nodes' | 'reflashAt'>(
+function* less<K extends 'batches' | 'captures' | 'nodes' | 'orders' | 'reflashAt'>(
   plan: Plan,
   key: K,
   items: readonly unknown[],

@@ -6,9 +6,11 @@ import {assert} from '../base/assert.ts';
 import {fromHex} from '../base/bytes.ts';
 import {Prng} from '../base/prng.ts';
 import type {BlobId, NodeId} from '../base/types.ts';
+import type {MasterCore} from '../master/master.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {AppForger} from './app-forger.ts';
 import {Attack, owesForEver} from './attack.ts';
+import {isBad} from './attack-plan.ts';
 import {Backups} from './backups.ts';
 import {Checkers} from './checkers.ts';
 import {Calamity} from './disasters.ts';
@@ -22,6 +24,7 @@ import {SimMaster} from './sim-master.ts';
 import {SimNetwork} from './sim-network.ts';
 import {SimNode} from './sim-node.ts';
 import {SimOperator, TOKEN_ID, TOKEN_PSK} from './sim-operator.ts';
+import {SimOrders} from './sim-orders.ts';
 import {EVENT, Timeline} from './timeline.ts';
 
 /** After the last workunit has ended: spools empty, captures close, silent nodes come back. */
@@ -42,6 +45,7 @@ export class World {
   readonly master: SimMaster;
   readonly nodes: readonly SimNode[];
   readonly operator: SimOperator;
+  readonly orders: SimOrders;
   readonly checkers: Checkers;
   readonly attack: Attack | undefined;
   readonly recovery: Recovery;
@@ -76,6 +80,7 @@ export class World {
       const node = this.nodes[nodeNo - 1];
       if (node) this.operator.revoke(at, node);
     }
+    this.orders = this.#ordersOf(plan);
     const plans = new Map(plan.batches.map(batch => [batch.request.name, batch]));
     this.checkers = new Checkers({
       crypto: this.fabric.crypto,
@@ -105,6 +110,11 @@ export class World {
     const {attack} = plan;
     this.attack = attack && new Attack({plan, attack, fabric, master, nodes, join});
     this.fabric.mischief = this.attack;
+  }
+
+  #ordersOf({orders = [], safetyMs: until}: Plan): SimOrders {
+    const {fabric, master, nodes} = this;
+    return new SimOrders({fabric, master, nodes, orders, until});
   }
 
   /** The operator rotates keys, and somebody is after them. @param plans of batches whose results count */
@@ -144,6 +154,7 @@ export class World {
       this.timeline.after(this.#dice.fraction() * this.plan.startMs, EVENT.fault, node.no, () =>
         node.boot(),
       );
+    this.orders.start();
     this.#calamity.start();
     this.operator.desk?.start();
     this.forger?.start();
@@ -211,7 +222,8 @@ export class World {
   /** P10: every batch ends in bounded time, and then all that waits is gone. */
   liveness(): void {
     const until = this.timeline.now + this.plan.livenessMs;
-    const ended = this.runUntil(until, () => this.operator.done && this.#allEnded());
+    const {operator, orders} = this;
+    const ended = this.runUntil(until, () => operator.done && orders.done && this.#allEnded());
     if (!ended) throw new SimFailure('P10', `not over after the heal: ${this.hanging()}`);
     const drained = this.runUntil(this.timeline.now + DRAIN_MS, () => this.#isQuiet());
     if (!drained) throw new SimFailure('P10', `does not come to rest: ${this.hanging()}`);
@@ -227,14 +239,20 @@ export class World {
   #isQuiet(): boolean {
     const {core} = this.master;
     if (!core) return false;
-    for (const node of this.nodes) {
-      if (node.buried) continue;
-      if (core.context.roster.node(node.nodeId)?.row.revokedAt) continue; // nobody waits for it
-      if (owesForEver(node)) continue;
-      if (node.core?.spool.size !== 0 || node.core.slots.size !== 0) return false;
-      if (!core.context.roster.node(node.nodeId)?.up) return false;
-    }
-    return true;
+    const {roster} = core.context;
+    return this.nodes.every(node => {
+      if (roster.node(node.nodeId)?.row.revokedAt) return true; // nobody waits for it
+      return owesForEver(node) || this.#isIdle(node, core);
+    });
+  }
+
+  /** Nothing is left for it to do, and it obeys the newest state of the cluster. */
+  #isIdle(node: SimNode, {context}: MasterCore): boolean {
+    if (node.buried) return true;
+    if (node.core?.spool.size !== 0 || node.core.slots.size !== 0) return false;
+    const state = context.roster.node(node.nodeId);
+    if (!state?.up) return false;
+    return isBad(node.plan) || state.stateGeneration === context.state.generation;
   }
 
   /** What is not over, for people. */
@@ -243,6 +261,7 @@ export class World {
     if (!core) return 'the master is down';
     const parts: string[] = [];
     if (!this.operator.done) parts.push('the operator still asks');
+    if (!this.orders.done) parts.push('something is still held');
     for (const batch of core.context.running) {
       const open = [...batch.open.values()].slice(0, 3).map(({index, wanted, votes, replicas}) => {
         const holders = replicas.map(({nodeId}) => this.#noOf(nodeId)).join('+');
@@ -255,15 +274,13 @@ export class World {
       );
     }
     for (const node of this.nodes) {
+      if (this.#isIdle(node, core)) continue;
       const state = core.context.roster.node(node.nodeId);
-      const spooled = node.core?.spool.size ?? 0;
-      const held = node.core?.slots.size ?? 0;
-      if (node.buried) continue;
-      if (spooled > 0 || held > 0 || !state?.up)
-        parts.push(
-          `node ${node.no} (${node.plan.misdeed ?? node.plan.profile}, ${node.linkState}, ` +
-            `${state?.up ? 'up' : 'not up'}) spooled ${spooled}, holds ${held}`,
-        );
+      parts.push(
+        `node ${node.no} (${node.plan.misdeed ?? node.plan.profile}, ${node.linkState}, ` +
+          `${state?.up ? 'up' : 'not up'}) spooled ${node.core?.spool.size ?? 0}, ` +
+          `holds ${node.core?.slots.size ?? 0}, obeys state ${state?.stateGeneration}`,
+      );
     }
     return parts.slice(0, 8).join(' | ');
   }

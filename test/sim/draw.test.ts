@@ -54,6 +54,7 @@ test('what is rare comes together with what is hostile', t => {
     'a new card': ({reflashAt}) => reflashAt.length > 0,
     'a new card and new keys': ({reflashAt, keys}) => reflashAt.length > 0 && keys,
     'an old trust document': ({disasters, keys}) => disasters.restoreMs > 0 && keys?.backupHasTrust,
+    'what is held': ({orders}) => orders && orders.length > 0,
   };
   for (const [name, is] of Object.entries(pairs)) {
     t.true(share(is) > 0.02, name);

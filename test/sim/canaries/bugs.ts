@@ -356,5 +356,12 @@ export const BUGS: readonly Bug[] = [
     find: 'context.groupKeys.rotate(now);',
     put: '',
   },
+  {
+    name: 'held-gets-work',
+    what: 'a node that an operator drains is given more work',
+    file: 'master/scheduler.ts',
+    find: '  if (node.control.hold) return false;\n',
+    put: '',
+  },
   ...KEY_BUGS,
 ];

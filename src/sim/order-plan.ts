@@ -1,0 +1,75 @@
+// What the operator of a seed orders beside its batches: what holds the work up for a while, and changes nothing of
+// what comes out. Dice of its own: what the seed draws beside it stays.
+
+import {Prng} from '../base/prng.ts';
+import {between} from './dice.ts';
+import type {BatchPlan} from './plan.ts';
+
+/** Nodes by their numbers, from 1 on; batches by their names. */
+export type OrderPlan = {readonly at: number} & (
+  | {readonly kind: 'pauseCluster'; readonly paused: boolean}
+  | {readonly kind: 'suspendBatch' | 'resumeBatch'; readonly name: string}
+  | {readonly kind: 'setPriority'; readonly name: string; readonly priority: number}
+  | {
+      readonly kind: 'holdNode';
+      readonly nodeNo: number;
+      readonly hold: 'suspended' | 'draining';
+    }
+  | {readonly kind: 'resumeNode'; readonly nodeNo: number}
+  | {readonly kind: 'labelNode'; readonly nodeNo: number; readonly isGiven: boolean}
+);
+
+const SALT = 0x0de;
+const ORDERS_MAX = 12;
+/** The first ones find nodes and batches. */
+const FIRST_MS = 2_000;
+
+/** None in half of the seeds. Most of what is held is let go again; the rest is when the faults end. */
+export function drawOrders(
+  seed: number,
+  nodeCount: number,
+  batches: readonly BatchPlan[],
+  safetyMs: number,
+): OrderPlan[] {
+  const prng = new Prng(seed + SALT);
+  if (prng.chance(0.5)) return [];
+  const orders: OrderPlan[] = [];
+  for (let left = between(prng, 1, ORDERS_MAX); left > 0; left--) {
+    const at = FIRST_MS + prng.fraction() * safetyMs;
+    const until = prng.chance(0.7) ? at + prng.fraction() * (safetyMs - at) : safetyMs;
+    const nodeNo = prng.below(nodeCount) + 1;
+    const name = batches[prng.below(Math.max(1, batches.length))]?.request.name ?? '';
+    orders.push(...drawOne(prng, {at, until, nodeNo, name}));
+  }
+  return orders.filter(({at}) => at < safetyMs);
+}
+
+type What = {at: number; until: number; nodeNo: number; name: string};
+
+/** An order, and the one that ends it. */
+function drawOne(prng: Prng, {at, until, nodeNo, name}: What): OrderPlan[] {
+  switch (prng.below(5)) {
+    case 0:
+      return [
+        {at, kind: 'pauseCluster', paused: true},
+        {at: until, kind: 'pauseCluster', paused: false},
+      ];
+    case 1:
+      return [
+        {at, kind: 'suspendBatch', name},
+        {at: until, kind: 'resumeBatch', name},
+      ];
+    case 2:
+      return [{at, kind: 'setPriority', name, priority: between(prng, -100, 100)}];
+    case 3:
+      return [
+        {at, kind: 'holdNode', nodeNo, hold: prng.pick(['suspended', 'draining'] as const)},
+        {at: until, kind: 'resumeNode', nodeNo},
+      ];
+    default:
+      return [
+        {at, kind: 'labelNode', nodeNo, isGiven: true},
+        {at: until, kind: 'labelNode', nodeNo, isGiven: false},
+      ];
+  }
+}
