@@ -38,6 +38,26 @@ const outOf = (rig: MasterRig, id: BatchId): [number, string][] =>
     replicas.map(({nodeId}): [number, string] => [index, nodeId]),
   );
 
+test('what a suspended node keeps is no lease after a restart: it computes nothing', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 1}, rangeOf(10));
+  const [a, b, c] = rig.nodes(3) as [TestNode, TestNode, TestNode];
+  const [keeps, drains] = [rig.pull(a, 4), rig.pull(b, 4)];
+  rig.ask({kind: 'holdNode', nodeId: a.id, hold: 'suspended', reason: ''});
+  rig.ask({kind: 'holdNode', nodeId: b.id, hold: 'draining', reason: ''});
+  rig.kill();
+  for (const node of [a, b, c]) rig.join(node);
+  rig.pull(a, 0, renewalsOf(keeps));
+  rig.pull(b, 0, renewalsOf(drains));
+  t.deepEqual([stateOf(rig, a).out.size, stateOf(rig, b).out.size], [0, drains.length]);
+  rig.pull(c, 0);
+  rig.pass(SETTLE_MS);
+  t.deepEqual(names(rig.pull(c, 4)), names(keeps), 'others get it');
+  rig.ask({kind: 'resumeNode', nodeId: a.id});
+  rig.report(a, keeps);
+  t.is(batchOf(rig, id).counters.done, 4, 'what it began anew counts where it is still wanted');
+});
+
 test('a lease that its node names after a restart is out again, and nobody else gets the work', t => {
   const {rig, id, a, b, work} = restarted();
   t.deepEqual(rig.pull(b, 10), [], 'what a holds is not known yet');
