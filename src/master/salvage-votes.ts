@@ -1,6 +1,8 @@
 // Which votes of a damaged store stay: each must be what a master could have written beside the rest.
 
-import {type BatchRow, decodeVote, decodeVoteKey} from '../core/tables.ts';
+import type {BatchId, NodeId} from '../base/types.ts';
+import {type BatchRow, batchKey, decodeVote, decodeVoteKey} from '../core/tables.ts';
+import type {ResultItem} from '../wire/message.ts';
 import {type Vote, wantedAfterRestart} from './validator.ts';
 
 export type VoteBasis = {
@@ -39,6 +41,48 @@ export function keepVotes(
     for (const {key} of list) rows.delete(key);
     return [index];
   });
+}
+
+/**
+ * Who reported what of batches whose rows are older ones. Such a batch may have ended since, and the votes on what was
+ * open went with it: where it runs again, they are missing, and no row says so.
+ */
+export class Unvoted {
+  readonly #reporters = new Map<BatchId, Map<number, Set<NodeId>>>();
+
+  /** @param damaged rows (`table/key`) that are missing, unreadable or out of date */
+  constructor(known: Iterable<BatchId>, damaged: ReadonlySet<string>) {
+    for (const id of known)
+      if (damaged.has(`batch/${batchKey(id)}`)) this.#reporters.set(id, new Map());
+  }
+
+  hear(nodeId: NodeId, items: readonly ResultItem[]): void {
+    for (const {batchId, index} of items) {
+      const ofBatch = this.#reporters.get(batchId);
+      ofBatch?.set(index, (ofBatch.get(index) ?? new Set()).add(nodeId));
+    }
+  }
+
+  /** Workunits that are open, with a member's report and without a vote of it. @param rows of table `vote` */
+  *missing(
+    {id, state, count}: BatchRow,
+    rows: ReadonlyMap<string, Uint8Array>,
+    {isDecided, revoked}: Pick<VoteBasis, 'isDecided' | 'revoked'>,
+  ): Generator<number> {
+    const reporters = this.#reporters.get(id);
+    if (!reporters || state !== 'running') return;
+    const voted = new Set<string>();
+    for (const key of rows.keys()) {
+      const {batchId, index, nodeId} = decodeVoteKey(key);
+      if (batchId === id) voted.add(`${index}/${nodeId}`);
+    }
+    for (const [index, nodeIds] of reporters) {
+      if (index >= count || isDecided(index)) continue;
+      const isMissing = (nodeId: NodeId): boolean =>
+        !revoked.has(nodeId) && !voted.has(`${index}/${nodeId}`);
+      if ([...nodeIds].some(isMissing)) yield index;
+    }
+  }
 }
 
 /** Where a comparison decides, nobody can tell before it is made: so they might. */

@@ -2,7 +2,8 @@
 // reads and writes. What is left must be what a master could have written: MasterRestore's checks hold on it.
 //
 //   page    a decision stands if the reports that are there prove it; else the workunit is open again
-//   vote    only of workunits that are open, of members, and never so many that they would decide
+//   vote    only of workunits that are open, of members, and never so many that they would decide; those that went with
+//           the end of a batch whose row is an older one, and runs, are missing: their workunits are told
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
 //           a batch whose row is lost leaves a tombstone: its number must not be given again
 //           what operators decided about it stays (salvage-orders.ts); one that they deleted goes on going
@@ -45,7 +46,7 @@ import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, Recount} from './recount.ts';
 import {closeChecks, listAgain} from './salvage-checks.ts';
 import {deletedIn, keepNumbers, ordersLost} from './salvage-orders.ts';
-import {attempt, keepVotes, sorted} from './salvage-votes.ts';
+import {attempt, keepVotes, sorted, Unvoted} from './salvage-votes.ts';
 import {tombstone} from './tombstone.ts';
 
 /** Starts of a master that a stale epoch row may hide; far below the leap that nodes' Hellos may ask for. */
@@ -87,6 +88,7 @@ export class MasterSalvage {
   readonly #recount = new Recount((batchId, index) => this.#decidedOf(batchId, index));
   /** Batches whose rows are there. */
   readonly #known = new Map<BatchId, BatchRow>();
+  readonly #unvoted: Unvoted;
   /** Batches that reports are about. */
   readonly #reported = new Set<number>();
   /** Pages that were looked into last; undefined = it cannot be read. */
@@ -108,6 +110,7 @@ export class MasterSalvage {
       const row = attempt(() => jsonRow<BatchRow>(value));
       if (row) this.#known.set(row.id, row);
     }
+    this.#unvoted = new Unvoted(this.#known.keys(), damaged);
     for (const value of this.#table('vote').values()) {
       const vote = attempt(() => decodeVote(value));
       if (vote) this.#itemsOf.set(vote.reportNo, 0);
@@ -130,6 +133,7 @@ export class MasterSalvage {
     for (const {batchId} of items) this.#reported.add(batchId);
     if (this.#itemsOf.has(reportNo)) this.#itemsOf.set(reportNo, items.length);
     this.#recount.hear(reportNo, row.nodeId, items);
+    this.#unvoted.hear(row.nodeId, items);
   }
 
   /** Keys of reports that cannot be read. */
@@ -272,7 +276,9 @@ export class MasterSalvage {
     // An ended batch that goes on has its votes again, where the disk has.
     const ended = stateOf(row, counts, wall, isDecided);
     const votes = this.#table('vote');
-    for (const index of keepVotes({...row, ...ended}, votes, basis)) reopened.add(index);
+    const next = {...row, ...ended};
+    for (const index of keepVotes(next, votes, basis)) reopened.add(index);
+    for (const index of this.#unvoted.missing(next, votes, basis)) reopened.add(index);
     const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
     const mended: BatchRow = {...row, ...ended, ...counts, rechecking: 0, lastReportNo};
     this.#table('batch').set(batchKey(row.id), encodeJson(mended));

@@ -3,8 +3,9 @@
 import test from 'ava';
 import {type BatchRow, decodeCredit, decodePage} from '../../src/core/tables.ts';
 import {BAD, keyOf, mend, rowOf} from './damage.ts';
-import {resultsOf} from './look.ts';
+import {batchOf, resultsOf} from './look.ts';
 import {MasterRig} from './rig.ts';
+import type {TestNode} from './test-node.ts';
 
 const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
 
@@ -38,4 +39,36 @@ test('a workunit that failed, was retried and then done stays done when credit i
   t.deepEqual(loss.batches, []);
   t.is(rowOf(next).state, 'done');
   t.like(decodeCredit(next.scan('credit')[0]?.[1] ?? BAD), {validated: 1, errors: 1, credit: 1});
+});
+
+test('a batch that was cancelled, and whose row is the one before, says which votes went with its end', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 3}, rangeOf(8));
+  const [a, b, gone] = rig.nodes(3) as [TestNode, TestNode, TestNode];
+  rig.report(a, rig.pull(a, 3));
+  rig.report(b, rig.pull(b, 1));
+  rig.report(gone, rig.pull(gone, 4)); // decides the first one, and is alone with the last one
+  rig.ask({kind: 'revokeNode', nodeId: gone.id});
+  const open = [...batchOf(rig, id).open.values()].filter(({votes}) => votes.length > 0);
+  const rowKey = keyOf(rig, 'batch');
+  const before = rig.rows.get(rowKey) ?? BAD;
+  rig.ask({kind: 'cancelBatch', batchId: id});
+  t.is(rig.scan('vote').length, 0);
+  rig.rows.set(rowKey, before);
+  const {loss, next} = mend(rig, [], [], [rowKey]);
+  const indexes = open.map(({index}) => index);
+  t.deepEqual(indexes, [1, 2]);
+  t.deepEqual(loss.batches, [{batchId: id, name: batchOf(rig, id).row.name, reopened: indexes}]);
+  t.is(loss.voidAfter, 0, 'their nodes say them again');
+  t.like(batchOf(next, id).counters, {state: 'running', done: 1});
+});
+
+test('of a batch whose row is an older one nothing is missing where the votes are there', t => {
+  const rig = MasterRig.ready();
+  rig.submit({minQuorum: 2}, rangeOf(8));
+  const a = rig.node('a');
+  rig.report(a, rig.pull(a, 2));
+  const {loss} = mend(rig, [], [], [keyOf(rig, 'batch')]);
+  t.deepEqual(loss.batches, []);
+  t.is(loss.voidAfter, 7);
 });
