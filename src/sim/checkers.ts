@@ -122,7 +122,7 @@ export class Checkers implements Watcher {
     this.#turns += 1;
     if (this.#turns % this.#options.turnsPerCheck !== 0) return;
     core.check();
-    this.masterChecker.decisions.leases(core);
+    this.masterChecker.decisions.leases(core, this.masterChecker.model);
     this.orderChecker.turned(core);
     for (const {up, out, row} of core.context.roster.all())
       holds(up || out.size === 0, 'S5', () => `${row.name} is silent and holds ${out.size} leases`);

@@ -13,10 +13,10 @@ import {leaseProof} from '../master/leases.ts';
 import type {MasterCore} from '../master/master.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
+import type {Change} from './change.ts';
 import {holds} from './fabric.ts';
 import {lastVoteOf} from './last-vote.ts';
 import {
-  type Change,
   type Decided,
   getOr,
   type Model,
@@ -24,6 +24,7 @@ import {
   nameOf,
   outputName,
   type WorkunitKey,
+  workunitKey,
 } from './model.ts';
 import type {SimMaster} from './sim-master.ts';
 
@@ -123,7 +124,7 @@ export class DecisionChecker {
     for (const nodeId of others) this.#unsure.add(nodeId);
     if (last !== undefined && others.length > 0) this.#unsure.add(last);
     // A revocation takes votes away, and those that are left may decide.
-    const isKnown = last !== undefined || model.revoked.size > 0;
+    const isKnown = last !== undefined || model.hasBarred;
     holds(isKnown, 'S2', () => `${nameOf(key)} is decided by a vote that no report holds`);
     if (last !== undefined) sides.agreeing.add(last);
   }
@@ -211,20 +212,28 @@ export class DecisionChecker {
 
   /**
    * A restarted master may hand out one replica more in place of each lease that it forgot; so may one that
-   * revoked a node, in place of its.
+   * revoked a node, in place of its; and one in place of each vote of a node that was quarantined. A retry begins
+   * anew.
    */
-  leases(core: MasterCore): void {
+  leases(core: MasterCore, model: Model): void {
     const {context} = core;
-    let revoked = 0;
-    for (const {row} of context.roster.all()) if (row.revokedAt > 0) revoked += 1;
+    const nodes = [...context.roster.all()];
+    const revoked = nodes.filter(({row}) => row.revokedAt > 0).length;
+    // Quarantined, and the disk does not know yet.
+    const fresh = nodes
+      .filter(({control}) => control.hold?.kind === 'quarantined')
+      .map(({row}) => row.nodeId)
+      .filter(nodeId => !model.orders.quarantined.has(nodeId));
     for (const {row, open} of context.running) {
       const {targetReplicas, minQuorum, maxTotalReplicas} = row.policy;
       const leasesMax = Math.max(targetReplicas, minQuorum);
       const forgotten = (this.#master.lives - 1) * leasesMax;
-      const replicasMax = maxTotalReplicas + forgotten + revoked;
-      for (const {index, replicas, issued} of open.values()) {
-        const story = `${row.id}/${index}: ${replicas.length} leases, ${issued} replicas`;
-        holds(replicas.length <= leasesMax && issued <= replicasMax, 'S5', () => story);
+      for (const {index, replicas, issued, firstReplica} of open.values()) {
+        const aside = model.votesAside(workunitKey(row.id, index), fresh);
+        const replicasMax = maxTotalReplicas + forgotten + revoked + aside;
+        const given = issued - firstReplica;
+        const story = `${row.id}/${index}: ${replicas.length} leases, ${given} replicas`;
+        holds(replicas.length <= leasesMax && given <= replicasMax, 'S5', () => story);
         if (this.#master.lives === 1) continue; // given in this life, each of them
         for (const {nodeId, replicaNo, proof} of replicas) {
           const ref = {batchId: row.id, index, replicaNo};

@@ -4,14 +4,16 @@ import type {NodeId} from '../base/types.ts';
 import {decodeHead, HEAD_KEY} from '../core/journal.ts';
 import {decodeCredit, decodePage, decodePageKey, type Op, PAGE_WORKUNITS} from '../core/tables.ts';
 import {leaseProof} from '../master/leases.ts';
+import {tryOf} from '../master/workunit.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
+import type {Change} from './change.ts';
 import {DecisionChecker} from './decision-checker.ts';
 import {holds} from './fabric.ts';
 import {lastVoteOf} from './last-vote.ts';
 import {LIARS, type Misdeed} from './misdeeds.ts';
 import {
-  type Change,
+  batchOf,
   type Decided,
   getOr,
   Model,
@@ -54,6 +56,8 @@ export class MasterChecker {
   readonly #decidedAt = new Map<WorkunitKey, number>();
   /** Results that were taken out since the disk was made, by workunit. */
   readonly #withdrawn = new Map<WorkunitKey, Withdrawn[]>();
+  /** The commit that last quarantined a node: what it said before counts no more. */
+  readonly #asideAt = new Map<NodeId, number>();
   #wasLost = false;
   /** Canonical outputs that are wrong: only ever with a quorum of liars. */
   wrongCanonical = 0;
@@ -82,6 +86,8 @@ export class MasterChecker {
         key,
         list.filter(({at}) => at <= belief.journalNo),
       );
+    for (const [nodeId, at] of this.#asideAt)
+      if (at > belief.journalNo) this.#asideAt.delete(nodeId);
     this.model = belief.model.copy();
     this.#credit = belief.credit;
     this.decisions.rolledBack(this.model.credits);
@@ -110,22 +116,35 @@ export class MasterChecker {
     this.decisions.reported(ops);
     this.#credit -= change.withdrawn.size;
     this.decisions.withdrawn(change);
-    for (const [key, doubted] of change.withdrawn)
-      getOr(this.#withdrawn, key, () => []).push({...doubted, at: this.#head});
-    if (change.withdrawn.size > 0)
-      this.#acked = this.#acked.filter(({key}) => !change.withdrawn.has(key));
+    this.#forgetAcked(change);
     for (const [key, decision] of change.decided) this.#onDecided(key, decision, change);
     this.decisions.checked(this.model, change);
     this.model.forgetWitnesses(change.revoked);
+    this.model.forgetWitnesses(change.aside);
     for (const [key, votes] of change.removed) {
       const isOver =
         change.decided.has(key) ||
-        this.model.hasEnded(Math.floor(key / 2 ** 32)) ||
-        votes.every(({nodeId}) => this.model.revoked.has(nodeId));
+        this.model.hasEnded(batchOf(key)) ||
+        votes.every(({nodeId, barred}) => barred || this.model.revoked.has(nodeId));
       holds(isOver, 'P1', () => `votes on ${nameOf(key)} are gone, and no decision`);
     }
     if (change.credited.size > 0 || change.decided.size > 0) this.#checkCredit();
     this.decisions.credited(change, this.model.credits);
+  }
+
+  /** What was acknowledged of what is taken out, set aside or begun anew is not looked for any more. */
+  #forgetAcked({withdrawn, undone, anew, aside}: Change): void {
+    const at = this.#head;
+    for (const [key, doubted] of withdrawn)
+      getOr(this.#withdrawn, key, () => []).push({...doubted, at});
+    for (const [key, former] of undone)
+      getOr(this.#withdrawn, key, () => []).push({nodeId: undefined, former, at});
+    for (const nodeId of aside) this.#asideAt.set(nodeId, at);
+    if (withdrawn.size + undone.size + anew.size + aside.size === 0) return;
+    this.#acked = this.#acked.filter(
+      ({key, nodeId}) =>
+        !(withdrawn.has(key) || undone.has(key) || anew.has(batchOf(key)) || aside.has(nodeId)),
+    );
   }
 
   #onDecided(key: WorkunitKey, decision: Decided, change: Change): void {
@@ -158,7 +177,7 @@ export class MasterChecker {
     if (this.model.compares(key)) return voters.size;
     const lastVote = lastVoteOf(removed, name, minQuorum);
     if (lastVote === 'stored') return voters.size;
-    if (lastVote === 'reported' && this.model.revoked.size === 0) return voters.size + 1;
+    if (lastVote === 'reported' && !this.model.hasBarred) return voters.size + 1;
     if (!this.#isReported(key, name, change, voters)) return voters.size;
     if (lastVote === 'reported') return voters.size + 1;
     this.#perhaps += 1;
@@ -240,7 +259,7 @@ export class MasterChecker {
       // Of a lost batch whose number another one has now: of no use to anybody.
       if (this.#wasLost && !this.#isOurs(nodeId, item)) continue;
       const acked = {nodeId, key: workunitKey(batchId, index), journalNo};
-      if (this.#wasWithdrawnSince(acked)) continue;
+      if (this.#wasWithdrawnSince(acked) || this.#isOfBefore(acked, item)) continue;
       this.#checkAcked(acked);
       if (this.#isOpen(acked)) this.#acked.push(acked);
     }
@@ -251,13 +270,19 @@ export class MasterChecker {
     return (this.#withdrawn.get(key) ?? []).some(({at}) => at > journalNo);
   }
 
+  /** Said before the node was quarantined, or before the batch was retried: it counts no more. */
+  #isOfBefore({nodeId, key, journalNo}: Acked, item: ResultItem): boolean {
+    const {retries = 0} = this.model.batches.get(batchOf(key)) ?? {};
+    return journalNo <= (this.#asideAt.get(nodeId) ?? -1) || tryOf(item) < retries;
+  }
+
   #isOurs(nodeId: NodeId, item: ResultItem): boolean {
     const context = this.#master.core?.context;
     return context !== undefined && leaseProof(context, nodeId, item) === item.proof;
   }
 
   #isOpen({key}: Acked): boolean {
-    return !this.model.decisions.has(key) && !this.model.hasEnded(Math.floor(key / 2 ** 32));
+    return !this.model.decisions.has(key) && !this.model.hasEnded(batchOf(key));
   }
 
   #checkAcked(acked: Acked): void {

@@ -5,8 +5,11 @@ import {put, type TableName} from '../core/tables.ts';
 import type {Rows} from './disk-damage.ts';
 import {Model} from './model.ts';
 
-/** Votes last: on a workunit that is decided there are none. */
-const ORDER = ['batch', 'node', 'report', 'page', 'vote', 'credit'] as const;
+/**
+ * Votes after pages: on a workunit that is decided there are none, and none of a node that is quarantined. What was
+ * deleted is told last: rows of it may still be there.
+ */
+const ORDER = ['batch', 'node', 'control', 'report', 'page', 'vote', 'credit', 'history'] as const;
 
 export function modelOf(rows: Rows): {model: Model; credit: number; head: number} {
   const model = new Model();

@@ -3,7 +3,8 @@
 
 import {toHex} from '../base/bytes.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
-import {type CheckState, decodeChecks, nodeOfCheckKey} from '../core/checks.ts';
+import {decodeChecks, nodeOfCheckKey} from '../core/checks.ts';
+import type {HistoryRow, NodeControl} from '../core/operator-rows.ts';
 import {
   type BatchRow,
   type CreditRow,
@@ -22,18 +23,21 @@ import {
 } from '../core/tables.ts';
 import {decodeResults} from '../wire/codec.ts';
 import type {OutputRef, ResultItem} from '../wire/message.ts';
+import {type Change, type Doubted, noChange} from './change.ts';
 import {holds} from './fabric.ts';
+import {OrderModel} from './order-model.ts';
 
 export type WorkunitKey = number;
 export const workunitKey = (batchId: number, index: number): WorkunitKey =>
   batchId * 2 ** 32 + index;
-export const nameOf = (key: WorkunitKey): string => `${Math.floor(key / 2 ** 32)}/${key % 2 ** 32}`;
+export const batchOf = (key: WorkunitKey): number => Math.floor(key / 2 ** 32);
+export const nameOf = (key: WorkunitKey): string => `${batchOf(key)}/${key % 2 ** 32}`;
 
 /** One name for equal outputs. */
 export const outputName = (output: OutputRef): string =>
   output.kind === 'inline' ? toHex(output.bytes) : `${output.blobId} ${output.size}`;
 
-/** `barred`: of a vote that is gone: its node was revoked before, so it did not count. */
+/** `barred`: of a vote that is gone: its node was revoked or quarantined before, so it did not count. */
 export type ModelVote = {
   readonly nodeId: NodeId;
   readonly row: VoteRow;
@@ -43,25 +47,6 @@ export type ModelReport = {readonly nodeId: NodeId; readonly items: readonly Res
 export type Decided =
   | {readonly kind: 'done'; readonly reportNo: number; readonly item: number}
   | {readonly kind: 'failed'; readonly reason: string};
-
-/** What one commit changed. */
-export type Change = {
-  readonly decided: Map<WorkunitKey, Decided>;
-  /** Votes that were deleted, by workunit. */
-  readonly removed: Map<WorkunitKey, ModelVote[]>;
-  readonly credited: Set<NodeId>;
-  /** Rows of `report` that were added. */
-  readonly reported: Set<number>;
-  /** Nodes that this commit revokes. */
-  readonly revoked: Set<NodeId>;
-  /** Canonical results that this commit takes out, to be computed again, and whose they were. */
-  readonly withdrawn: Map<WorkunitKey, Doubted>;
-  /** What came out of such, as the master says. */
-  readonly checked: Map<WorkunitKey, {readonly former: Decided; readonly state: CheckState}>;
-};
-
-/** The former result that stood on `nodeId` alone. */
-export type Doubted = {readonly nodeId: NodeId; readonly former: Decided};
 
 /** A row of `control` that says nothing any more is none. */
 const MAY_GO: ReadonlySet<TableName> = new Set(['vote', 'token', 'app', 'meta', 'control']);
@@ -80,6 +65,7 @@ export class Model {
   readonly revoked = new Set<NodeId>();
   /** Canonical results of revoked nodes that are listed to be computed again. */
   readonly doubted = new Map<WorkunitKey, Doubted>();
+  orders = new OrderModel();
 
   /** Rows are shared: nobody changes them. */
   copy(): Model {
@@ -92,21 +78,14 @@ export class Model {
     for (const [nodeId, row] of this.credits) copy.credits.set(nodeId, row);
     for (const nodeId of this.revoked) copy.revoked.add(nodeId);
     for (const [key, doubted] of this.doubted) copy.doubted.set(key, doubted);
+    copy.orders = this.orders.copy();
     for (const [key, outputs] of this.evidence)
       copy.evidence.set(key, new Map([...outputs].map(([name, set]) => [name, new Set(set)])));
     return copy;
   }
 
   apply(ops: readonly Op[]): Change {
-    const change: Change = {
-      decided: new Map(),
-      removed: new Map(),
-      credited: new Set(),
-      reported: new Set(),
-      revoked: new Set(),
-      withdrawn: new Map(),
-      checked: new Map(),
-    };
+    const change = noChange();
     for (const op of ops) {
       if (op.type === 'put') this.#put(op.table, op.key, op.value, change);
       else this.#del(op.table, op.key, change);
@@ -127,7 +106,17 @@ export class Model {
       case 'check':
         return this.#putChecks(key, value, change);
       case 'batch':
-        return this.#putBatch(decodeJson(value) as BatchRow);
+        return this.#putBatch(decodeJson(value) as BatchRow, change);
+      case 'history': {
+        const deleted = this.orders.history(key, decodeJson(value) as HistoryRow);
+        if (deleted !== undefined) change.anew.add(deleted);
+        return;
+      }
+      case 'control': {
+        const nodeId = key as NodeId;
+        if (this.orders.control(nodeId, decodeJson(value) as NodeControl)) change.aside.add(nodeId);
+        return;
+      }
       case 'node':
         return this.#putNode(decodeJson(value) as NodeRow, change);
       case 'credit': {
@@ -158,11 +147,11 @@ export class Model {
     change.revoked.add(nodeId);
   }
 
-  /** What a revoked node said counts no more. Decisions of the same commit, which pages only tell at its end, came before. */
-  forgetWitnesses(revoked: ReadonlySet<NodeId>): void {
-    if (revoked.size === 0) return;
+  /** What a node said that is revoked or quarantined counts no more. Decisions of the same commit, which pages only tell at its end, came before. */
+  forgetWitnesses(gone: ReadonlySet<NodeId>): void {
+    if (gone.size === 0) return;
     for (const outputs of this.evidence.values())
-      for (const nodes of outputs.values()) for (const nodeId of revoked) nodes.delete(nodeId);
+      for (const nodes of outputs.values()) for (const nodeId of gone) nodes.delete(nodeId);
   }
 
   #witness(nodeId: NodeId, item: ResultItem & {readonly status: 'done'}): void {
@@ -178,6 +167,8 @@ export class Model {
     const workunit = workunitKey(batchId, index);
     const isOpen = !this.decisions.has(workunit) || this.doubted.has(workunit);
     holds(isOpen, 'P4', () => `a vote on ${nameOf(workunit)}, decided`);
+    this.orders.isThere(batchId, this.batches.get(batchId), 'a vote');
+    this.orders.voted(nodeId);
     const votes = getOr(this.votes, workunit, () => new Map<string, ModelVote>());
     votes.set(key, {nodeId, row: decodeVote(value)});
   }
@@ -185,6 +176,7 @@ export class Model {
   #putPage(key: string, value: Uint8Array, change: Change): void {
     const {batchId, pageNo} = decodePageKey(key);
     const page = decodePage(value);
+    this.orders.isThere(batchId, this.batches.get(batchId), 'a page');
     for (let offset = 0; offset < PAGE_WORKUNITS; offset++)
       this.#takeOut(
         workunitKey(batchId, pageNo * PAGE_WORKUNITS + offset),
@@ -205,16 +197,33 @@ export class Model {
     this.#nothingForgotten(batchId, pageNo, page.size);
   }
 
-  /** Only what is listed as a revoked node's may go from its page, and only to be decided again. */
+  /**
+   * Only what is listed as a revoked node's may go from its page, and what failed while its batch is retried; both to
+   * be decided again. Pages are listed for a retry when its row is durable.
+   */
   #takeOut(workunit: WorkunitKey, decision: Decided | undefined, change: Change): void {
     const doubted = this.doubted.get(workunit);
     const before = this.decisions.get(workunit);
-    if (!doubted || !before || isSame(before, decision)) return;
+    if (!before || isSame(before, decision)) return;
+    const {retrying} = this.batches.get(batchOf(workunit)) ?? {};
+    if (before.kind === 'failed' && !decision && retrying) return this.#undo(workunit, change);
+    if (!doubted) return;
     holds(isSame(before, doubted.former), 'P4', () => `${nameOf(workunit)}: another result went`);
-    this.decisions.delete(workunit);
-    const batchId = Math.floor(workunit / 2 ** 32);
-    this.decidedOf.set(batchId, (this.decidedOf.get(batchId) ?? 0) - 1);
+    this.#forget(workunit);
     change.withdrawn.set(workunit, doubted);
+  }
+
+  #undo(workunit: WorkunitKey, change: Change): void {
+    const decided = this.decisions.get(workunit);
+    if (!decided) return;
+    this.#forget(workunit);
+    change.undone.set(workunit, decided);
+  }
+
+  #forget(workunit: WorkunitKey): void {
+    this.decisions.delete(workunit);
+    const batchId = batchOf(workunit);
+    this.decidedOf.set(batchId, (this.decidedOf.get(batchId) ?? 0) - 1);
   }
 
   /** Open checks are of results that are canonical, where one result decides, of a node that is revoked. */
@@ -245,32 +254,75 @@ export class Model {
     holds(known === size, 'P4', () => `page ${batchId}/${pageNo} forgot ${known - size} decisions`);
   }
 
-  #putBatch(row: BatchRow): void {
+  #putBatch(row: BatchRow, change: Change): void {
+    this.orders.batch(row);
     const before = this.batches.get(row.id);
+    const isRetried = (row.retries ?? 0) > (before?.retries ?? 0);
+    if (before && before.state !== 'running' && isRetried) change.anew.add(row.id);
     const mayGoOn =
-      before?.state === 'running' || (before?.state !== 'cancelled' && row.rechecking > 0);
+      before?.state === 'running' ||
+      isRetried ||
+      (before?.state !== 'cancelled' && row.rechecking > 0);
     if (before && !mayGoOn)
       holds(before.state === row.state, 'P4', () => `batch ${row.id} went on after its end`);
     this.batches.set(row.id, row);
   }
 
   #del(table: TableName, key: string, change: Change): void {
-    holds(MAY_GO.has(table), 'P1', () => `row ${key} of ${table} is deleted`);
-    if (table !== 'vote') return;
-    const {batchId, index} = decodeVoteKey(key);
+    if (table === 'report') return this.#delReport(key);
+    const mayGo = MAY_GO.has(table) || this.orders.mayGo(table, key);
+    holds(mayGo, 'P1', () => `row ${key} of ${table} is deleted`);
+    if (table === 'control') this.orders.control(key as NodeId, undefined);
+    if (table === 'page') this.#delPage(key, change);
+    if (table === 'batch') this.#delBatch(Number.parseInt(key, 16));
+    if (table === 'vote') this.#delVote(key, change);
+  }
+
+  /** Evidence goes when nothing is left that it is evidence of. */
+  #delReport(key: string): void {
+    const reportNo = Number.parseInt(key, 16);
+    const isNeeded = this.reports.get(reportNo)?.items.some(({batchId}) => !this.#isGone(batchId));
+    holds(isNeeded !== true, 'P1', () => `report ${reportNo} is deleted and needed`);
+    this.reports.delete(reportNo);
+  }
+
+  #isGone(batchId: number): boolean {
+    return !this.batches.has(batchId) || this.orders.deleted.has(batchId);
+  }
+
+  #delPage(key: string, change: Change): void {
+    const {batchId, pageNo} = decodePageKey(key);
+    for (let offset = 0; offset < PAGE_WORKUNITS; offset++) {
+      const workunit = workunitKey(batchId, pageNo * PAGE_WORKUNITS + offset);
+      this.#undo(workunit, change);
+      this.doubted.delete(workunit);
+    }
+  }
+
+  /** The last of its rows. */
+  #delBatch(id: number): void {
+    const left = this.decidedOf.get(id) ?? 0;
+    holds(left === 0, 'S18', () => `batch ${id} is deleted, and ${left} of its decisions are not`);
+    this.batches.delete(id);
+  }
+
+  #delVote(key: string, change: Change): void {
+    const {batchId, index, nodeId} = decodeVoteKey(key);
     const workunit = workunitKey(batchId, index);
+    const isAside = this.orders.quarantined.has(nodeId);
+    if (isAside) this.orders.setAside(workunit);
     const votes = this.votes.get(workunit);
     const vote = votes?.get(key);
     if (!votes || !vote) return; // given and taken back within one commit, or never saved
     votes.delete(key);
     if (votes.size === 0) this.votes.delete(workunit);
-    const barred = this.revoked.has(vote.nodeId);
+    const barred = isAside || this.revoked.has(nodeId);
     getOr(change.removed, workunit, () => [] as ModelVote[]).push({...vote, barred});
   }
 
   /** Whether more than bytes decides this workunit: then no vote is the last one, and all are stored. */
   compares(workunit: WorkunitKey): boolean {
-    return this.batches.get(Math.floor(workunit / 2 ** 32))?.policy.compare !== undefined;
+    return this.batches.get(batchOf(workunit))?.policy.compare !== undefined;
   }
 
   /** Counters of batches against their pages; to be called when a commit is applied whole. */
@@ -278,7 +330,7 @@ export class Model {
     for (const op of ops) {
       if (op.table !== 'batch' || op.type !== 'put') continue;
       const row = this.batches.get(Number.parseInt(op.key, 16));
-      if (!row) continue;
+      if (!row || this.orders.deleted.has(row.id)) continue;
       const pages = this.decidedOf.get(row.id) ?? 0;
       const counted = row.done + row.failed;
       holds(counted === pages, 'P4', () => `batch ${row.id} counts ${counted}, pages ${pages}`);
@@ -296,15 +348,31 @@ export class Model {
   *restingOnRevoked(): Generator<WorkunitKey> {
     for (const [key, decision] of this.decisions) {
       if (decision.kind !== 'done') continue;
-      const batch = this.batches.get(Math.floor(key / 2 ** 32));
+      const batch = this.batches.get(batchOf(key));
       if (batch?.policy.minQuorum !== 1 || batch.state === 'cancelled') continue;
+      if (batch.deleting) continue;
       if (batch.done + batch.failed < batch.count) continue;
       const nodeId = this.reports.get(decision.reportNo)?.nodeId;
       if (nodeId !== undefined && this.revoked.has(nodeId)) yield key;
     }
   }
 
+  /** Whether votes were ever taken out because of who gave them. */
+  get hasBarred(): boolean {
+    return this.revoked.size > 0 || this.orders.hasAside;
+  }
+
+  /** @param fresh nodes of which this commit or the next one takes votes out: one of each may not be on the disk yet */
+  votesAside(workunit: WorkunitKey, fresh: readonly NodeId[]): number {
+    let count = this.orders.votesAside(workunit) + fresh.length;
+    if (fresh.length === 0) return count;
+    for (const {nodeId} of this.votes.get(workunit)?.values() ?? [])
+      if (fresh.includes(nodeId)) count += 1;
+    return count;
+  }
+
   hasEnded(batchId: number): boolean {
+    if (this.orders.deleted.has(batchId)) return true;
     return (this.batches.get(batchId)?.state ?? 'running') !== 'running';
   }
 

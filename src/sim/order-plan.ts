@@ -1,7 +1,8 @@
-// What the operator of a seed orders beside its batches: what holds the work up for a while, and changes nothing of
-// what comes out. Dice of its own: what the seed draws beside it stays.
+// What the operator of a seed orders beside its batches: what holds the work up for a while, sets it aside, begins it
+// anew or has it gone. Dice of its own: what the seed draws beside it stays.
 
 import {Prng} from '../base/prng.ts';
+import type {HoldKind} from '../core/operator-rows.ts';
 import {between} from './dice.ts';
 import type {BatchPlan} from './plan.ts';
 
@@ -10,10 +11,12 @@ export type OrderPlan = {readonly at: number} & (
   | {readonly kind: 'pauseCluster'; readonly paused: boolean}
   | {readonly kind: 'suspendBatch' | 'resumeBatch'; readonly name: string}
   | {readonly kind: 'setPriority'; readonly name: string; readonly priority: number}
+  | {readonly kind: 'cancelBatch' | 'retryBatch'; readonly name: string}
+  | {readonly kind: 'deleteBatch'; readonly name: string; readonly force: boolean}
   | {
       readonly kind: 'holdNode';
       readonly nodeNo: number;
-      readonly hold: 'suspended' | 'draining';
+      readonly hold: HoldKind;
     }
   | {readonly kind: 'resumeNode'; readonly nodeNo: number}
   | {readonly kind: 'labelNode'; readonly nodeNo: number; readonly isGiven: boolean}
@@ -21,6 +24,7 @@ export type OrderPlan = {readonly at: number} & (
 
 const SALT = 0x0de;
 const ORDERS_MAX = 12;
+const HOLDS = ['suspended', 'draining', 'quarantined'] as const;
 /** The first ones find nodes and batches. */
 const FIRST_MS = 2_000;
 
@@ -46,9 +50,9 @@ export function drawOrders(
 
 type What = {at: number; until: number; nodeNo: number; name: string};
 
-/** An order, and the one that ends it. */
+/** An order, and the one that ends it or undoes it. */
 function drawOne(prng: Prng, {at, until, nodeNo, name}: What): OrderPlan[] {
-  switch (prng.below(5)) {
+  switch (prng.below(8)) {
     case 0:
       return [
         {at, kind: 'pauseCluster', paused: true},
@@ -63,9 +67,19 @@ function drawOne(prng: Prng, {at, until, nodeNo, name}: What): OrderPlan[] {
       return [{at, kind: 'setPriority', name, priority: between(prng, -100, 100)}];
     case 3:
       return [
-        {at, kind: 'holdNode', nodeNo, hold: prng.pick(['suspended', 'draining'] as const)},
+        {at, kind: 'holdNode', nodeNo, hold: prng.pick(HOLDS)},
         {at: until, kind: 'resumeNode', nodeNo},
       ];
+    case 4:
+      return [{at, kind: 'retryBatch', name}];
+    case 5:
+      return [
+        {at, kind: 'cancelBatch', name},
+        {at: until, kind: 'retryBatch', name},
+      ];
+    case 6:
+      // Rarely: what is gone is looked at no more.
+      return prng.chance(0.5) ? [{at, kind: 'deleteBatch', name, force: prng.chance(0.5)}] : [];
     default:
       return [
         {at, kind: 'labelNode', nodeNo, isGiven: true},

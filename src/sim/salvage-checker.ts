@@ -4,8 +4,9 @@
 
 import type {NodeId} from '../base/types.ts';
 import type {Loss} from '../master/salvage.ts';
+import type {Doubted} from './change.ts';
 import {holds} from './fabric.ts';
-import {type Decided, type Doubted, type Model, nameOf, type WorkunitKey} from './model.ts';
+import {batchOf, type Decided, type Model, nameOf, type WorkunitKey} from './model.ts';
 
 export type Acked = {
   readonly nodeId: NodeId;
@@ -14,8 +15,13 @@ export type Acked = {
   readonly journalNo: number;
 };
 
-/** A canonical result that was taken out, because it stood on a revoked node alone. */
-export type Withdrawn = Doubted & {
+/**
+ * A decision that was taken out: it stood on a revoked node alone, or an operator had the workunit retried or its
+ * batch deleted; then it is nobody's.
+ */
+export type Withdrawn = {
+  readonly nodeId: Doubted['nodeId'] | undefined;
+  readonly former: Decided;
   /** Number of the commit that took it out. */
   readonly at: number;
 };
@@ -40,17 +46,21 @@ export function checkSalvage(
 ): void {
   const reopened = new Map(loss.batches.map(each => [Number(each.batchId), each.reopened]));
   const isDeclared = (key: WorkunitKey): boolean => {
-    const batchId = Math.floor(key / 2 ** 32);
+    const batchId = batchOf(key);
+    if (before.orders.deleted.has(batchId)) return true; // somebody said so
     if (!reopened.has(batchId)) return false;
     return reopened.get(batchId)?.includes(key % 2 ** 32) ?? true;
   };
   // That it was taken out is lost; or it is taken out again; or the operator is told to revoke again.
-  const mayBeBack = ({former, nodeId, at}: Withdrawn, decided: Decided): boolean =>
-    equal(former, decided) &&
-    (at > lastGood || model.revoked.has(nodeId) || loss.doubtfulNodes.includes(nodeId));
+  const isTakenAgain = (key: WorkunitKey, nodeId: Withdrawn['nodeId']): boolean =>
+    nodeId === undefined
+      ? model.orders.deleted.has(batchOf(key))
+      : model.revoked.has(nodeId) || loss.doubtfulNodes.includes(nodeId);
+  const mayBeBack = (key: WorkunitKey, {former, nodeId, at}: Withdrawn, now: Decided): boolean =>
+    equal(former, now) && (at > lastGood || isTakenAgain(key, nodeId));
   for (const [key, decided] of model.decisions) {
     const known = before.decisions.get(key);
-    const isBack = withdrawn.get(key)?.some(each => mayBeBack(each, decided));
+    const isBack = withdrawn.get(key)?.some(each => mayBeBack(key, each, decided));
     const isTrue = (known && equal(known, decided)) || isBack;
     holds(isTrue, 'P4', () => `${nameOf(key)}: a decision is made up`);
   }
@@ -82,7 +92,5 @@ function checkCredit({decisions, reports, credits}: Model): void {
     holds(validated >= count, 'S8', () => story);
   }
 }
-
-const batchOf = (key: WorkunitKey): number => Math.floor(key / 2 ** 32);
 
 const equal = (a: Decided, b: Decided): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -37,6 +37,8 @@ export class SimOperator {
   desk: KeyDesk | undefined;
   /** What was answered: batches that the master must know for ever. */
   readonly #promised = new Map<string, BatchId>();
+  /** Batches that somebody deletes: of these nothing is asked any more. */
+  readonly #unwanted = new Set<string>();
 
   constructor(fabric: Fabric, master: SimMaster, plan: Plan) {
     this.#fabric = fabric;
@@ -68,7 +70,8 @@ export class SimOperator {
     const {name} = request;
     this.#add(at, {kind: 'submitBatch', batch: request}, core => {
       const batch = find(core, name);
-      return batch !== undefined && this.#has('batch', batchKey(batch.row.id));
+      const isThere = batch !== undefined && this.#has('batch', batchKey(batch.row.id));
+      return isThere || this.#unwanted.has(name);
     });
     if (cancelAt === undefined) return;
     this.#tasks.push({
@@ -77,7 +80,7 @@ export class SimOperator {
         const batchId = find(core, name)?.row.id;
         return batchId === undefined ? undefined : {kind: 'cancelBatch', batchId};
       },
-      isDone: core => this.#isEnded(find(core, name)?.row.id),
+      isDone: core => this.#unwanted.has(name) || this.#isEnded(find(core, name)?.row.id),
       once: false,
       askedAt: -1,
       done: false,
@@ -104,6 +107,13 @@ export class SimOperator {
       askedAt: -1,
       done: false,
     });
+  }
+
+  /** @param isDeleted false = the master refused, and it stays */
+  deletes(name: string, isDeleted: boolean): void {
+    if (!isDeleted) this.#unwanted.delete(name);
+    else this.#unwanted.add(name);
+    if (isDeleted) this.#promised.delete(name);
   }
 
   /** On the disk: what is only in the master's memory goes with its process. */

@@ -1,22 +1,28 @@
-// The person at the CLI who suspends, drains and resumes: each order is given once, to a master that is up. When
+// The person at the CLI who suspends, drains, quarantines, cancels, retries, deletes: each order is given once, to a master that is up. When
 // the faults end all that is held is let go, and asked for again until the master knows it.
 
 import {assertNever} from '../base/assert.ts';
+import type {BatchId, NodeId} from '../base/types.ts';
 import type {OperatorRequest} from '../core/core.ts';
 import type {MasterCore} from '../master/master.ts';
 import type {Fabric} from './fabric.ts';
 import type {OrderPlan} from './order-plan.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
+import type {SimOperator} from './sim-operator.ts';
 import {EVENT} from './timeline.ts';
 
 const LABEL = 'given';
+const REASON = 'a plan';
 const TEND_MS = 500;
+
+type Of<T> = Extract<OrderPlan, T>;
 
 type Parts = {
   readonly fabric: Fabric;
   readonly master: SimMaster;
   readonly nodes: readonly SimNode[];
+  readonly operator: SimOperator;
   readonly orders: readonly OrderPlan[];
   /** When the faults end. */
   readonly until: number;
@@ -54,54 +60,83 @@ export class SimOrders {
   #give(order: OrderPlan): void {
     const {core} = this.#parts.master;
     const request = core && this.#requestOf(order, core);
-    if (request) this.#ask(request);
+    if (!request) return;
+    const name = order.kind === 'deleteBatch' ? order.name : undefined;
+    if (name !== undefined) this.#parts.operator.deletes(name, true);
+    this.#ask(request, ok => {
+      if (name !== undefined && !ok) this.#parts.operator.deletes(name, false);
+    });
   }
 
   /** It may be refused: the batch has ended, the node is revoked, or a disk forgot both. */
-  #ask(request: OperatorRequest): void {
+  #ask(request: OperatorRequest, answered: (ok: boolean) => void = () => undefined): void {
     this.#parts.master.operator(request, ({ok}) => {
       if (ok) this.given += 1;
+      answered(ok);
     });
   }
 
   #requestOf(order: OrderPlan, core: MasterCore): OperatorRequest | undefined {
-    const reason = 'a plan';
-    switch (order.kind) {
-      case 'pauseCluster':
-        return {kind: 'pauseCluster', paused: order.paused, reason};
-      case 'suspendBatch':
-      case 'resumeBatch':
-      case 'setPriority': {
-        const batch = [...core.context.batches.values()].find(({row}) => row.name === order.name);
-        if (!batch) return undefined;
-        const batchId = batch.row.id;
-        if (order.kind === 'setPriority')
-          return {kind: order.kind, batchId, priority: order.priority};
-        return {kind: order.kind, batchId, reason};
-      }
-      case 'holdNode':
-      case 'resumeNode':
-      case 'labelNode': {
-        const nodeId = this.#parts.nodes[order.nodeNo - 1]?.nodeId;
-        if (nodeId === undefined) return undefined;
-        if (order.kind === 'holdNode') return {kind: order.kind, nodeId, hold: order.hold, reason};
-        if (order.kind === 'resumeNode') return {kind: order.kind, nodeId};
-        const labels = [LABEL];
-        return order.isGiven
-          ? {kind: 'labelNode', nodeId, add: labels, remove: []}
-          : {kind: 'labelNode', nodeId, add: [], remove: labels};
-      }
-      default:
-        return assertNever(order);
+    if (order.kind === 'pauseCluster')
+      return {kind: order.kind, paused: order.paused, reason: REASON};
+    if ('nodeNo' in order) {
+      const nodeId = this.#parts.nodes[order.nodeNo - 1]?.nodeId;
+      return nodeId && nodeRequest(order, nodeId, core);
     }
+    const batch = [...core.context.batches.values()].find(({row}) => row.name === order.name);
+    return batch && batchRequest(order, batch.row.id);
+  }
+}
+
+function batchRequest(order: Of<{name: string}>, batchId: BatchId): OperatorRequest {
+  switch (order.kind) {
+    case 'suspendBatch':
+    case 'resumeBatch':
+      return {kind: order.kind, batchId, reason: REASON};
+    case 'setPriority':
+      return {kind: order.kind, batchId, priority: order.priority};
+    case 'cancelBatch':
+    case 'retryBatch':
+      return {kind: order.kind, batchId};
+    case 'deleteBatch':
+      return {kind: order.kind, batchId, force: order.force};
+    default:
+      return assertNever(order);
+  }
+}
+
+function nodeRequest(
+  order: Of<{nodeNo: number}>,
+  nodeId: NodeId,
+  core: MasterCore,
+): OperatorRequest {
+  const labels = [LABEL];
+  switch (order.kind) {
+    case 'holdNode':
+      return {kind: order.kind, nodeId, hold: order.hold, reason: REASON};
+    case 'resumeNode':
+      return freed(core, nodeId);
+    case 'labelNode':
+      return order.isGiven
+        ? {kind: order.kind, nodeId, add: labels, remove: []}
+        : {kind: order.kind, nodeId, add: [], remove: labels};
+    default:
+      return assertNever(order);
   }
 }
 
 /** What lets go all that is held. */
-function* held({context}: MasterCore): Generator<OperatorRequest> {
+function* held(core: MasterCore): Generator<OperatorRequest> {
+  const {context} = core;
   if (context.state.paused) yield {kind: 'pauseCluster', paused: false, reason: ''};
   for (const {control, row} of context.roster.all())
-    if (control.hold && row.revokedAt === 0) yield {kind: 'resumeNode', nodeId: row.nodeId};
+    if (control.hold && row.revokedAt === 0) yield freed(core, row.nodeId);
   for (const {control, row} of context.running)
     if (control.suspended) yield {kind: 'resumeBatch', batchId: row.id};
+}
+
+/** Who is quarantined is released, anybody else resumed. */
+function freed({context}: MasterCore, nodeId: NodeId): OperatorRequest {
+  const {hold} = context.roster.node(nodeId)?.control ?? {};
+  return {kind: hold?.kind === 'quarantined' ? 'releaseNode' : 'resumeNode', nodeId};
 }

@@ -114,7 +114,7 @@ export class World {
 
   #ordersOf({orders = [], safetyMs: until}: Plan): SimOrders {
     const {fabric, master, nodes} = this;
-    return new SimOrders({fabric, master, nodes, orders, until});
+    return new SimOrders({fabric, master, nodes, orders, until, operator: this.operator});
   }
 
   /** The operator rotates keys, and somebody is after them. @param plans of batches whose results count */
@@ -232,6 +232,8 @@ export class World {
   #allEnded(): boolean {
     const context = this.master.core?.context;
     if (context?.running.size !== 0) return false;
+    for (const {deleting} of this.checkers.masterChecker.model.batches.values())
+      if (deleting) return false;
     for (const {row} of context.roster.all()) if (row.revokedAt > 0 && !row.rechecked) return false; // its results are still looked up
     return true;
   }

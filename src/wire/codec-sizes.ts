@@ -4,7 +4,7 @@
 
 import {assertNever} from '../base/assert.ts';
 import {utf8Length} from './codec-check.ts';
-import {PLAINTEXT_BYTES_MAX, REASON_BYTES_MAX} from './limits.ts';
+import {PLAINTEXT_BYTES_MAX, REASON_BYTES_MAX, RENEWALS_MAX} from './limits.ts';
 import type {AssignedBatch, Input, Lease, OutputRef, ResultItem} from './message.ts';
 
 /** Tag and length of anything shorter than 16,384 bytes. */
@@ -23,9 +23,10 @@ export const CLOSED_BATCH_BYTES_MAX = 5;
 /** A Pull, in its Envelope, without renewals. */
 export const PULL_OVERHEAD_BYTES = LENGTH_DELIMITED + 3 * UINT32_MAX + 5 + 3 + 7;
 export const RENEWAL_BYTES_MAX = 2 + 3 * UINT32_MAX + 3 + 5;
-/** Replicas that one Pull names at most. One that names fewer has named all. */
-export const RENEWALS_PER_PULL = Math.floor(
-  (PLAINTEXT_BYTES_MAX - PULL_OVERHEAD_BYTES) / RENEWAL_BYTES_MAX,
+/** Replicas that one Pull names at most: as fit into it, and no more than are read. One that names fewer has named all. */
+export const RENEWALS_PER_PULL = Math.min(
+  RENEWALS_MAX,
+  Math.floor((PLAINTEXT_BYTES_MAX - PULL_OVERHEAD_BYTES) / RENEWAL_BYTES_MAX),
 );
 /** A Report, in its Envelope, without its results: nonce, tag and length of the body, signature. */
 export const REPORT_OVERHEAD_BYTES = LENGTH_DELIMITED + UINT32_MAX + LENGTH_DELIMITED + 66;

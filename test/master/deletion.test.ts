@@ -4,34 +4,14 @@ import test from 'ava';
 import {toUtf8} from '../../src/base/bytes.ts';
 import type {BatchId} from '../../src/base/types.ts';
 import {MINUTE_MS} from '../../src/base/units.ts';
-import type {MasterEffect} from '../../src/core/core.ts';
 import {jsonRow, put} from '../../src/core/tables.ts';
 import {batchesIn} from '../../src/io/shelf.ts';
 import {batchOf, creditOf, only} from './look.ts';
 import {MasterRig} from './rig.ts';
+import {goOn} from './shelving.ts';
 import type {TestNode} from './test-node.ts';
 
 const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
-
-/** Lets deletions go on to their end; answers how many rows each turn deleted. */
-function goOn(rig: MasterRig, first: readonly MasterEffect[] = []): number[] {
-  const deleted: number[] = [];
-  const see = (effects: readonly MasterEffect[]): void => {
-    const dels = only(effects, 'save').filter(({op}) => op.type === 'del').length;
-    if (dels > 0) deleted.push(dels);
-    for (const {batchId, from, to} of only(effects, 'listReports')) {
-      const reports = rig
-        .scan('report')
-        .map(([key, value]) => ({reportNo: Number.parseInt(key, 16), batchIds: batchesIn(value)}))
-        .filter(({reportNo}) => reportNo >= from && reportNo <= to);
-      const next = reports[3]?.reportNo;
-      see(rig.turn({type: 'reportsListed', batchId, reports: reports.slice(0, 3), next}));
-    }
-  };
-  see(first);
-  for (let i = 0; i < 100; i++) see(rig.pass(20));
-  return deleted;
-}
 
 function finish(rig: MasterRig, node: TestNode): void {
   for (let work = rig.pull(node, 64); work.length > 0; work = rig.pull(node, 64))

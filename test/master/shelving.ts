@@ -1,7 +1,9 @@
-// Retries as an operator asks for them, with a shell that lists the pages.
+// Retries and deletions as an operator asks for them, with a shell that lists pages and reports.
 
 import type {BatchId} from '../../src/base/types.ts';
+import type {MasterEffect} from '../../src/core/core.ts';
 import {decodePage} from '../../src/core/tables.ts';
+import {batchesIn} from '../../src/io/shelf.ts';
 import {only} from './look.ts';
 import type {MasterRig} from './rig.ts';
 
@@ -26,3 +28,23 @@ export const retry = (rig: MasterRig, batchId: BatchId, before?: () => void) => 
   shelve(rig, effects, before);
   return answer;
 };
+
+/** Lets deletions go on to their end; answers how many rows each turn deleted. */
+export function goOn(rig: MasterRig, first: readonly MasterEffect[] = []): number[] {
+  const deleted: number[] = [];
+  const see = (effects: readonly MasterEffect[]): void => {
+    const dels = only(effects, 'save').filter(({op}) => op.type === 'del').length;
+    if (dels > 0) deleted.push(dels);
+    for (const {batchId, from, to} of only(effects, 'listReports')) {
+      const reports = rig
+        .scan('report')
+        .map(([key, value]) => ({reportNo: Number.parseInt(key, 16), batchIds: batchesIn(value)}))
+        .filter(({reportNo}) => reportNo >= from && reportNo <= to);
+      const next = reports[3]?.reportNo;
+      see(rig.turn({type: 'reportsListed', batchId, reports: reports.slice(0, 3), next}));
+    }
+  };
+  see(first);
+  for (let i = 0; i < 100; i++) see(rig.pass(20));
+  return deleted;
+}

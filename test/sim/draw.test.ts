@@ -45,6 +45,22 @@ test('keys are rotated in some seeds, by every kind of change, and forged in som
   t.true(keys.some(({transferMs}) => transferMs > 1_000));
 });
 
+test('operators give every kind of order, beside new keys and beside damaged disks too', t => {
+  const orders = plans.flatMap(plan => plan.orders ?? []);
+  for (const kind of ['pauseCluster', 'suspendBatch', 'setPriority', 'labelNode'] as const)
+    t.true(share(plan => plan.orders?.some(order => order.kind === kind)) > 0.1, kind);
+  for (const kind of ['retryBatch', 'cancelBatch', 'deleteBatch'] as const)
+    t.true(share(plan => plan.orders?.some(order => order.kind === kind)) > 0.05, kind);
+  for (const hold of ['suspended', 'draining', 'quarantined'] as const)
+    t.true(
+      orders.some(order => order.kind === 'holdNode' && order.hold === hold),
+      hold,
+    );
+  const isOrdered = ({orders: each}: Plan): boolean => (each ?? []).length > 0;
+  t.true(share(plan => isOrdered(plan) && plan.keys) > 0.15);
+  t.true(share(plan => isOrdered(plan) && plan.disasters.diskDamageMs > 0) > 0.05);
+});
+
 test('what is rare comes together with what is hostile', t => {
   const pairs: Readonly<Record<string, (plan: Plan) => unknown>> = {
     'a second master': ({secondMasterAt}) => secondMasterAt > 0,

@@ -59,13 +59,20 @@ test('seeds with orders hold every promise', t => {
   t.timeout(120_000);
   let looks = 0;
   let given = 0;
-  for (let seed = 1, ran = 0; ran < 6; seed++) {
+  let deleted = 0;
+  let retried = 0;
+  const isEnough = (): boolean => deleted > 0 && retried > 0;
+  for (let seed = 1, ran = 0; ran < 6 || (ran < 40 && !isEnough()); seed++) {
     if ((planOf(seed).orders ?? []).length === 0) continue;
     const {failure, world} = runSeed(seed);
     t.is(failure, undefined, `npm run sim -- --seed ${seed}`);
     looks += world.checkers.orderChecker.looks;
     given += world.orders.given;
+    const {orders, batches} = world.checkers.masterChecker.model;
+    deleted += orders.deleted.size;
+    for (const {retries = 0} of batches.values()) retried += retries;
     ran += 1;
   }
   t.true(looks > 100 && given > 10, `${looks} looks, ${given} orders`);
+  t.true(isEnough(), `${deleted} batches deleted, ${retried} retried`);
 });
