@@ -5,6 +5,7 @@
 import type {Tables} from '../core/journal-salvage.ts';
 import {
   type HistoryRow,
+  type NodeControl,
   NUMBERS_KEY,
   type NumbersRow,
   STATE_KEY,
@@ -16,6 +17,13 @@ import {attempt} from './salvage-votes.ts';
 type Rows = Map<string, Uint8Array>;
 
 const batchIn = (historyKey: string): number => Number.parseInt(historyKey.slice(0, 8), 16);
+
+/** @param control rows of table `control` */
+export function quarantinedIn(control: Rows): Set<string> {
+  const isHeld = (row: Uint8Array): boolean =>
+    attempt(() => jsonRow<NodeControl>(row))?.hold?.kind === 'quarantined';
+  return new Set([...control].flatMap(([key, row]) => (isHeld(row) ? [key] : [])));
+}
 
 /** @param history rows of table `history` */
 export function deletedIn(history: Rows): Set<number> {

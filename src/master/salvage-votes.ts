@@ -11,19 +11,22 @@ export type VoteBasis = {
   readonly itemsOf: ReadonlyMap<number, number>;
   /** Ids of revoked nodes: their votes went with the revocation, and an older disk has them again. */
   readonly revoked: ReadonlySet<string>;
+  /** Ids of quarantined nodes: a master never keeps votes of them. One of the two rows is an older one. */
+  readonly quarantined: ReadonlySet<string>;
 };
 
 /**
- * Votes of what is decided, of revoked nodes, or that would decide, go. The last are of workunits that are computed
- * again: the vote that kept them open is lost.
+ * Votes of what is decided, of revoked or quarantined nodes, or that would decide, go. Where it is the last, the vote
+ * that kept the workunit open is lost; where it is a quarantined node's, it may have been released since.
  * @param rows of table `vote`; changed
- * @returns those workunits
+ * @returns the workunits of these two, which are computed again
  */
 export function keepVotes(
   batch: BatchRow,
   rows: Map<string, Uint8Array>,
-  {isDecided, itemsOf, revoked}: VoteBasis,
+  {isDecided, itemsOf, revoked, quarantined}: VoteBasis,
 ): number[] {
+  const aside: number[] = [];
   const byIndex = new Map<number, {key: string; vote: Vote}[]>();
   for (const [key, value] of sorted(rows)) {
     const {batchId, index, nodeId} = decodeVoteKey(key);
@@ -31,16 +34,19 @@ export function keepVotes(
     const vote = attempt(() => ({...decodeVote(value), nodeId}));
     const mayStay = !isDecided(index) && !revoked.has(nodeId) && index < batch.count;
     const isKnown = vote && vote.item < (itemsOf.get(vote.reportNo) ?? 0);
-    if (!mayStay || !isKnown || batch.state !== 'running') rows.delete(key);
+    const isAside = mayStay && quarantined.has(nodeId);
+    if (isAside && batch.state === 'running') aside.push(index);
+    if (!mayStay || isAside || !isKnown || batch.state !== 'running') rows.delete(key);
     else byIndex.set(index, [...(byIndex.get(index) ?? []), {key, vote}]);
   }
-  return [...byIndex].flatMap(([index, list]) => {
+  const tooMany = [...byIndex].flatMap(([index, list]) => {
     const votes = list.map(({vote}) => vote);
     const issued = Math.max(...votes.map(vote => vote.replicaNo + 1));
     if (!wouldDecide(batch, votes, issued)) return [];
     for (const {key} of list) rows.delete(key);
     return [index];
   });
+  return [...aside, ...tooMany];
 }
 
 /**

@@ -45,7 +45,7 @@ import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-r
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, Recount} from './recount.ts';
 import {closeChecks, listAgain} from './salvage-checks.ts';
-import {deletedIn, keepNumbers, ordersLost} from './salvage-orders.ts';
+import {deletedIn, keepNumbers, ordersLost, quarantinedIn} from './salvage-orders.ts';
 import {attempt, keepVotes, sorted, Unvoted} from './salvage-votes.ts';
 import {tombstone} from './tombstone.ts';
 
@@ -272,7 +272,8 @@ export class MasterSalvage {
       for (const index of openOf(row, pageNo, pages.get(pageNo))) reopened.add(index);
     const isDecided = (index: number): boolean =>
       pages.get(pageNoOf(index))?.has(index % PAGE_WORKUNITS) ?? false;
-    const basis = {isDecided, itemsOf: this.#itemsOf, revoked: this.#revoked};
+    const quarantined = quarantinedIn(this.#table('control'));
+    const basis = {isDecided, itemsOf: this.#itemsOf, revoked: this.#revoked, quarantined};
     // An ended batch that goes on has its votes again, where the disk has.
     const ended = stateOf(row, counts, wall, isDecided);
     const votes = this.#table('vote');

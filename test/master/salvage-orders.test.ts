@@ -133,6 +133,26 @@ test('a quarantined node stays quarantined, with or without a row of its own', t
   }
 });
 
+test('a vote of a quarantined node that an older disk has again is none, and its workunit is told', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 2}, rangeOf(4));
+  const [a, b] = rig.nodes(2) as [TestNode, TestNode];
+  rig.report(a, rig.pull(a, 1));
+  const [vote] = rig.scan('vote') as [[string, Uint8Array]];
+  rig.ask({kind: 'holdNode', nodeId: a.id, hold: 'quarantined', reason: 'odd'});
+  rig.report(b, rig.pull(b, 1));
+  const [kept] = rig.scan('vote') as [[string, Uint8Array]];
+  t.not(kept[0], vote[0]);
+  rig.rows.set(`vote/${vote[0]}`, vote[1]);
+  const {loss, next} = mend(rig);
+  t.deepEqual(
+    next.scan('vote').map(([key]) => key),
+    [kept[0]],
+  );
+  t.deepEqual(loss.batches, [{batchId: id, name: rowOf(rig).name, reopened: [0]}]);
+  t.is(loss.voidAfter, 0, 'it may have been released since');
+});
+
 test('rows of what operators decided that are lost or out of date are named', t => {
   const rig = MasterRig.ready();
   const batchId = rig.submit({minQuorum: 1}, rangeOf(8));
