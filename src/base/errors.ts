@@ -145,6 +145,11 @@ export const ERRORS = {
     exit: 1,
     http: 502,
   },
+  VOLLEY_NODE_UNREACHABLE: {
+    text: 'no node answers in {path}: {reason}; --data names another folder',
+    exit: 1,
+    http: 502,
+  },
   VOLLEY_NOT_ENROLLED: {
     text: 'this node has not joined a cluster yet; run `volley node --join TOKEN`, or `volley node --root FINGERPRINT` and approve it on the master',
     exit: 2,

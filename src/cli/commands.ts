@@ -33,6 +33,12 @@ import {keysRotateCommand} from './keys-rotate.ts';
 import {keysShowCommand} from './keys-show.ts';
 import {masterCommand} from './master.ts';
 import {nodeCommand} from './node.ts';
+import {
+  nodeDrainCommand,
+  nodeResumeCommand,
+  nodeStatusCommand,
+  nodeSuspendCommand,
+} from './node-control.ts';
 import {nodesCommand} from './nodes.ts';
 import {
   nodesDrainCommand,
@@ -44,6 +50,7 @@ import {
   nodesSuspendCommand,
 } from './nodes-orders.ts';
 import {nodesApproveCommand, nodesDenyCommand, nodesPendingCommand} from './nodes-pending.ts';
+import {nodesPrefsCommand} from './nodes-prefs.ts';
 import {nodesRevokeCommand} from './nodes-revoke.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
 import {recoverCommand} from './recover.ts';
@@ -54,11 +61,16 @@ export const COMMANDS: readonly CommandSpec[] = [
   initCommand,
   masterCommand,
   nodeCommand,
+  nodeStatusCommand,
+  nodeSuspendCommand,
+  nodeResumeCommand,
+  nodeDrainCommand,
   nodesCommand,
   nodesTokenCommand,
   nodesPendingCommand,
   nodesApproveCommand,
   nodesDenyCommand,
+  nodesPrefsCommand,
   nodesRevokeCommand,
   nodesLabelCommand,
   nodesSuspendCommand,

@@ -18,6 +18,8 @@ export type Daemon = {
   readonly ended: Promise<DaemonEnd>;
   /** A broken invariant or a failed disk: the process cannot go on. */
   readonly fatal: (error: unknown) => void;
+  /** It ends by itself, and that is well. */
+  readonly done: () => void;
 };
 
 /** How long a close may take before the process ends anyway. */
@@ -44,7 +46,11 @@ export function openDaemon(untilStdinEnds: boolean): Daemon {
     process.stdin.on('end', () => end({kind: 'asked'}));
     process.stdin.resume();
   }
-  return {ended, fatal: error => end({kind: 'fatal', error})};
+  return {
+    ended,
+    fatal: error => end({kind: 'fatal', error}),
+    done: () => end({kind: 'asked'}),
+  };
 }
 
 /**

@@ -1,21 +1,18 @@
 // Builds a real node: files, store, sockets, runner, actions, core, runtime. `openNode` gives a ready thing.
 
 import {randomBytes} from 'node:crypto';
-import {createReadStream, existsSync} from 'node:fs';
+import {existsSync} from 'node:fs';
 import {loadavg} from 'node:os';
 import {join} from 'node:path';
 import {setFlagsFromString} from 'node:v8';
-import {assertNever} from '../base/assert.ts';
 import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {Prng} from '../base/prng.ts';
 import {type Address, asAddress, type NodeId} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
 import {nodeFloor} from '../core/free-space.ts';
-import {HttpNodeBlobs} from '../http/blob-client.ts';
-import {ActionRunner, allowedActions} from '../io/actions.ts';
-import {AppSource} from '../io/app-source.ts';
-import {openBlobStore} from '../io/blob-store.ts';
+import {allowedActions} from '../io/actions.ts';
+import {measureSpeed, speedOf} from '../io/benchmark.ts';
 import {nodeConfigPath, readNodeConfig, systemFacts} from '../io/config.ts';
 import {NodeCrypto} from '../io/crypto.ts';
 import {DiskWatch} from '../io/disk-space.ts';
@@ -33,7 +30,7 @@ import {
   standsUnder,
   writeMembership,
 } from '../io/node-files.ts';
-import {ProcessRunner} from '../io/runner.ts';
+import {PreferencesFile} from '../io/preferences-file.ts';
 import type {Jail} from '../io/sandbox.ts';
 import {chooseJail} from '../io/sandbox-probe.ts';
 import {SECURITY_FILES, SecurityLog} from '../io/security-log.ts';
@@ -48,11 +45,12 @@ import type {Tell} from '../runtime/ports.ts';
 import {CommandReceiver} from '../wire/command.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
-import type {Input} from '../wire/message.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {decodeToken, pskOf, tokenIdOf} from '../wire/token.ts';
 import {Closers} from './closers.ts';
 import {GroupEar} from './group-ear.ts';
+import {openGuest} from './node-guest.ts';
+import {openHands} from './node-hands.ts';
 import {OtherRoot} from './other-root.ts';
 import {packageVersion} from './version.ts';
 
@@ -79,6 +77,8 @@ export type NodeOptions = {
   readonly onJoined?: () => void;
   /** The master answers, and does not want this node, or not yet; volley.proto lists the reasons. */
   readonly onRefused?: (reason: string) => void;
+  /** Somebody asked it to end when all is done, and all is done. */
+  readonly onDrained?: () => void;
   readonly fatal: (error: unknown) => void;
 };
 
@@ -145,28 +145,26 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   checkSecretFolder(options.data, [...NODE_SECRETS, ...SECURITY_FILES]);
   const clock = new SystemClock();
   const log = openLog(options, clock, closers);
-  const settings = readNodeConfig(options.data);
+  const {data} = options;
+  const [settings, file] = [readNodeConfig(data), new PreferencesFile(data)];
   const known = describe(options, settings, clock);
   const {crypto, membership} = known;
   const {address} = chooseInterface(options.interface);
   const journal = new SecurityLog({dir: options.data, clock, log});
   closers.add(() => journal.close());
-  const store = await openLevelStore(join(options.data, 'store'), {
-    writeBufferBytes: WRITE_BUFFER_BYTES,
-  });
-  closers.add(() => store.close());
+  const store = await openStore(options, closers);
   const head = await journal.audited(() => auditStore(store, crypto));
   store.onFailure(fatal);
   // What is wrong with what was asked for has been said by now; a runner takes a moment to start.
   const jail = await chooseJail(settings.sandbox, join(options.data, 'slots'), log);
-  const config: NodeConfig = {...known.config, sandboxLevel: jail.level};
-  const self: Self = {...known, config, jail};
+  const self = wholeOf(known, jail, fastness(options.data, clock));
+  const {config} = self;
   const core = await restore(store, new NodeRestore(config, crypto, self.prng, clock.now().mono));
   const udp = await openUdpOf(options, address, closers);
-  const ear = new GroupEar(log, options.groupPort ?? GROUP_PORT);
-  closers.add(() => ear.close());
+  const ear = openEar(options, log, closers);
   const link = linkOf(self, options);
-  const hands = await openHands(self, link, options, closers, event => runtime?.post(event));
+  const tell: Tell = event => runtime?.post(event);
+  const hands = await openHands({...self, data, fatal}, link, closers, tell);
   const otherRoot = otherRootOf(self, options, log);
   const running = new NodeRuntime({
     core,
@@ -188,12 +186,41 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
     if (way === 'group') ear.heard();
     running.datagram(bytes, from);
   });
-  running.start();
   closers.add(() => running.stop());
+  const manners = {...aboutOf(self, options), core, file, clock, log, data, post: tell};
+  await openGuest(manners, closers);
+  running.start();
   await watchDisk(options, running, closers);
   closers.add(every(LOAD_MS, () => core.setLoad(loadavg()[0] ?? 0)));
   return {nodeId: self.nodeId, name: config.name, close: () => closers.closeAll()};
 }
+
+function aboutOf({nodeId, config}: Self, {onDrained = () => {}}: NodeOptions) {
+  const {name, version, speed} = config;
+  return {about: {name, nodeId, version, speed}, onDrained};
+}
+
+function openEar({groupPort = GROUP_PORT}: NodeOptions, log: Log, closers: Closers): GroupEar {
+  const ear = new GroupEar(log, groupPort);
+  closers.add(() => ear.close());
+  return ear;
+}
+
+async function openStore({data}: NodeOptions, closers: Closers): Promise<LevelStore> {
+  const options = {writeBufferBytes: WRITE_BUFFER_BYTES};
+  const store = await openLevelStore(join(data, 'store'), options);
+  closers.add(() => store.close());
+  return store;
+}
+
+const wholeOf = (known: Known, jail: Jail, speed: number): Self => ({
+  ...known,
+  jail,
+  config: {...known.config, sandboxLevel: jail.level, speed},
+});
+
+const fastness = (data: string, clock: SystemClock): number =>
+  speedOf(data, clock.now().wall, () => measureSpeed(() => clock.now().mono));
 
 function openLog(options: NodeOptions, clock: SystemClock, closers: Closers): Log {
   const {logFormat: format = 'human', logLevel: level = 'info'} = options;
@@ -313,53 +340,6 @@ const linkOf = ({crypto, prng, files, config, membership}: Self, options: NodeOp
     ...(membership.address === undefined ? {} : {address: membership.address}),
   });
 
-/** What computes, fires and carries blobs. */
-async function openHands(
-  self: Self,
-  link: NodeLink,
-  options: NodeOptions,
-  closers: Closers,
-  tell: Tell,
-) {
-  const {crypto, clock, nodeId, actions, config, prng, jail} = self;
-  const folder = await openBlobStore(join(options.data, 'blobs'), options.fatal);
-  const blobs = new HttpNodeBlobs({
-    nodeId,
-    blobs: folder,
-    hmac: (key, ...parts) => crypto.hmacSha256(key, ...parts),
-    dice: prng.fork(),
-    tell,
-  });
-  closers.add(() => blobs.close());
-  const source = new AppSource({
-    crypto,
-    // Of the newest document that was seen, also between two Welcomes.
-    appKeys: () => link.trustDocument()?.appKeys ?? [],
-    fetchBlob: (blobId, maxBytes) => blobs.fetchBlob(blobId, maxBytes),
-  });
-  const runner = new ProcessRunner({
-    slots: config.slots,
-    tell,
-    fetchApp: appId => source.fetchApp(appId),
-    readInput: input => readInput(blobs, input),
-    putBlob: bytes => folder.put(bytes),
-    actions: new Map([...actions].map(([action, {argv}]) => [action, argv])),
-    dir: join(options.data, 'slots'),
-    jail,
-  });
-  closers.add(() => runner.close());
-  const shooter = new ActionRunner({
-    dir: join(options.data, 'shots'),
-    actions,
-    clock,
-    tell,
-    putFile: path => folder.putStream(createReadStream(path)),
-  });
-  shooter.arm('testcard');
-  closers.add(() => shooter.close());
-  return {blobs, runner, actions: shooter};
-}
-
 async function restore(store: LevelStore, rows: NodeRestore): Promise<NodeCore> {
   for (const table of NODE_TABLES)
     for await (const [key, value] of store.scan(table)) rows.row(table, key, value);
@@ -373,20 +353,4 @@ function joined(data: string, before: Membership, master: Address | undefined): 
   if (known?.join === undefined && !known?.asking && known?.address === address) return;
   const {asking: _asking, ...kept} = known ?? before;
   writeMembership(data, {...kept, address, join: undefined});
-}
-
-async function readInput(blobs: HttpNodeBlobs, input: Input): Promise<Uint8Array> {
-  switch (input.kind) {
-    case 'inline':
-      return input.bytes;
-    case 'range':
-      return toUtf8(`${input.start} ${input.end}\n`);
-    case 'slice': {
-      const bytes = await blobs.readSlice(input.blobId, input.offset, input.length);
-      if (!bytes) throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: input.blobId});
-      return bytes;
-    }
-    default:
-      return assertNever(input);
-  }
 }

@@ -86,6 +86,7 @@ async function runNode(given: Given): Promise<undefined> {
     ...options,
     data,
     fatal: daemon.fatal,
+    onDrained: daemon.done,
     onJoined: () => joining.done(),
     onRefused: reason => joining.refused(reason),
   });

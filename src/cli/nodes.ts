@@ -23,6 +23,7 @@ const COLUMNS = [
   {title: 'arch'},
   {title: 'sandbox', right: true},
   {title: 'slots', right: true},
+  {title: 'speed', right: true},
   {title: 'running', right: true},
   {title: 'validated', right: true},
   {title: 'errors', right: true},
@@ -51,8 +52,14 @@ async function runNodes(given: Given): Promise<undefined> {
 function remarksOn(nodes: readonly NodeView[], status: StatusView): string[] {
   const {state} = status;
   const cluster = `The cluster is ${stateOf(status)}.${lateOf(nodes, state)}`;
+  const held = sorted(nodes).flatMap(node => (node.heldBy === '' ? [] : [heldLine(node)]));
   const clones = nodes.flatMap(({name, clone}) => (clone ? [cloneLine(name, clone)] : []));
-  return [...(state.generation > 0 ? [cluster] : []), ...sorted(nodes).flatMap(whyOf), ...clones];
+  return [
+    ...(state.generation > 0 ? [cluster] : []),
+    ...sorted(nodes).flatMap(whyOf),
+    ...held,
+    ...clones,
+  ];
 }
 
 const sorted = (nodes: readonly NodeView[]): NodeView[] =>
@@ -79,6 +86,13 @@ function whyOf({name, hold, benches = []}: NodeView): string[] {
   return [`${head}: ${hold.kind} by ${safe(hold.by)}, ${ago(hold.at)}${reason}`, ...lines];
 }
 
+/** `2/4`: of four slots two may run. */
+const slotsOf = ({slots, allowed}: NodeView): string =>
+  allowed === slots ? grouped(slots) : `${grouped(allowed)}/${grouped(slots)}`;
+
+const heldLine = ({name, heldBy, cpuPercent}: NodeView): string =>
+  `${safe(name, 24)}: ${safe(heldBy)}${cpuPercent < 100 ? `; ${cpuPercent} % of the time` : ''}`;
+
 /** Two machines with one key. */
 const cloneLine = (name: string, clone: NonNullable<NodeView['clone']>): string =>
   `${safe(name, 24)}: clone suspected, two machines have its key (a copied SD card?): ` +
@@ -97,7 +111,8 @@ const rowOf = (node: NodeView): string[] => [
   safe(node.labels.join(','), 24),
   safe(node.arch, 8),
   String(node.sandboxLevel),
-  grouped(node.slots),
+  slotsOf(node),
+  node.speed === 0 ? '' : grouped(Math.round(node.speed / 1_000)),
   grouped(node.out),
   grouped(node.validated),
   grouped(node.errors + node.disagreed),

@@ -25,10 +25,12 @@ import type {
   Target,
 } from '../wire/message.ts';
 import type {Comparison} from './compare.ts';
+import type {GuestEvent} from './guest.ts';
 import type {CheckPage, CompareQuestion, ListedPage, ListedReport, SinglesPage} from './lookups.ts';
 import type {BatchOrder, ClusterOrder, NodeOrder} from './operator-request.ts';
 import type {Actor, BatchTarget} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';
+import type {Preferences} from './preferences.ts';
 import type {AppRow, BatchRow, InputSource, Op} from './tables.ts';
 
 export interface Core<E, F> {
@@ -126,6 +128,12 @@ export type OperatorRequest =
   | {readonly kind: 'approveNode'; readonly nodeId?: NodeId}
   | {readonly kind: 'denyNode'; readonly nodeId: NodeId}
   | {readonly kind: 'revokeNode'; readonly nodeId: NodeId}
+  /** Keys of core/preferences.ts; a null takes one out. */
+  | {
+      readonly kind: 'preferNode';
+      readonly nodeId: NodeId;
+      readonly changes: Readonly<Record<string, unknown>>;
+    }
   | {readonly kind: 'capture'; readonly capture: CaptureRequest};
 
 export type OperatorAnswer =
@@ -139,6 +147,8 @@ export type OperatorAnswer =
       readonly nodes?: readonly NodeId[];
       /** Canonical results that rest on the revoked node alone; -1 = they are being listed. */
       readonly doubts?: number;
+      /** What is wished of the node now. */
+      readonly preferences?: Preferences;
     }
   | {readonly ok: false; readonly code: ErrorCode; readonly fields: ErrorFields};
 
@@ -281,6 +291,7 @@ export type RunOrder = {
 
 export type NodeEvent =
   | SharedEvent
+  | GuestEvent
   /** Signed, fresh and inside its window; time to live and target are the core's to judge. */
   | {
       readonly type: 'command';
@@ -350,7 +361,10 @@ export type NodeEffect =
       readonly appKeys: readonly Uint8Array[];
     }
   | {readonly type: 'run'; readonly order: RunOrder}
-  | {readonly type: 'stop'; readonly replicaId: ReplicaId}
+  /** `keepsState`: it may come again, and then goes on from the state it saved. */
+  | {readonly type: 'stop'; readonly replicaId: ReplicaId; readonly keepsState: boolean}
+  /** Slots that stand still from now on, and how much of the time the others run. */
+  | {readonly type: 'pace'; readonly held: readonly number[]; readonly cpuPercent: number}
   /** `purpose` names what entitles the node to store it: a replica or a shot. */
   | {
       readonly type: 'upload';

@@ -10,6 +10,7 @@ import {asBatchId, asBlobId, asNodeId} from '../base/types.ts';
 import type {FailReason, OutputRef} from '../wire/message.ts';
 import type {BatchControl} from './operator-rows.ts';
 import type {Policy} from './policy.ts';
+import type {Preferences} from './preferences.ts';
 
 /** Row version of each table, as stored in the first byte of a value. */
 export const TABLES = {
@@ -49,12 +50,9 @@ export type Op =
     }
   | {readonly type: 'del'; readonly table: TableName; readonly key: string};
 
-export const put = (table: TableName, key: string, value: Uint8Array): Op => ({
-  type: 'put',
-  table,
-  key,
-  value,
-});
+export function put(table: TableName, key: string, value: Uint8Array): Op {
+  return {type: 'put', table, key, value};
+}
 export const del = (table: TableName, key: string): Op => ({type: 'del', table, key});
 
 export const encodeJson = (value: unknown): Uint8Array => toUtf8(JSON.stringify(value));
@@ -351,6 +349,10 @@ export type NodeRow = {
   readonly memoryMib: number;
   /** undefined in rows of before it was told. */
   readonly sandboxLevel?: number;
+  /** Of its benchmark; undefined as above, 0 = not measured. */
+  readonly speed?: number;
+  /** What the operator wishes it to be careful with, and the number that names it; undefined = nothing ever. */
+  readonly wishes?: {readonly id: number; readonly preferences: Preferences};
   readonly runtimes: readonly string[];
   readonly actions: readonly string[];
   readonly version: string;

@@ -4,6 +4,7 @@
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {ShotVerdict} from '../wire/message.ts';
 import type {Bench, Forgotten, NodeHold, StateRow} from './operator-rows.ts';
+import type {Preferences} from './preferences.ts';
 import type {BatchRow} from './tables.ts';
 
 export type StatusView = {
@@ -70,6 +71,18 @@ export type NodeView = {
   readonly errors: number;
   readonly credit: number;
   readonly load: number;
+  /** Of its slots, those that may run now. */
+  readonly allowed: number;
+  /** Of the time, for those that may. */
+  readonly cpuPercent: number;
+  /** What runs goes on, nothing new is taken. */
+  readonly draining: boolean;
+  /** Why no more may run there: a word, a colon, more; '' = nothing holds it back. */
+  readonly heldBy: string;
+  /** What the operator wishes it to be careful with. */
+  readonly preferences: Preferences;
+  /** Rounds a millisecond of one core; 0 = not measured. */
+  readonly speed: number;
   /** Wall clock, ms; 0 = it is a member. */
   readonly revokedAt: number;
   /** Of a revoked node: canonical results that rest on it alone; -1 = they are being listed. */

@@ -14,6 +14,7 @@ import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {AccessView, Role} from '../core/access.ts';
 import type {BatchRequest, CaptureRequest} from '../core/core.ts';
 import type {HistoryRow} from '../core/operator-rows.ts';
+import type {Preferences} from '../core/preferences.ts';
 import type {AppRow} from '../core/tables.ts';
 import type {
   AppVersionView,
@@ -120,6 +121,12 @@ export class OperatorClient {
   /** `doubts`: canonical results that rest on it alone; -1 = they are being listed. */
   revoke(nodeId: NodeId): Promise<{readonly nodeId: NodeId; readonly doubts: number}> {
     return this.#post(`/v1/nodes/${nodeId}/revoke`);
+  }
+
+  /** `changes`: keys of preferences; null takes one out. What is wished of the node then. */
+  async prefer(nodeId: NodeId, changes: Readonly<Record<string, unknown>>): Promise<Preferences> {
+    const path = `/v1/nodes/${nodeId}/preferences`;
+    return (await this.#post<{preferences: Preferences}>(path, changes)).preferences;
   }
 
   doubts(nodeId: NodeId): Promise<DoubtsView> {

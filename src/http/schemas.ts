@@ -194,6 +194,8 @@ const NODE_ID = hex(32);
 /** No fingerprint = all that ask. */
 export const APPROVE_BODY = object({fingerprint: NODE_ID}, 'fingerprint');
 export const DENY_BODY = object({fingerprint: NODE_ID});
+/** Which keys there are and what each takes is the core's to say: it names the nearest one. */
+export const PREFERENCES_BODY = {type: 'object', maxProperties: 64};
 export const NODE_PARAMS = object({id: NODE_ID});
 export const ACCESS_BODY = object({
   role: {type: 'string', enum: [...ROLES]},

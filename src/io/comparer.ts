@@ -16,7 +16,7 @@
 // refuses in this way.
 
 import {mkdirSync} from 'node:fs';
-import {concat, fromUtf8, toUtf8} from '../base/bytes.ts';
+import {concat, EMPTY, fromUtf8, toUtf8} from '../base/bytes.ts';
 import type {BlobId, ReplicaId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {Comparison, CustomCompare, NumericCompare} from '../core/compare.ts';
@@ -29,7 +29,8 @@ import type {OutputRef} from '../wire/message.ts';
 import {CompareThread} from './compare-thread.ts';
 import {FairQueue} from './fair-queue.ts';
 
-import {type Job, type Outcome, RunnerSlot} from './runner-slot.ts';
+import type {Job, Outcome} from './runner-job.ts';
+import {RunnerSlot} from './runner-slot.ts';
 import type {Jail} from './sandbox.ts';
 
 /** A comparison that takes longer has failed, whatever the app's own limit is. */
@@ -154,6 +155,8 @@ export class OutputComparer implements Comparer {
       timeMs: Math.min(limits.timeSeconds * SECOND_MS, this.#timeMsMax),
       memoryMib: limits.memoryMib,
       outputBytesMax: ANSWER_BYTES_MAX,
+      state: EMPTY,
+      spentMs: 0,
       isStopped: false,
     };
     const outcome = await new Promise<Outcome>(resolve => {
@@ -171,6 +174,8 @@ export class OutputComparer implements Comparer {
         niceness: NICENESS,
         jail,
         finish: (_job, outcome) => this.#onOutcome?.(outcome),
+        onState: () => {}, // a comparison begins anew
+        onBadState: () => {},
         onRoom: () => {},
       });
       return {slot, jail};

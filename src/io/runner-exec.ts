@@ -6,7 +6,8 @@ import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process';
 import {MIB} from '../base/units.ts';
 import type {FailReason} from '../wire/message.ts';
 import {MemoryWatch} from './memory-watch.ts';
-import type {Outcome} from './runner-slot.ts';
+import type {Outcome} from './runner-job.ts';
+import {goOn, standStill} from './stand-still.ts';
 
 const STDERR_CHARS_MAX = 200;
 /** For output that is still in the pipes when the program has ended. */
@@ -52,6 +53,8 @@ export type ExecOrder = {
 export type ExecRun = {
   /** Ends the program and all that it started; no outcome follows. */
   readonly stop: () => void;
+  /** Stops it, or lets it go on; its time limit stands still with it. */
+  readonly hold: (isHeld: boolean) => void;
   /** The program is gone. */
   readonly ended: Promise<void>;
 };
@@ -69,15 +72,18 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
   });
   let verdict: Outcome | undefined;
   let isOver = false;
-  const elapsedMs = (): number => performance.now() - startedAt;
+  const still = new Stillness(child.pid);
+  const elapsedMs = (): number => performance.now() - startedAt - still.ms;
   const failed = (reason: FailReason, detail: string): void => {
     verdict ??= {kind: 'failed', reason, detail, cpuMs: elapsedMs()};
     killGroup(child);
   };
-  const timer = setTimeout(
-    () => failed('timedOut', `not done within ${order.timeMs} ms`),
-    order.timeMs,
-  );
+  const limit = (): NodeJS.Timeout =>
+    setTimeout(
+      () => failed('timedOut', `not done within ${order.timeMs} ms`),
+      Math.max(1, order.timeMs - elapsedMs()),
+    );
+  let timer = limit();
   const memory = new MemoryWatch(() =>
     failed('outOfMemory', `more than ${order.memoryMib} MiB of memory`),
   );
@@ -103,7 +109,36 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
     isOver = true;
     killGroup(child);
   };
-  return {stop, ended};
+  const hold = (isHeld: boolean): void => {
+    clearTimeout(timer);
+    still.become(isHeld);
+    if (!isHeld && !isOver) timer = limit();
+  };
+  return {stop, hold, ended};
+}
+
+/** How long a program was made to stand still. */
+class Stillness {
+  readonly #pid: number | undefined;
+  #ms = 0;
+  #since: number | undefined;
+  #stopped: readonly number[] = [];
+
+  constructor(pid: number | undefined) {
+    this.#pid = pid;
+  }
+
+  get ms(): number {
+    return this.#ms + (this.#since === undefined ? 0 : performance.now() - this.#since);
+  }
+
+  become(isStill: boolean): void {
+    if (isStill === (this.#since !== undefined) || this.#pid === undefined) return;
+    if (isStill) this.#stopped = standStill(this.#pid);
+    else goOn(this.#stopped);
+    this.#ms = this.ms;
+    this.#since = isStill ? performance.now() : undefined;
+  }
 }
 
 function killGroup(child: ChildProcessWithoutNullStreams): void {

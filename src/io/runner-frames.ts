@@ -4,17 +4,24 @@
 //
 //   frame   length u32 (of what follows), kind u8, body
 //   to the runner    app    module bytes; all later orders are for it
-//                    run    no u32, outputMax u32, seed f64, argc u8, argc × (length u16, UTF-8), input
+//                    run    no u32, outputMax u32, seed f64, argc u8, argc × (length u16, UTF-8), length u32 of
+//                           what an earlier run saved, that, input
 //   from the runner  ready  the app is compiled, or each order will say why it is not
+//                    state  no u32, what the app saves of the run under way
 //                    ended  no u32, status u8, ms f64, output (done) or the reason as UTF-8 (else)
 
 import {concat, EMPTY, fromUtf8, toUtf8, viewOf} from '../base/bytes.ts';
+import {STATE_BYTES_MAX} from '../wire/limits.ts';
 
-export const FRAME = {app: 1, run: 2, ready: 3, ended: 4} as const;
+export const FRAME = {app: 1, run: 2, ready: 3, ended: 4, state: 5} as const;
 const KINDS: readonly number[] = Object.values(FRAME);
 export const LENGTH_BYTES = 4;
+/** Length and kind. */
+const HEAD_BYTES = 5;
 /** kind, no, status, ms. */
 const ENDED_HEAD_BYTES = 14;
+/** kind, no. */
+const STATE_HEAD_BYTES = 5;
 /** The reason of a failure in a frame; a node keeps REASON_BYTES_MAX of it. */
 export const FRAME_REASON_BYTES_MAX = 1_024;
 
@@ -37,7 +44,15 @@ export type RunFrame = {
   readonly outputBytesMax: number;
   readonly seed: number;
   readonly args: readonly string[];
+  /** What an earlier run of the same workunit saved; empty = nothing. */
+  readonly state: Uint8Array;
   readonly input: Uint8Array;
+};
+
+export type StateFrame = {
+  readonly no: number;
+  /** A view: copy what is kept. */
+  readonly bytes: Uint8Array;
 };
 
 export type EndedFrame = {
@@ -51,6 +66,8 @@ export type EndedFrame = {
 /** Longest frame that an order with this output limit may be answered with. */
 export const endedBytesMax = (outputBytesMax: number): number =>
   ENDED_HEAD_BYTES + Math.max(outputBytesMax, FRAME_REASON_BYTES_MAX);
+
+export const STATE_FRAME_BYTES_MAX = STATE_HEAD_BYTES + STATE_BYTES_MAX;
 
 export function encodeApp(module: Uint8Array): Uint8Array {
   const head = new Uint8Array(LENGTH_BYTES + 1);
@@ -66,7 +83,7 @@ export function encodeReady(): Uint8Array {
 export function encodeRun(run: RunFrame): Uint8Array {
   const args = run.args.map(toUtf8);
   const argsBytes = args.reduce((sum, arg) => sum + 2 + arg.length, 0);
-  const frame = new Uint8Array(LENGTH_BYTES + 18 + argsBytes + run.input.length);
+  const frame = new Uint8Array(LENGTH_BYTES + 22 + argsBytes + run.state.length + run.input.length);
   const view = viewOf(frame);
   view.setUint32(0, frame.length - LENGTH_BYTES, true);
   frame[4] = FRAME.run;
@@ -80,7 +97,9 @@ export function encodeRun(run: RunFrame): Uint8Array {
     frame.set(arg, at + 2);
     at += 2 + arg.length;
   }
-  frame.set(run.input, at);
+  view.setUint32(at, run.state.length, true);
+  frame.set(run.state, at + 4);
+  frame.set(run.input, at + 4 + run.state.length);
   return frame;
 }
 
@@ -95,13 +114,37 @@ export function decodeRun(frame: Uint8Array): RunFrame {
     args.push(fromUtf8(frame.subarray(at + 2, at + 2 + length)) ?? '');
     at += 2 + length;
   }
+  const inputAt = at + 4 + view.getUint32(at, true);
   return {
     no: view.getUint32(1, true),
     outputBytesMax: view.getUint32(5, true),
     seed: view.getFloat64(9, true),
     args,
-    input: frame.subarray(at),
+    state: frame.subarray(at + 4, inputAt),
+    input: frame.subarray(inputAt),
   };
+}
+
+export function encodeState({no, bytes}: StateFrame): Uint8Array {
+  const frame = new Uint8Array(LENGTH_BYTES + STATE_HEAD_BYTES + bytes.length);
+  const view = viewOf(frame);
+  view.setUint32(0, frame.length - LENGTH_BYTES, true);
+  frame[4] = FRAME.state;
+  view.setUint32(5, no, true);
+  frame.set(bytes, LENGTH_BYTES + STATE_HEAD_BYTES);
+  return frame;
+}
+
+/** undefined = malformed: the runner is hostile. */
+export function decodeState(frame: Uint8Array): StateFrame | undefined {
+  if (frame.length < STATE_HEAD_BYTES || frame.length > STATE_FRAME_BYTES_MAX) return undefined;
+  return {no: viewOf(frame).getUint32(1, true), bytes: frame.subarray(STATE_HEAD_BYTES)};
+}
+
+/** How far the app says it is, 0 … 1000: the first two bytes of what it saves, little endian. */
+export function permilleOf(state: Uint8Array): number {
+  const permille = state.length < 2 ? 0 : viewOf(state).getUint16(0, true);
+  return permille > 1_000 ? 0 : permille;
 }
 
 export function encodeEnded({no, status, ms, body}: EndedFrame): Uint8Array {
@@ -127,17 +170,17 @@ export function decodeEnded(frame: Uint8Array): EndedFrame | undefined {
   return {no: view.getUint32(1, true), status, ms, body: frame.subarray(ENDED_HEAD_BYTES)};
 }
 
-const isKnown = (frame: Uint8Array): boolean => KINDS.includes(frame[0] ?? 0);
+const lengthOf = (head: Uint8Array): number => viewOf(head).getUint32(0, true);
 
 /** Cuts a stream into frames. What it hands out is a view of a chunk: good until the next push(). */
 export class FrameReader {
-  readonly #lengthMax: () => number;
-  /** The frame that is not whole yet, with its length prefix while that is not whole. */
+  readonly #lengthMax: (kind: number) => number;
+  /** The frame that is not whole yet, or as much of it as says how long it is. */
   #part = EMPTY;
   #filled = 0;
 
-  /** @param lengthMax longest frame that may come now; asked again for each frame */
-  constructor(lengthMax: () => number) {
+  /** @param lengthMax longest frame of this kind that may come now; asked again for each frame */
+  constructor(lengthMax: (kind: number) => number) {
     this.#lengthMax = lengthMax;
   }
 
@@ -154,43 +197,47 @@ export class FrameReader {
 
   /** At the start of a frame; mostly all of it is there. */
   #begin(rest: Uint8Array, onFrame: (frame: Uint8Array) => void): number | undefined {
-    const length =
-      rest.length < LENGTH_BYTES ? Number.POSITIVE_INFINITY : viewOf(rest).getUint32(0, true);
+    const length = rest.length < HEAD_BYTES ? Number.POSITIVE_INFINITY : lengthOf(rest);
     const end = LENGTH_BYTES + length;
     if (rest.length < end) {
-      this.#part = new Uint8Array(LENGTH_BYTES);
-      return this.#fill(rest);
+      this.#part = new Uint8Array(HEAD_BYTES);
+      return this.#resume(rest, onFrame);
     }
-    const frame = rest.subarray(LENGTH_BYTES, end);
-    if (!this.#fits(length) || !isKnown(frame)) return undefined;
-    onFrame(frame);
+    if (length === 0 || !this.#fits(rest)) return undefined;
+    onFrame(rest.subarray(LENGTH_BYTES, end));
     return end;
   }
 
   #resume(rest: Uint8Array, onFrame: (frame: Uint8Array) => void): number | undefined {
     const used = this.#fill(rest);
-    const isWhole = this.#filled > LENGTH_BYTES && this.#filled === this.#part.length;
-    if (used === undefined || !isWhole) return used;
-    const frame = this.#part.subarray(LENGTH_BYTES);
+    if (used === undefined || this.#filled < HEAD_BYTES) return used;
+    if (this.#filled < LENGTH_BYTES + lengthOf(this.#part)) return used;
     this.#filled = 0;
-    if (!isKnown(frame)) return undefined;
-    onFrame(frame);
+    onFrame(this.#part.subarray(LENGTH_BYTES));
     return used;
   }
 
-  #fits(length: number): boolean {
-    return length > 0 && length <= this.#lengthMax();
+  /** Whatever kind it will be. */
+  #mayCome(length: number): boolean {
+    return length > 0 && KINDS.some(kind => length <= this.#lengthMax(kind));
   }
 
-  /** Takes from `bytes` what the part lacks; how many that were, or undefined for a bad length. */
+  /** @param head length and kind */
+  #fits(head: Uint8Array): boolean {
+    const kind = head[LENGTH_BYTES] ?? 0;
+    const length = lengthOf(head);
+    return KINDS.includes(kind) && length <= this.#lengthMax(kind);
+  }
+
+  /** Takes from `bytes` what the part lacks; how many that were, or undefined for a bad head. */
   #fill(bytes: Uint8Array): number | undefined {
     const taken = Math.min(bytes.length, this.#part.length - this.#filled);
     this.#part.set(bytes.subarray(0, taken), this.#filled);
     this.#filled += taken;
-    if (this.#filled === LENGTH_BYTES && this.#part.length === LENGTH_BYTES) {
-      const length = viewOf(this.#part).getUint32(0, true);
-      if (!this.#fits(length)) return undefined;
-      const whole = new Uint8Array(LENGTH_BYTES + length);
+    if (this.#filled >= LENGTH_BYTES && !this.#mayCome(lengthOf(this.#part))) return undefined;
+    if (this.#filled === HEAD_BYTES && this.#part.length === HEAD_BYTES) {
+      if (!this.#fits(this.#part)) return undefined;
+      const whole = new Uint8Array(LENGTH_BYTES + lengthOf(this.#part));
       whole.set(this.#part);
       this.#part = whole;
     }

@@ -7,7 +7,14 @@ import {setPriority} from 'node:os';
 import {dirname, extname, join, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {cleaned} from '../base/text.ts';
-import {decodeEnded, type EndedFrame, FRAME, FrameReader} from './runner-frames.ts';
+import {
+  decodeEnded,
+  decodeState,
+  type EndedFrame,
+  FRAME,
+  FrameReader,
+  type StateFrame,
+} from './runner-frames.ts';
 import type {Jail} from './sandbox.ts';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -86,8 +93,8 @@ export type ProcessOptions = {
   /** 0 (as we) … 19 (only what is left over). */
   readonly niceness: number;
   readonly memoryMib: number;
-  /** Longest frame that it may send now. */
-  readonly lengthMax: () => number;
+  /** Longest frame of this kind that it may send now. */
+  readonly lengthMax: (kind: number) => number;
 };
 
 export type ProcessEnd = {
@@ -111,6 +118,7 @@ export function lastWords(stderr: string): string {
 export type ProcessHandlers = {
   onReady(): void;
   onEnded(ended: EndedFrame): void;
+  onState(state: StateFrame): void;
   /** After all results of one read; `false` = the last one was malformed. */
   onChunk(isWhole: boolean): void;
   /** It ended by itself; not called after kill(). */
@@ -175,6 +183,12 @@ export class RunnerProcess {
     if (this.#isKilled || !this.#isSane) return;
     if (frame[0] === FRAME.ready) {
       this.#handlers.onReady();
+      return;
+    }
+    if (frame[0] === FRAME.state) {
+      const state = decodeState(frame);
+      if (state === undefined) this.#isSane = false;
+      else this.#handlers.onState(state);
       return;
     }
     const ended = frame[0] === FRAME.ended ? decodeEnded(frame) : undefined;

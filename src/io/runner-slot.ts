@@ -4,7 +4,7 @@
 // behind it have not begun and go to a fresh process.
 
 import {assert} from '../base/assert.ts';
-import type {ReplicaId} from '../base/types.ts';
+import {EMPTY} from '../base/bytes.ts';
 import {KIB, MIB, SECOND_MS} from '../base/units.ts';
 import type {FailReason} from '../wire/message.ts';
 import {MemoryWatch} from './memory-watch.ts';
@@ -14,10 +14,19 @@ import {
   encodeApp,
   encodeRun,
   endedBytesMax,
-  type Status,
+  FRAME,
+  STATE_FRAME_BYTES_MAX,
+  type StateFrame,
 } from './runner-frames.ts';
+import {
+  failureOf,
+  type Job,
+  type Outcome,
+  type SlotOptions,
+  type WasmProgram,
+} from './runner-job.ts';
 import {lastWords, type ProcessEnd, RunnerProcess} from './runner-process.ts';
-import type {Jail} from './sandbox.ts';
+import {goOn, standStill} from './stand-still.ts';
 
 /** Orders in a process at once: enough that it never waits for us, few enough to do again. */
 const FLIGHT_MAX = 128;
@@ -35,56 +44,6 @@ const IDLE_MS_MAX = 120 * SECOND_MS;
 const STRAY_FRAME_BYTES_MAX = 4 * KIB;
 /** Resident in a runner beside its module's memory, input and output: 50 MB, and compiled code. */
 const ENGINE_BYTES = 256 * MIB;
-
-export type Outcome =
-  | {readonly kind: 'done'; readonly output: Uint8Array; readonly cpuMs: number}
-  | {
-      readonly kind: 'failed';
-      readonly reason: FailReason;
-      readonly detail: string;
-      readonly cpuMs: number;
-    };
-
-/** An order with all that it needs. */
-export type Job = {
-  readonly replicaId: ReplicaId;
-  readonly program:
-    | {
-        readonly kind: 'wasm';
-        /** Jobs with the same key share a process: app and memory limit. */
-        readonly key: string;
-        readonly module: Uint8Array;
-        readonly memoryMib: number;
-      }
-    | {readonly kind: 'exec'; readonly argv: readonly string[]};
-  readonly args: readonly string[];
-  readonly input: Uint8Array;
-  readonly seed: number;
-  readonly timeMs: number;
-  readonly memoryMib: number;
-  readonly outputBytesMax: number;
-  /** Set when the replica is no longer wanted: no outcome follows. */
-  isStopped: boolean;
-};
-
-type WasmProgram = Extract<Job['program'], {readonly kind: 'wasm'}>;
-
-const REASONS: Readonly<Record<Exclude<Status, 'done'>, FailReason>> = {
-  exited: 'trapped',
-  trapped: 'trapped',
-  outputTooLarge: 'outputTooLarge',
-  outOfMemory: 'outOfMemory',
-  refused: 'refused',
-};
-
-export type SlotOptions = {
-  readonly dir: string;
-  readonly niceness: number;
-  readonly jail: Jail;
-  readonly finish: (job: Job, outcome: Outcome) => void;
-  /** There is room for another job. */
-  readonly onRoom: () => void;
-};
 
 export class RunnerSlot {
   readonly #options: SlotOptions;
@@ -107,6 +66,9 @@ export class RunnerSlot {
   #isClosed = false;
   readonly #ending = new Set<Promise<void>>();
   readonly #memory = new MemoryWatch(() => this.#onTooMuch());
+  /** Since when all of it stands still. */
+  #stillSince: number | undefined;
+  #stopped: readonly number[] = [];
 
   constructor(options: SlotOptions) {
     this.#options = options;
@@ -131,7 +93,27 @@ export class RunnerSlot {
 
   /** A job of this slot was marked as stopped. */
   onStop(): void {
+    if (this.#stillSince !== undefined && this.#flight[0]?.isStopped) this.#blame('runnerLost', '');
     this.#schedule();
+  }
+
+  /** Stops what runs, or lets it go on. Time that stands still counts for nothing. */
+  hold(isHeld: boolean): void {
+    if (isHeld === (this.#stillSince !== undefined) || this.#isClosed) return;
+    if (isHeld) {
+      this.#stillSince = performance.now();
+      const pid = this.#flight.length > 0 || this.#isStarting ? this.pid : undefined;
+      this.#stopped = pid === undefined ? [] : standStill(pid);
+    } else {
+      const now = performance.now();
+      this.#headAt = Math.min(now, this.#headAt + now - (this.#stillSince ?? now));
+      this.#stillSince = undefined;
+      goOn(this.#stopped);
+      this.#schedule();
+    }
+    this.#exec?.run.hold(isHeld);
+    this.#watchMemory();
+    this.#arm();
   }
 
   /** Kills what runs and resolves when it is gone; no outcome follows. */
@@ -159,11 +141,12 @@ export class RunnerSlot {
     if (this.#exec?.job.isStopped) this.#exec.run.stop();
     this.#ready = this.#ready.filter(job => !job.isStopped || this.#drop(job));
     const job = this.#ready[0];
-    if (job !== undefined && this.#exec === undefined) {
+    if (job !== undefined && this.#exec === undefined && this.#stillSince === undefined) {
       if (job.program.kind === 'exec') {
         if (this.#flight.length === 0) this.#runExec(job, job.program.argv);
       } else this.#fill(job.program);
     }
+    this.#watchMemory();
     this.#arm();
     if (this.hasRoom) this.#options.onRoom();
   }
@@ -190,7 +173,6 @@ export class RunnerSlot {
     }
     this.#ready = left;
     if (taken.length > 0) this.#process?.write(Buffer.concat(taken));
-    this.#watchMemory();
   }
 
   #mustChange(key: string): boolean {
@@ -215,8 +197,8 @@ export class RunnerSlot {
     const no = (this.#headNo + this.#flight.length) >>> 0;
     this.#flight.push(job);
     this.#runs += 1;
-    const {outputBytesMax, seed, args, input} = job;
-    return encodeRun({no, outputBytesMax, seed, args, input});
+    const {outputBytesMax, seed, args, state, input} = job;
+    return encodeRun({no, outputBytesMax, seed, args, state, input});
   }
 
   #start({key, module, memoryMib}: WasmProgram): void {
@@ -226,15 +208,17 @@ export class RunnerSlot {
     this.#overtakes = 0;
     this.#headNo = 0;
     this.#headAt = performance.now();
-    const lengthMax = (): number => {
+    const lengthMax = (kind: number): number => {
       const head = this.#flight[0];
-      return head === undefined ? STRAY_FRAME_BYTES_MAX : endedBytesMax(head.outputBytesMax);
+      if (head === undefined) return STRAY_FRAME_BYTES_MAX;
+      return kind === FRAME.state ? STATE_FRAME_BYTES_MAX : endedBytesMax(head.outputBytesMax);
     };
     const {dir, niceness, jail} = this.#options;
     const options = {dir, niceness, jail, memoryMib, lengthMax};
     this.#process = new RunnerProcess(options, {
       onReady: () => this.#onReady(),
       onEnded: ended => this.#onEnded(ended),
+      onState: state => this.#onState(state),
       onChunk: isWhole => this.#onChunk(isWhole),
       onEnd: end => this.#onEnd(end),
     });
@@ -271,13 +255,21 @@ export class RunnerSlot {
       return this.#onChunk(false);
     const now = performance.now();
     // What a process says of its time is a claim; it cannot be more than we saw pass.
-    const cpuMs = Math.min(ended.ms, now - this.#headAt);
+    const cpuMs = job.spentMs + Math.min(ended.ms, now - this.#headAt);
     this.#shift();
     this.#headAt = now;
     if (ended.status === 'done')
       this.#finish(job, {kind: 'done', output: ended.body.slice(), cpuMs});
     else this.#finish(job, {...failureOf(ended.status, ended.body), cpuMs});
     if (ended.status !== 'done' && ended.status !== 'exited') this.#replace();
+  }
+
+  #onState({no, bytes}: StateFrame): void {
+    const job = this.#flight[0];
+    if (job === undefined || no !== this.#headNo || this.#isStarting) return this.#onChunk(false);
+    if (job.isStopped || this.#isClosed) return;
+    const spentMs = job.spentMs + performance.now() - this.#headAt;
+    this.#options.onState(job, bytes.slice(), spentMs);
   }
 
   #onChunk(isWhole: boolean): void {
@@ -321,7 +313,18 @@ export class RunnerSlot {
   }
 
   #finish(job: Job, outcome: Outcome): void {
-    if (!job.isStopped && !this.#isClosed) this.#options.finish(job, outcome);
+    if (job.isStopped || this.#isClosed) return;
+    if (outcome.kind === 'failed' && job.state.length > 0 && outcome.reason !== 'timedOut')
+      this.#beginAnew(job);
+    else this.#options.finish(job, outcome);
+  }
+
+  /** It failed where an earlier run had left it: that may be the state's fault, and not the app's. */
+  #beginAnew(job: Job): void {
+    job.state = EMPTY;
+    job.spentMs = 0;
+    this.#options.onBadState(job);
+    this.push(job);
   }
 
   #runExec(job: Job, argv: readonly string[]): void {
@@ -343,7 +346,8 @@ export class RunnerSlot {
   #watchMemory(): void {
     const job = this.#flight[0];
     const pid = this.#process?.pid;
-    if (job === undefined || pid === undefined) return this.#memory.stop();
+    const isStill = this.#stillSince !== undefined;
+    if (job === undefined || pid === undefined || isStill) return this.#memory.stop();
     const buffers = 2 * this.#bytes + 3 * job.outputBytesMax;
     this.#memory.watch(pid, job.memoryMib * MIB + buffers + ENGINE_BYTES);
   }
@@ -366,8 +370,9 @@ export class RunnerSlot {
     const job = this.#flight[0];
     if (this.#process === undefined) return Number.POSITIVE_INFINITY;
     if (job === undefined) return this.#headAt + IDLE_MS_MAX;
+    if (this.#stillSince !== undefined) return Number.POSITIVE_INFINITY;
     if (this.#isStarting) return this.#headAt + START_MS_MAX;
-    return this.#headAt + (job.isStopped ? Math.min(STOP_GRACE_MS, job.timeMs) : job.timeMs);
+    return this.#headAt + (job.isStopped ? Math.min(STOP_GRACE_MS, job.timeMs) : leftMsOf(job));
   }
 
   #onTimer(): void {
@@ -383,13 +388,11 @@ export class RunnerSlot {
   }
 }
 
+/** Of its time limit; what was begun elsewhere in time goes on for a moment at least. */
+const leftMsOf = ({timeMs, spentMs}: Job): number => Math.max(1, timeMs - spentMs);
+
 function storyOf({signal, code, stderr}: ProcessEnd): string {
   const how = `the runner ended (${signal ?? `exit code ${code}`})`;
   const said = lastWords(stderr);
   return said === '' ? how : `${how}: ${said}`;
-}
-
-function failureOf(status: Exclude<Status, 'done'>, body: Uint8Array) {
-  const detail = new TextDecoder().decode(body);
-  return {kind: 'failed', reason: REASONS[status], detail} as const;
 }

@@ -1,12 +1,13 @@
-// The world that a workunit sees: stdin, stdout, stderr and args. No file, no clock (it stands at 0), no
+// The world that a workunit sees: stdin, stdout, stderr, args, and the state it saved before. No file, no clock (it stands at 0), no
 // environment; randomness is a stream seeded by the workunit, so that all replicas see the same. The
 // calls are those of browser_wasi_shim; what would tell the time or another secret is replaced here.
 
 import {Fd, WASI, WASIProcExit, wasi} from '@bjorn3/browser_wasi_shim';
-import {EMPTY, toUtf8} from '../base/bytes.ts';
+import {concat, EMPTY, toUtf8} from '../base/bytes.ts';
 import {Prng} from '../base/prng.ts';
 import {WASI_ANSWERED, WASI_DENIED, WASI_MODULE} from '../core/wasi-calls.ts';
 import {MEMORY_IMPORT, PAGE_BYTES, prepareWasm} from '../core/wasm.ts';
+import {STATE_BYTES_MAX} from '../wire/limits.ts';
 import type {RunFrame, Status} from './runner-frames.ts';
 
 /** A memory up to this is cleared and used again; mapping a new one takes longer up to about here. */
@@ -126,6 +127,46 @@ class ErrorFd extends StreamFd {
   }
 }
 
+/**
+ * File descriptor 3: what an earlier run saved is read from it; what is written to it is saved as a whole by
+ * fd_sync or fd_datasync. Whoever writes too much is told so, and what was saved before stays.
+ */
+class StateFd extends InputFd {
+  #parts: Uint8Array[] = [];
+  #length = 0;
+  #save: (bytes: Uint8Array) => void = () => {};
+
+  start(bytes: Uint8Array, save: (bytes: Uint8Array) => void): this {
+    this.#parts = [];
+    this.#length = 0;
+    this.#save = save;
+    return this.open(bytes);
+  }
+
+  override fd_write(data: Uint8Array) {
+    if (this.#length + data.length > STATE_BYTES_MAX) {
+      this.#parts = [];
+      this.#length = 0;
+      return {ret: wasi.ERRNO_FBIG, nwritten: 0};
+    }
+    this.#parts.push(data);
+    this.#length += data.length;
+    return {ret: wasi.ERRNO_SUCCESS, nwritten: data.length};
+  }
+
+  override fd_sync(): number {
+    this.#save(concat(...this.#parts));
+    this.#parts = [];
+    this.#length = 0;
+    return wasi.ERRNO_SUCCESS;
+  }
+
+  /** C libraries look for folders from here on until they are told that there is nothing. */
+  override fd_prestat_get() {
+    return {ret: wasi.ERRNO_BADF, prestat: null};
+  }
+}
+
 type Compiled = {
   readonly module: WebAssembly.Module;
   readonly descriptor: {initial: number; maximum: number};
@@ -136,6 +177,7 @@ export class Sandbox {
   readonly #stdin = new InputFd();
   readonly #stdout = new OutputFd();
   readonly #stderr = new ErrorFd();
+  readonly #state = new StateFd();
   // Its debug log, on unless it is told, would go to stdout, where the frames go.
   readonly #wasi = new WASI([], [], [], {debug: false});
   readonly #calls: WebAssembly.ModuleImports;
@@ -165,7 +207,8 @@ export class Sandbox {
     }
   }
 
-  run(order: RunFrame): Ended {
+  /** @param save takes what the app saves, as often as it does */
+  run(order: RunFrame, save: (bytes: Uint8Array) => void = () => {}): Ended {
     if (typeof this.#app === 'string')
       return {
         status: 'refused',
@@ -178,6 +221,7 @@ export class Sandbox {
       this.#stdin.open(order.input),
       this.#stdout.open(order.outputBytesMax),
       this.#stderr.open(),
+      this.#state.start(order.state, save),
     ];
     try {
       const code = this.#start(this.#app);

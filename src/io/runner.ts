@@ -4,6 +4,7 @@
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {assertNever} from '../base/assert.ts';
+import {EMPTY} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {BlobId, ReplicaId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
@@ -14,9 +15,14 @@ import type {FetchedApp} from '../node/app-shelf.ts';
 import type {Runner, Tell} from '../runtime/ports.ts';
 import {BLOB_BYTES_MAX, INLINE_OUTPUT_BYTES_MAX, REASON_BYTES_MAX} from '../wire/limits.ts';
 import type {FailReason, Input} from '../wire/message.ts';
+import {DutyCycle} from './duty-cycle.ts';
+import {RunStates} from './run-states.ts';
 import {fillArgv, surplusOf} from './runner-exec.ts';
-import {type Job, type Outcome, RunnerSlot} from './runner-slot.ts';
+import {permilleOf} from './runner-frames.ts';
+import type {Job, Outcome} from './runner-job.ts';
+import {RunnerSlot} from './runner-slot.ts';
 import {type Jail, NO_JAIL} from './sandbox.ts';
+import type {StateOf, StateStore} from './state-store.ts';
 
 const NICENESS = 10;
 /** Modules with a lower memory limit than their app's that are kept. */
@@ -40,6 +46,8 @@ export type RunnerOptions = {
   readonly jail?: Jail;
   /** Priority of the processes, 0 (as the node) … 19 (only what is left over). Default 10. */
   readonly niceness?: number;
+  /** What apps save of workunits that are not done. Default: it is lost with the process. */
+  readonly states?: StateStore;
 };
 
 type Waiting = {readonly order: RunOrder; isStopped: boolean; job: Job | undefined};
@@ -52,11 +60,18 @@ export class ProcessRunner implements Runner {
   readonly #lanes: readonly Lane[];
   readonly #entries = new Map<ReplicaId, Waiting>();
   readonly #rebound = new Map<string, Uint8Array>();
+  readonly #states: RunStates;
+  readonly #duty = new DutyCycle(
+    () => this.#holdAll(),
+    () => this.#runsSomething,
+  );
+  #held: readonly number[] = [];
   #isClosed = false;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#jail = options.jail ?? NO_JAIL;
+    this.#states = new RunStates(options.states);
     this.#lanes = Array.from({length: options.slots}, (_, no) => this.#makeLane(no));
   }
 
@@ -70,11 +85,31 @@ export class ProcessRunner implements Runner {
     if (lane === undefined || this.#isClosed) return;
     const entry: Waiting = {order, isStopped: false, job: undefined};
     this.#entries.set(order.replicaId, entry);
+    this.#duty.wake();
     lane.waiting.push(entry);
     this.#pump(lane);
   }
 
-  stop(replicaId: ReplicaId): void {
+  pace(held: readonly number[], cpuPercent: number): void {
+    if (held.length > 0) this.#states.flush();
+    this.#held = held;
+    this.#duty.change(cpuPercent);
+    this.#holdAll();
+  }
+
+  /** Work goes on and off only while there is some. */
+  get #runsSomething(): boolean {
+    return this.#entries.size > 0 && this.#held.length < this.#lanes.length;
+  }
+
+  #holdAll(): void {
+    this.#lanes.forEach((lane, no) => {
+      lane.slot.hold(!this.#duty.isOn || this.#held.includes(no));
+    });
+  }
+
+  stop(replicaId: ReplicaId, keepsState = false): void {
+    this.#states.over(replicaId, keepsState);
     const entry = this.#entries.get(replicaId);
     if (entry === undefined) return;
     this.#entries.delete(replicaId);
@@ -88,7 +123,9 @@ export class ProcessRunner implements Runner {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#entries.clear();
+    this.#duty.stop();
     await Promise.all(this.#lanes.map(lane => lane.slot.close()));
+    await this.#states.close();
   }
 
   #makeLane(no: number): Lane {
@@ -99,6 +136,8 @@ export class ProcessRunner implements Runner {
       niceness: this.#options.niceness ?? NICENESS,
       jail: this.#jail,
       finish: (job, outcome) => this.#finish(job.replicaId, outcome),
+      onState: (job, bytes, spentMs) => this.#onState(job, bytes, spentMs),
+      onBadState: job => this.#states.over(job.replicaId, false),
       onRoom: () => this.#pump(lane),
     });
     const lane: Lane = {slot, waiting: [], isPumping: false};
@@ -138,12 +177,14 @@ export class ProcessRunner implements Runner {
       if ('reason' in ready) return ready;
       const {input} = order;
       const bytes = input.kind === 'inline' ? input.bytes : await this.#options.readInput(input);
+      if (bytes.length > BLOB_BYTES_MAX)
+        return {reason: 'inputMissing', detail: `the input of ${bytes.length} bytes is too large`};
+      const {replicaId, appId, args} = order;
+      const saved = await this.#states.load({replicaId, appId, args, input: bytes});
       // An input may take minutes: the key that signed the app may be named no longer.
       if (input.kind !== 'inline') ready = await this.#programFor(order);
       if ('reason' in ready) return ready;
       const {program, manifest} = ready;
-      if (bytes.length > BLOB_BYTES_MAX)
-        return {reason: 'inputMissing', detail: `the input of ${bytes.length} bytes is too large`};
       const {limits} = manifest;
       return {
         replicaId: order.replicaId,
@@ -154,6 +195,8 @@ export class ProcessRunner implements Runner {
         memoryMib: memoryOf(order, manifest),
         timeMs: Math.min(order.timeLimitMs, limits.timeSeconds * SECOND_MS),
         outputBytesMax: Math.min(order.outputLimitBytes, limits.outputBytes),
+        state: saved?.bytes ?? EMPTY,
+        spentMs: saved?.spentMs ?? 0,
         isStopped: false,
       };
     } catch (error) {
@@ -217,7 +260,16 @@ export class ProcessRunner implements Runner {
     return bound;
   }
 
+  #onState({replicaId, args, input}: Job, bytes: Uint8Array, spentMs: number): void {
+    const appId = this.#entries.get(replicaId)?.order.appId;
+    if (appId === undefined) return;
+    const of: StateOf = {replicaId, appId, args, input};
+    this.#states.saved(of, {bytes, spentMs}, performance.now());
+    this.#options.tell({type: 'progress', replicaId, permille: permilleOf(bytes)});
+  }
+
   #finish(replicaId: ReplicaId, outcome: Outcome): void {
+    this.#states.over(replicaId, false);
     if (outcome.kind === 'failed') {
       this.#fail(replicaId, outcome, outcome.cpuMs);
       return;

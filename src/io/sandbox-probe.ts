@@ -90,6 +90,8 @@ function tryJail(jail: Jail, dir: string): Promise<string> {
           .close()
           .then(() => resolve(outcome.kind === 'done' ? '' : inPlainWords(jail, outcome.detail)));
       },
+      onState: () => {},
+      onBadState: () => {},
       onRoom: () => {},
     });
     slot.push({
@@ -101,6 +103,8 @@ function tryJail(jail: Jail, dir: string): Promise<string> {
       timeMs: ANSWER_MS_MAX,
       memoryMib: 1,
       outputBytesMax: 1,
+      state: new Uint8Array(0),
+      spentMs: 0,
       isStopped: false,
     });
   });

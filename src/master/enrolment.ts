@@ -165,9 +165,11 @@ export class Enrolment {
   }
 
   /** Durable if anything changed. */
-  #enter(row: NodeRow): NodeState {
+  #enter(told: NodeRow): NodeState {
     const {roster, crypto, config} = this.#context;
-    const before = roster.node(row.nodeId);
+    const before = roster.node(told.nodeId);
+    const wishes = before?.row.wishes;
+    const row = wishes ? {...told, wishes} : told;
     const identity = fromHex(row.identityKey) ?? new Uint8Array();
     const blobKey = before?.blobKey ?? crypto.hmacSha256(config.blobSecret, identity);
     const changed = !before || JSON.stringify(before.row) !== JSON.stringify(row);
@@ -306,6 +308,7 @@ const rowOf = (nodeId: NodeId, peer: PeerId, hello: Hello, enrolledAt: number): 
   slots: hello.slots,
   memoryMib: hello.memoryMib,
   sandboxLevel: hello.sandboxLevel,
+  speed: hello.speed,
   runtimes: hello.runtimes,
   actions: hello.actions,
   version: hello.version,

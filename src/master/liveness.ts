@@ -78,15 +78,16 @@ export class Liveness {
 
   #expire(node: NodeState, now: Now): void {
     for (const replica of [...node.out])
-      if (replica.deadlineAt <= now.mono) this.#take(replica, now);
+      if (replica.deadlineAt <= now.mono) this.take(replica, now);
   }
 
   /** Takes all leases of a node back, so that others get the work. */
   release(node: NodeState, now: Now): void {
-    for (const replica of [...node.out]) this.#take(replica, now);
+    for (const replica of [...node.out]) this.take(replica, now);
   }
 
-  #take(replica: Parameters<typeof takeBack>[2], now: Now): void {
+  /** Takes one lease back. */
+  take(replica: Parameters<typeof takeBack>[2], now: Now): void {
     const {workunit} = replica;
     if (workunit.state !== 'open') return; // the lease taken just before this one ended its batch
     const batch = this.#context.batches.get(workunit.batchId);

@@ -30,6 +30,7 @@ import {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {Deletions, RETENTION} from './deletion.ts';
 import {Enrolment} from './enrolment.ts';
+import {Guests} from './guests.ts';
 import {heartbeatMs, Liveness} from './liveness.ts';
 import {NodeDesk} from './node-desk.ts';
 import {Operator} from './operator.ts';
@@ -56,6 +57,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #enrolment: Enrolment;
   readonly #recall: Recall;
   readonly #pulls: Pulls;
+  readonly #guests: Guests;
   readonly #captures: Captures;
   readonly #operator: Operator;
   readonly #revocation: Revocation;
@@ -87,6 +89,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     );
     this.#recall = new Recall(context);
     this.#pulls = new Pulls(context, this.#recall);
+    this.#guests = new Guests(context, this.#liveness);
     this.#captures = new Captures(context, this.#commands, parts.captures);
     this.#revocation = new Revocation(context, this.#results, this.#liveness);
     this.#retries = new Retries(context, this.#results);
@@ -97,6 +100,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       results: this.#results,
       captures: this.#captures,
       enrolment: this.#enrolment,
+      guests: this.#guests,
       batches: new BatchDesk(context, this.#results, desk),
       nodes: new NodeDesk(context, {
         results: this.#results,
@@ -182,6 +186,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'pull':
         this.#commands.pulled(node.row.nodeId);
         this.#context.groupKeys.pulled(node, message.groupKeyId);
+        this.#guests.pulled(node, message, now);
         return this.#pulls.onPull(node, message, now);
       case 'report':
         return this.#results.onReport(node, message, now);
@@ -201,6 +206,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'commandCopy':
       case 'timeReply':
       case 'collect':
+      case 'preferences':
         return; // a master's words: a node that says them is told nothing
       default:
         return assertNever(message);

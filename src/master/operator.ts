@@ -27,6 +27,7 @@ import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
 import {whatIsMissing} from './feasible.ts';
 import {countOf} from './feeder.ts';
+import type {Guests} from './guests.ts';
 import {record} from './history.ts';
 import type {NodeDesk} from './node-desk.ts';
 import type {Results} from './results.ts';
@@ -141,6 +142,7 @@ export class Operator {
   readonly #enrolment: Enrolment;
   readonly #batches: BatchDesk;
   readonly #nodes: NodeDesk;
+  readonly #guests: Guests;
   #nextBatchId: number;
 
   constructor(parts: {
@@ -148,6 +150,7 @@ export class Operator {
     results: Results;
     captures: Captures;
     enrolment: Enrolment;
+    guests: Guests;
     batches: BatchDesk;
     nodes: NodeDesk;
     nextBatchId: number;
@@ -156,6 +159,7 @@ export class Operator {
     this.#results = parts.results;
     this.#captures = parts.captures;
     this.#enrolment = parts.enrolment;
+    this.#guests = parts.guests;
     this.#batches = parts.batches;
     this.#nodes = parts.nodes;
     this.#nextBatchId = parts.nextBatchId;
@@ -187,6 +191,8 @@ export class Operator {
         return this.#approve(request.nodeId, now);
       case 'denyNode':
         return this.#deny(request.nodeId, now);
+      case 'preferNode':
+        return this.#guests.prefer(request);
       case 'capture':
         return this.#captures.start(request.capture, now);
       case 'cancelBatch':

@@ -11,7 +11,7 @@ import type {MasterContext} from './context.ts';
 import {grant, LEASES_PER_NODE_MAX} from './leases.ts';
 import {heartbeatMs} from './liveness.ts';
 import type {Recall} from './recall.ts';
-import {type NodeState, peerOf} from './roster.ts';
+import {allowedAt, mayWork, type NodeState, peerOf} from './roster.ts';
 import {batchesFor, canRun, mostOf, pick, shareOf} from './scheduler.ts';
 import type {Replica, Workunit} from './workunit.ts';
 
@@ -98,8 +98,8 @@ export class Pulls {
       if (left <= 0) return;
       const share = shareOf({
         wanted: left,
-        wantedMs: pull.wantedMs,
-        slots: node.row.slots,
+        wantedMs: Math.min(pull.wantedMs, allowedAt(node) * keptMs(batch)),
+        slots: allowedAt(node),
         runMs: batch.runMs,
         undecided: batch.row.count - batch.decided,
         nodesUp,
@@ -138,16 +138,20 @@ const isLate = ({lastPull}: NodeState, {nonce}: Pull): boolean =>
 
 const renewedTo = ({lastAt}: Replica, at: MonoMs): MonoMs => (at < lastAt ? at : lastAt);
 
+/** What waits longer than this at a node would lose its lease before it has run. */
+const keptMs = ({row}: Batch): number =>
+  (row.policy.leaseSeconds + row.policy.timeLimitSeconds) * SECOND_MS;
+
 function countUp(context: MasterContext): number {
   let up = 0;
-  for (const node of context.roster.all()) if (node.up) up += 1;
+  for (const node of context.roster.all()) if (mayWork(node)) up += 1;
   return up;
 }
 
-/** Nodes that are up and could run the batch. */
+/** Nodes that could run the batch now. */
 function able(context: MasterContext, batch: Batch): number {
   let count = 0;
-  for (const node of context.roster.all()) if (node.up && canRun(batch, node)) count += 1;
+  for (const node of context.roster.all()) if (mayWork(node) && canRun(batch, node)) count += 1;
   return count;
 }
 

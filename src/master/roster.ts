@@ -16,7 +16,7 @@ import {
 } from '../core/tables.ts';
 import type {NodeView} from '../core/views.ts';
 import {NODES_MAX} from '../wire/limits.ts';
-import type {Assign, Target} from '../wire/message.ts';
+import type {Assign, Guest, Target} from '../wire/message.ts';
 import type {Boot} from './boots.ts';
 import type {Candidate} from './feasible.ts';
 import type {Conduct, Standing} from './quarantine.ts';
@@ -49,6 +49,8 @@ export type NodeState = {
   heardAt: MonoMs;
   heardWall: WallMs;
   load: number;
+  /** What may run there, as its newest Pull said. */
+  guest: Guest | undefined;
   readonly blobKey: Uint8Array;
   /** The newest group key that it has named; -1 = none. */
   groupKeyId: number;
@@ -121,6 +123,7 @@ export class Roster {
       heardAt: Number.NEGATIVE_INFINITY as MonoMs,
       heardWall: 0 as WallMs,
       load: 0,
+      guest: undefined,
       blobKey,
       groupKeyId: -1,
       out: new Set(),
@@ -238,6 +241,14 @@ export function* candidates({roster}: {readonly roster: Roster}): Generator<Cand
   for (const node of roster.all()) yield candidateOf(node);
 }
 
+/** Slots of a node that may run now. */
+export const allowedAt = ({row, guest}: NodeState): number =>
+  Math.max(0, row.slots - (guest?.heldSlots ?? 0));
+
+/** Whether it could begin something now. */
+export const mayWork = (node: NodeState): boolean =>
+  node.up && allowedAt(node) > 0 && node.guest?.draining !== true;
+
 export const saveNode = (row: NodeRow): Op => put('node', row.nodeId, encodeJson(row));
 
 export const peerOf = (node: NodeState): PeerId => asPeerId(node.row.peer);
@@ -263,6 +274,12 @@ export function viewNode(node: NodeState): NodeView {
     out: node.out.size,
     ...credit,
     load: node.load,
+    allowed: allowedAt(node),
+    cpuPercent: node.guest?.cpuPercent ?? 100,
+    draining: node.guest?.draining ?? false,
+    heldBy: node.guest?.reason ?? '',
+    preferences: row.wishes?.preferences ?? {},
+    speed: row.speed ?? 0,
     revokedAt: row.revokedAt,
     doubts: row.doubts,
     ...(node.clone ? {clone: node.clone} : {}),

@@ -132,6 +132,7 @@ export class Greeting {
       epochProof: fromHex(memory.epochProof) ?? new Uint8Array(0),
       bootId: config.bootId,
       sandboxLevel: config.sandboxLevel,
+      speed: config.speed ?? 0,
     };
     return {to: greeted.peer, message};
   }

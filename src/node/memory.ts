@@ -2,6 +2,7 @@
 
 import type {PeerId} from '../base/types.ts';
 import type {NodeEffect} from '../core/core.ts';
+import type {Preferences} from '../core/preferences.ts';
 import type {KeyPair} from '../wire/crypto.ts';
 import type {Welcome} from '../wire/message.ts';
 
@@ -15,6 +16,8 @@ export type NodeConfig = {
   readonly memoryMib: number;
   /** What holds a workunit here: 0 … SANDBOX_LEVEL_MAX. */
   readonly sandboxLevel: number;
+  /** By io/benchmark.ts; undefined = not measured. */
+  readonly speed?: number;
   readonly runtimes: readonly string[];
   readonly actions: readonly string[];
   readonly version: string;
@@ -38,7 +41,21 @@ export type NodeMemory = {
   instance: string;
   /** Hex: shows a master on an old backup that there was this epoch; '' = nothing does. */
   epochProof: string;
+  /** Its owner said that it is to rest, and has not said otherwise. */
+  suspended: boolean;
+  /** The newest wishes of the operator, and the number that names them; 0 = none ever. */
+  wishes: {readonly id: number; readonly preferences: Preferences};
 };
+
+export const emptyMemory = (): NodeMemory => ({
+  epoch: 0,
+  seq: 0,
+  receiptHead: 0,
+  instance: '',
+  epochProof: '',
+  suspended: false,
+  wishes: {id: 0, preferences: {}},
+});
 
 /** What a Welcome told: whose member this node is. */
 export type Membership = {
@@ -66,3 +83,5 @@ export const joinGroupBy = (
 export const FLOOR_KEY = 'floor';
 export const RECEIPT_KEY = 'receipt';
 export const ENROLLED_KEY = 'enrolled';
+export const SUSPENDED_KEY = 'suspended';
+export const WISHES_KEY = 'wishes';

@@ -40,9 +40,10 @@ import {Outbox} from './outbox.ts';
 import {Puller} from './puller.ts';
 import {Refill} from './refill.ts';
 import {Reporter} from './reporter.ts';
-import {heldOf, refOf, Slots} from './slots.ts';
+import type {Slots} from './slots.ts';
 import type {Spool} from './spool.ts';
 import {Timekeeper} from './timekeeper.ts';
+import {Work} from './work.ts';
 
 export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #config: NodeConfig;
@@ -50,7 +51,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #outbox: Outbox;
   readonly #floor: Floor;
   readonly #refill: Refill;
-  readonly #slots: Slots;
+  readonly #work: Work;
   readonly #puller: Puller;
   readonly #greeting: Greeting;
   readonly #time: Timekeeper;
@@ -75,14 +76,16 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#config = parts.config;
     this.#memory = parts.memory;
     this.#outbox = new Outbox(parts.config.identity, parts.crypto, parts.memory, parts.spool);
-    this.#slots = new Slots(parts.config.slots);
     this.#puller = new Puller(parts.prng);
     this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
     this.#time = new Timekeeper(parts.prng);
     this.#refill = new Refill(parts.memory, this.#outbox, this.#greeting);
     this.#desk = parts.desk;
     this.#trust = new TrustPin(parts.crypto, parts.config.rootFingerprint, parts.config.trust);
-    this.#floor = new Floor(parts.memory, this.#outbox, effect => this.#emit(effect));
+    const emit = (effect: NodeEffect): void => this.#emit(effect);
+    this.#floor = new Floor(parts.memory, this.#outbox, emit);
+    const {slots: slotCount} = parts.config;
+    this.#work = new Work({slotCount, memory: parts.memory, orders: this.#orders, emit});
   }
 
   get welcomed(): boolean {
@@ -92,10 +95,15 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   isTarget(target: Target): boolean {
     return this.#desk.isTarget(target);
   }
-  get slots(): Slots {
-    return this.#slots;
+  get work(): Work {
+    return this.#work;
   }
-
+  get slots(): Slots {
+    return this.#work.slots;
+  }
+  get epoch(): number {
+    return this.#memory.epoch;
+  }
   get spool(): Spool {
     return this.#outbox.spool;
   }
@@ -137,12 +145,16 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'laterEpoch':
         return this.#greeting.again(now.mono);
       case 'computed':
-        return this.#onComputed(event, now);
       case 'failed':
-        return this.#onFailed(event, now);
+        return this.#onEnded(event, now);
       case 'noRoom':
-        this.#slots.remove(event.replicaId);
+        this.#work.giveBack(event.replicaId);
         return this.#onSpace(this.#space.failed());
+      case 'progress':
+      case 'sampled':
+      case 'preferred':
+      case 'ordered':
+        return this.#work.onNews(event, now.mono);
       case 'freeSpace':
         return this.#onSpace(this.#space.see(event));
       case 'uploaded':
@@ -185,6 +197,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#onReceipt(message, now);
       case 'timeReply':
         return this.#time.onReply(message, heardAt);
+      case 'preferences':
+        return this.#work.onWishes(message, now.mono);
       case 'collect':
         for (const upload of this.#desk.uploads(message.blobIds)) this.#emit(upload);
         return;
@@ -248,9 +262,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#emit({type: 'save', op: put('meta', ENROLLED_KEY, encodeJson({at: now.wall}))});
     if (!isNew) return;
     this.#time.welcomed(sentAt, welcome.wallMs, heardAt, now.mono);
-    this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono);
     for (const effect of this.#refill.begin(welcome, now.mono)) this.#emit(effect);
-    this.#outbox.spool.againSoon(now.mono);
+    const owes = this.spool.againSoon(now.mono);
+    this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono, owes);
     this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#outbox.spool.size});
   }
 
@@ -268,37 +282,22 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (!this.#puller.onAssign(assign, now.mono)) return;
     this.#orders.isSuspended = assign.suspended;
     for (const batchId of assign.closed) this.#dropBatch(batchId);
-    for (const batch of assign.batches)
-      for (const lease of batch.leases) this.#slots.add(heldOf(batch, lease, now.mono));
+    this.#work.take(assign.batches, now.mono);
   }
 
   #dropBatch(batchId: BatchId): void {
-    for (const held of this.#slots.ofBatch(batchId)) {
-      this.#slots.remove(held.id);
-      this.#emit({type: 'stop', replicaId: held.id});
-    }
+    this.#work.dropBatch(batchId);
     this.#reporter.drop(item => item.batchId === batchId);
   }
 
   #onJump(jump: Note, now: Now): void {
-    this.#slots.jumped(Number(jump.fields['ms']));
+    this.slots.jumped(Number(jump.fields['ms']));
     this.#learnClock(now.mono, jump);
   }
 
-  #onComputed(event: Extract<NodeEvent, {type: 'computed'}>, now: Now): void {
-    const held = this.#slots.remove(event.replicaId);
-    if (!held) return; // stopped meanwhile
-    this.#slots.noteRunMs(held.appId, event.cpuMs);
-    const {cpuMs, output} = event;
-    this.#report({...refOf(held), cpuMs, status: 'done', output, ...held.odd}, now);
-  }
-
-  #onFailed(event: Extract<NodeEvent, {type: 'failed'}>, now: Now): void {
-    const held = this.#slots.remove(event.replicaId);
-    if (!held) return;
-    const {reason, detail, cpuMs} = event;
-    this.#note('warn', 'workunit failed', {replica: event.replicaId, reason, detail});
-    this.#report({...refOf(held), cpuMs, status: reason, reason: detail}, now);
+  #onEnded(event: Extract<NodeEvent, {type: 'computed' | 'failed'}>, now: Now): void {
+    const item = this.#work.ended(event);
+    if (item) this.#report(item, now);
   }
 
   /** A spool that the master does not empty is a reason to stop asking, not to fill the disk. */
@@ -346,9 +345,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   endTurn(now: Now): NodeEffect[] {
     const {mono} = now;
     if (this.#member)
-      for (const items of this.#reporter.take(mono, this.#slots.size === 0))
+      for (const items of this.#reporter.take(mono, this.slots.size === 0))
         this.#emit(this.#outbox.add('report', this.#member, encodeResults(items), mono));
-    for (const effect of this.#orders.work(this.#slots)) this.#emit(effect);
+    if (this.#work.endTurn(mono)) this.#puller.wake(mono, 0); // it may work again
     const hello = this.#greeting.next(this.#memory, mono);
     if (hello) this.#emit({type: 'send', to: hello.to, message: hello.message});
     if (this.#welcomed && this.#member) this.#speak(this.#member, mono);
@@ -366,9 +365,12 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     for (const ack of this.#outbox.acks(member, this.#desk.takeAcks(mono))) this.#emit(ack);
     const probe = this.#time.next(mono);
     if (probe) this.#emit({type: 'send', to, message: probe});
-    const paused = this.#orders.rests || this.#outbox.isFull || this.#space.isFull;
+    if (this.#work.hasNews) this.#puller.soon(mono);
+    const isFull = this.#outbox.isFull || this.#space.isFull || this.spool.isCatchingUp(mono);
+    const paused = isFull || this.#work.isResting || this.#orders.rests;
     this.#puller.stateGeneration = this.#orders.generation;
-    const pull = this.#puller.next(this.#slots, this.#config.slots, paused, this.#load, mono);
+    const {slots} = this.#config;
+    const pull = this.#puller.next(this.slots, slots, paused, this.#load, mono, this.#work);
     if (pull) this.#emit({type: 'send', to, message: pull});
     if (!this.#puller.isLost) return;
     this.#note('warn', 'the master does not answer', {});
@@ -377,14 +379,15 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   wakeAt(): MonoMs {
-    const least = Math.min(this.#greeting.wakeAt(), this.#reporter.wakeAt(), this.#outbox.lateAt());
+    const own = [this.#greeting, this.#reporter, this.#work].map(part => part.wakeAt());
+    const least = Math.min(...own, this.#outbox.lateAt());
     if (!this.#welcomed) return asMonoMs(least);
     const parts = [this.#puller, this.#outbox.spool, this.#desk, this.#time];
     return asMonoMs(Math.min(least, ...parts.map(part => part.wakeAt())));
   }
 
   check(): void {
-    this.#slots.check();
+    this.slots.check();
   }
 
   #note(level: Note['level'], what: string, fields: Note['fields']): void {

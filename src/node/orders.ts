@@ -5,9 +5,7 @@
 // order they come. The first Welcome of a session counts whatever it says: a master that came back from an old
 // backup knows fewer generations than we have seen, and is the master.
 
-import type {NodeEffect} from '../core/core.ts';
 import type {DesiredState} from '../wire/message.ts';
-import type {Slots} from './slots.ts';
 
 export class Orders {
   #state: DesiredState = {generation: 0, paused: false};
@@ -33,11 +31,5 @@ export class Orders {
     if (state.generation <= this.#state.generation) return false;
     this.#state = state;
     return true;
-  }
-
-  /** Starts what waits, or stops what runs. */
-  work(slots: Slots): NodeEffect[] {
-    if (this.rests) return slots.hold().map(replicaId => ({type: 'stop', replicaId}));
-    return slots.start().map(order => ({type: 'run', order}));
   }
 }

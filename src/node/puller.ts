@@ -4,15 +4,20 @@
 import type {Prng} from '../base/prng.ts';
 import {addMono, type MonoMs, NEVER} from '../base/types.ts';
 import {RENEWALS_PER_PULL} from '../wire/codec-sizes.ts';
-import type {Assign, Pull, Renewal} from '../wire/message.ts';
+import type {Assign, Guest, Pull, Renewal} from '../wire/message.ts';
 import {longerWait, RoundTrip} from './round-trip.ts';
-import type {Held, Slots} from './slots.ts';
+import {type Held, renewalOf, type Slots} from './slots.ts';
 
-/** Work kept waiting, in milliseconds for each slot: hides the way to the master and back. */
+/**
+ * Work kept waiting, in milliseconds for each slot, when nobody wants more: hides the way to the master and
+ * back.
+ */
 const BUFFER_MS = 250;
-/** Longer workunits are not asked for ahead: another node may be idle. */
+/** With no more than that, longer workunits are not asked for ahead: another node may be idle. */
 const AHEAD_MS_MAX = 500;
 const WAITING_MAX = 192;
+/** A node that is to go on without its master for a while keeps more; all of it is renewed in turn. */
+const BUFFERED_MAX = 1_024;
 /** Before the master's own pace is known. */
 const RETRY_MS_MIN = 60;
 const RETRY_MS_MAX = 1_000;
@@ -23,7 +28,7 @@ const RETRY_MS_MAX = 1_000;
 const TRIES_MAX = 12;
 
 type Asked = {
-  readonly pull: Pull;
+  pull: Pull;
   /** undefined = not since the session began. */
   askedAt: MonoMs | undefined;
   waitMs: number;
@@ -31,6 +36,17 @@ type Asked = {
   readonly parts: Set<number>;
   /** In how many parts the answer comes; 0 = none has come. */
   partCount: number;
+};
+
+/** How the owner of the node wants it to ask. */
+export type Manners = {
+  /** Work to keep ahead, in milliseconds for each slot. */
+  readonly bufferMs: number;
+  /** What the next Pull tells beside, with room for so many leases; asked when it is made. */
+  readonly news?: (room: number) => {
+    readonly guest?: Guest;
+    readonly returned?: readonly Renewal[];
+  };
 };
 
 export class Puller {
@@ -67,8 +83,10 @@ export class Puller {
    * A session begins: ask at once. A question that the same life of the master has not answered is asked
    * again as it was: the answer may be under way with leases in it, which nobody else would compute until
    * they run out.
+   *
+   * @param isPaused no work is wanted yet: the question asks for nothing beyond what its answer held
    */
-  begin(heartbeatMs: number, epoch: number, now: MonoMs): void {
+  begin(heartbeatMs: number, epoch: number, now: MonoMs, isPaused = false): void {
     this.#heartbeatMs = heartbeatMs;
     if (epoch !== this.#epoch) {
       this.#asked = undefined;
@@ -80,6 +98,7 @@ export class Puller {
     this.#unheard = 0;
     this.#nextAt = now;
     if (!this.#asked) return;
+    if (isPaused) this.#asked.pull = {...this.#asked.pull, wanted: 0};
     this.#asked.askedAt = undefined;
     this.#asked.retryAt = now;
   }
@@ -91,6 +110,11 @@ export class Puller {
   /** Any word of the master: it is there, whatever became of our question. */
   heard(): void {
     this.#unheard = 0;
+  }
+
+  /** The master should hear what is new with this node. */
+  soon(now: MonoMs): void {
+    if (this.#nextAt > now && this.#nextAt !== NEVER) this.#nextAt = now;
   }
 
   /** There is work: ask within `spreadMs`. */
@@ -138,24 +162,31 @@ export class Puller {
     paused: boolean,
     load: number,
     now: MonoMs,
+    manners: Manners = {bufferMs: BUFFER_MS},
   ): Pull | undefined {
     const asked = this.#asked;
     if (asked) return asked.retryAt <= now ? this.#repeat(asked, now) : undefined;
     const beat = this.#nextAt <= now || this.#untold;
     if (this.#nextAt === NEVER) return undefined;
     const mayAsk = !paused && (beat || !this.#idle);
-    const wanted = mayAsk ? wantedOf(slots) : 0;
+    const wanted = mayAsk ? wantedOf(slots, manners.bufferMs) : 0;
     if (!beat && wanted === 0) return undefined;
     const running = this.#renewals(slots, beat, now);
+    const tellsMore = this.#tellsMore(slots);
+    // Fewer than RENEWALS_PER_PULL would say that these are all: there is room for others.
+    const room = tellsMore ? 0 : RENEWALS_PER_PULL - running.length;
+    const {guest, returned = []} = manners.news?.(room) ?? {};
     const pull: Pull = {
       type: 'pull',
       nonce: this.#nonce++ >>> 0,
-      wanted: this.#tellsMore(slots) ? 0 : wanted,
-      wantedMs: BUFFER_MS * slotCount,
+      wanted: tellsMore ? 0 : wanted,
+      wantedMs: wantedMsOf(slots, slotCount, manners.bufferMs),
       running,
       load,
       groupKeyId: this.groupKeyId,
       stateGeneration: this.stateGeneration,
+      ...(guest ? {guest} : {}),
+      ...(returned.length > 0 ? {returned} : {}),
     };
     this.#woken = false;
     this.#asked = {
@@ -198,13 +229,29 @@ export class Puller {
   }
 }
 
+/** Milliseconds of work to ask for, on all slots together. */
+const wantedMsOf = (slots: Slots, slotCount: number, bufferMs: number): number =>
+  bufferMs <= BUFFER_MS
+    ? Math.ceil(bufferMs * slotCount)
+    : Math.max(0, Math.ceil(bufferMs * slots.allowed - slots.waitingMs(0)));
+
 /** Leases to ask for: a replica for each free slot, and a buffer of short ones. */
-export function wantedOf(slots: Slots): number {
+export function wantedOf(slots: Slots, bufferMs = BUFFER_MS): number {
+  if (bufferMs > BUFFER_MS) return wantedAhead(slots, bufferMs);
+  if (bufferMs === 0) return Math.max(0, slots.freeSlots - slots.waiting);
   if (slots.waiting >= WAITING_MAX / 2) return 0;
   const free = slots.freeSlots - slots.waiting;
   const waitingMs = slots.waitingMs(AHEAD_MS_MAX);
   if (free <= 0 && (waitingMs > BUFFER_MS / 2 || !onlyShort(slots))) return 0;
   return onlyShort(slots) ? WAITING_MAX - slots.waiting : Math.max(0, free);
+}
+
+/** Leases for a buffer of seconds or hours: filled up when half of it is gone, by measured run times. */
+function wantedAhead(slots: Slots, bufferMs: number): number {
+  const free = slots.freeSlots - slots.waiting;
+  for (const appId of slots.apps()) if (slots.runMs(appId) === undefined) return Math.max(0, free); // first one run says how long it takes
+  if (free <= 0 && slots.waitingMs(0) > (bufferMs * slots.allowed) / 2) return 0;
+  return Math.max(0, BUFFERED_MAX - slots.waiting);
 }
 
 /** Whether all that is in hand is measured and short. */
@@ -223,6 +270,5 @@ function renewals(slots: Slots, now: MonoMs): Renewal[] {
 
 function renew(held: Held, now: MonoMs): Renewal {
   held.renewedAt = now;
-  const {batchId, index, replicaNo, proof} = held;
-  return {batchId, index, replicaNo, permille: 0, proof};
+  return renewalOf(held);
 }

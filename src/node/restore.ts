@@ -8,7 +8,16 @@ import type {Crypto} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {CommandDesk, FILE_KEY} from './command-desk.ts';
 import type {KeptFile} from './firing.ts';
-import {ENROLLED_KEY, FLOOR_KEY, type NodeConfig, type NodeMemory, RECEIPT_KEY} from './memory.ts';
+import {
+  ENROLLED_KEY,
+  emptyMemory,
+  FLOOR_KEY,
+  type NodeConfig,
+  type NodeMemory,
+  RECEIPT_KEY,
+  SUSPENDED_KEY,
+  WISHES_KEY,
+} from './memory.ts';
 import {NodeCore} from './node.ts';
 import {Spool} from './spool.ts';
 
@@ -20,13 +29,7 @@ export class NodeRestore {
   readonly #crypto: Crypto;
   readonly #prng: Prng;
   readonly #now: MonoMs;
-  readonly #memory: NodeMemory = {
-    epoch: 0,
-    seq: 0,
-    receiptHead: 0,
-    instance: '',
-    epochProof: '',
-  };
+  readonly #memory: NodeMemory = emptyMemory();
   readonly #spool: Spool;
   readonly #desk: CommandDesk;
   #enrolled = false;
@@ -63,6 +66,9 @@ export class NodeRestore {
     else if (key === RECEIPT_KEY)
       this.#memory.receiptHead = jsonRow<{journalNo: number}>(value).journalNo;
     else if (key === ENROLLED_KEY) this.#enrolled = true;
+    else if (key === SUSPENDED_KEY)
+      this.#memory.suspended = jsonRow<{suspended: boolean}>(value).suspended;
+    else if (key === WISHES_KEY) this.#memory.wishes = jsonRow<NodeMemory['wishes']>(value);
     else if (key.startsWith(FILE_KEY)) this.#desk.restoreFile(jsonRow<KeptFile>(value));
   }
 

@@ -5,7 +5,7 @@ import {assert} from '../base/assert.ts';
 import type {BatchId, BlobId, MonoMs, ReplicaId} from '../base/types.ts';
 import {replicaId} from '../base/types.ts';
 import type {RunOrder} from '../core/core.ts';
-import type {AssignedBatch, Input, Lease, ReplicaRef} from '../wire/message.ts';
+import type {AssignedBatch, Input, Lease, Renewal, ReplicaRef} from '../wire/message.ts';
 
 /** One lease in hand. */
 export type Held = ReplicaRef & {
@@ -19,6 +19,10 @@ export type Held = ReplicaRef & {
   readonly outputLimitBytes: number;
   /** When the master last heard that we have it. */
   renewedAt: MonoMs;
+  /** How far it says it is, 0 … 1000. */
+  permille: number;
+  /** Since when it stands still or may not begin; undefined = it may run. */
+  restingSince: MonoMs | undefined;
   /** -1 = waiting. */
   slot: number;
   /** What its result will say of itself: nothing, or why it is suspicious. */
@@ -47,17 +51,41 @@ export class Slots {
   /** Replicas of each app in hand, and those of them that wait: a turn must not walk all of them. */
   readonly #heldOf = new Map<BlobId, number>();
   readonly #waitingOf = new Map<BlobId, number>();
+  /** Slots that may run at the same time; the others stand still. */
+  #allowed: number;
+  /** Busy slots, the one that became busy first in front. */
+  readonly #queue: number[] = [];
 
   constructor(slots: number) {
     this.#busy = new Array<number>(slots).fill(0);
+    this.#allowed = slots;
+  }
+
+  get count(): number {
+    return this.#busy.length;
+  }
+
+  get allowed(): number {
+    return this.#allowed;
+  }
+
+  /** From now on so many slots run: those that became busy first. */
+  allow(slots: number): void {
+    this.#allowed = Math.min(slots, this.#busy.length);
+  }
+
+  /** Busy slots that have to stand still. */
+  get resting(): readonly number[] {
+    return this.#queue.slice(this.#allowed);
   }
 
   get size(): number {
     return this.#held.size;
   }
 
+  /** Slots that have nothing to do and may run. */
   get freeSlots(): number {
-    return this.#busy.filter(orders => orders === 0).length;
+    return Math.max(0, this.#allowed - this.#queue.length);
   }
 
   /** Orders given to slots and not ended. */
@@ -71,6 +99,10 @@ export class Slots {
 
   has(id: ReplicaId): boolean {
     return this.#held.has(id);
+  }
+
+  heldOne(id: ReplicaId): Held | undefined {
+    return this.#held.get(id);
   }
 
   held(): IterableIterator<Held> {
@@ -106,9 +138,11 @@ export class Slots {
   /** Orders for slots that have room, the emptiest slot first. */
   start(): RunOrder[] {
     const orders: RunOrder[] = [];
+    if (this.#allowed === 0) return orders;
     for (const held of this.#waiting.values()) {
       const slot = this.#emptiest();
       if ((this.#busy[slot] ?? 0) >= this.#depth(held.appId)) break;
+      if ((this.#busy[slot] ?? 0) === 0) this.#queue.push(slot);
       this.#waiting.delete(held.id);
       count(this.#waitingOf, held.appId, -1);
       held.slot = slot;
@@ -118,7 +152,7 @@ export class Slots {
     return orders;
   }
 
-  /** All that is in slots waits again, to begin anew; answers what was there. */
+  /** All that is in slots waits again, to begin anew or from what it saved; answers what was there. */
   hold(): ReplicaId[] {
     if (this.ordered === 0) return [];
     const held: ReplicaId[] = [];
@@ -131,14 +165,19 @@ export class Slots {
       count(this.#waitingOf, each.appId, 1);
     }
     this.#busy.fill(0);
+    this.#queue.length = 0;
     return held;
   }
 
+  /** Of all slots while another may run, else of those that do run. */
   #emptiest(): number {
-    let slot = 0;
-    for (let i = 1; i < this.#busy.length; i++)
-      if ((this.#busy[i] ?? 0) < (this.#busy[slot] ?? 0)) slot = i;
-    return slot;
+    const candidates =
+      this.freeSlots > 0 ? this.#busy.keys() : this.#queue.slice(0, this.#allowed).sort(rising);
+    let emptiest: number | undefined;
+    for (const slot of candidates)
+      if (emptiest === undefined || (this.#busy[slot] ?? 0) < (this.#busy[emptiest] ?? 0))
+        emptiest = slot;
+    return emptiest ?? 0;
   }
 
   #depth(appId: BlobId): number {
@@ -154,7 +193,9 @@ export class Slots {
     this.#held.delete(id);
     count(this.#heldOf, held.appId, -1);
     if (this.#waiting.delete(id)) count(this.#waitingOf, held.appId, -1);
-    if (held.slot >= 0) this.#busy[held.slot] = (this.#busy[held.slot] ?? 1) - 1;
+    if (held.slot < 0) return held;
+    this.#busy[held.slot] = (this.#busy[held.slot] ?? 1) - 1;
+    if (this.#busy[held.slot] === 0) this.#queue.splice(this.#queue.indexOf(held.slot), 1);
     return held;
   }
 
@@ -181,6 +222,8 @@ export class Slots {
       `${this.#held.size} replicas held, ${orders} in slots, ${this.#waiting.size} waiting`,
     );
     for (const count of this.#busy) assert(count >= 0, 'a slot ran less than nothing');
+    const busy = [...this.#busy.keys()].filter(slot => this.#busy[slot] !== 0);
+    assert(busy.join() === [...this.#queue].sort(rising).join(), 'busy slots are queued wrongly');
     const sum = (counts: ReadonlyMap<BlobId, number>): number =>
       [...counts.values()].reduce((total, replicas) => total + replicas, 0);
     assert(sum(this.#heldOf) === this.#held.size, 'replicas in hand are counted wrongly');
@@ -193,6 +236,8 @@ function count(counts: Map<BlobId, number>, appId: BlobId, more: number): void {
   if (replicas === 0) counts.delete(appId);
   else counts.set(appId, replicas);
 }
+
+const rising = (a: number, b: number): number => a - b;
 
 const orderOf = (held: Held): RunOrder => ({
   replicaId: held.id,
@@ -224,8 +269,18 @@ export const heldOf = (batch: AssignedBatch, lease: Lease, now: MonoMs): Held =>
   memoryLimitMib: batch.memoryLimitMib,
   outputLimitBytes: batch.outputLimitBytes,
   renewedAt: now,
+  permille: 0,
+  restingSince: undefined,
   slot: -1,
   odd: {},
+});
+
+export const renewalOf = ({batchId, index, replicaNo, permille, proof}: Held): Renewal => ({
+  batchId,
+  index,
+  replicaNo,
+  permille,
+  proof,
 });
 
 export const refOf = (held: Held): ReplicaRef & {readonly proof: number} => ({

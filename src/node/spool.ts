@@ -53,6 +53,9 @@ const DUE_MAX = 64;
  */
 const NONCES_APART = 2 ** 20;
 
+/** After a session began no work is asked for until all is told, or for so long. */
+const CATCH_UP_MS = 10_000;
+
 export class Spool {
   readonly #prng: Prng;
   readonly #entries = new Map<number, Spooled>();
@@ -63,6 +66,10 @@ export class Spool {
   readonly #again = new Set<number>();
   readonly #apart: number;
   #nextNonce: number;
+
+  /** Entries below this number were there when the session began. */
+  #backlogEnd = 0;
+  #catchUpUntil = Number.NEGATIVE_INFINITY as MonoMs;
 
   constructor(prng: Prng) {
     this.#prng = prng;
@@ -215,14 +222,30 @@ export class Spool {
     return false;
   }
 
-  /** A new session: everything is said again soon, spread so that a room does not speak at once. */
-  againSoon(now: MonoMs): void {
+  /**
+   * A new session: everything is said again soon, spread so that a room does not speak at once.
+   *
+   * @returns whether there is anything
+   */
+  againSoon(now: MonoMs): boolean {
+    this.#catchUpUntil = addMono(now, CATCH_UP_MS);
+    this.#backlogEnd = this.#nextNonce;
     for (const entry of this.#entries.values()) {
       entry.uploaded.clear();
       entry.retryMs = RETRY_MS_MIN;
       entry.said = 0;
       entry.dueAt = addMono(now, this.#prng.fraction() * RETRY_MS_MIN);
     }
+    return this.#entries.size > 0;
+  }
+
+  /**
+   * What was computed without the master is not told yet: it gave that work back to all when we fell silent,
+   * and would give it to us again.
+   */
+  isCatchingUp(now: MonoMs): boolean {
+    const [oldest] = this.#entries.keys();
+    return oldest !== undefined && oldest < this.#backlogEnd && now < this.#catchUpUntil;
   }
 
   wakeAt(): MonoMs {

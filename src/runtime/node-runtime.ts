@@ -205,7 +205,9 @@ export class NodeRuntime {
       case 'run':
         return ports.runner.run(effect.order);
       case 'stop':
-        return ports.runner.stop(effect.replicaId);
+        return ports.runner.stop(effect.replicaId, effect.keepsState);
+      case 'pace':
+        return ports.runner.pace(effect.held, effect.cpuPercent);
       case 'upload':
         return ports.blobs.upload(effect.blobId, effect.size, effect.purpose);
       case 'dropBlob':

@@ -110,8 +110,14 @@ export type Tell = (event: NodeEvent) => void;
 export interface Runner {
   /** Ends in exactly one `computed` or `failed` event, unless stopped before. */
   run(order: RunOrder): void;
-  /** The replica is no longer wanted: no event follows. */
-  stop(replicaId: ReplicaId): void;
+  /**
+   * The replica is no longer wanted here: no event follows.
+   *
+   * @param keepsState it may come again, and then goes on from the state that it saved
+   */
+  stop(replicaId: ReplicaId, keepsState: boolean): void;
+  /** From now on these slots stand still, and the others run so much of the time. */
+  pace(held: readonly number[], cpuPercent: number): void;
 }
 
 export interface NodeBlobs {

@@ -9,6 +9,7 @@ import type {InputSource} from '../core/tables.ts';
 import {withAttack} from './attack-plan.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
+import {drawHolds} from './guest-plan.ts';
 import {drawKeys} from './key-plan.ts';
 import {livenessBoundMs} from './liveness-bound.ts';
 import {drawOrders} from './order-plan.ts';
@@ -68,6 +69,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     safetyMs,
     livenessMs: 0,
     turnsPerCheck: isLarge ? 256 : 1,
+    holds: drawHolds(seed, profiles.length, safetyMs),
   };
   const spare = dispensable(profiles, quorum) - plan.deadAfterHeal;
   const revokes = drawRevokes(seed, profiles, spare, safetyMs);

@@ -101,6 +101,14 @@ export const completePlan = (stored: StoredPlan): Plan => ({
   host: {...CALM_HOST, ...stored.host},
 });
 
+/** The owner of a node holds it back for a while, at the latest until the heal. */
+export type HoldPlan = {
+  readonly at: number;
+  readonly nodeNo: number;
+  readonly forMs: number;
+  readonly how: 'suspend' | 'drain' | 'cores';
+};
+
 export type Plan = {
   readonly seed: number;
   readonly nodes: readonly NodePlan[];
@@ -115,6 +123,8 @@ export type Plan = {
   readonly orders?: readonly OrderPlan[];
   /** Keys are rotated and apps are signed; undefined = whatever is ordered runs. */
   readonly keys?: KeyPlan;
+  /** As above. */
+  readonly holds?: readonly HoldPlan[];
   /** 0 = no beacons. */
   readonly beaconMs: number;
   /** When somebody starts a second master on a copy of the first one's folder; 0 = never. */

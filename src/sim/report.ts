@@ -32,6 +32,7 @@ export function planLine(plan: Plan): string {
     ...(reflashAt.length > 0 ? ['reflash'] : []),
     ...((plan.revokes ?? []).length > 0 ? ['revoke'] : []),
     ...((plan.orders ?? []).length > 0 ? ['orders'] : []),
+    ...((plan.holds ?? []).length > 0 ? ['hold'] : []),
     ...(plan.secondMasterAt > 0 ? ['secondMaster'] : []),
     ...(plan.keys ? ['keys'] : []),
     ...(deadAfterHeal > 0 ? ['deadAfterHeal'] : []),

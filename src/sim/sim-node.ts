@@ -19,6 +19,7 @@ import {SimBlobs} from './sim-blobs.ts';
 import {auditDisk, restoreNode} from './sim-boot.ts';
 import {SimClock} from './sim-clock.ts';
 import type {SimMaster} from './sim-master.ts';
+import {SimOwner} from './sim-owner.ts';
 import {type Profile, SimRunner} from './sim-runner.ts';
 import {SimStore} from './sim-store.ts';
 import {WatchedStore} from './watched-store.ts';
@@ -73,6 +74,10 @@ export class SimNode {
   #atBoot: Image;
   #buried = false;
   #wallStepMs = 0;
+  readonly owner = new SimOwner(event => {
+    const process = this.#process;
+    process?.clock.run(() => process.runtime.post(event));
+  });
   lives = 0;
 
   /**
@@ -210,6 +215,7 @@ export class SimNode {
     fabric.watcher?.nodeBooted(this);
     fabric.mischief?.nodeBooted(this);
     runtime.start();
+    for (const event of this.owner.said) runtime.post(event);
   }
 
   /** Where nobody rotates keys a node learns all of it anew at each start. */

@@ -29,6 +29,14 @@ export type Profile =
 const SLOW_FACTOR = 20;
 const REASONS: readonly FailReason[] = ['timedOut', 'outOfMemory', 'runnerLost', 'inputMissing'];
 
+/** When a run will be over; `leftMs`: what it has left, while it stands still. */
+type End = {
+  readonly order: RunOrder;
+  readonly cpuMs: number;
+  at: number;
+  leftMs: number | undefined;
+};
+
 /** Time of one run: the app's first argument, in milliseconds on average. */
 const meanMsOf = (order: RunOrder): number => Number(order.args[0] ?? 1);
 
@@ -49,6 +57,7 @@ export class SimRunner implements Runner {
   readonly #options: SimRunnerOptions;
   readonly #running = new Map<ReplicaId, RunOrder>();
   readonly #freeAt: number[] = [];
+  readonly #ends = new Map<ReplicaId, End>();
 
   constructor(options: SimRunnerOptions) {
     this.#options = options;
@@ -85,11 +94,35 @@ export class SimRunner implements Runner {
     const cpuMs = this.#drawMs(order);
     const startAt = Math.max(mono, this.#freeAt[order.slot] ?? 0);
     this.#freeAt[order.slot] = startAt + cpuMs;
-    clock.after(startAt + cpuMs - mono, EVENT.runner, () => this.#end(order, cpuMs));
+    this.#running.set(order.replicaId, order);
+    this.#endAfter(startAt + cpuMs - mono, order, cpuMs);
   }
 
   stop(replicaId: ReplicaId): void {
     this.#running.delete(replicaId);
+    this.#ends.delete(replicaId);
+  }
+
+  /** Slots that stand still end nothing; what they had left is left when they go on. */
+  pace(held: readonly number[]): void {
+    const {mono} = this.#options.clock.now();
+    for (const [replicaId, end] of this.#ends) {
+      const isHeld = held.includes(end.order.slot);
+      if (isHeld && end.leftMs === undefined) end.leftMs = Math.max(0, end.at - mono);
+      if (isHeld || end.leftMs === undefined) continue;
+      this.#ends.delete(replicaId);
+      this.#endAfter(end.leftMs, end.order, end.cpuMs);
+    }
+  }
+
+  #endAfter(ms: number, order: RunOrder, cpuMs: number): void {
+    const end: End = {order, cpuMs, at: this.#options.clock.now().mono + ms, leftMs: undefined};
+    this.#ends.set(order.replicaId, end);
+    this.#options.clock.after(ms, EVENT.runner, () => {
+      if (this.#ends.get(order.replicaId) !== end || end.leftMs !== undefined) return;
+      this.#ends.delete(order.replicaId);
+      this.#end(order, cpuMs);
+    });
   }
 
   #drawMs(order: RunOrder): number {

@@ -16,7 +16,7 @@ import {Checkers} from './checkers.ts';
 import {Calamity} from './disasters.ts';
 import {Fabric, holds, SimFailure} from './fabric.ts';
 import {KeyDesk} from './key-desk.ts';
-import type {BatchPlan, Plan} from './plan.ts';
+import type {BatchPlan, HoldPlan, Plan} from './plan.ts';
 import {Recovery} from './recovery.ts';
 import {rollCall} from './roll-call.ts';
 import {SimCrypto} from './sim-crypto.ts';
@@ -159,6 +159,16 @@ export class World {
     this.operator.desk?.start();
     this.forger?.start();
     this.attack?.start();
+    for (const hold of this.plan.holds ?? []) this.#hold(hold);
+  }
+
+  #hold({at, nodeNo, forMs, how}: HoldPlan): void {
+    const set = (when: number, isHeld: boolean): void =>
+      this.timeline.after(when, EVENT.fault, nodeNo, () =>
+        this.nodes[nodeNo - 1]?.owner.hold(how, isHeld),
+      );
+    if (at < this.plan.safetyMs) set(at, true);
+    if (at + forMs < this.plan.safetyMs) set(at + forMs, false);
   }
 
   /** Runs to this instant, or until `done`; false = the instant came first. */
@@ -185,6 +195,7 @@ export class World {
     this.attack?.end();
     this.forger?.end();
     this.operator.desk?.heal();
+    for (const node of this.nodes) node.owner.letGo();
     this.#calamity.heal();
   }
 

@@ -4,7 +4,12 @@
 
 import {assertNever} from '../base/assert.ts';
 import {utf8Length} from './codec-check.ts';
-import {PLAINTEXT_BYTES_MAX, REASON_BYTES_MAX, RENEWALS_MAX} from './limits.ts';
+import {
+  HELD_REASON_BYTES_MAX,
+  PLAINTEXT_BYTES_MAX,
+  REASON_BYTES_MAX,
+  RENEWALS_MAX,
+} from './limits.ts';
 import type {AssignedBatch, Input, Lease, OutputRef, ResultItem} from './message.ts';
 
 /** Tag and length of anything shorter than 16,384 bytes. */
@@ -20,8 +25,10 @@ export const ASSIGN_OVERHEAD_BYTES =
 export const CLOSED_OVERHEAD_BYTES = LENGTH_DELIMITED;
 /** One id in the list of closed ones. */
 export const CLOSED_BATCH_BYTES_MAX = 5;
-/** A Pull, in its Envelope, without renewals. */
-export const PULL_OVERHEAD_BYTES = LENGTH_DELIMITED + 3 * UINT32_MAX + 5 + 3 + 7;
+/** A Guest in a Pull. */
+const GUEST_BYTES_MAX = LENGTH_DELIMITED + 3 * UINT32_MAX + (2 + HELD_REASON_BYTES_MAX) + 2;
+/** A Pull, in its Envelope, without renewals and what is given back, which is as long as a renewal. */
+export const PULL_OVERHEAD_BYTES = LENGTH_DELIMITED + 3 * UINT32_MAX + 5 + 3 + 7 + GUEST_BYTES_MAX;
 export const RENEWAL_BYTES_MAX = 2 + 3 * UINT32_MAX + 3 + 5;
 /** Replicas that one Pull names at most: as fit into it, and no more than are read. One that names fewer has named all. */
 export const RENEWALS_PER_PULL = Math.min(

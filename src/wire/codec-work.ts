@@ -18,6 +18,7 @@ import {clipped, idBytes, wellFormed} from './codec-text.ts';
 import {volley} from './generated/volley.js';
 import {
   BLOB_BYTES_MAX,
+  HELD_REASON_BYTES_MAX,
   INLINE_INPUT_BYTES_MAX,
   INLINE_OUTPUT_BYTES_MAX,
   LEASES_PER_ASSIGN_MAX,
@@ -32,6 +33,7 @@ import type {
   AssignedBatch,
   DesiredState,
   FailReason,
+  Guest,
   Input,
   Lease,
   Pull,
@@ -60,22 +62,35 @@ export function pullProperties(message: Pull): volley.Pull.$Properties {
     nonce: message.nonce,
     wanted: message.wanted,
     wantedMs: message.wantedMs,
-    running: message.running.map(({batchId, index, replicaNo, permille, proof}) => ({
-      batch: batchId,
-      index,
-      replica: replicaNo,
-      permille,
-      proof,
-    })),
+    running: message.running.map(renewalProperties),
     load: message.load,
     groupKeyId: message.groupKeyId,
     stateGeneration: message.stateGeneration,
+    ...(message.guest ? {guest: guestProperties(message.guest)} : {}),
+    ...(message.returned ? {returned: message.returned.map(renewalProperties)} : {}),
   };
 }
 
+const guestProperties = (guest: Guest): volley.Guest.$Properties => ({
+  heldSlots: guest.heldSlots,
+  cpuPercent: guest.cpuPercent === 100 ? 0 : guest.cpuPercent,
+  reason: clipped(guest.reason, HELD_REASON_BYTES_MAX),
+  draining: guest.draining,
+  preferences: guest.preferencesId,
+});
+
+const renewalProperties = ({batchId, index, replicaNo, permille, proof}: Renewal) => ({
+  batch: batchId,
+  index,
+  replica: replicaNo,
+  permille,
+  proof,
+});
+
 export function readPull(pull: volley.Pull.$Properties): Pull {
   const running = pull.running ?? [];
-  within(running.length, RENEWALS_MAX);
+  const returned = pull.returned ?? [];
+  within(running.length + returned.length, RENEWALS_MAX);
   return {
     type: 'pull',
     nonce: pull.nonce ?? 0,
@@ -85,8 +100,18 @@ export function readPull(pull: volley.Pull.$Properties): Pull {
     load: finite(pull.load ?? 0),
     groupKeyId: within(pull.groupKeyId ?? 0, 255),
     stateGeneration: pull.stateGeneration ?? 0,
+    ...(pull.guest ? {guest: readGuest(pull.guest)} : {}),
+    ...(returned.length > 0 ? {returned: returned.map(readRenewal)} : {}),
   };
 }
+
+const readGuest = (guest: volley.Guest.$Properties): Guest => ({
+  heldSlots: guest.heldSlots ?? 0,
+  cpuPercent: within(guest.cpuPercent ?? 0, 100) || 100,
+  reason: text(guest.reason ?? '', HELD_REASON_BYTES_MAX),
+  draining: guest.draining ?? false,
+  preferencesId: guest.preferences ?? 0,
+});
 
 function readRenewal(renewal: volley.Renewal.$Properties): Renewal {
   return {

@@ -51,6 +51,7 @@ import {
   LABELS_MAX,
   NAME_BYTES_MAX,
   PLAINTEXT_BYTES_MAX,
+  PREFERENCES_BYTES_MAX,
   REASON_BYTES_MAX,
   SANDBOX_LEVEL_MAX,
 } from './limits.ts';
@@ -119,6 +120,8 @@ function envelopeOf(message: Message): volley.Envelope.$Properties {
       return {collect: {blobs: message.blobIds.map(id => idBytes(id, 32))}};
     case 'trustUpdate':
       return {trustUpdate: message};
+    case 'preferences':
+      return {preferences: message};
     default:
       return assertNever(message);
   }
@@ -168,6 +171,7 @@ function readMessage(bytes: Uint8Array): Message {
     case 'timeReply':
     case 'collect':
     case 'trustUpdate':
+    case 'preferences':
       return readSmall(envelope, envelope.body);
     case undefined:
       return malformed();
@@ -183,7 +187,8 @@ type Small =
   | 'timeProbe'
   | 'timeReply'
   | 'collect'
-  | 'trustUpdate';
+  | 'trustUpdate'
+  | 'preferences';
 
 function readSmall(envelope: volley.Envelope.$Properties, body: Small): Message {
   switch (body) {
@@ -226,6 +231,10 @@ function readSmall(envelope: volley.Envelope.$Properties, body: Small): Message 
     case 'trustUpdate': {
       const {trust} = present(envelope.trustUpdate);
       return {type: 'trustUpdate', trust: atMost(trust, SIGNED_TRUST_BYTES_MAX)};
+    }
+    case 'preferences': {
+      const {id, json} = present(envelope.preferences);
+      return {type: 'preferences', id: id ?? 0, json: text(json ?? '', PREFERENCES_BYTES_MAX)};
     }
     default:
       return assertNever(body);
@@ -277,6 +286,7 @@ function readHello(hello: volley.Hello.$Properties): Hello {
     epochProof: atMost(hello.epochProof, EPOCH_PROOF_BYTES),
     bootId: exactly(hello.bootId, 8),
     sandboxLevel: within(hello.sandboxLevel ?? 0, SANDBOX_LEVEL_MAX),
+    speed: hello.speed ?? 0,
   };
 }
 

@@ -80,6 +80,10 @@ export const GIVEN_LABELS_MAX = 8;
 export const GIVEN_LABELS_BYTES_MAX = 256;
 export const NAME_BYTES_MAX = 64;
 export const REASON_BYTES_MAX = 256;
+/** What a node is wished to be careful with, as JSON: fits a datagram. */
+export const PREFERENCES_BYTES_MAX = 900;
+/** Why a node does not work, in each of its pulls. */
+export const HELD_REASON_BYTES_MAX = 64;
 export const ARGS_MAX = 16;
 export const ARGS_BYTES_MAX = 512;
 export const RENEWALS_MAX = 256;
@@ -127,6 +131,8 @@ export const WORKUNITS_PER_BATCH_MAX = 2 ** 32 - 1;
 export const APP_MANIFEST_BYTES_MAX = 64 * KIB;
 /** Levels of io/sandbox.ts. */
 export const SANDBOX_LEVEL_MAX = 3;
+/** What an app may save of a workunit that is not done. */
+export const STATE_BYTES_MAX = MIB;
 export const WASM_BYTES_MAX = 16 * MIB;
 export const MEMORY_LIMIT_MIB_MAX = 1_024;
 export const OUTPUT_LIMIT_BYTES_MAX = 64 * MIB;

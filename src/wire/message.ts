@@ -43,6 +43,8 @@ export type Hello = {
   readonly bootId: Uint8Array;
   /** 0 … SANDBOX_LEVEL_MAX. */
   readonly sandboxLevel: number;
+  /** Rounds a millisecond of one core, by a short benchmark; 0 = not measured. */
+  readonly speed: number;
 };
 
 export type Welcome = {
@@ -97,6 +99,31 @@ export type Pull = {
   readonly groupKeyId: number;
   /** Of the state of the cluster that the node obeys. */
   readonly stateGeneration: number;
+  /** What may run there now; undefined = a node that does not tell. */
+  readonly guest?: Guest;
+  /** Leases given back unfinished. */
+  readonly returned?: readonly Renewal[];
+};
+
+/** How much of a node's work may run now, by its owner and its operator. */
+export type Guest = {
+  /** Slots that may not run. */
+  readonly heldSlots: number;
+  /** 1 … 100: of the time, for those that may. */
+  readonly cpuPercent: number;
+  /** Why no more, for people: a word, a colon, more words; '' = nothing holds it back. */
+  readonly reason: string;
+  /** What runs goes on, nothing new is taken. */
+  readonly draining: boolean;
+  /** Of the newest Preferences message that it has; 0 = none. */
+  readonly preferencesId: number;
+};
+
+/** `json`: an object with keys of core/preferences.ts; '{}' takes back what was wished before. */
+export type PreferencesMessage = {
+  readonly type: 'preferences';
+  readonly id: number;
+  readonly json: string;
 };
 
 export type Input =
@@ -257,7 +284,8 @@ export type Message =
   | TimeReply
   | ShotReport
   | Collect
-  | TrustUpdate;
+  | TrustUpdate
+  | PreferencesMessage;
 
 /** Both lists empty = every node; else nodes with any of the labels, or any of the ids. */
 export type Target = {readonly labels: readonly string[]; readonly nodes: readonly NodeId[]};

@@ -247,6 +247,7 @@ class Stranger {
       epochProof: new Uint8Array(),
       sandboxLevel: 0,
       bootId: this.#crypto.random(8),
+      speed: 0,
     };
   }
 }

@@ -3,7 +3,9 @@
 
 import test from 'ava';
 import fc from 'fast-check';
-import type {OperatorAnswer} from '../../src/core/core.ts';
+import type {OperatorAnswer, OperatorRequest} from '../../src/core/core.ts';
+import type {Actor} from '../../src/core/operator-rows.ts';
+import {changedPreferences, isFault} from '../../src/core/preferences.ts';
 import {makeOperatorApp} from '../../src/http/server.ts';
 import {
   batchView,
@@ -44,6 +46,7 @@ const GOOD: Readonly<Record<string, object>> = {
   '/v1/files': {files: [{name: 'a', blob: HEX, size: 1}]},
   '/v1/nodes/{id}/drain': {reason: 'lunch'},
   '/v1/nodes/{id}/label': {add: ['a'], remove: ['b']},
+  '/v1/nodes/{id}/preferences': {cores: 2, cpuPercent: 50},
   '/v1/nodes/{id}/quarantine': {reason: 'lunch'},
   '/v1/nodes/{id}/suspend': {reason: 'lunch'},
   '/v1/pending/approve': {fingerprint: '0'.repeat(32)},
@@ -86,8 +89,22 @@ const broken = (good: object): fc.Arbitrary<unknown> => {
   return fc.oneof({weight: 4, arbitrary: once}, {weight: 2, arbitrary: more}, strange);
 };
 
+/** Only the core can judge preferences, by those that the node has: what it refuses does not count as heard. */
+class JudgingHandle extends FakeHandle {
+  override operator(request: OperatorRequest, actor?: Actor): Promise<OperatorAnswer> {
+    if (request.kind !== 'preferNode') return super.operator(request, actor);
+    const preferences = changedPreferences({}, request.changes);
+    if (isFault(preferences)) {
+      const fields = {reason: preferences.fault};
+      return Promise.resolve({ok: false, code: 'VOLLEY_USAGE', fields});
+    }
+    this.answer = {...this.answer, ok: true, preferences};
+    return super.operator(request, actor);
+  }
+}
+
 async function openApp(t: import('ava').ExecutionContext) {
-  const handle = new FakeHandle();
+  const handle = new JudgingHandle();
   handle.batchViews.set(7, batchView(7));
   handle.answer = {...handle.answer, nodes: []} as OperatorAnswer;
   const {blobs} = await openFolder(t);

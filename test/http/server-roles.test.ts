@@ -54,6 +54,7 @@ const ROUTES: Readonly<Record<string, Role>> = {
   'POST /v1/nodes/{id}/quarantine': 'operate',
   'POST /v1/nodes/{id}/release': 'operate',
   'POST /v1/nodes/{id}/resume': 'operate',
+  'POST /v1/nodes/{id}/preferences': 'operate',
   'POST /v1/nodes/{id}/revoke': 'admin',
   'POST /v1/nodes/{id}/suspend': 'operate',
   'POST /v1/resume': 'operate',

@@ -10,7 +10,8 @@ import {PassThrough} from 'node:stream';
 import test from 'ava';
 import {Prng} from '../../src/base/prng.ts';
 import {encodeEnded, encodeReady, type Status} from '../../src/io/runner-frames.ts';
-import {type Job, type Outcome, RunnerSlot} from '../../src/io/runner-slot.ts';
+import type {Job, Outcome} from '../../src/io/runner-job.ts';
+import {RunnerSlot} from '../../src/io/runner-slot.ts';
 import type {Jail} from '../../src/io/sandbox.ts';
 
 /** A process that is none: the test writes what it says. */
@@ -64,6 +65,8 @@ function world(): World {
     niceness: 0,
     jail,
     finish: (_job, outcome) => outcomes.push(outcome),
+    onState: () => {},
+    onBadState: () => {},
     onRoom: () => {},
   });
   return {slot, outcomes, processes, dir};
@@ -80,6 +83,8 @@ const job = (): Job => ({
   timeMs: 60_000,
   memoryMib: 1,
   outputBytesMax: OUTPUT_MAX,
+  state: new Uint8Array(0),
+  spentMs: 0,
   isStopped: false,
 });
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));

@@ -121,6 +121,8 @@ export class RunnerRig {
   readonly runner: ProcessRunner;
   readonly ended: Ended[] = [];
   readonly blobs: Uint8Array[] = [];
+  lastId = replicaId(asBatchId(1), 0, 0);
+  onEvent: (event: NodeEvent) => void = () => {};
   readonly #apps = new Map<BlobId, FetchedApp>();
   #waiting: (() => void)[] = [];
   #next = 0;
@@ -129,6 +131,8 @@ export class RunnerRig {
     this.runner = new Runner({
       slots: 1,
       tell: event => {
+        this.onEvent(event);
+        if (event.type === 'progress') return;
         this.ended.push(event as Ended);
         for (const wake of this.#waiting.splice(0)) wake();
       },
@@ -153,6 +157,7 @@ export class RunnerRig {
   /** Gives an order with this text as input; returns its replica. */
   run(app: string, input: string, change: Partial<RunOrder> = {}): ReplicaId {
     const id = replicaId(asBatchId(1), this.#next++, 0);
+    this.lastId = change.replicaId ?? id;
     this.runner.run({
       replicaId: id,
       slot: 0,

@@ -76,6 +76,7 @@ export class TestNode {
       slots: 4,
       memoryMib: 1_024,
       sandboxLevel: 2,
+      speed: 0,
       runtimes: ['wasm'],
       actions: [],
       version: '0.1.0',

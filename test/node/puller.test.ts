@@ -160,3 +160,47 @@ test('another life of the master is told all that is in hand before more is aske
   t.is(again?.running.length, RENEWALS_PER_PULL);
   t.is(again?.wanted, wantedOf(slots), 'the same life knows the rest');
 });
+
+/** Slots with measured work in hand: so many of so many milliseconds each. */
+function stocked(count: number, runMs: number | undefined): Slots {
+  const slots = new Slots(2);
+  const appId = asBlobId('a'.repeat(64));
+  if (runMs !== undefined) slots.noteRunMs(appId, runMs);
+  for (let index = 0; index < count; index++) {
+    const lease = {
+      index,
+      replicaNo: 0,
+      proof: 0,
+      input: {kind: 'range', start: 0, end: 1},
+    } as const;
+    const batch = {batchId: asBatchId(1), appId, args: [], leaseMs: 1, timeLimitMs: 1};
+    const limits = {memoryLimitMib: 1, outputLimitBytes: 1, leases: [lease]};
+    slots.add(heldOf({...batch, ...limits}, lease, NOW));
+  }
+  slots.start();
+  return slots;
+}
+
+const asks = (slots: Slots, bufferMs: number) => {
+  const puller = new Puller(new Prng(1));
+  puller.begin(1_000, 1, NOW);
+  const pull = puller.next(slots, 2, false, 0, NOW, {bufferMs});
+  return {wanted: pull?.wanted, wantedMs: pull?.wantedMs};
+};
+
+test('with a buffer of a minute long work is asked for ahead, by its measured run time', t => {
+  t.deepEqual(asks(stocked(2, 10_000), 60_000), {wanted: 1_024, wantedMs: 120_000});
+  t.deepEqual(asks(stocked(6, 10_000), 60_000), {wanted: 1_020, wantedMs: 80_000});
+  t.is(asks(stocked(10, 10_000), 60_000).wanted, 0, 'more than half of it is there');
+  t.is(asks(stocked(2, 10_000), 250).wanted, 0, 'without a buffer it is left to others');
+});
+
+test('an app that never ran here is tried before more of it is kept ahead', t => {
+  t.is(asks(stocked(2, undefined), 60_000).wanted, 0);
+  t.is(asks(stocked(1, undefined), 60_000).wanted, 1);
+});
+
+test('a buffer of nothing asks for what the free slots can do', t => {
+  t.is(asks(stocked(0, 1), 0).wanted, 2);
+  t.is(asks(stocked(2, 1), 0).wanted, 0);
+});

@@ -2,6 +2,7 @@ import test from 'ava';
 import {ByteWriter} from '../../src/base/bytes.ts';
 import {Prng} from '../../src/base/prng.ts';
 import {asMonoMs, type ReplicaId} from '../../src/base/types.ts';
+import type {NodeEffect} from '../../src/core/core.ts';
 import {Spool} from '../../src/node/spool.ts';
 import type {OutputRef} from '../../src/wire/message.ts';
 import {NodeRig, sent} from './rig.ts';
@@ -56,3 +57,32 @@ test('after the last nonce come free ones from the first on', t => {
 
 const row = (body: Uint8Array): Uint8Array =>
   new ByteWriter().varint(1).sized(new Uint8Array(64)).sized(body).bytes();
+
+/** One result is not told when a session begins: when it is, and when work is asked for. */
+function rejoin(answers: boolean): {readonly toldAt: number; readonly askedAt: number} {
+  const rig = NodeRig.working(1);
+  rig.turn(rig.computed('1/0/0' as ReplicaId, OUTPUT));
+  rig.kill();
+  let heard = rig.join();
+  let toldAt = Number.POSITIVE_INFINITY;
+  for (let at = 0; at < 15_000; at += 50) {
+    const pulls = sent(heard, 'pull');
+    if (pulls.some(({wanted}) => wanted > 0)) return {toldAt, askedAt: at};
+    const [report] = answers ? sent(heard, 'report') : [];
+    if (report) toldAt = at;
+    const said: NodeEffect[] = pulls.flatMap(pull => rig.hears(rig.assignOf(pull, 0)));
+    if (report) said.push(...rig.hears(rig.receiptOf(report)));
+    heard = [...said, ...rig.pass(50)];
+  }
+  return {toldAt, askedAt: Number.POSITIVE_INFINITY};
+}
+
+test('after a session begins the spool is told before work is asked for', t => {
+  const {toldAt, askedAt} = rejoin(true);
+  t.true(toldAt < askedAt && askedAt < 2_000, `${toldAt} ${askedAt}`);
+});
+
+test('a master that gives no receipts stops the asking for work for some seconds only', t => {
+  const {askedAt} = rejoin(false);
+  t.true(askedAt >= 10_000 && askedAt < 15_000, `${askedAt}`);
+});

@@ -88,7 +88,7 @@ async function openOne(cluster: Cluster, no: number, onJoined: () => void) {
       network: udp,
       store: {commit: (_ops, done) => setImmediate(done)},
       journal: {note: nothing, count: nothing},
-      runner: {run: nothing, stop: nothing},
+      runner: {run: nothing, stop: nothing, pace: nothing},
       blobs: {access: nothing, upload: nothing, drop: nothing},
       actions: {fire: nothing},
       crypto,

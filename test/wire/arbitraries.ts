@@ -9,9 +9,11 @@ import type {
   AssignedBatch,
   Command,
   CommandWhat,
+  Guest,
   Input,
   Lease,
   Message,
+  Renewal,
   ResultItem,
   ShotStatement,
   TrustDocument,
@@ -123,6 +125,7 @@ const hello = fc.record({
   epochProof: fc.constantFrom(0, 8).chain(exactly),
   bootId: exactly(8),
   sandboxLevel: fc.nat(3),
+  speed: uint32,
 });
 
 const welcome = fc.record({
@@ -148,18 +151,46 @@ const welcome = fc.record({
   trust: upTo(480),
 });
 
-const pull = fc.record({
-  type: fc.constant('pull' as const),
-  nonce: uint32,
-  wanted: uint32,
-  wantedMs: uint32,
-  running: fc.array(fc.record({...replica, permille: upToPermille, proof: uint32}), {
-    maxLength: 256,
-  }),
-  load: fc.float({noDefaultInfinity: true, noNaN: true}),
-  groupKeyId: fc.integer({min: 0, max: 255}),
-  stateGeneration: uint32,
+const renewals = (minLength: number): Arbitrary<Renewal[]> =>
+  fc.array(fc.record({...replica, permille: upToPermille, proof: uint32}), {
+    minLength,
+    maxLength: 128,
+  });
+
+const guest: Arbitrary<Guest> = fc.record({
+  heldSlots: uint32,
+  cpuPercent: fc.integer({min: 1, max: 100}),
+  reason: text(64),
+  draining: fc.boolean(),
+  preferencesId: uint32,
 });
+
+const pull = fc.record(
+  {
+    type: fc.constant('pull' as const),
+    nonce: uint32,
+    wanted: uint32,
+    wantedMs: uint32,
+    running: renewals(0),
+    load: fc.float({noDefaultInfinity: true, noNaN: true}),
+    groupKeyId: fc.integer({min: 0, max: 255}),
+    stateGeneration: uint32,
+    guest,
+    returned: renewals(1),
+  },
+  {
+    requiredKeys: [
+      'type',
+      'nonce',
+      'wanted',
+      'wantedMs',
+      'running',
+      'load',
+      'groupKeyId',
+      'stateGeneration',
+    ],
+  },
+);
 
 export const assign = fc
   .record({
@@ -188,6 +219,7 @@ export const message: Arbitrary<Message> = fc.oneof(
     groupKey: exactly(32),
     groupKeyId: fc.integer({min: 0, max: 255}),
   }),
+  fc.record({type: fc.constant('preferences' as const), id: uint32, json: text(900)}),
   fc.record({type: fc.constant('report' as const), ...signed}),
   fc.record({
     type: fc.constant('receipt' as const),

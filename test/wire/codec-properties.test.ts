@@ -161,7 +161,8 @@ test('the overheads of Pull and CommandCopy hold for the largest numbers', t => 
     permille: 1_000,
     proof: most,
   };
-  const running: readonly Renewal[] = Array.from({length: RENEWALS_PER_PULL}, () => renewal);
+  t.true(RENEWALS_PER_PULL >= 35);
+  const running: readonly Renewal[] = Array.from({length: RENEWALS_PER_PULL - 3}, () => renewal);
   const pull: Message = {
     type: 'pull',
     nonce: most,
@@ -171,8 +172,16 @@ test('the overheads of Pull and CommandCopy hold for the largest numbers', t => 
     load: 1.5,
     groupKeyId: 255,
     stateGeneration: most,
+    guest: {
+      heldSlots: most,
+      cpuPercent: 99,
+      reason: 'ä'.repeat(32),
+      draining: true,
+      preferencesId: most,
+    },
+    returned: [renewal, renewal, renewal],
   };
-  const bound = PULL_OVERHEAD_BYTES + running.length * RENEWAL_BYTES_MAX;
+  const bound = PULL_OVERHEAD_BYTES + RENEWALS_PER_PULL * RENEWAL_BYTES_MAX;
   t.true(encodeMessage(pull).length <= bound);
   t.true(bound <= PLAINTEXT_BYTES_MAX);
   const datagram = bytes(1_000);

@@ -89,6 +89,7 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     epochProof: bytes(0, 0),
     bootId: bytes(8, 3),
     sandboxLevel: 0,
+    speed: 0,
   },
   welcome: {
     type: 'welcome',
@@ -181,6 +182,19 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       {batchId: asBatchId(7), index: 2, replicaNo: 0, permille: 5, proof: 1},
     ],
   },
+  pullGuest: {
+    ...(MESSAGES_AT_FIRST['pull'] as Pull),
+    guest: {
+      heldSlots: 3,
+      cpuPercent: 40,
+      reason: 'temperature: 82.5 °C, above 80',
+      draining: true,
+      preferencesId: 0xfedcba98,
+    },
+    returned: [{batchId: asBatchId(7), index: 9, replicaNo: 1, permille: 500, proof: 2}],
+  },
+  preferences: {type: 'preferences', id: 7, json: '{"cores":2}'},
+  helloSpeed: {...(MESSAGES_AT_FIRST['hello'] as Hello), speed: 123_456},
   helloInstance: {
     ...(MESSAGES_AT_FIRST['hello'] as Hello),
     instanceSeen: bytes(8, 9),

@@ -6,6 +6,8 @@
 declare function fd_read(fd: u32, iovecs: usize, iovecsLength: u32, count: usize): u32;
 @external("wasi_snapshot_preview1", "fd_write")
 declare function fd_write(fd: u32, iovecs: usize, iovecsLength: u32, count: usize): u32;
+@external("wasi_snapshot_preview1", "fd_sync")
+declare function fd_sync(fd: u32): u32;
 @external("wasi_snapshot_preview1", "args_sizes_get")
 declare function args_sizes_get(count: usize, size: usize): u32;
 @external("wasi_snapshot_preview1", "args_get")
@@ -22,6 +24,28 @@ export function read(at: usize, length: u32): u32 {
   store<u32>(iovec, length, 4);
   if (fd_read(0, iovec, 1, iovec + 8) != 0) fail("stdin cannot be read");
   return load<u32>(iovec, 8);
+}
+
+/** Descriptor of what is saved of a workunit that is not done. */
+const STATE: u32 = 3;
+
+/** Reads `length` bytes of what an earlier run saved; false = there is nothing, or it is shorter. */
+export function readState(at: usize, length: u32): bool {
+  while (length > 0) {
+    store<u32>(iovec, <u32>at);
+    store<u32>(iovec, length, 4);
+    if (fd_read(STATE, iovec, 1, iovec + 8) != 0) return false;
+    const count = load<u32>(iovec, 8);
+    if (count == 0) return false;
+    at += count;
+    length -= count;
+  }
+  return true;
+}
+
+/** Saves it as a whole in place of what was saved before; the first two bytes are the progress, 0 … 1000. */
+export function saveState(at: usize, length: u32): void {
+  if (writeTo(STATE, at, length)) fd_sync(STATE);
 }
 
 function writeTo(fd: u32, at: usize, length: u32): bool {

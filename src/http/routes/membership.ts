@@ -4,6 +4,7 @@
 //   POST /v1/pending/approve      {fingerprint?}  →  {nodes: [fingerprint]}; none given = all that ask
 //   POST /v1/pending/deny         {fingerprint}   →  {}
 //   POST /v1/nodes/<id>/revoke    {nodeId, doubts}; -1 = what rests on the node is being listed
+//   POST /v1/nodes/<id>/preferences   {key: value, …}, null takes a key out  →  {nodeId, preferences}
 //   GET  /v1/nodes/<id>/doubts    DoubtsView {nodeId, listed, batches: [{batch, indexes}]}
 //   GET  /v1/tokens               {tokens: TokenView[]}
 //   POST /v1/tokens/<id>/revoke   TokenView
@@ -17,7 +18,14 @@ import {decodeDoubt, decodeDoubtKey, PAGE_WORKUNITS} from '../../core/tables.ts'
 import type {DoubtsView} from '../../core/views.ts';
 import {accepted, given} from '../answers.ts';
 import type {RouteContext} from '../context.ts';
-import {APPROVE_BODY, DENY_BODY, NO_QUERY, NODE_PARAMS, NUMBER_PARAMS} from '../schemas.ts';
+import {
+  APPROVE_BODY,
+  DENY_BODY,
+  NO_QUERY,
+  NODE_PARAMS,
+  NUMBER_PARAMS,
+  PREFERENCES_BODY,
+} from '../schemas.ts';
 
 type ById = {Params: {id: string}};
 
@@ -25,6 +33,23 @@ export function addMembershipRoutes(app: FastifyInstance, context: RouteContext)
   addPending(app, context);
   addRevocation(app, context);
   addTokens(app, context);
+  addPreferences(app, context);
+}
+
+function addPreferences(app: FastifyInstance, {handle}: RouteContext): void {
+  app.post<ById & {Body: Record<string, unknown>}>(
+    '/v1/nodes/:id/preferences',
+    {
+      config: {role: 'operate', summary: 'What one node is to be careful with'},
+      schema: {params: NODE_PARAMS, body: PREFERENCES_BODY, querystring: NO_QUERY},
+    },
+    async request => {
+      const nodeId = asNodeId(request.params.id);
+      const changes = request.body;
+      const answer = await handle.operator({kind: 'preferNode', nodeId, changes});
+      return {nodeId, preferences: given(accepted(answer).preferences, 'preferences')};
+    },
+  );
 }
 
 function addPending(app: FastifyInstance, {handle}: RouteContext): void {

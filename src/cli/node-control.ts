@@ -1,0 +1,92 @@
+// `volley node status|suspend|resume|drain`: what somebody at a node says to it, by the socket in its folder.
+
+import type {NodeStatus} from '../node/status.ts';
+import type {CommandSpec, Given, OptionSpec} from './command.ts';
+import {grouped, print, printJson, safe} from './output.ts';
+
+const OPTIONS: readonly OptionSpec[] = [
+  {flag: '--data <dir>', text: 'folder of the node (default ~/.volley/node)'},
+  {flag: '--json', text: 'print JSON'},
+];
+
+type Word = 'status' | 'suspend' | 'resume' | 'drain';
+type Shown = NodeStatus & {
+  readonly name: string;
+  readonly nodeId: string;
+  readonly version: string;
+  readonly speed: number;
+};
+
+async function ask(given: Given, word: Word, more: {exit?: boolean} = {}): Promise<Shown> {
+  const {defaultDataDirectory} = await import('../io/config.ts');
+  const {askNode} = await import('../io/control.ts');
+  const {VolleyError} = await import('../base/errors.ts');
+  const path = given.text('data') ?? defaultDataDirectory('node');
+  const answer = await askNode(path, {do: word, ...more});
+  if (answer.ok) return answer.status as Shown;
+  throw new VolleyError('VOLLEY_NODE_UNREACHABLE', {path, reason: answer.reason});
+}
+
+function show(given: Given, shown: Shown): void {
+  if (given.flag('json')) return printJson(shown);
+  const {name, state, slots, allowed, cpuPercent, running, waiting, spooled, session} = shown;
+  print(`${safe(name)}: ${state}, ${allowed} of ${slots} slots may run${dutyOf(cpuPercent)}`);
+  for (const {by, text} of shown.reasons) print(`  ${by}: ${safe(text, 100)}`);
+  for (const run of running) {
+    const far = run.permille > 0 ? `, ${Math.floor(run.permille / 10)} %` : '';
+    print(`  runs ${run.replica}${far}${run.standsStill ? ', stands still' : ''}`);
+  }
+  print(`  waiting ${grouped(waiting)}, not acknowledged yet ${grouped(spooled)}`);
+  print(session.welcomed ? `  in epoch ${session.epoch} of its master` : '  looks for its master');
+  const {owner, operator} = shown.preferences;
+  print(`  preferences: ${JSON.stringify(owner)}; of the operator: ${JSON.stringify(operator)}`);
+  const {doubted, ...sensors} = shown.sensors;
+  if (Object.keys(sensors).length > 0) print(`  sensors: ${JSON.stringify(sensors)}`);
+  for (const doubt of doubted) print(`  not believed: ${safe(doubt, 100)}`);
+}
+
+const dutyOf = (percent: number): string => (percent < 100 ? ` ${percent} % of the time` : '');
+
+const command = (word: Word, rest: Omit<CommandSpec, 'name' | 'run'>): CommandSpec => ({
+  name: `node ${word}`,
+  ...rest,
+  run: async given => {
+    show(given, await ask(given, word));
+    return undefined;
+  },
+});
+
+export const nodeStatusCommand = command('status', {
+  summary: 'Ask the node on this machine what it does, and what holds it back',
+  options: OPTIONS,
+  examples: ['volley node status', 'volley node status --data /var/lib/volley/node --json'],
+});
+
+export const nodeSuspendCommand = command('suspend', {
+  summary: 'Stop the work of the node on this machine, until it is resumed',
+  options: OPTIONS,
+  examples: ['volley node suspend                       # also over a restart of the node'],
+});
+
+export const nodeResumeCommand = command('resume', {
+  summary: 'Let the node on this machine work again',
+  options: OPTIONS,
+  examples: ['volley node resume                        # ends a suspend and a drain'],
+});
+
+export const nodeDrainCommand: CommandSpec = {
+  name: 'node drain',
+  summary: 'Let the node on this machine finish what runs, and end',
+  options: [
+    {flag: '--stay', text: 'do not end the node: it stays without work until it is resumed'},
+    ...OPTIONS,
+  ],
+  examples: [
+    'volley node drain                         # before the board is switched off',
+    'volley node drain --stay && volley node resume',
+  ],
+  run: async given => {
+    show(given, await ask(given, 'drain', {exit: !given.flag('stay')}));
+    return undefined;
+  },
+};

@@ -1,0 +1,94 @@
+// What computes, fires and carries blobs in a real node.
+
+import {createReadStream} from 'node:fs';
+import {join} from 'node:path';
+import {assertNever} from '../base/assert.ts';
+import {toUtf8} from '../base/bytes.ts';
+import {VolleyError} from '../base/errors.ts';
+import type {Prng} from '../base/prng.ts';
+import type {NodeId} from '../base/types.ts';
+import {HttpNodeBlobs} from '../http/blob-client.ts';
+import {ActionRunner, type allowedActions} from '../io/actions.ts';
+import {AppSource} from '../io/app-source.ts';
+import {openBlobStore} from '../io/blob-store.ts';
+import type {NodeCrypto} from '../io/crypto.ts';
+import {ProcessRunner} from '../io/runner.ts';
+import type {Jail} from '../io/sandbox.ts';
+import {endLeftovers} from '../io/stand-still.ts';
+import {StateStore} from '../io/state-store.ts';
+import type {SystemClock} from '../io/system-clock.ts';
+import type {NodeConfig} from '../node/memory.ts';
+import type {Tell} from '../runtime/ports.ts';
+import type {Input} from '../wire/message.ts';
+import type {NodeLink} from '../wire/session-node.ts';
+import type {Closers} from './closers.ts';
+
+export type HandsOf = {
+  readonly crypto: NodeCrypto;
+  readonly clock: SystemClock;
+  readonly nodeId: NodeId;
+  readonly actions: ReturnType<typeof allowedActions>;
+  readonly config: NodeConfig;
+  readonly prng: Prng;
+  readonly jail: Jail;
+  readonly data: string;
+  readonly fatal: (error: unknown) => void;
+};
+
+export async function openHands(self: HandsOf, link: NodeLink, closers: Closers, tell: Tell) {
+  const {crypto, clock, nodeId, actions, config, prng, jail, data} = self;
+  const folder = await openBlobStore(join(data, 'blobs'), self.fatal);
+  const blobs = new HttpNodeBlobs({
+    nodeId,
+    blobs: folder,
+    hmac: (key, ...parts) => crypto.hmacSha256(key, ...parts),
+    dice: prng.fork(),
+    tell,
+  });
+  closers.add(() => blobs.close());
+  const source = new AppSource({
+    crypto,
+    // Of the newest document that was seen, also between two Welcomes.
+    appKeys: () => link.trustDocument()?.appKeys ?? [],
+    fetchBlob: (blobId, maxBytes) => blobs.fetchBlob(blobId, maxBytes),
+  });
+  endLeftovers(join(data, 'slots'));
+  const runner = new ProcessRunner({
+    slots: config.slots,
+    tell,
+    fetchApp: appId => source.fetchApp(appId),
+    readInput: input => readInput(blobs, input),
+    putBlob: bytes => folder.put(bytes),
+    actions: new Map([...actions].map(([action, {argv}]) => [action, argv])),
+    dir: join(data, 'slots'),
+    jail,
+    states: new StateStore(join(data, 'states'), clock.now().wall),
+  });
+  closers.add(() => runner.close());
+  const shooter = new ActionRunner({
+    dir: join(data, 'shots'),
+    actions,
+    clock,
+    tell,
+    putFile: path => folder.putStream(createReadStream(path)),
+  });
+  shooter.arm('testcard');
+  closers.add(() => shooter.close());
+  return {blobs, runner, actions: shooter};
+}
+
+async function readInput(blobs: HttpNodeBlobs, input: Input): Promise<Uint8Array> {
+  switch (input.kind) {
+    case 'inline':
+      return input.bytes;
+    case 'range':
+      return toUtf8(`${input.start} ${input.end}\n`);
+    case 'slice': {
+      const bytes = await blobs.readSlice(input.blobId, input.offset, input.length);
+      if (!bytes) throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: input.blobId});
+      return bytes;
+    }
+    default:
+      return assertNever(input);
+  }
+}

@@ -1,0 +1,69 @@
+// What a slot is given to run, and what comes of it.
+
+import type {ReplicaId} from '../base/types.ts';
+import type {FailReason} from '../wire/message.ts';
+import type {Status} from './runner-frames.ts';
+import type {Jail} from './sandbox.ts';
+
+export type Outcome =
+  | {readonly kind: 'done'; readonly output: Uint8Array; readonly cpuMs: number}
+  | {
+      readonly kind: 'failed';
+      readonly reason: FailReason;
+      readonly detail: string;
+      readonly cpuMs: number;
+    };
+
+/** An order with all that it needs. */
+export type Job = {
+  readonly replicaId: ReplicaId;
+  readonly program:
+    | {
+        readonly kind: 'wasm';
+        /** Jobs with the same key share a process: app and memory limit. */
+        readonly key: string;
+        readonly module: Uint8Array;
+        readonly memoryMib: number;
+      }
+    | {readonly kind: 'exec'; readonly argv: readonly string[]};
+  readonly args: readonly string[];
+  readonly input: Uint8Array;
+  readonly seed: number;
+  readonly timeMs: number;
+  readonly memoryMib: number;
+  readonly outputBytesMax: number;
+  /** What an earlier run of it saved; empty = it begins at the beginning. */
+  state: Uint8Array;
+  /** Time that earlier runs spent on it: counts against its limit. */
+  spentMs: number;
+  /** Set when the replica is no longer wanted: no outcome follows. */
+  isStopped: boolean;
+};
+
+export type WasmProgram = Extract<Job['program'], {readonly kind: 'wasm'}>;
+
+export type SlotOptions = {
+  readonly dir: string;
+  readonly niceness: number;
+  readonly jail: Jail;
+  readonly finish: (job: Job, outcome: Outcome) => void;
+  /** The job that runs saved this; `spentMs` of its time were spent by then. */
+  readonly onState: (job: Job, bytes: Uint8Array, spentMs: number) => void;
+  /** What an earlier run saved was of no use: the job begins anew. */
+  readonly onBadState: (job: Job) => void;
+  /** There is room for another job. */
+  readonly onRoom: () => void;
+};
+
+const REASONS: Readonly<Record<Exclude<Status, 'done'>, FailReason>> = {
+  exited: 'trapped',
+  trapped: 'trapped',
+  outputTooLarge: 'outputTooLarge',
+  outOfMemory: 'outOfMemory',
+  refused: 'refused',
+};
+
+export function failureOf(status: Exclude<Status, 'done'>, body: Uint8Array) {
+  const detail = new TextDecoder().decode(body);
+  return {kind: 'failed', reason: REASONS[status], detail} as const;
+}
