@@ -5,8 +5,8 @@ export const KEY_BUGS = [
     name: 'app-unsigned',
     what: 'an app runs whoever signed it',
     file: 'core/app.ts',
-    find: "if (!appKeys.some(key => crypto.verify(key, 'app', signature, split.manifest)))",
-    put: 'if (appKeys.length === 0)',
+    find: "appKeys.find(key => crypto.verify(key, 'app', signature, split.manifest))",
+    put: 'appKeys[0]',
   },
   {
     name: 'app-by-another-name',

@@ -255,14 +255,14 @@ export const BUGS: readonly Bug[] = [
     what: 'the leases of a node that is gone are never given to others',
     file: 'master/liveness.ts',
     find: `    for (const replica of [...node.out])
-      if (replica.deadlineAt <= now.mono) this.#take(replica, now);`,
+      if (replica.deadlineAt <= now.mono) this.take(replica, now);`,
     put: '    void [node, now];',
   },
   {
     name: 'silent-keeps-leases',
     what: 'a node that died and came back keeps leases it has forgotten',
     file: 'master/liveness.ts',
-    find: '    for (const replica of [...node.out]) this.#take(replica, now);',
+    find: '    for (const replica of [...node.out]) this.take(replica, now);',
     put: '    void [node, now];',
   },
   {
