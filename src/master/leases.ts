@@ -20,8 +20,12 @@ const RUNS_PER_LEASE_MAX = 2;
  * First 32 bits of SHA-256(lease secret ‖ node ‖ batch ‖ its salt ‖ index ‖ replica number), all of fixed length. A
  * node cannot make one up for a workunit it was not given, so it cannot choose what it votes on.
  */
-export function leaseProof(context: MasterContext, nodeId: NodeId, ref: ReplicaRef): number {
-  const salt = context.batches.get(ref.batchId)?.row.salt ?? 0;
+export function leaseProof(
+  context: MasterContext,
+  nodeId: NodeId,
+  ref: ReplicaRef,
+  salt = context.batches.get(ref.batchId)?.row.salt ?? 0,
+): number {
   const text = nodeId + hex32(ref.batchId) + hex32(salt) + hex32(ref.index) + hex32(ref.replicaNo);
   const hash = context.crypto.sha256(context.config.leaseSecret, toUtf8(text));
   return (

@@ -162,7 +162,7 @@ export class DecisionChecker {
     key: WorkunitKey,
     output: string | undefined,
     sides: Sides,
-    {reports}: Model,
+    {reports, batches}: Model,
   ): NodeId[] {
     const voters = new Set<NodeId>();
     for (const reportNo of this.#fresh) {
@@ -173,17 +173,20 @@ export class DecisionChecker {
           item.status === 'done' &&
           nameOf(key) === `${item.batchId}/${item.index}` &&
           (output === undefined || outputName(item.output) === output) &&
-          this.#isLeased(report.nodeId, item)
+          this.#isLeased(report.nodeId, item, batches.get(item.batchId)?.salt)
         )
           voters.add(report.nodeId);
     }
     return [...voters];
   }
 
-  /** Not of a lost batch whose number another one has now. */
-  #isLeased(nodeId: NodeId, item: ResultItem): boolean {
+  /**
+   * Not of a lost batch whose number another one has now. `salt` is of the row on the disk: the master may have
+   * deleted the batch while it was written.
+   */
+  #isLeased(nodeId: NodeId, item: ResultItem, salt: number | undefined): boolean {
     const context = this.#master.core?.context;
-    return !context || leaseProof(context, nodeId, item) === item.proof;
+    return !context || leaseProof(context, nodeId, item, salt) === item.proof;
   }
 
   /** After a commit: the rows that it changed. */
