@@ -19,7 +19,7 @@ export type Change = {
   readonly checked: Map<WorkunitKey, {readonly former: Decided; readonly state: CheckState}>;
   /** Decisions that an operator's order takes out: what failed is retried, or the batch is deleted. */
   readonly undone: Map<WorkunitKey, Decided>;
-  /** Batches that had ended and run again, or are deleted. */
+  /** Batches that had ended and run again, or that somebody cancelled or deleted. */
   readonly anew: Set<number>;
   /** Nodes that this commit quarantines. */
   readonly aside: Set<NodeId>;

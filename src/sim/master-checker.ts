@@ -125,6 +125,7 @@ export class MasterChecker {
       const isOver =
         change.decided.has(key) ||
         this.model.hasEnded(batchOf(key)) ||
+        change.anew.has(batchOf(key)) ||
         votes.every(({nodeId, barred}) => barred || this.model.revoked.has(nodeId));
       holds(isOver, 'P1', () => `votes on ${nameOf(key)} are gone, and no decision`);
     }

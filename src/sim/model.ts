@@ -108,8 +108,8 @@ export class Model {
       case 'batch':
         return this.#putBatch(decodeJson(value) as BatchRow, change);
       case 'history': {
-        const deleted = this.orders.history(key, decodeJson(value) as HistoryRow);
-        if (deleted !== undefined) change.anew.add(deleted);
+        const ended = this.orders.history(key, decodeJson(value) as HistoryRow);
+        if (ended !== undefined) change.anew.add(ended);
         return;
       }
       case 'control': {

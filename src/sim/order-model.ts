@@ -35,11 +35,11 @@ export class OrderModel {
     return true;
   }
 
-  /** @returns the batch that it says was deleted */
+  /** @returns the batch that it says was cancelled or deleted: it may run again in the same commit */
   history(key: string, {action}: HistoryRow): number | undefined {
-    if (action !== 'deleted') return undefined;
+    if (action !== 'cancelled' && action !== 'deleted') return undefined;
     const batchId = batchOf(key);
-    this.deleted.add(batchId);
+    if (action === 'deleted') this.deleted.add(batchId);
     return batchId;
   }
 
