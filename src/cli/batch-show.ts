@@ -45,6 +45,7 @@ const linesOf = (batch: BatchView): [string, string][] => [
   ['results', grouped(batch.results)],
   ['disagreements', grouped(batch.disagreements)],
   ['errors', grouped(batch.errors)],
+  ['single', singlesOf(batch)],
   ['checked again', checksOf(batch)],
   ['speed', batch.state === 'running' ? `${batch.perSecond.toFixed(1)} workunits/s` : ''],
   ['submitted', `${instant(batch.createdAt)} UTC`],
@@ -55,7 +56,14 @@ const linesOf = (batch: BatchView): [string, string][] => [
     typeof value === 'number' ? [['', `${name} ${grouped(value)}`]] : [],
   ),
   ['', batch.policy.firstWins ? 'firstWins' : ''],
+  ['', batch.policy.redundancy === undefined ? '' : `redundancy ${batch.policy.redundancy}`],
 ];
+
+/** Results that stand alone, by adaptive redundancy. */
+const singlesOf = ({policy, singles, done}: BatchView): string =>
+  policy.redundancy === 'adaptive'
+    ? `${grouped(singles)} of ${grouped(done)} results of one trusted node alone`
+    : '';
 
 /** What rested on a revoked node alone. */
 function checksOf({rechecking, confirmed, replaced}: BatchView): string {

@@ -26,7 +26,14 @@ import type {
 } from '../wire/message.ts';
 import type {Comparison} from './compare.ts';
 import type {GuestEvent} from './guest.ts';
-import type {CheckPage, CompareQuestion, ListedPage, ListedReport, SinglesPage} from './lookups.ts';
+import type {
+  CheckPage,
+  CompareQuestion,
+  ListedBatch,
+  ListedPage,
+  ListedReport,
+  SinglesPage,
+} from './lookups.ts';
 import type {BatchOrder, ClusterOrder, NodeOrder} from './operator-request.ts';
 import type {Actor, BatchTarget} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';
@@ -252,7 +259,7 @@ export type MasterEffect =
   | {
       readonly type: 'listSingles';
       readonly nodeId: NodeId;
-      readonly batchIds: readonly BatchId[];
+      readonly batches: readonly ListedBatch[];
     }
   /** The next few pages with results of this node that are listed, behind this row of `doubt`. */
   | {readonly type: 'readChecks'; readonly nodeId: NodeId; readonly after: string}

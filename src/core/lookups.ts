@@ -6,6 +6,13 @@ import type {Check} from './checks.ts';
 import type {Compare} from './compare.ts';
 import type {Decision} from './tables.ts';
 
+/** A batch of which canonical results of one node are looked for. */
+export type ListedBatch = {
+  readonly batchId: BatchId;
+  /** Its redundancy is adaptive: only decisions that say they are single. */
+  readonly onlySingle: boolean;
+};
+
 /** Workunits of one page whose canonical result is one node's, by rising offset. */
 export type SinglesPage = {
   readonly batchId: BatchId;
@@ -39,3 +46,12 @@ export type ListedPage = {
 };
 /** A report row, and the batches that it has results of. */
 export type ListedReport = {readonly reportNo: number; readonly batchIds: readonly BatchId[]};
+
+/** The decisions of a page that one result made. */
+export const standingAlone = (
+  page: ReadonlyMap<number, Decision>,
+  onlySingle: boolean,
+): ReadonlyMap<number, Decision> =>
+  onlySingle
+    ? new Map([...page].filter(([, decision]) => decision.kind === 'done' && decision.single))
+    : page;

@@ -2,6 +2,10 @@
 
 import type {Compare, CompareRequest} from './compare.ts';
 
+/** How often a workunit is computed. */
+export const REDUNDANCIES = ['always', 'adaptive', 'none'] as const;
+export type Redundancy = (typeof REDUNDANCIES)[number];
+
 export type Policy = {
   /** Equal results from distinct nodes that make a canonical one. 1 … 16. */
   readonly minQuorum: number;
@@ -19,9 +23,15 @@ export type Policy = {
   readonly outputLimitBytes: number;
   /** When outputs agree; undefined = the same bytes. */
   readonly compare?: Compare;
+  /** Nodes that were right so often compute alone, and are checked at times; undefined = a quorum each time. */
+  readonly redundancy?: 'adaptive';
   /** The first canonical result that is not empty ends the batch. */
   readonly firstWins?: boolean;
 };
 
 /** What an operator says of it; the rest has defaults (master/operator.ts). */
-export type PolicyRequest = Partial<Omit<Policy, 'compare'>> & {readonly compare?: CompareRequest};
+export type PolicyRequest = Partial<Omit<Policy, 'compare' | 'redundancy'>> & {
+  readonly compare?: CompareRequest;
+  /** always (default): a quorum each time; none: a quorum of one. */
+  readonly redundancy?: Redundancy;
+};

@@ -98,8 +98,17 @@ export const pageNoOf = (index: number): number => Math.floor(index / PAGE_WORKU
 
 /** `done`: the canonical output is item `item` of report row `reportNo`. */
 export type Decision =
-  | {readonly kind: 'done'; readonly reportNo: number; readonly item: number}
+  | {
+      readonly kind: 'done';
+      readonly reportNo: number;
+      readonly item: number;
+      /** Redundancy was adaptive: this result alone decided. */
+      readonly single?: true;
+    }
   | {readonly kind: 'failed'; readonly reason: string};
+
+/** Added to the head of a decision. */
+const SINGLE = 2 * PAGE_WORKUNITS;
 
 /** Decisions by offset in the page, 0 … PAGE_WORKUNITS-1. */
 export function encodePage(decisions: ReadonlyMap<number, Decision>): Uint8Array {
@@ -107,7 +116,7 @@ export function encodePage(decisions: ReadonlyMap<number, Decision>): Uint8Array
   for (const [offset, decision] of decisions) {
     if (decision.kind === 'done')
       writer
-        .varint(offset * 2)
+        .varint(offset * 2 + (decision.single ? SINGLE : 0))
         .varint(decision.reportNo)
         .varint(decision.item);
     else writer.varint(offset * 2 + 1).text(decision.reason);
@@ -121,9 +130,14 @@ export function decodePage(bytes: Uint8Array): Map<number, Decision> {
   const decisions = new Map<number, Decision>();
   while (!reader.done) {
     const head = reader.varint();
-    const offset = head >> 1;
+    const offset = (head >> 1) % PAGE_WORKUNITS;
     if (head % 2 === 0)
-      decisions.set(offset, {kind: 'done', reportNo: reader.varint(), item: reader.varint()});
+      decisions.set(offset, {
+        kind: 'done',
+        reportNo: reader.varint(),
+        item: reader.varint(),
+        ...(head >= SINGLE ? {single: true} : {}),
+      });
     else decisions.set(offset, {kind: 'failed', reason: reader.text()});
   }
   return decisions;
@@ -330,6 +344,8 @@ export type BatchRow = BatchControl & {
   readonly rechecking: number;
   readonly confirmed: number;
   readonly replaced: number;
+  /** Done by one result alone, where redundancy is adaptive. */
+  readonly singles: number;
   /** 32 random bits in the proofs of its leases: results of a lost batch of the same number are not of this one. */
   readonly salt: number;
   /** firstWins: the workunit that ended the batch. */

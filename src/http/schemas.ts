@@ -3,6 +3,7 @@
 
 import {ACCESS_NAME, ROLES} from '../core/access.ts';
 import {NUMBER_FORMATS} from '../core/compare.ts';
+import {REDUNDANCIES} from '../core/policy.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
@@ -83,6 +84,7 @@ const POLICY = {
   outputLimitBytes: whole(0, OUTPUT_LIMIT_BYTES_MAX),
   compare: COMPARE,
   firstWins: {type: 'boolean'},
+  redundancy: {enum: [...REDUNDANCIES]},
 };
 
 const INDEXED = {

@@ -5,9 +5,14 @@
 import {hex32} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {keepNewest} from '../base/newest.ts';
-import type {BatchId, NodeId} from '../base/types.ts';
+import type {NodeId} from '../base/types.ts';
 import {type Check, checkKey, decodeChecks, hashOfOutput} from '../core/checks.ts';
-import type {CheckPage, SinglesPage} from '../core/lookups.ts';
+import {
+  type CheckPage,
+  type ListedBatch,
+  type SinglesPage,
+  standingAlone,
+} from '../core/lookups.ts';
 import {
   type Decision,
   decodeDoubtKey,
@@ -52,10 +57,10 @@ export class StoredSingles implements Singles {
 
   list(
     nodeId: NodeId,
-    batchIds: readonly BatchId[],
+    batches: readonly ListedBatch[],
     found: (pages: readonly SinglesPage[], total?: number) => void,
   ): void {
-    this.#guard(this.#list(nodeId, batchIds, found));
+    this.#guard(this.#list(nodeId, batches, found));
   }
 
   read(
@@ -79,15 +84,15 @@ export class StoredSingles implements Singles {
 
   async #list(
     nodeId: NodeId,
-    batchIds: readonly BatchId[],
+    batches: readonly ListedBatch[],
     found: (pages: readonly SinglesPage[], total?: number) => void,
   ): Promise<void> {
     const reports = new Map<number, Kept>();
     let pages: SinglesPage[] = [];
     let total = 0;
-    for await (const [key, value] of this.#pagesOf(batchIds)) {
+    for await (const {key, page} of this.#pagesOf(batches)) {
       if (this.#closed) return;
-      const singles = await this.#singlesOf(nodeId, decodePage(value), reports);
+      const singles = await this.#singlesOf(nodeId, page, reports);
       if (singles.size === 0) continue;
       total += singles.size;
       pages.push({...decodePageKey(key), singles});
@@ -98,9 +103,12 @@ export class StoredSingles implements Singles {
     if (!this.#closed) found(pages, total);
   }
 
-  async *#pagesOf(batchIds: readonly BatchId[]): AsyncGenerator<readonly [string, Uint8Array]> {
-    for (const batchId of batchIds)
-      yield* this.#rows.scan('page', hex32(batchId), hex32(batchId + 1));
+  async *#pagesOf(
+    batches: readonly ListedBatch[],
+  ): AsyncGenerator<{readonly key: string; readonly page: ReadonlyMap<number, Decision>}> {
+    for (const {batchId, onlySingle} of batches)
+      for await (const [key, value] of this.#rows.scan('page', hex32(batchId), hex32(batchId + 1)))
+        yield {key, page: standingAlone(decodePage(value), onlySingle)};
   }
 
   async #singlesOf(

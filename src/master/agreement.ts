@@ -18,7 +18,7 @@
 //
 // With the bytes as the measure these are the rules of validator.ts.
 
-import {type NodeId, workunitId} from '../base/types.ts';
+import {type MonoMs, type NodeId, workunitId} from '../base/types.ts';
 import type {Compare, Comparison} from '../core/compare.ts';
 import {compareNumbers} from '../core/compare.ts';
 import type {CompareQuestion} from '../core/lookups.ts';
@@ -162,8 +162,15 @@ function groupOf(
 }
 
 /** The verdict on an open workunit as it is now; asks what has to be asked, and takes out what is unfit. */
-export function judge(context: MasterContext, batch: Batch, workunit: Workunit): Verdict {
+export function judge(
+  context: MasterContext,
+  batch: Batch,
+  workunit: Workunit,
+  now: MonoMs,
+): Verdict {
   const {policy} = batch.row;
+  const alone = context.escrow.verdict(batch, workunit, now);
+  if (alone) return policy.compare ? fitOf(context, batch, workunit, alone) : alone;
   const how = {
     another: () => isAnotherThere(context, batch, workunit),
     ...(policy.compare ? {standing: look(context, batch, workunit, policy.compare)} : {}),
@@ -173,6 +180,18 @@ export function judge(context: MasterContext, batch: Batch, workunit: Workunit):
   if (verdict.kind === 'open' && verdict.suspicion !== undefined) context.suspected.add(workunit);
   else context.suspected.delete(workunit);
   return verdict;
+}
+
+/** A result that stands alone must still be one that could be compared. */
+function fitOf(context: MasterContext, batch: Batch, workunit: Workunit, alone: Verdict): Verdict {
+  const {compare} = batch.row.policy;
+  if (alone.kind !== 'canonical' || !compare) return alone;
+  const {waiting, valid} = look(context, batch, workunit, compare);
+  if (waiting > 0) return {kind: 'open', wanted: 0};
+  if (valid > 0) return alone;
+  workunit.alone = undefined;
+  const {votes, replicas} = workunit;
+  return decide(batch.row.policy, votes, replicas.length, countedOf(workunit));
 }
 
 function look(

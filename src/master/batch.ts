@@ -36,6 +36,7 @@ type Counters = {
     | 'rechecking'
     | 'confirmed'
     | 'replaced'
+    | 'singles'
     | 'lastReportNo']: BatchRow[K];
 } & {winner?: number | undefined};
 
@@ -96,6 +97,7 @@ export class Batch {
       rechecking: row.rechecking,
       confirmed: row.confirmed,
       replaced: row.replaced,
+      singles: row.singles,
       lastReportNo: row.lastReportNo,
       ...(row.winner === undefined ? {} : {winner: row.winner}),
     };
@@ -192,6 +194,7 @@ export class Batch {
 
   /** Takes a canonical result out of its page: the workunit is open again, and computed as any other. */
   reopen(pageNo: number, offset: number, page: Map<number, Decision>): void {
+    if (isSingle(page.get(offset))) this.counters.singles -= 1;
     assert(page.delete(offset), `workunit ${this.row.id}/${pageNo}+${offset} is not decided`);
     this.#pages.set(pageNo, page);
     this.#dirtyPages.add(pageNo);
@@ -363,3 +366,6 @@ function apart(row: BatchRow): {
     >,
   };
 }
+
+const isSingle = (decision: Decision | undefined): boolean =>
+  decision?.kind === 'done' && decision.single === true;

@@ -19,6 +19,7 @@ import type {Crypto} from '../wire/crypto.ts';
 import type {DesiredState} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import {Conducts} from './conduct.ts';
+import {Escrow} from './escrow.ts';
 import {GroupKeys} from './group-keys.ts';
 import {Rechecks} from './rechecks.ts';
 import type {NodeState, Roster} from './roster.ts';
@@ -97,6 +98,7 @@ export class MasterContext {
   /** The same, with who set it. */
   stateRow: StateRow;
   readonly conducts = new Conducts(this);
+  readonly escrow = new Escrow(this);
   readonly bootedAt: MonoMs;
   readonly #wallAtBoot: WallMs;
   /** Nodes with a receipt above our journal, until they have offered again what they keep. */

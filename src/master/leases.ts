@@ -45,7 +45,12 @@ export function grant(
   const proof = leaseProof(context, node.row.nodeId, ref);
   batch.counters.replicas += 1;
   // The count of replicas is saved with the next result: a lease is never worth a synced write.
-  return putOut(batch, workunit, node, {replicaNo, proof}, now);
+  const replica = putOut(batch, workunit, node, {replicaNo, proof}, now);
+  if (context.escrow.isAlone(batch, workunit, node.row.nodeId)) {
+    workunit.alone = 'out';
+    batch.want(workunit, 0);
+  }
+  return replica;
 }
 
 /** This replica is out at the node from now on: a new one, or one of the life before that the node has named. */

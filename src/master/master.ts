@@ -283,6 +283,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#commands.tick(now);
     this.#captures.tick(now);
     this.#context.conducts.tick(now);
+    this.#context.escrow.tick(now);
     this.#context.groupKeys.tick(now);
     for (const batch of this.#deletions.tick(now))
       this.#deletions.begin(batch, RETENTION, this.#operator.numbers, now);
@@ -327,6 +328,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       this.#captures.wakeAt(),
       this.#deletions.wakeAt(),
       this.#context.conducts.wakeAt(),
+      this.#context.escrow.wakeAt(),
       this.#context.groupKeys.wakeAt(),
       this.#waker.wakeAt(),
     ) as MonoMs;

@@ -9,7 +9,7 @@ import {COMPARED_BYTES_MAX} from '../core/compare.ts';
 import type {BatchRequest, OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
 import {type Actor, BY_RULE, type NumbersRow} from '../core/operator-rows.ts';
-import type {Policy, PolicyRequest} from '../core/policy.ts';
+import type {Policy, PolicyRequest, Redundancy} from '../core/policy.ts';
 import {type AppRow, type BatchRow, encodeJson, type InputSource, put} from '../core/tables.ts';
 import {fingerprintText} from '../wire/identity.ts';
 import {
@@ -33,7 +33,7 @@ import type {NodeDesk} from './node-desk.ts';
 import type {Results} from './results.ts';
 import {candidates} from './roster.ts';
 
-type Amounts = Omit<Policy, 'compare' | 'firstWins'>;
+type Amounts = Omit<Policy, 'compare' | 'firstWins' | 'redundancy'>;
 
 const POLICY: Omit<Amounts, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
   minQuorum: 2,
@@ -66,13 +66,15 @@ export function policyOf(
   app: AppRow,
   appOf: (name: string) => AppRow | undefined = () => undefined,
 ): Policy | string {
-  const {compare: wantedCompare, firstWins, ...amounts} = wanted;
+  const {compare: wantedCompare, firstWins, redundancy = 'always', ...amounts} = wanted;
   const compare = compareOf(wantedCompare, appOf);
   if (typeof compare === 'string') return compare;
-  const minQuorum = wanted.minQuorum ?? POLICY.minQuorum;
+  const minQuorum = quorumOf(wanted.minQuorum, redundancy);
+  if (typeof minQuorum === 'string') return minQuorum;
   const outputBytes = app.outputLimitBytes;
   const policy: Policy = {
     ...POLICY,
+    minQuorum,
     targetReplicas: minQuorum,
     timeLimitSeconds: app.timeLimitSeconds,
     memoryLimitMib: app.memoryLimitMib,
@@ -80,17 +82,33 @@ export function policyOf(
     ...amounts,
     ...(compare ? {compare} : {}),
     ...(firstWins ? {firstWins} : {}),
+    ...(redundancy === 'adaptive' ? {redundancy} : {}),
   };
+  const fault = rangeFault(policy);
+  if (fault !== undefined) return fault;
+  for (const name of ['timeLimitSeconds', 'memoryLimitMib', 'outputLimitBytes'] as const)
+    if (policy[name] > app[name])
+      return `${name} ${policy[name]} is above the app's own limit of ${app[name]}`;
+  return contradictionIn(policy) ?? policy;
+}
+
+function quorumOf(wanted: number | undefined, redundancy: Redundancy): number | string {
+  const minQuorum = wanted ?? (redundancy === 'none' ? 1 : POLICY.minQuorum);
+  if (redundancy === 'none' && minQuorum > 1)
+    return `redundancy none is a minQuorum of 1, not of ${minQuorum}`;
+  if (redundancy === 'adaptive' && minQuorum < 2)
+    return 'adaptive redundancy needs a minQuorum of 2 or more, by which it checks';
+  return minQuorum;
+}
+
+function rangeFault(policy: Policy): string | undefined {
   for (const [name, [least, most]] of Object.entries(POLICY_RANGES)) {
     const value = policy[name as keyof Amounts];
     const isWhole = name === 'timeLimitSeconds' || Number.isInteger(value); // an app may say 0.5
     if (!isWhole || !(value >= least && value <= most))
       return `${name} must be a whole number from ${least} to ${most}, not ${value}`;
   }
-  for (const name of ['timeLimitSeconds', 'memoryLimitMib', 'outputLimitBytes'] as const)
-    if (policy[name] > app[name])
-      return `${name} ${policy[name]} is above the app's own limit of ${app[name]}`;
-  return contradictionIn(policy) ?? policy;
+  return undefined;
 }
 
 function contradictionIn(policy: Policy): string | undefined {
@@ -328,6 +346,7 @@ const rowOf = (
   rechecking: 0,
   confirmed: 0,
   replaced: 0,
+  singles: 0,
   lastReportNo: 0,
   salt,
   ...(batch.clonedFrom === undefined ? {} : {clonedFrom: batch.clonedFrom}),

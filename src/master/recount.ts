@@ -64,6 +64,12 @@ export class Recount {
       this.#pay(this.#unnamed.get(name));
       this.#unnamed.delete(name);
     }
+    if (decision.kind === 'done' && decision.single) {
+      if (!names(decision, vote)) return;
+      this.#over.add(batchId, index);
+      this.#pay({agreeing: [vote.nodeId], disagreeing: []});
+      return;
+    }
     // Where one result decides, another one was taken out since: its node was revoked.
     if (batch.policy.minQuorum === 1 && vote.status === 'done' && !names(decision, vote)) return;
     if (this.#over.has(batchId, index) && !this.#open.has(name)) return;

@@ -180,9 +180,9 @@ export class MasterRestore {
       this.#going.push(row);
       return;
     }
-    // Rows of earlier versions know nothing of checks.
-    const {rechecking = 0, confirmed = 0, replaced = 0} = row as Partial<BatchRow>;
-    this.#batches.set(row.id, {...row, rechecking, confirmed, replaced});
+    // Rows of earlier versions know nothing of checks and of single results.
+    const {rechecking = 0, confirmed = 0, replaced = 0, singles = 0} = row as Partial<BatchRow>;
+    this.#batches.set(row.id, {...row, rechecking, confirmed, replaced, singles});
   }
 
   #seeNumbers({batchId, reportNo}: NumbersRow): void {

@@ -175,13 +175,15 @@ export class Results {
    * @param unsaved the vote of this event, which has no row yet
    */
   settle(batch: Batch, workunit: Workunit, now: Now, unsaved?: Vote): boolean {
-    const verdict = judge(this.#context, batch, workunit);
+    const verdict = judge(this.#context, batch, workunit, now.mono);
     if (verdict.kind === 'open') {
       rewant(this.#context, batch, workunit, verdict);
       return false;
     }
-    if (verdict.kind === 'canonical')
+    if (verdict.kind === 'canonical') {
       this.#context.conducts.heard(batch, workunit.votes, verdict, now);
+      this.#context.escrow.heard(batch, workunit, verdict);
+    }
     this.#close(batch, workunit, verdict, unsaved);
     if (!this.#isWon(batch, workunit, verdict, now)) this.endIfOver(batch, now);
     return true;
@@ -216,13 +218,17 @@ export class Results {
       for (const vote of agreeing) roster.addCredit(vote.nodeId, {validated: 1, credit: CREDIT});
       for (const vote of disagreeing) roster.addCredit(vote.nodeId, {disagreed: 1});
       if (disagreeing.length > 0) this.#tellDisagreement(batch, workunit, verdict);
-      decision = {kind: 'done', reportNo: canonical.reportNo, item: canonical.item};
+      const {reportNo, item} = canonical;
+      const isSingle = workunit.alone !== undefined;
+      if (isSingle) batch.counters.singles += 1;
+      decision = {kind: 'done', reportNo, item, ...(isSingle ? {single: true} : {})};
     } else {
       batch.counters.failed += 1;
       decision = {kind: 'failed', reason: verdict.reason};
       if (batch.counters.failed === 1) batch.counters.reason = verdict.reason;
     }
     batch.close(workunit, verdict.kind === 'canonical' ? 'done' : 'failed', decision);
+    this.#context.escrow.closed(workunit);
     this.#context.rechecks.decided(batch, workunit.index, () =>
       verdict.kind === 'canonical' ? this.#outputHash(verdict.canonical) : undefined,
     );
@@ -298,6 +304,7 @@ export class Results {
       this.#forgetVotes(batch, workunit);
       this.#takeBackAll(batch, workunit);
       batch.close(workunit, 'cancelled');
+      context.escrow.closed(workunit);
     }
     context.rechecks.drop(batch);
     for (const [index, votes] of batch.takeSavedVotes())

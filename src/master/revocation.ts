@@ -1,7 +1,8 @@
 // Taking a node's membership away, for ever: durable first, then at once. Its session dies, everybody else
 // gets a new group key, its leases and its votes on open workunits are taken out and others compute again.
 //
-// What others agreed on stays decided. Where the quorum was 1, a canonical result may rest on this node alone:
+// What others agreed on stays decided. Where the quorum was 1, or redundancy adaptive, a canonical result may rest on
+// this node alone:
 // the shell looks those up (`listSingles`), they are kept as `doubt` rows for the operator, and are computed again
 // (rechecks.ts). A master that dies meanwhile looks again.
 
@@ -68,11 +69,13 @@ export class Revocation {
   }
 
   #list(node: NodeState): void {
-    const batchIds = [...this.#context.batches.values()]
-      .filter(batch => batch.row.policy.minQuorum === 1)
-      .map(batch => batch.row.id);
+    const batches = [...this.#context.batches.values()].flatMap(({row}) =>
+      row.policy.minQuorum === 1 || row.policy.redundancy
+        ? [{batchId: row.id, onlySingle: row.policy.minQuorum > 1}]
+        : [],
+    );
     this.#found.set(node.row.nodeId, new Map());
-    this.#context.emit({type: 'listSingles', nodeId: node.row.nodeId, batchIds});
+    this.#context.emit({type: 'listSingles', nodeId: node.row.nodeId, batches});
   }
 
   /** A part of the list is here. */

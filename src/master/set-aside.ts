@@ -14,6 +14,7 @@ export function setAside(
   now: Now,
 ): number {
   let count = 0;
+  context.escrow.distrust(nodeId);
   for (const batch of [...context.running]) {
     for (const {index, replicaNo} of batch.dropSavedVotes(nodeId)) {
       context.drop('vote', voteKey(batch.row.id, index, nodeId, replicaNo));

@@ -41,6 +41,7 @@ export function tombstone(id: BatchId): BatchRow {
     rechecking: 0,
     confirmed: 0,
     replaced: 0,
+    singles: 0,
     lastReportNo: 0,
   };
 }

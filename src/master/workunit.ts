@@ -47,6 +47,13 @@ export type Workunit = {
   firstReplica: number;
   /** Replicas to hand out now. */
   wanted: number;
+  /**
+   * Redundancy is adaptive, and a trusted node has it alone: it computes, or its result waits in escrow, or that is
+   * confirmed by another one (escrow.ts). undefined = several nodes have it, or will.
+   */
+  alone?: 'out' | 'waits' | 'confirmed' | undefined;
+  /** Others compute it too, whoever is trusted. */
+  isChecked?: boolean;
   /** What is known of how its outputs compare, where bytes do not decide. */
   sight?: Sight;
 };

@@ -281,8 +281,8 @@ export class MasterRuntime {
     });
   }
 
-  #listSingles({nodeId, batchIds}: Extract<Performed, {type: 'listSingles'}>): void {
-    this.#ports.singles.list(nodeId, batchIds, (pages, total) =>
+  #listSingles({nodeId, batches}: Extract<Performed, {type: 'listSingles'}>): void {
+    this.#ports.singles.list(nodeId, batches, (pages, total) =>
       this.post({
         type: 'singlesListed',
         nodeId,

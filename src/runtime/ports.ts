@@ -8,6 +8,7 @@ import type {NodeEffect, NodeEvent, Note, RunOrder, UploadPurpose} from '../core
 import type {
   CheckPage,
   CompareQuestion,
+  ListedBatch,
   ListedPage,
   ListedReport,
   SinglesPage,
@@ -74,7 +75,7 @@ export interface Singles {
    */
   list(
     nodeId: NodeId,
-    batchIds: readonly BatchId[],
+    batches: readonly ListedBatch[],
     found: (pages: readonly SinglesPage[], total?: number) => void,
   ): void;
   /** The next few pages in the rows of `doubt` of this node, behind the row of this key. */

@@ -14,9 +14,11 @@ import type {MasterCore} from '../master/master.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
 import type {Change} from './change.ts';
+import {EscrowLedger} from './escrow-ledger.ts';
 import {holds} from './fabric.ts';
 import {lastVoteOf} from './last-vote.ts';
 import {
+  batchOf,
   type Decided,
   getOr,
   type Model,
@@ -45,7 +47,10 @@ export class DecisionChecker {
   readonly #unsure = new Set<NodeId>();
   /** Reports of the commit under way, in their order. */
   #fresh: number[] = [];
+  readonly #ledger = new EscrowLedger();
   decided = 0;
+  /** Of these, those that stand alone. */
+  singles = 0;
   withdrawnCount = 0;
   checkedCount = 0;
 
@@ -91,7 +96,27 @@ export class DecisionChecker {
     holds(agreeing.size >= minQuorum, 'S2', () => `${story}, the quorum is ${minQuorum}`);
     holds(agreeing.size > disagreeing.size, 'S2', () => `${story}: no majority`);
     this.#earn(agreeing, disagreeing);
+    this.#ledger.decided(appOf(key, model), agreeing, disagreeing);
     this.decided += 1;
+  }
+
+  /** One that stands alone: see escrow-ledger.ts. */
+  single(
+    key: WorkunitKey,
+    nodeId: NodeId | undefined,
+    name: string,
+    model: Model,
+    change: Change,
+  ): void {
+    const {agreeing, disagreeing} = this.#stored(key, name, change.removed.get(key) ?? [], model);
+    const story = `${nameOf(key)} stands alone: ${agreeing.size} agree, ${disagreeing.size} do not`;
+    const isAlone = nodeId !== undefined && agreeing.has(nodeId) && agreeing.size === 1;
+    holds(isAlone && disagreeing.size === 0, 'S2', () => story);
+    if (nodeId !== undefined)
+      this.#ledger.single(nodeId, appOf(key, model), nameOf(key), !model.compares(key));
+    this.#earn(agreeing, disagreeing);
+    this.decided += 1;
+    this.singles += 1;
   }
 
   #stored(
@@ -191,6 +216,7 @@ export class DecisionChecker {
 
   /** After a commit: the rows that it changed. */
   credited({credited, revoked}: Change, credits: ReadonlyMap<NodeId, CreditRow>): void {
+    this.#ledger.committed();
     for (const nodeId of revoked) {
       const {credit, disagreed} = credits.get(nodeId) ?? nothing();
       this.#earned.set(nodeId, {credit, disagreed}); // it earns no more
@@ -247,3 +273,6 @@ export class DecisionChecker {
     }
   }
 }
+
+const appOf = (key: WorkunitKey, {batches}: Model): string =>
+  batches.get(batchOf(key))?.appId ?? '';

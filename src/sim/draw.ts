@@ -228,8 +228,13 @@ function drawPolicy(prng: Prng, {quorum}: Around, meanMs: number): PolicyRequest
     timeLimitSeconds: meanMs > 100 ? 30 : 5,
     priority: between(prng, -1, 1),
   };
-  // One in four or so; without a die of its own, so that older seeds keep all else.
-  return policy.leaseSeconds % 4 === 0 ? {...policy, compare: {kind: 'custom', app: APP}} : policy;
+  // One in four, and one in three; without dice of their own, so that older seeds keep all else.
+  const {leaseSeconds} = policy;
+  return {
+    ...policy,
+    ...(leaseSeconds % 4 === 0 ? {compare: {kind: 'custom', app: APP} as const} : {}),
+    ...(leaseSeconds % 3 === 0 && quorum > 1 ? {redundancy: 'adaptive' as const} : {}),
+  };
 }
 
 /** A thousand nodes with thirty captures are tens of thousands of shots. */

@@ -155,7 +155,7 @@ function runOne(plan: Plan, flags: Flags): Outcome {
 /** true = all promises held. */
 function report(flags: Flags, outcome: Outcome, ms: number): boolean {
   const {seed, events, virtualMs, digest, failure, world} = outcome;
-  const {model} = world.checkers.masterChecker;
+  const {model, decisions} = world.checkers.masterChecker;
   const rate = Math.round((events / Math.max(ms, 1)) * 1_000);
   if (failure?.invariant === 'stopped') {
     print(`stopped seed=${seed} event#=${events} t=${virtualMs.toFixed(3)}ms ${failure.story}`);
@@ -167,7 +167,7 @@ function report(flags: Flags, outcome: Outcome, ms: number): boolean {
   }
   print(
     `seed=${seed} nodes=${world.nodes.length} events=${events} events/s=${rate} ` +
-      `virtual=${(virtualMs / 1_000).toFixed(1)}s decided=${model.decisions.size} ` +
+      `virtual=${(virtualMs / 1_000).toFixed(1)}s decided=${model.decisions.size} singles=${decisions.singles} ` +
       `master-lives=${world.master.lives} shots=${world.checkers.nodeChecker.firedCount} digest=${digest}`,
   );
   return true;

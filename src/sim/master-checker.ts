@@ -161,9 +161,14 @@ export class MasterChecker {
     holds(fits, 'P4', () => `${nameOf(key)}: its canonical report is of another workunit`);
     if (item.status !== 'done') return;
     const name = outputName(item.output);
-    const minQuorum = this.#checkOutput(key, item, evidence?.get(name) ?? new Set());
-    this.decisions.done(key, name, minQuorum, this.model, change);
-    this.#credit += this.#agreeing(key, name, change, minQuorum);
+    const witnesses = evidence?.get(name) ?? new Set<NodeId>();
+    const isSingle = decision.single === true;
+    const minQuorum = this.#checkOutput(key, item, witnesses, isSingle);
+    if (isSingle) this.#onSingle(key, report?.nodeId, name, change);
+    else {
+      this.decisions.done(key, name, minQuorum, this.model, change);
+      this.#credit += this.#agreeing(key, name, change, minQuorum);
+    }
   }
 
   /**
@@ -183,6 +188,12 @@ export class MasterChecker {
     if (lastVote === 'reported') return voters.size + 1;
     this.#perhaps += 1;
     return voters.size;
+  }
+
+  /** One result of a trusted node alone: it was voted before, and others have confirmed one of its results since. */
+  #onSingle(key: WorkunitKey, nodeId: NodeId | undefined, name: string, change: Change): void {
+    this.decisions.single(key, nodeId, name, this.model, change);
+    this.#credit += 1;
   }
 
   /** Whether a report of this commit agrees, of a node that is not among the voters. */
@@ -208,12 +219,16 @@ export class MasterChecker {
     key: WorkunitKey,
     item: ResultItem & {readonly status: 'done'},
     witnesses: ReadonlySet<NodeId>,
+    isSingle: boolean,
   ): number {
     const row = this.model.batches.get(item.batchId);
     const plan = row && this.#plans.get(row.name);
     holds(row && plan, 'P3', () => `${nameOf(key)} is of a batch that nobody submitted`);
     // What the operator asked for, not what the row says now.
-    const minQuorum = plan.request.policy.minQuorum ?? row.policy.minQuorum;
+    const {policy} = plan.request;
+    const mayBeSingle = policy.redundancy === 'adaptive';
+    holds(!isSingle || mayBeSingle, 'P3', () => `${nameOf(key)} is single, its batch is not`);
+    const minQuorum = isSingle ? 1 : (policy.minQuorum ?? row.policy.minQuorum);
     holds(
       witnesses.size >= minQuorum,
       'P3',

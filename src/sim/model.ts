@@ -45,7 +45,12 @@ export type ModelVote = {
 };
 export type ModelReport = {readonly nodeId: NodeId; readonly items: readonly ResultItem[]};
 export type Decided =
-  | {readonly kind: 'done'; readonly reportNo: number; readonly item: number}
+  | {
+      readonly kind: 'done';
+      readonly reportNo: number;
+      readonly item: number;
+      readonly single?: true;
+    }
   | {readonly kind: 'failed'; readonly reason: string};
 
 /** A row of `control` that says nothing any more is none. */
@@ -208,7 +213,11 @@ export class Model {
     const {retrying} = this.batches.get(batchOf(workunit)) ?? {};
     if (before.kind === 'failed' && !decision && retrying) return this.#undo(workunit, change);
     if (!doubted) return;
-    holds(isSame(before, doubted.former), 'P4', () => `${nameOf(workunit)}: another result went`);
+    holds(
+      isSameResult(before, doubted.former),
+      'P4',
+      () => `${nameOf(workunit)}: another result went`,
+    );
     this.#forget(workunit);
     change.withdrawn.set(workunit, doubted);
   }
@@ -236,13 +245,15 @@ export class Model {
       const former: Decided = {kind: 'done', reportNo, item};
       if (state !== 'open') {
         const known = this.doubted.get(workunit);
-        if (known && isSame(known.former, former)) change.checked.set(workunit, {former, state});
+        if (known && isSameResult(known.former, former))
+          change.checked.set(workunit, {former, state});
         continue;
       }
       const isTheirs = this.reports.get(reportNo)?.nodeId === nodeId;
       holds(isTheirs, 'S17', () => `${nameOf(workunit)}: report ${reportNo} is not of ${nodeId}`);
-      const {minQuorum} = this.batches.get(batchId)?.policy ?? {};
-      holds(minQuorum === 1, 'S17', () => `${nameOf(workunit)} has a quorum of ${minQuorum}`);
+      const {minQuorum, redundancy} = this.batches.get(batchId)?.policy ?? {};
+      const mayBeSingle = minQuorum === 1 || redundancy === 'adaptive';
+      holds(mayBeSingle, 'S17', () => `${nameOf(workunit)} has a quorum of ${minQuorum}`);
       this.doubted.set(workunit, {nodeId, former});
     }
   }
@@ -384,6 +395,10 @@ export class Model {
 
 const isSame = (a: Decided, b: Decided | undefined): boolean =>
   JSON.stringify(a) === JSON.stringify(b);
+
+/** Whether both name the same result, be it single or not. */
+const isSameResult = (a: Decided, b: Decided): boolean =>
+  a.kind === 'done' && b.kind === 'done' && a.reportNo === b.reportNo && a.item === b.item;
 
 type Mapping<K, V> = {get(key: K): V | undefined; set(key: K, value: V): unknown};
 

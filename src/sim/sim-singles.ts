@@ -1,9 +1,14 @@
 // Looks up whose canonical results are, on a simulated disk.
 
 import {hex32} from '../base/bytes.ts';
-import type {BatchId, NodeId} from '../base/types.ts';
+import type {NodeId} from '../base/types.ts';
 import {type Check, checkKey, decodeChecks, hashOfOutput} from '../core/checks.ts';
-import type {CheckPage, SinglesPage} from '../core/lookups.ts';
+import {
+  type CheckPage,
+  type ListedBatch,
+  type SinglesPage,
+  standingAlone,
+} from '../core/lookups.ts';
 import {
   decodeDoubtKey,
   decodePage,
@@ -37,11 +42,11 @@ export class SimSingles implements Singles {
 
   list(
     nodeId: NodeId,
-    batchIds: readonly BatchId[],
+    batches: readonly ListedBatch[],
     found: (pages: readonly SinglesPage[], total?: number) => void,
   ): void {
     this.#clock.after(this.#readMs(), EVENT.inputs, () => {
-      const pages = batchIds.flatMap(batchId => this.#pagesOf(nodeId, batchId));
+      const pages = batches.flatMap(batch => this.#pagesOf(nodeId, batch));
       found(
         pages,
         pages.reduce((sum, {singles}) => sum + singles.size, 0),
@@ -49,11 +54,11 @@ export class SimSingles implements Singles {
     });
   }
 
-  #pagesOf(nodeId: NodeId, batchId: BatchId): SinglesPage[] {
+  #pagesOf(nodeId: NodeId, {batchId, onlySingle}: ListedBatch): SinglesPage[] {
     const found: SinglesPage[] = [];
     for (const [key, value] of this.#disk.rows('page', hex32(batchId), hex32(batchId + 1))) {
       const singles = new Map<number, Check>();
-      for (const [offset, decision] of decodePage(value)) {
+      for (const [offset, decision] of standingAlone(decodePage(value), onlySingle)) {
         if (decision.kind !== 'done') continue;
         const {reportNo, item} = decision;
         const value = this.#disk.get('report', reportKey(reportNo));

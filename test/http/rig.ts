@@ -83,6 +83,7 @@ export const batchView = (id: number, changes: Partial<BatchView> = {}): BatchVi
   rechecking: 0,
   confirmed: 0,
   replaced: 0,
+  singles: 0,
   lastReportNo: 0,
   salt: 1,
   open: 0,

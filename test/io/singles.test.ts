@@ -36,6 +36,7 @@ const result = (no: number) => ({
   status: 'done' as const,
   output: outputOf(no),
 });
+const all = (batch: number) => ({batchId: asBatchId(batch), onlySingle: false});
 const checkOf = (no: number): Check => ({
   state: 'open',
   reportNo: no,
@@ -90,7 +91,7 @@ test('the canonical results of one node are found in all pages of the named batc
   const singles = new StoredSingles(rows, crypto, error => t.fail(String(error)));
   const found: SinglesPage[] = [];
   const total = await new Promise<number>(resolve => {
-    singles.list(BAD, [asBatchId(1), asBatchId(3)], (pages, all) => {
+    singles.list(BAD, [all(1), all(3)], (pages, all) => {
       found.push(...pages);
       if (all !== undefined) resolve(all);
     });
@@ -114,7 +115,7 @@ test('a row that cannot be read is fatal, and nothing is told as complete', asyn
   const broken: Rows = {...rows, get: () => Promise.reject(new Error('EIO'))};
   const error = await new Promise(resolve => {
     const singles = new StoredSingles(broken, crypto, resolve);
-    singles.list(BAD, [asBatchId(1)], () => t.fail('told'));
+    singles.list(BAD, [all(1)], () => t.fail('told'));
   });
   t.regex(String(error), /EIO/);
 });
@@ -186,7 +187,7 @@ test('a list without its checks has none, one without its page is a damaged stor
 test('a page that names a result which its report does not hold is a damaged store', async t => {
   const wrong = rowsOf([[1, 0, new Map([[0, {kind: 'done', reportNo: 1, item: 7}]])]]);
   const error = await new Promise(resolve => {
-    new StoredSingles(wrong, crypto, resolve).list(BAD, [asBatchId(1)], () => t.fail('told'));
+    new StoredSingles(wrong, crypto, resolve).list(BAD, [all(1)], () => t.fail('told'));
   });
   t.like(error, {code: 'VOLLEY_STORE_DAMAGED'});
 });

@@ -46,7 +46,7 @@ export class Desk {
     const clock = {after: (_ms: number, _kind: unknown, act: () => void) => act()};
     const singles = new SimSingles(clock as never, disk as never, crypto, () => 0);
     if (ask.type === 'listSingles')
-      singles.list(nodeId, ask.batchIds, (pages, total) => {
+      singles.list(nodeId, ask.batches, (pages, total) => {
         rig.turn({type: 'singlesListed', nodeId, pages, ...(total === undefined ? {} : {total})});
       });
     else

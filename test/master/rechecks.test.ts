@@ -27,6 +27,7 @@ test('what rests on a revoked node alone is computed again, and what comes out e
     rechecking: 0,
     confirmed: 100,
     replaced: 0,
+    singles: 0,
     disagreements: 0,
   });
   t.deepEqual(statesOf(desk), {confirmed: 100});

@@ -223,7 +223,11 @@ test('the batches with a quorum of 1 are searched, ended ones too, and what is f
   const bad = rig.node('bad');
   const effects = revoke(rig, bad);
   t.deepEqual(only(effects, 'listSingles'), [
-    {type: 'listSingles', nodeId: bad.id, batchIds: [single, ended]},
+    {
+      type: 'listSingles',
+      nodeId: bad.id,
+      batches: [single, ended].map(batchId => ({batchId, onlySingle: false})),
+    },
   ]);
   t.deepEqual(doubtsOf(effects), [-1]);
   t.is(viewNode(stateOf(rig, bad)).doubts, -1);
@@ -256,7 +260,9 @@ test('a master that dies while it makes the list begins it anew', t => {
     return effects;
   };
   rig.kill();
-  t.deepEqual(only(asked, 'listSingles'), [{type: 'listSingles', nodeId: bad.id, batchIds: [id]}]);
+  t.deepEqual(only(asked, 'listSingles'), [
+    {type: 'listSingles', nodeId: bad.id, batches: [{batchId: id, onlySingle: false}]},
+  ]);
   rig.turn({type: 'singlesListed', nodeId: bad.id, pages: [page(id, 1)], total: 1});
   t.deepEqual(doubtsOf(revoke(rig, bad)), [1]);
   asked.length = 0;

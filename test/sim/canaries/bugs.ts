@@ -384,5 +384,26 @@ export const BUGS: readonly Bug[] = [
     find: "if (decision?.kind === 'failed') {",
     put: 'if (decision) {',
   },
+  {
+    name: 'trusted-too-soon',
+    what: 'a node computes alone after one validated result',
+    file: 'master/adaptive.ts',
+    find: 'validatedInRow >= TRUSTED_AFTER',
+    put: 'validatedInRow >= 1',
+  },
+  {
+    name: 'wrong-check-confirms',
+    what: 'the results that wait count although the one that was checked is wrong',
+    file: 'master/escrow.ts',
+    find: 'if (!agreeing.has(vote)) this.#lose(account);',
+    put: 'if (!agreeing.has(vote)) this.#confirm(account, workunit);',
+  },
+  {
+    name: 'escrow-kept-after-a-lie',
+    what: 'a node is found out, and nobody computes what it left in escrow',
+    file: 'master/escrow.ts',
+    find: '    for (const {workunit} of account.waiting) this.#giveToOthers(workunit);\n',
+    put: '',
+  },
   ...KEY_BUGS,
 ];

@@ -35,5 +35,9 @@ export const TIGHT: readonly Change[] = [
   limit('master/scheduler.ts', 'WANTING_MAX', '65_536', 8),
   limit('master/enrolment.ts', 'EPOCH_LEAP_MAX', '65_536', 8),
   limit('master/results.ts', 'BLOBS_WAITING_MAX', '65_536', 8),
+  limit('master/adaptive.ts', 'TRUSTED_AFTER', '10', 2),
+  limit('master/adaptive.ts', 'PER_CHECK_MAX', '20', 4),
+  limit('sim/escrow-ledger.ts', 'TRUSTED_AFTER', '10', 2),
+  limit('sim/escrow-ledger.ts', 'PER_CHECK', '20', 4),
   limit('master/leases.ts', 'LEASES_PER_NODE_MAX', '8_192', 6),
 ];

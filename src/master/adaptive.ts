@@ -1,0 +1,19 @@
+// Adaptive replication: whose single result counts without a second one, and how often it is checked all the same.
+// Pure: numbers in, numbers out.
+//
+// After BOINC (AdaptiveReplication, sched/sched_version.cpp): a node is trusted with an app after so many validated
+// results in a row, and then checked with a probability that falls as 1/n. Two things are mended. BOINC decides before
+// the work is done and takes each single result at once; here single results wait in escrow, and one of each
+// group, chosen after they came and by dice that no node can foresee, is computed by others too. If it agrees the
+// group counts; if not all of the node that still waits is computed by others. And the probability has a floor.
+
+/** Validated results in a row, with one app, that make a node trusted with it. */
+export const TRUSTED_AFTER = 10;
+/** However long a node was right, one result of so many is checked: 5 %. */
+const PER_CHECK_MAX = 20;
+
+export const isTrusted = (validatedInRow: number): boolean => validatedInRow >= TRUSTED_AFTER;
+
+/** Results of a trusted node of which one is checked: 10 … 20. */
+export const perCheck = (validatedInRow: number): number =>
+  Math.min(PER_CHECK_MAX, Math.max(1, validatedInRow));
