@@ -61,8 +61,7 @@ export class Recount {
     if (!this.#isOfTry(name, batchId, index, tryOf(vote))) return;
     if (decision.kind === 'done' && names(decision, vote)) {
       this.#named.add(batchId, index);
-      this.#pay(this.#unnamed.get(name));
-      this.#unnamed.delete(name);
+      this.#payUnnamed(name, vote.nodeId);
     }
     if (decision.kind === 'done' && decision.single) {
       if (!names(decision, vote)) return;
@@ -130,6 +129,18 @@ export class Recount {
     this.#pay({agreeing: fresh.map(nodeOf), disagreeing: []});
     this.#over.add(batch.id, index);
     if (same.length >= batch.policy.minQuorum) this.#open.delete(`${batch.id}/${index}`);
+  }
+
+  /**
+   * The result comes that the decision names, and the replay had a verdict before it: of those who agreed then, and of
+   * him. That is so when an earlier life of the master decided by others, and lost it.
+   */
+  #payUnnamed(name: string, nodeId: NodeId): void {
+    const shares = this.#unnamed.get(name);
+    if (!shares) return;
+    this.#unnamed.delete(name);
+    this.#pay(shares);
+    if (!shares.agreeing.includes(nodeId)) this.#pay({agreeing: [nodeId], disagreeing: []});
   }
 
   #pay(shares: Omit<Shares, 'tryNo'> | undefined): void {

@@ -54,13 +54,13 @@ test('votes behind the verdict are not paid, those that differ are no agreement'
   t.deepEqual(recounted(2, late), {isProven: true, paid: [1, 1, 0]});
 });
 
-test('a verdict is paid for when the result that the decision names comes later, or never', t => {
+test('a verdict is paid for when the result that the decision names comes later, as is that result', t => {
   const votes = [
     [a, item(0)],
     [b, item(1)],
     [c, item(2)],
   ] as const;
-  t.deepEqual(recounted(3, votes), {isProven: true, paid: [1, 1, 0]});
+  t.deepEqual(recounted(3, votes), {isProven: true, paid: [1, 1, 1]});
   t.deepEqual(recounted(4, votes), {isProven: false, paid: [0, 0, 0]});
 });
 
