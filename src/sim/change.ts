@@ -2,7 +2,8 @@
 
 import type {NodeId} from '../base/types.ts';
 import type {CheckState} from '../core/checks.ts';
-import type {Decided, ModelVote, WorkunitKey} from './model.ts';
+import type {Decided, ModelVote} from './model.ts';
+import type {WorkunitKey} from './model-names.ts';
 
 export type Change = {
   readonly decided: Map<WorkunitKey, Decided>;

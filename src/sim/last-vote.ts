@@ -6,7 +6,8 @@
 //   one is suspicious      and nobody is left to ask for one more, or the one more was no help. A report of the same
 //                          commit, whatever it says, may have come before the decision or after it
 
-import {type ModelVote, outputName} from './model.ts';
+import type {ModelVote} from './model.ts';
+import {outputName} from './model-names.ts';
 
 export type LastVote = 'reported' | 'stored' | 'unknown';
 

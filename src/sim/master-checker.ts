@@ -12,16 +12,8 @@ import {DecisionChecker} from './decision-checker.ts';
 import {holds} from './fabric.ts';
 import {lastVoteOf} from './last-vote.ts';
 import {LIARS, type Misdeed} from './misdeeds.ts';
-import {
-  batchOf,
-  type Decided,
-  getOr,
-  Model,
-  nameOf,
-  outputName,
-  type WorkunitKey,
-  workunitKey,
-} from './model.ts';
+import {type Decided, Model} from './model.ts';
+import {batchOf, getOr, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
 import type {BatchPlan} from './plan.ts';
 import {type Acked, checkSalvage, type Salvaged, type Withdrawn} from './salvage-checker.ts';
 import type {SimMaster} from './sim-master.ts';

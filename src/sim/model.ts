@@ -1,7 +1,6 @@
 // What the master's store must hold, rebuilt from the commits that became durable: a second, plain reading
 // of the same rows, against which every row and every promise is held.
 
-import {toHex} from '../base/bytes.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
 import {decodeChecks, nodeOfCheckKey} from '../core/checks.ts';
 import type {HistoryRow, NodeControl} from '../core/operator-rows.ts';
@@ -22,20 +21,11 @@ import {
   type VoteRow,
 } from '../core/tables.ts';
 import {decodeResults} from '../wire/codec.ts';
-import type {OutputRef, ResultItem} from '../wire/message.ts';
+import type {ResultItem} from '../wire/message.ts';
 import {type Change, type Doubted, noChange} from './change.ts';
 import {holds} from './fabric.ts';
+import {batchOf, getOr, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
 import {OrderModel} from './order-model.ts';
-
-export type WorkunitKey = number;
-export const workunitKey = (batchId: number, index: number): WorkunitKey =>
-  batchId * 2 ** 32 + index;
-export const batchOf = (key: WorkunitKey): number => Math.floor(key / 2 ** 32);
-export const nameOf = (key: WorkunitKey): string => `${batchOf(key)}/${key % 2 ** 32}`;
-
-/** One name for equal outputs. */
-export const outputName = (output: OutputRef): string =>
-  output.kind === 'inline' ? toHex(output.bytes) : `${output.blobId} ${output.size}`;
 
 /** `barred`: of a vote that is gone: its node was revoked or quarantined before, so it did not count. */
 export type ModelVote = {
@@ -399,13 +389,3 @@ const isSame = (a: Decided, b: Decided | undefined): boolean =>
 /** Whether both name the same result, be it single or not. */
 const isSameResult = (a: Decided, b: Decided): boolean =>
   a.kind === 'done' && b.kind === 'done' && a.reportNo === b.reportNo && a.item === b.item;
-
-type Mapping<K, V> = {get(key: K): V | undefined; set(key: K, value: V): unknown};
-
-export function getOr<K, V>(map: Mapping<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
-}

@@ -6,7 +6,8 @@ import type {NodeId} from '../base/types.ts';
 import type {Loss} from '../master/salvage.ts';
 import type {Doubted} from './change.ts';
 import {holds} from './fabric.ts';
-import {batchOf, type Decided, type Model, nameOf, type WorkunitKey} from './model.ts';
+import type {Decided, Model} from './model.ts';
+import {batchOf, nameOf, type WorkunitKey} from './model-names.ts';
 
 export type Acked = {
   readonly nodeId: NodeId;

@@ -2,7 +2,8 @@ import test from 'ava';
 import {toUtf8} from '../../src/base/bytes.ts';
 import {asNodeId} from '../../src/base/types.ts';
 import {lastVoteOf} from '../../src/sim/last-vote.ts';
-import {type ModelVote, outputName} from '../../src/sim/model.ts';
+import type {ModelVote} from '../../src/sim/model.ts';
+import {outputName} from '../../src/sim/model-names.ts';
 
 const outputOf = (text: string) => ({kind: 'inline', bytes: toUtf8(text)}) as const;
 const RIGHT = outputName(outputOf('right'));

@@ -18,7 +18,8 @@ import {
   voteKey,
 } from '../../src/core/tables.ts';
 import {SimFailure} from '../../src/sim/fabric.ts';
-import {Model, workunitKey} from '../../src/sim/model.ts';
+import {Model} from '../../src/sim/model.ts';
+import {workunitKey} from '../../src/sim/model-names.ts';
 import {encodeResults} from '../../src/wire/codec.ts';
 
 const ID = asBatchId(1);

@@ -5,7 +5,8 @@ import {asBatchId, asNodeId} from '../../src/base/types.ts';
 import {NO_CREDIT} from '../../src/core/tables.ts';
 import type {Loss} from '../../src/master/salvage.ts';
 import {SimFailure} from '../../src/sim/fabric.ts';
-import {type Decided, Model, workunitKey} from '../../src/sim/model.ts';
+import {type Decided, Model} from '../../src/sim/model.ts';
+import {workunitKey} from '../../src/sim/model-names.ts';
 import {type Acked, checkSalvage, type Salvaged} from '../../src/sim/salvage-checker.ts';
 
 const NODE = asNodeId('ab'.repeat(16));

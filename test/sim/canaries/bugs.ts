@@ -3,6 +3,8 @@
 // is not found exactly once is an error: the list follows the code.
 
 import {KEY_BUGS} from './bugs-keys.ts';
+import {ORDER_BUGS} from './bugs-orders.ts';
+import {TRUST_BUGS} from './bugs-trust.ts';
 
 export type Change = {
   /** Below src/. */
@@ -356,54 +358,7 @@ export const BUGS: readonly Bug[] = [
     find: 'context.groupKeys.rotate(now);',
     put: '',
   },
-  {
-    name: 'held-gets-work',
-    what: 'a node that an operator drains is given more work',
-    file: 'master/scheduler.ts',
-    find: '  if (node.control.hold) return false;\n',
-    put: '',
-  },
-  {
-    name: 'quarantined-counts',
-    what: 'results of a node that an operator has quarantined count all the same',
-    file: 'master/results.ts',
-    find: "    if (node.control.hold?.kind === 'quarantined') return; // nor this: it counts when it is released\n",
-    put: '',
-  },
-  {
-    name: 'deletion-takes-more',
-    what: 'with a batch reports go that hold results of another one',
-    file: 'master/deletion.ts',
-    find: 'if (!batchIds.some(id => batches.has(id))) ',
-    put: '',
-  },
-  {
-    name: 'retry-takes-done',
-    what: 'a retry computes again what has a result',
-    file: 'master/batch.ts',
-    find: "if (decision?.kind === 'failed') {",
-    put: 'if (decision) {',
-  },
-  {
-    name: 'trusted-too-soon',
-    what: 'a node computes alone after one validated result',
-    file: 'master/adaptive.ts',
-    find: 'validatedInRow >= TRUSTED_AFTER',
-    put: 'validatedInRow >= 1',
-  },
-  {
-    name: 'wrong-check-confirms',
-    what: 'the results that wait count although the one that was checked is wrong',
-    file: 'master/escrow.ts',
-    find: 'if (!agreeing.has(vote)) this.#lose(account);',
-    put: 'if (!agreeing.has(vote)) this.#confirm(account, workunit);',
-  },
-  {
-    name: 'escrow-kept-after-a-lie',
-    what: 'a node is found out, and nobody computes what it left in escrow',
-    file: 'master/escrow.ts',
-    find: '    for (const {workunit} of account.waiting) this.#giveToOthers(workunit);\n',
-    put: '',
-  },
+  ...ORDER_BUGS,
+  ...TRUST_BUGS,
   ...KEY_BUGS,
 ];

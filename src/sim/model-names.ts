@@ -1,0 +1,24 @@
+// Names of what the model counts: workunits by one number, outputs by one text.
+
+import {toHex} from '../base/bytes.ts';
+import type {OutputRef} from '../wire/message.ts';
+
+export type WorkunitKey = number;
+export const workunitKey = (batchId: number, index: number): WorkunitKey =>
+  batchId * 2 ** 32 + index;
+export const batchOf = (key: WorkunitKey): number => Math.floor(key / 2 ** 32);
+export const nameOf = (key: WorkunitKey): string => `${batchOf(key)}/${key % 2 ** 32}`;
+
+/** One name for equal outputs. */
+export const outputName = (output: OutputRef): string =>
+  output.kind === 'inline' ? toHex(output.bytes) : `${output.blobId} ${output.size}`;
+
+type Mapping<K, V> = {get(key: K): V | undefined; set(key: K, value: V): unknown};
+
+export function getOr<K, V>(map: Mapping<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

@@ -1,0 +1,32 @@
+// Planted bugs of what operators order; see bugs.ts.
+
+export const ORDER_BUGS = [
+  {
+    name: 'held-gets-work',
+    what: 'a node that an operator drains is given more work',
+    file: 'master/scheduler.ts',
+    find: '  if (node.control.hold) return false;\n',
+    put: '',
+  },
+  {
+    name: 'quarantined-counts',
+    what: 'results of a node that an operator has quarantined count all the same',
+    file: 'master/results.ts',
+    find: "    if (node.control.hold?.kind === 'quarantined') return; // nor this: it counts when it is released\n",
+    put: '',
+  },
+  {
+    name: 'deletion-takes-more',
+    what: 'with a batch reports go that hold results of another one',
+    file: 'master/deletion.ts',
+    find: 'if (!batchIds.some(id => batches.has(id))) ',
+    put: '',
+  },
+  {
+    name: 'retry-takes-done',
+    what: 'a retry computes again what has a result',
+    file: 'master/batch.ts',
+    find: "if (decision?.kind === 'failed') {",
+    put: 'if (decision) {',
+  },
+];
