@@ -85,7 +85,6 @@ export async function watchBatch(
 
 export function progressOf(batch: BatchView): string {
   const decided = batch.done + batch.failed;
-  const left = batch.count - decided;
   const parts = [
     `batch ${batch.id} ${safe(batch.name, 24)}`,
     `${grouped(decided)}/${grouped(batch.count)} (${percent(decided, batch.count)})`,
@@ -95,7 +94,7 @@ export function progressOf(batch: BatchView): string {
   if (batch.disagreements > 0) parts.push(`${grouped(batch.disagreements)} disagreements`);
   if (batch.rechecking > 0) parts.push(`${grouped(batch.rechecking)} being checked again`);
   if (batch.failed > 0) parts.push(`${grouped(batch.failed)} failed`);
-  if (batch.perSecond > 0) parts.push(`${duration((1_000 * left) / batch.perSecond)} left`);
+  if (batch.etaMs !== undefined) parts.push(`${duration(batch.etaMs)} left`);
   return parts.join('  ');
 }
 

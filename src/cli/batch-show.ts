@@ -9,7 +9,7 @@ import type {BatchView} from '../core/views.ts';
 import {conditionOf} from './batch-suspend.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {ago, grouped, instant, percent, print, printJson, safe} from './output.ts';
+import {ago, duration, grouped, instant, percent, print, printJson, safe} from './output.ts';
 
 export const batchShowCommand: CommandSpec = {
   name: 'batch show',
@@ -46,8 +46,10 @@ const linesOf = (batch: BatchView): [string, string][] => [
   ['disagreements', grouped(batch.disagreements)],
   ['errors', grouped(batch.errors)],
   ['single', singlesOf(batch)],
+  ['hedges', batch.hedges === undefined ? '' : grouped(batch.hedges)],
   ['checked again', checksOf(batch)],
   ['speed', batch.state === 'running' ? `${batch.perSecond.toFixed(1)} workunits/s` : ''],
+  ['left', batch.etaMs === undefined ? '' : `about ${duration(batch.etaMs)}`],
   ['submitted', `${instant(batch.createdAt)} UTC`],
   ['ended', batch.endedAt === 0 ? '' : `${instant(batch.endedAt)} UTC`],
   ['winner', batch.winner === undefined ? '' : `workunit ${grouped(batch.winner)}`],

@@ -350,6 +350,8 @@ export type BatchRow = BatchControl & {
   readonly salt: number;
   /** firstWins: the workunit that ended the batch. */
   readonly winner?: number | undefined;
+  /** Replicas wanted because another one was late; absent = never. */
+  readonly hedges?: number;
 };
 
 export type NodeRow = {

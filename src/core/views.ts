@@ -42,8 +42,20 @@ export type BatchView = BatchRow & {
   readonly out: number;
   /** Workunits decided in a second, over the last seconds; 0 when not running. */
   readonly perSecond: number;
+  /** When it will be over, as things are: milliseconds from now. Absent = it does not run, or nobody can say. */
+  readonly etaMs?: number;
   /** What a running batch waits for; absent = nothing. */
   readonly waiting?: string;
+};
+
+/** How a node does with one app. */
+export type NodeAppView = {
+  readonly app: string;
+  readonly version: string;
+  /** Validated results in a row: what trust comes from where redundancy is adaptive. */
+  readonly validatedInRow: number;
+  /** How slow it is: 1 = as the mean of its batches, 2 = takes twice as long. Absent = not measured. */
+  readonly pace?: number;
 };
 
 export type NodeView = {
@@ -93,6 +105,8 @@ export type NodeView = {
   readonly hold?: NodeHold;
   /** Apps that it is given no work of, by rule. */
   readonly benches?: readonly Bench[];
+  /** Of what this life of the master saw. */
+  readonly apps?: readonly NodeAppView[];
   /** Generation of the cluster's state that it obeys; absent = it has not told. */
   readonly stateGeneration?: number;
   /** Two machines seem to have this node's key: where they are, and when the second one was last heard. */

@@ -161,12 +161,16 @@ function groupOf(
   };
 }
 
-/** The verdict on an open workunit as it is now; asks what has to be asked, and takes out what is unfit. */
+/**
+ * The verdict on an open workunit as it is now; asks what has to be asked, and takes out what is unfit.
+ * @param late replicas that are out and not counted on
+ */
 export function judge(
   context: MasterContext,
   batch: Batch,
   workunit: Workunit,
   now: MonoMs,
+  late = 0,
 ): Verdict {
   const {policy} = batch.row;
   const alone = context.escrow.verdict(batch, workunit, now);
@@ -176,7 +180,7 @@ export function judge(
     ...(policy.compare ? {standing: look(context, batch, workunit, policy.compare)} : {}),
   };
   const {votes, replicas} = workunit;
-  const verdict = decide(policy, votes, replicas.length, countedOf(workunit), how);
+  const verdict = decide(policy, votes, replicas.length - late, countedOf(workunit), how);
   if (verdict.kind === 'open' && verdict.suspicion !== undefined) context.suspected.add(workunit);
   else context.suspected.delete(workunit);
   return verdict;

@@ -38,7 +38,7 @@ type Counters = {
     | 'replaced'
     | 'singles'
     | 'lastReportNo']: BatchRow[K];
-} & {winner?: number | undefined};
+} & {winner?: number | undefined; hedges?: number};
 
 /** Weight of the newest run time in the moving average. */
 const NEWEST = 0.1;
@@ -100,6 +100,7 @@ export class Batch {
       singles: row.singles,
       lastReportNo: row.lastReportNo,
       ...(row.winner === undefined ? {} : {winner: row.winner}),
+      ...(row.hedges === undefined ? {} : {hedges: row.hedges}),
     };
     this.feeder = feeder;
     this.#pages = pages;
@@ -307,7 +308,7 @@ export class Batch {
       ...this.#shown,
       open: this.open.size,
       out: this.out,
-      perSecond: this.running ? this.#rate(now) : 0,
+      perSecond: this.running ? this.rate(now).perSecond : 0,
     };
   }
 
@@ -318,10 +319,12 @@ export class Batch {
       this.#decidedAt.shift();
   }
 
-  #rate(now: MonoMs): number {
+  /** Workunits decided over the last seconds, and in a second. */
+  rate(now: MonoMs): {readonly decided: number; readonly perSecond: number} {
     const [first] = this.#decidedAt;
-    if (!first || now <= first.at) return 0;
-    return ((this.decided - first.done) * 1_000) / (now - first.at);
+    if (!first || now <= first.at) return {decided: 0, perSecond: 0};
+    const decided = Math.max(0, this.decided - first.done);
+    return {decided, perSecond: (decided * 1_000) / (now - first.at)};
   }
 
   check(): void {

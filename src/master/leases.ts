@@ -68,8 +68,10 @@ export function putOut(
     nodeId: node.row.nodeId,
     replicaNo,
     proof,
+    grantedAt: now,
     deadlineAt: addMono(now, leaseSeconds * SECOND_MS),
     lastAt: addMono(now, (leaseSeconds + RUNS_PER_LEASE_MAX * timeLimitSeconds) * SECOND_MS),
+    isLate: false,
   };
   workunit.replicas.push(replica);
   node.out.add(replica);
@@ -77,6 +79,9 @@ export function putOut(
   batch.want(workunit, workunit.wanted - 1);
   return replica;
 }
+
+/** How long ago the replica was handed out, ms: renewals do not change that. */
+export const ageOf = ({grantedAt}: Replica, now: MonoMs): number => Math.max(0, now - grantedAt);
 
 /** The replica is no longer out: its result came, its lease ran out, or its workunit is decided. */
 export function takeBack(context: MasterContext, batch: Batch, replica: Replica): void {

@@ -30,7 +30,9 @@ import {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {Deletions, RETENTION} from './deletion.ts';
 import {Enrolment} from './enrolment.ts';
+import {Etas} from './eta.ts';
 import {Guests} from './guests.ts';
+import {Hedges} from './hedges.ts';
 import {heartbeatMs, Liveness} from './liveness.ts';
 import {NodeDesk} from './node-desk.ts';
 import {Operator} from './operator.ts';
@@ -65,6 +67,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #retries: Retries;
   readonly #deletions: Deletions;
   readonly #waker: Waker;
+  readonly #hedges: Hedges;
+  readonly etas: Etas;
 
   constructor(parts: {
     context: MasterContext;
@@ -80,6 +84,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#context = context;
     this.#commands = new Commands(context);
     this.#waker = new Waker(context, this.#commands);
+    this.#hedges = new Hedges(context);
+    this.etas = new Etas(context);
     this.#results = new Results(context, parts.numbers.reportNo + 1, batch =>
       this.#tellEnded(batch),
     );
@@ -187,6 +193,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         this.#commands.pulled(node.row.nodeId);
         this.#context.groupKeys.pulled(node, message.groupKeyId);
         this.#guests.pulled(node, message, now);
+        this.#hedges.watch(now.mono);
         return this.#pulls.onPull(node, message, now);
       case 'report':
         return this.#results.onReport(node, message, now);
@@ -284,6 +291,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#captures.tick(now);
     this.#context.conducts.tick(now);
     this.#context.escrow.tick(now);
+    this.#hedges.tick(now);
     this.#context.groupKeys.tick(now);
     for (const batch of this.#deletions.tick(now))
       this.#deletions.begin(batch, RETENTION, this.#operator.numbers, now);
@@ -329,6 +337,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       this.#deletions.wakeAt(),
       this.#context.conducts.wakeAt(),
       this.#context.escrow.wakeAt(),
+      this.#hedges.wakeAt(),
       this.#context.groupKeys.wakeAt(),
       this.#waker.wakeAt(),
     ) as MonoMs;

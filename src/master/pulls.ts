@@ -10,6 +10,7 @@ import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {grant, LEASES_PER_NODE_MAX} from './leases.ts';
 import {heartbeatMs} from './liveness.ts';
+import {runMsAt} from './pace.ts';
 import type {Recall} from './recall.ts';
 import {allowedAt, mayWork, type NodeState, peerOf} from './roster.ts';
 import {batchesFor, canRun, mostOf, pick, shareOf} from './scheduler.ts';
@@ -100,7 +101,7 @@ export class Pulls {
         wanted: left,
         wantedMs: Math.min(pull.wantedMs, allowedAt(node) * keptMs(batch)),
         slots: allowedAt(node),
-        runMs: batch.runMs,
+        runMs: runMsAt(node, batch),
         undecided: batch.row.count - batch.decided,
         nodesUp,
       });

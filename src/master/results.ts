@@ -22,6 +22,7 @@ import {hear, judge} from './agreement.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {leaseProof, rewant, takeBack} from './leases.ts';
+import {notePace} from './pace.ts';
 import type {NodeState} from './roster.ts';
 import {CREDIT, peerOf} from './roster.ts';
 import {sizeOf, suspicionOf} from './suspicion.ts';
@@ -154,6 +155,8 @@ export class Results {
     batch.counters.lastReportNo = vote.reportNo;
     if (vote.status === 'done') {
       batch.counters.results += 1;
+      const node = context.roster.node(vote.nodeId);
+      if (node) notePace(node, batch, vote.cpuMs);
       batch.noteRunMs(vote.cpuMs);
     } else {
       batch.counters.errors += 1;

@@ -32,6 +32,8 @@ export type NodeState = {
   /** Apps with which it is not perfect, and those of them that it gets no work of, or little. */
   readonly conduct: Map<BlobId, Conduct>;
   readonly standing: Map<BlobId, Standing>;
+  /** How slow it is with each app (pace.ts). In memory only: soon measured again. */
+  readonly paces: Map<BlobId, number>;
   /** Of the state of the cluster, as its newest pull told. */
   stateGeneration: number;
   readonly credit: Credit;
@@ -112,6 +114,7 @@ export class Roster {
       control: this.#orders.get(row.nodeId) ?? {},
       conduct: new Map(),
       standing: new Map(),
+      paces: new Map(),
       stateGeneration: 0,
       credit: this.#homeless.get(row.nodeId) ?? {...NO_CREDIT},
       up: false,

@@ -59,7 +59,7 @@ export type Share = {
   /** Milliseconds of work it wants on all slots together. */
   readonly wantedMs: number;
   readonly slots: number;
-  /** Measured run time of one workunit; -1 = not known. */
+  /** Run time of one workunit on this node, as measured; -1 = not known. */
   readonly runMs: number;
   /** Workunits of the batch not decided yet, and nodes that are up. */
   readonly undecided: number;

@@ -3,13 +3,20 @@
 import {toHex} from '../base/bytes.ts';
 import type {BatchId, CaptureId, Now} from '../base/types.ts';
 import type {AppRow} from '../core/tables.ts';
-import type {AlarmView, BatchView, CaptureView, NodeView, StatusView} from '../core/views.ts';
+import type {
+  AlarmView,
+  BatchView,
+  CaptureView,
+  NodeAppView,
+  NodeView,
+  StatusView,
+} from '../core/views.ts';
 import type {Batch} from './batch.ts';
 import {viewCapture} from './capture-row.ts';
 import type {MasterContext} from './context.ts';
 import {whatIsMissing} from './feasible.ts';
 import type {MasterCore} from './master.ts';
-import {candidates, viewNode} from './roster.ts';
+import {candidates, type NodeState, viewNode} from './roster.ts';
 
 export function viewStatus(
   core: MasterCore,
@@ -67,8 +74,22 @@ function viewAlarms(context: MasterContext): AlarmView[] {
   return alarms;
 }
 
-export const viewNodes = (core: MasterCore): NodeView[] =>
-  [...core.context.roster.all()].map(viewNode);
+export const viewNodes = ({context}: MasterCore): NodeView[] =>
+  [...context.roster.all()].map(node => {
+    const apps = appsOf(context, node);
+    return apps.length === 0 ? viewNode(node) : {...viewNode(node), apps};
+  });
+
+function appsOf({apps, escrow}: MasterContext, {row, paces}: NodeState): NodeAppView[] {
+  const views: NodeAppView[] = [];
+  for (const {appId, name, version} of apps.values()) {
+    const validatedInRow = escrow.validatedInRow(row.nodeId, appId);
+    const pace = paces.get(appId);
+    if (validatedInRow === 0 && pace === undefined) continue;
+    views.push({app: name, version, validatedInRow, ...(pace === undefined ? {} : {pace})});
+  }
+  return views;
+}
 
 export const viewBatches = (core: MasterCore, now: Now): BatchView[] =>
   [...core.context.batches.values()].map(batch => viewOf(core, batch, now));
@@ -78,10 +99,15 @@ export function viewBatch(core: MasterCore, id: BatchId, now: Now): BatchView | 
   return batch && viewOf(core, batch, now);
 }
 
-function viewOf({context}: MasterCore, batch: Batch, now: Now): BatchView {
+function viewOf({context, etas}: MasterCore, batch: Batch, now: Now): BatchView {
   const view = batch.view(now.mono);
   const waiting = batch.running ? waitsFor(context, batch) : '';
-  return waiting === '' ? view : {...view, waiting};
+  const etaMs = etas.etaMs(batch, now.mono);
+  return {
+    ...view,
+    ...(waiting === '' ? {} : {waiting}),
+    ...(etaMs === undefined ? {} : {etaMs: Math.ceil(etaMs)}),
+  };
 }
 
 /** Why a running batch does not go on; '' = nothing that anybody could change. */

@@ -26,9 +26,12 @@ export type Replica = {
   readonly nodeId: NodeId;
   readonly replicaNo: number;
   readonly proof: number;
+  readonly grantedAt: MonoMs;
   deadlineAt: MonoMs;
   /** No renewal goes beyond this: a node that only renews must not hold a workunit up for ever. */
   readonly lastAt: MonoMs;
+  /** Another node should compute its workunit too (hedges.ts). */
+  isLate: boolean;
 };
 
 export type Workunit = {
