@@ -1,12 +1,20 @@
 // The flags that make the policy of a batch.
 
 import {type Compare, type CompareRequest, NUMBER_FORMATS} from '../core/compare.ts';
-import {type Policy, type PolicyRequest, REDUNDANCIES} from '../core/policy.ts';
+import {
+  CHECK_EVERY_MAX,
+  type Policy,
+  type PolicyRequest,
+  REDUNDANCIES,
+  TRUST_AFTER_MAX,
+} from '../core/policy.ts';
 import {defined, type Given, type OptionSpec, usage} from './command.ts';
 
 export const POLICY_OPTIONS: readonly OptionSpec[] = [
   {flag: '--quorum <count>', text: 'equal results of different nodes that count (default 2)'},
   {flag: '--redundancy <how>', text: 'always (default), adaptive (trusted nodes alone), none'},
+  {flag: '--trust-after <count>', text: 'adaptive: right so often, then trusted (default 10)'},
+  {flag: '--check-every <count>', text: 'adaptive: of so many, one is checked (default 20)'},
   {flag: '--target <count>', text: 'replicas handed out at first (default: the quorum)'},
   {flag: '--max-errors <count>', text: 'errors after which a workunit fails (default 3)'},
   {flag: '--max-replicas <count>', text: 'replicas after which it does (default 20)'},
@@ -30,6 +38,8 @@ export function policyIn(given: Given): PolicyRequest {
     compare: compareIn(given),
     firstWins: given.flag('first-wins') ? true : undefined,
     redundancy: given.oneOf('redundancy', REDUNDANCIES),
+    trustAfter: given.whole('trust-after', 2, TRUST_AFTER_MAX),
+    checkEvery: given.whole('check-every', 2, CHECK_EVERY_MAX),
     minQuorum: given.whole('quorum', 1, 16),
     targetReplicas: given.whole('target', 1, 32),
     maxErrorReplicas: given.whole('max-errors', 1, 64),

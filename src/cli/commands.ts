@@ -52,6 +52,7 @@ import {
 import {nodesApproveCommand, nodesDenyCommand, nodesPendingCommand} from './nodes-pending.ts';
 import {nodesPrefsCommand} from './nodes-prefs.ts';
 import {nodesRevokeCommand} from './nodes-revoke.ts';
+import {nodesShowCommand} from './nodes-show.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
 import {recoverCommand} from './recover.ts';
 import {resumeCommand, statusCommand, suspendCommand} from './status.ts';
@@ -66,6 +67,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   nodeResumeCommand,
   nodeDrainCommand,
   nodesCommand,
+  nodesShowCommand,
   nodesTokenCommand,
   nodesPendingCommand,
   nodesApproveCommand,

@@ -74,7 +74,7 @@ function lateOf(nodes: readonly NodeView[], {generation}: StatusView['state']): 
 }
 
 /** Why a node gets no work. */
-function whyOf({name, hold, benches = []}: NodeView): string[] {
+export function whyOf({name, hold, benches = []}: NodeView): string[] {
   const head = safe(name, 24);
   const lines = benches.map(
     ({app, reason, until}) =>

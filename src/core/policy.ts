@@ -6,6 +6,9 @@ import type {Compare, CompareRequest} from './compare.ts';
 export const REDUNDANCIES = ['always', 'adaptive', 'none'] as const;
 export type Redundancy = (typeof REDUNDANCIES)[number];
 
+export const TRUST_AFTER_MAX = 1_000;
+export const CHECK_EVERY_MAX = 100;
+
 export type Policy = {
   /** Equal results from distinct nodes that make a canonical one. 1 … 16. */
   readonly minQuorum: number;
@@ -25,6 +28,10 @@ export type Policy = {
   readonly compare?: Compare;
   /** Nodes that were right so often compute alone, and are checked at times; undefined = a quorum each time. */
   readonly redundancy?: 'adaptive';
+  /** Adaptive: validated results in a row, with the app, that make a node trusted. 2 … 1,000; undefined = 10. */
+  readonly trustAfter?: number;
+  /** Adaptive: of so many results of a trusted node at most one is checked at least. 2 … 100; undefined = 20. */
+  readonly checkEvery?: number;
   /** The first canonical result that is not empty ends the batch. */
   readonly firstWins?: boolean;
 };

@@ -3,7 +3,7 @@
 
 import {ACCESS_NAME, ROLES} from '../core/access.ts';
 import {NUMBER_FORMATS} from '../core/compare.ts';
-import {REDUNDANCIES} from '../core/policy.ts';
+import {CHECK_EVERY_MAX, REDUNDANCIES, TRUST_AFTER_MAX} from '../core/policy.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
@@ -85,6 +85,8 @@ const POLICY = {
   compare: COMPARE,
   firstWins: {type: 'boolean'},
   redundancy: {enum: [...REDUNDANCIES]},
+  trustAfter: whole(2, TRUST_AFTER_MAX),
+  checkEvery: whole(2, CHECK_EVERY_MAX),
 };
 
 const INDEXED = {

@@ -7,13 +7,20 @@
 // group, chosen after they came and by dice that no node can foresee, is computed by others too. If it agrees the
 // group counts; if not all of the node that still waits is computed by others. And the probability has a floor.
 
+import type {Policy} from '../core/policy.ts';
+
 /** Validated results in a row, with one app, that make a node trusted with it. */
 export const TRUSTED_AFTER = 10;
 /** However long a node was right, one result of so many is checked: 5 %. */
 const PER_CHECK_MAX = 20;
 
-export const isTrusted = (validatedInRow: number): boolean => validatedInRow >= TRUSTED_AFTER;
+type Adaptive = Pick<Policy, 'trustAfter' | 'checkEvery'>;
 
-/** Results of a trusted node of which one is checked: 10 … 20. */
-export const perCheck = (validatedInRow: number): number =>
-  Math.min(PER_CHECK_MAX, Math.max(1, validatedInRow));
+export const isTrusted = (
+  validatedInRow: number,
+  {trustAfter = TRUSTED_AFTER}: Adaptive,
+): boolean => validatedInRow >= trustAfter;
+
+/** Results of a trusted node of which one is checked: by default 10 … 20. */
+export const perCheck = (validatedInRow: number, {checkEvery = PER_CHECK_MAX}: Adaptive): number =>
+  Math.min(checkEvery, Math.max(1, validatedInRow));

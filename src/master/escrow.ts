@@ -64,7 +64,7 @@ export class Escrow {
     if (policy.redundancy !== 'adaptive') return false;
     if (workunit.replicas.length !== 1 || workunit.votes.length > 0 || workunit.isChecked)
       return false;
-    return isTrusted(this.validatedInRow(nodeId, appId));
+    return isTrusted(this.validatedInRow(nodeId, appId), policy);
   }
 
   /** The verdict on a workunit that one node has alone; undefined = the rules for all others count. */
@@ -78,20 +78,24 @@ export class Escrow {
       return undefined;
     }
     const isGood = votes.length === 1 && replicas.length === 0 && vote?.status === 'done';
-    if (!isGood || vote.suspicion !== undefined) return this.#sendBack(workunit);
+    if (!isGood || vote.suspicion !== undefined) return this.sendBack(workunit);
+    // What was confirmed a moment ago too: the node may have been found out since.
+    const {policy, appId} = batch.row;
+    if (!isTrusted(this.validatedInRow(vote.nodeId, appId), policy)) return this.sendBack(workunit);
     if (workunit.alone === 'confirmed')
       return {kind: 'canonical', canonical: vote, agreeing: [vote], disagreeing: []};
     if (workunit.alone === 'out') {
-      if (!isTrusted(this.validatedInRow(vote.nodeId, batch.row.appId)))
-        return this.#sendBack(workunit);
       workunit.alone = 'waits';
-      this.#wait(this.#account(vote.nodeId, batch.row.appId), {workunit, since: now});
+      const account = this.#account(vote.nodeId, appId);
+      this.#wait(account, {workunit, since: now});
+      // A batch that is careful has all checked that waits beside it.
+      if (account.waiting.length >= perCheck(account.validatedInRow, policy)) this.#check(account);
     }
     return OPEN;
   }
 
   /** From now on it is as any other. */
-  #sendBack(workunit: Workunit): undefined {
+  sendBack(workunit: Workunit): undefined {
     workunit.alone = undefined;
     workunit.isChecked = true;
     return undefined;
@@ -121,7 +125,6 @@ export class Escrow {
     account.waiting.push(waiting);
     this.#busy.add(account);
     if (this.#lookAt === NEVER) this.#lookAt = addMono(waiting.since, LOOK_MS);
-    if (account.waiting.length >= perCheck(account.validatedInRow)) this.#check(account);
   }
 
   /** All that waits becomes a group, and one of it is for others too. */
@@ -137,7 +140,7 @@ export class Escrow {
       group.filter(workunit => workunit !== chosen),
     );
     this.#judges.set(chosen, account);
-    this.#sendBack(chosen);
+    this.sendBack(chosen);
     this.#context.toSettle.add(chosen);
   }
 
@@ -150,10 +153,10 @@ export class Escrow {
     return Math.floor((number / 2 ** 24) * count);
   }
 
-  /** A workunit that several nodes computed has a canonical result. */
+  /** A workunit has a canonical result. What one node computed alone says nothing of it, whatever the policy. */
   heard(batch: Batch, workunit: Workunit, verdict: Canonical): void {
-    if (batch.row.policy.redundancy !== 'adaptive') return;
     const {appId} = batch.row;
+    if (verdict.agreeing.length < 2) return;
     const agreeing = new Set(verdict.agreeing);
     for (const vote of workunit.votes) {
       const account = this.#account(vote.nodeId, appId);
@@ -205,7 +208,7 @@ export class Escrow {
 
   #giveToOthers(workunit: Workunit): void {
     if (workunit.state !== 'open' || workunit.alone === undefined) return;
-    this.#sendBack(workunit);
+    this.sendBack(workunit);
     this.#context.toSettle.add(workunit);
   }
 

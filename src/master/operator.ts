@@ -9,7 +9,13 @@ import {COMPARED_BYTES_MAX} from '../core/compare.ts';
 import type {BatchRequest, OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
 import {type Actor, BY_RULE, type NumbersRow} from '../core/operator-rows.ts';
-import type {Policy, PolicyRequest, Redundancy} from '../core/policy.ts';
+import {
+  CHECK_EVERY_MAX,
+  type Policy,
+  type PolicyRequest,
+  type Redundancy,
+  TRUST_AFTER_MAX,
+} from '../core/policy.ts';
 import {type AppRow, type BatchRow, encodeJson, type InputSource, put} from '../core/tables.ts';
 import {fingerprintText} from '../wire/identity.ts';
 import {
@@ -33,7 +39,8 @@ import type {NodeDesk} from './node-desk.ts';
 import type {Results} from './results.ts';
 import {candidates} from './roster.ts';
 
-type Amounts = Omit<Policy, 'compare' | 'firstWins' | 'redundancy'>;
+type Amounts = Omit<Policy, 'compare' | 'firstWins' | keyof Adaptive>;
+type Adaptive = Pick<Policy, 'redundancy' | 'trustAfter' | 'checkEvery'>;
 
 const POLICY: Omit<Amounts, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
   minQuorum: 2,
@@ -66,11 +73,20 @@ export function policyOf(
   app: AppRow,
   appOf: (name: string) => AppRow | undefined = () => undefined,
 ): Policy | string {
-  const {compare: wantedCompare, firstWins, redundancy = 'always', ...amounts} = wanted;
+  const {
+    compare: wantedCompare,
+    firstWins,
+    redundancy,
+    trustAfter: _,
+    checkEvery: __,
+    ...amounts
+  } = wanted;
   const compare = compareOf(wantedCompare, appOf);
   if (typeof compare === 'string') return compare;
-  const minQuorum = quorumOf(wanted.minQuorum, redundancy);
+  const minQuorum = quorumOf(wanted.minQuorum, redundancy ?? 'always');
   if (typeof minQuorum === 'string') return minQuorum;
+  const adaptive = adaptiveOf(wanted);
+  if (typeof adaptive === 'string') return adaptive;
   const outputBytes = app.outputLimitBytes;
   const policy: Policy = {
     ...POLICY,
@@ -82,7 +98,7 @@ export function policyOf(
     ...amounts,
     ...(compare ? {compare} : {}),
     ...(firstWins ? {firstWins} : {}),
-    ...(redundancy === 'adaptive' ? {redundancy} : {}),
+    ...adaptive,
   };
   const fault = rangeFault(policy);
   if (fault !== undefined) return fault;
@@ -99,6 +115,25 @@ function quorumOf(wanted: number | undefined, redundancy: Redundancy): number | 
   if (redundancy === 'adaptive' && minQuorum < 2)
     return 'adaptive redundancy needs a minQuorum of 2 or more, by which it checks';
   return minQuorum;
+}
+
+function adaptiveOf(wanted: Pick<PolicyRequest, keyof Adaptive>): Adaptive | string {
+  const {redundancy, trustAfter, checkEvery} = wanted;
+  if (redundancy !== 'adaptive')
+    return trustAfter === undefined && checkEvery === undefined
+      ? {}
+      : 'trustAfter and checkEvery are for adaptive redundancy';
+  const isWhole = (value: number | undefined, most: number): boolean =>
+    value === undefined || (Number.isInteger(value) && value >= 2 && value <= most);
+  if (!isWhole(trustAfter, TRUST_AFTER_MAX))
+    return `trustAfter must be a whole number from 2 to ${TRUST_AFTER_MAX}, not ${trustAfter}`;
+  if (!isWhole(checkEvery, CHECK_EVERY_MAX))
+    return `checkEvery must be a whole number from 2 to ${CHECK_EVERY_MAX}, not ${checkEvery}`;
+  return {
+    redundancy,
+    ...(trustAfter === undefined ? {} : {trustAfter}),
+    ...(checkEvery === undefined ? {} : {checkEvery}),
+  };
 }
 
 function rangeFault(policy: Policy): string | undefined {

@@ -4,7 +4,7 @@
 import {Prng} from '../base/prng.ts';
 import {between} from './dice.ts';
 import {LIARS, MISDEEDS, type Misdeed} from './misdeeds.ts';
-import type {Plan} from './plan.ts';
+import type {BatchPlan, Plan} from './plan.ts';
 import type {NodePlan} from './sim-node.ts';
 
 export type AttackPlan = {
@@ -18,6 +18,9 @@ export type AttackPlan = {
 
 /** Any number: it only keeps these dice from those of planOf(). */
 const APART = 0x0a77ac4;
+
+/** Long enough to be trusted where redundancy is adaptive. Without dice, as the choice of batches below. */
+const HONEST_FOR = 41;
 
 /** Those that tell the truth about what they computed. */
 const OTHERS = MISDEEDS.slice(LIARS.length);
@@ -53,7 +56,7 @@ export function withAttack(plan: Plan, quorum: number): Plan {
     const i = honest.length > 0 && room > 0 ? prng.pick(honest) : undefined;
     const node = i === undefined ? undefined : nodes[i];
     if (i === undefined || node === undefined) return;
-    nodes[i] = {...node, misdeed};
+    nodes[i] = {...node, misdeed, ...sleepOf(misdeed, plan.seed + i)};
     room -= 1;
   };
   const others = bad ? between(prng, 1, 4) : 0;
@@ -66,7 +69,22 @@ export function withAttack(plan: Plan, quorum: number): Plan {
   while (wanted.length > 0 && room > 0)
     for (const misdeed of wanted.splice(prng.below(wanted.length), 1)) spoil(misdeed);
   const attacks = outsiders > 0 || middle !== undefined || nodes.some(({misdeed}) => misdeed);
-  return attacks ? {...plan, nodes, attack: {outsiders, deedMs, middle}} : plan;
+  const batches = sleep(nodes) ? plan.batches.map(batch => trusting(batch, quorum)) : plan.batches;
+  return attacks ? {...plan, nodes, batches, attack: {outsiders, deedMs, middle}} : plan;
+}
+
+const sleepOf = (misdeed: Misdeed, number: number): Pick<NodePlan, 'honestFor'> =>
+  misdeed === 'sleeper' || misdeed === 'plotter' ? {honestFor: number % HONEST_FOR} : {};
+
+const sleep = (nodes: readonly NodePlan[]): boolean =>
+  nodes.some(({honestFor}) => honestFor !== undefined);
+
+/** Who lies after a while is for those who trust after a while: half of the batches. */
+function trusting(batch: BatchPlan, quorum: number): BatchPlan {
+  const {request} = batch;
+  const {policy} = request;
+  if (quorum === 1 || (policy?.leaseSeconds ?? 0) % 2 === 0) return batch;
+  return {...batch, request: {...request, policy: {...policy, redundancy: 'adaptive'}}};
 }
 
 /** Friends, one fewer than the quorum at most, and others who lie alone: as many as there is room for. */

@@ -76,7 +76,7 @@ const TRICKS: Readonly<Record<Misdeed, (hand: Hand) => Trick>> = {
 const isStatement = ({type}: Message): boolean => type === 'commandAck' || type === 'shotReport';
 
 function sleeper({node, dice}: Hand, salt: () => string): Trick {
-  let honest = between(dice, 0, 10);
+  let honest = node.plan.honestFor ?? between(dice, 0, 10);
   return {
     hear: event => {
       if (event.type !== 'computed' || honest-- > 0) return event;

@@ -34,6 +34,8 @@ export type NodePlan = {
   readonly wallOffsetMs: number;
   /** What it does wrong beside what its profile computes; undefined = it says what it should. */
   readonly misdeed?: Misdeed;
+  /** Results that it computes honestly before its first lie; undefined = its dice say. */
+  readonly honestFor?: number;
 };
 
 /** Who a node is. Two machines with the same ones are clones. */

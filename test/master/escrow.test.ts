@@ -5,17 +5,19 @@ import type {BatchId} from '../../src/base/types.ts';
 import {isTrusted, perCheck, TRUSTED_AFTER} from '../../src/master/adaptive.ts';
 import {batchOf, creditOf, resultsOf} from './look.ts';
 import {MasterRig} from './rig.ts';
-import {inline, type TestNode, type Work} from './test-node.ts';
+import {APP, inline, type TestNode, type Work} from './test-node.ts';
 
 const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
 const ADAPTIVE = {redundancy: 'adaptive'} as const;
 
 test('trust comes after results in a row, and the share that is checked has a floor of 5 %', t => {
-  t.false(isTrusted(TRUSTED_AFTER - 1));
-  t.true(isTrusted(TRUSTED_AFTER));
-  t.is(perCheck(0), 1);
-  t.is(perCheck(TRUSTED_AFTER), 10);
-  t.is(perCheck(1_000_000), 20);
+  t.false(isTrusted(TRUSTED_AFTER - 1, {}));
+  t.true(isTrusted(TRUSTED_AFTER, {}));
+  t.is(perCheck(0, {}), 1);
+  t.is(perCheck(TRUSTED_AFTER, {}), 10);
+  t.is(perCheck(1_000_000, {}), 20);
+  t.deepEqual([isTrusted(99, {trustAfter: 100}), isTrusted(100, {trustAfter: 100})], [false, true]);
+  t.is(perCheck(1_000, {checkEvery: 4}), 4);
 });
 
 /** Each node is given one workunit at a time, and returns `outputOf` it, until there is no more. */
@@ -162,6 +164,54 @@ test('a policy that contradicts itself is refused with its reason', t => {
   };
   t.regex(refused({redundancy: 'adaptive', minQuorum: 1}), /minQuorum of 2 or more/);
   t.regex(refused({redundancy: 'none', minQuorum: 2}), /minQuorum of 1/);
+  t.regex(refused({trustAfter: 20}), /are for adaptive redundancy/);
+  t.regex(refused({redundancy: 'adaptive', trustAfter: 1}), /from 2 to 1000, not 1/);
+  t.regex(refused({redundancy: 'adaptive', checkEvery: 0.5}), /from 2 to 100, not 0.5/);
+  t.is(refused({redundancy: 'adaptive', trustAfter: 30, checkEvery: 10}), 'taken');
   t.is(refused({redundancy: 'none'}), 'taken');
   t.is(refused({redundancy: 'always'}), 'taken');
+});
+
+const rowOf = (rig: MasterRig, node: TestNode): number =>
+  rig.core.context.escrow.validatedInRow(node.id, APP.appId);
+
+test('what a node computes alone does not add to its row', t => {
+  const {rig, a, b} = trusted(1_000);
+  for (let i = 0; i < TRUSTED_AFTER; i++) answer(rig, a, rig.pull(a, 1));
+  answer(rig, b, rig.pull(b, 1));
+  t.is(rowOf(rig, a), TRUSTED_AFTER + 1, 'only the one that was checked');
+  const alone = rig.submit({minQuorum: 1, priority: 1}, rangeOf(1));
+  answer(rig, a, rig.pull(a, 1));
+  t.is(batchOf(rig, alone).counters.done, 1);
+  t.is(rowOf(rig, a), TRUSTED_AFTER + 1, 'nor a quorum of one');
+});
+
+test('every batch of the app tells whether a node is right, whatever its redundancy', t => {
+  const rig = MasterRig.ready();
+  const [a, b, c] = rig.nodes(3) as [TestNode, TestNode, TestNode];
+  const all = {minQuorum: 3, targetReplicas: 3};
+  rig.submit(all, rangeOf(TRUSTED_AFTER));
+  run(rig, [a, b, c], TRUSTED_AFTER);
+  t.deepEqual([rowOf(rig, a), rowOf(rig, b)], [TRUSTED_AFTER, TRUSTED_AFTER]);
+  rig.submit({minQuorum: 2, targetReplicas: 3}, rangeOf(1));
+  run(rig, [a, b, c], 1, node => (node === a ? 'lie' : 'truth'));
+  t.deepEqual([rowOf(rig, a), rowOf(rig, b)], [0, TRUSTED_AFTER + 1]);
+});
+
+test('a node that is found out in the turn in which its group was confirmed is not believed', t => {
+  const {rig, id, a, b} = trusted(1_000);
+  const c = rig.node('c');
+  for (let i = 0; i < TRUSTED_AFTER; i++) answer(rig, a, rig.pull(a, 1));
+  const check = rig.pull(b, 1);
+  rig.submit({minQuorum: 2, targetReplicas: 3, priority: 1}, rangeOf(1));
+  answer(rig, a, rig.pull(a, 1), () => 'lie');
+  answer(rig, b, rig.pull(b, 1));
+  const proof = rig.pull(c, 1);
+  const right = (work: readonly Work[]) => resultsOf(work, ({index}) => inline(`${index}`));
+  rig.turn(
+    rig.event(b, rig.reportOf(b, right(check))),
+    rig.event(c, rig.reportOf(c, right(proof))),
+  );
+  t.is(rowOf(rig, a), 0);
+  t.like(batchOf(rig, id).counters, {done: 1, singles: 0});
 });
