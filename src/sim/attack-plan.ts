@@ -20,7 +20,7 @@ export type AttackPlan = {
 const APART = 0x0a77ac4;
 
 /** Long enough to be trusted where redundancy is adaptive. Without dice, as the choice of batches below. */
-const HONEST_FOR = 41;
+const HONEST_FOR = 31;
 
 /** Those that tell the truth about what they computed. */
 const OTHERS = MISDEEDS.slice(LIARS.length);
@@ -79,11 +79,11 @@ const sleepOf = (misdeed: Misdeed, number: number): Pick<NodePlan, 'honestFor'> 
 const sleep = (nodes: readonly NodePlan[]): boolean =>
   nodes.some(({honestFor}) => honestFor !== undefined);
 
-/** Who lies after a while is for those who trust after a while: half of the batches. */
+/** Who lies after a while is for those who trust after a while. */
 function trusting(batch: BatchPlan, quorum: number): BatchPlan {
   const {request} = batch;
   const {policy} = request;
-  if (quorum === 1 || (policy?.leaseSeconds ?? 0) % 2 === 0) return batch;
+  if (quorum === 1) return batch;
   return {...batch, request: {...request, policy: {...policy, redundancy: 'adaptive'}}};
 }
 
