@@ -58,6 +58,16 @@ export class Escrow {
     return this.#accounts.get(nodeId + appId)?.validatedInRow ?? 0;
   }
 
+  /** Results that wait: in no group yet, or in one that is being checked. */
+  get size(): number {
+    let size = 0;
+    for (const {waiting, groups} of this.#busy) {
+      for (const {workunit} of waiting) if (isWaiting(workunit)) size += 1;
+      for (const group of groups.values()) size += group.filter(isWaiting).length;
+    }
+    return size;
+  }
+
   /** The first replica of a workunit was just given to a node: need nobody else have it? */
   isAlone(batch: Batch, workunit: Workunit, nodeId: NodeId): boolean {
     const {policy, appId} = batch.row;
@@ -129,9 +139,7 @@ export class Escrow {
 
   /** All that waits becomes a group, and one of it is for others too. */
   #check(account: Account): void {
-    const group = account.waiting
-      .map(({workunit}) => workunit)
-      .filter(workunit => workunit.state === 'open' && workunit.alone === 'waits');
+    const group = account.waiting.map(({workunit}) => workunit).filter(isWaiting);
     account.waiting = [];
     const chosen = group[this.#dice(account, group.length)];
     if (!chosen) return;
@@ -186,7 +194,7 @@ export class Escrow {
   #confirm(account: Account, workunit: Workunit): void {
     if (this.#judges.get(workunit) !== account) return;
     for (const other of this.#groupOf(account, workunit)) {
-      if (other.state !== 'open' || other.alone !== 'waits') continue;
+      if (!isWaiting(other)) continue;
       other.alone = 'confirmed';
       this.#context.toSettle.add(other);
     }
@@ -235,3 +243,6 @@ export class Escrow {
     this.#lookAt = this.#busy.size > 0 ? addMono(mono, LOOK_MS) : NEVER;
   }
 }
+
+/** It may have been decided or cancelled since, or given to others. */
+const isWaiting = ({state, alone}: Workunit): boolean => state === 'open' && alone === 'waits';

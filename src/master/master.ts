@@ -44,6 +44,7 @@ import {Results} from './results.ts';
 import {Retries} from './retry.ts';
 import {Revocation} from './revocation.ts';
 import type {NodeState} from './roster.ts';
+import {checkMaster} from './self-check.ts';
 import {TrustWatch} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
 import {Waker} from './waker.ts';
@@ -373,28 +374,6 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   }
 
   check(): void {
-    const {batches, running, roster} = this.#context;
-    let out = 0;
-    for (const batch of batches.values()) {
-      batch.check();
-      assert(running.has(batch) === batch.running, `batch ${batch.row.id} is misplaced`);
-      if (!batch.running) assert(batch.open.size === 0, `batch ${batch.row.id} ended open`);
-      for (const workunit of batch.open.values()) {
-        out += workunit.replicas.length;
-        const holders = new Set(workunit.replicas.map(replica => replica.nodeId));
-        assert(
-          holders.size === workunit.replicas.length,
-          'a node holds two replicas of a workunit',
-        );
-        const {maxTotalReplicas} = batch.row.policy;
-        assert(workunit.replicas.length <= maxTotalReplicas, 'too many replicas are out');
-      }
-    }
-    for (const node of roster.all()) {
-      out -= node.out.size;
-      const isOut = node.row.revokedAt === 0 || (!node.up && !node.welcomed && node.out.size === 0);
-      assert(isOut, 'a revoked node takes part');
-    }
-    assert(out === 0, 'leases at nodes and leases of workunits differ');
+    checkMaster(this.#context);
   }
 }
