@@ -130,11 +130,14 @@ export class Feeder {
     return {type: 'readInputs', batchId: this.#batchId, source: this.#source, ...this.#reading};
   }
 
+  /** Whether this was asked for, and is not here yet. */
+  awaits(from: number, count: number): boolean {
+    return this.#reading?.from === from && this.#reading.count === count;
+  }
+
   inputsRead(from: number, inputs: readonly Input[]): Workunit[] {
-    assert(
-      this.#reading?.from === from && this.#reading.count === inputs.length,
-      `batch ${this.#batchId}: inputs from ${from} were not asked for`,
-    );
+    const isAwaited = this.awaits(from, inputs.length);
+    assert(isAwaited, `batch ${this.#batchId}: inputs from ${from} were not asked for`);
     this.#reading = undefined;
     return inputs.map((input, i) => openWorkunit(this.#batchId, from + i, input));
   }

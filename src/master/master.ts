@@ -259,6 +259,9 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   #onInputs(event: Extract<MasterEvent, {type: 'inputsRead'}>): void {
     const batch = this.#context.batches.get(event.batchId);
     if (!batch?.running) return;
+    // Of before it was cancelled and retried: it begins anew, and asks anew.
+    const isOld = (batch.control.retries ?? 0) > 0;
+    if (isOld && !batch.feeder.awaits(event.from, event.inputs.length)) return;
     for (const workunit of batch.feeder.inputsRead(event.from, event.inputs)) {
       batch.adopt(workunit);
       const wanted = wantedAfterRestart(batch.row.policy, workunit.votes, countedOf(workunit));

@@ -233,3 +233,21 @@ test('after a restart a page that was decided in part keeps what it had', t => {
   rig.kill();
   t.is(rig.scan('page').map(([, row]) => decodePage(row).size)[0], 10);
 });
+
+test('inputs that were asked for before it was cancelled and retried come too late, or just in time', t => {
+  const rig = MasterRig.ready();
+  const lines = {kind: 'lines', blobId: '1'.repeat(64), indexBlobId: '2'.repeat(64), count: 4};
+  const id = rig.submit({minQuorum: 1}, lines as never);
+  const [asked] = rig.reads.splice(0);
+  rig.ask({kind: 'cancelBatch', batchId: id});
+  retry(rig, id);
+  t.true(asked !== undefined);
+  if (asked) rig.reads.push(asked);
+  rig.feed(); // both answers
+  const a = rig.node('a');
+  const work = rig.pull(a);
+  t.is(work.length, 4);
+  rig.report(a, work);
+  t.like(batchOf(rig, id).counters, {state: 'done', done: 4});
+  if (asked) rig.turn({type: 'inputsRead', batchId: id, from: asked.from, inputs: []});
+});
