@@ -1,12 +1,16 @@
 // The flags that make the policy of a batch.
 
 import {type Compare, type CompareRequest, NUMBER_FORMATS} from '../core/compare.ts';
-import {type Policy, type PolicyRequest, REDUNDANCIES} from '../core/policy.ts';
+import {HOMOGENEITIES, type Policy, type PolicyRequest, REDUNDANCIES} from '../core/policy.ts';
 import {defined, type Given, type OptionSpec, usage} from './command.ts';
 
 export const POLICY_OPTIONS: readonly OptionSpec[] = [
   {flag: '--quorum <count>', text: 'equal results of different nodes that count (default 2)'},
   {flag: '--redundancy <how>', text: 'always (default), adaptive (trusted nodes alone), none'},
+  {
+    flag: '--homogeneous <kind>',
+    text: 'off (default), arch or engine: only machines alike compare',
+  },
   {flag: '--target <count>', text: 'replicas handed out at first (default: the quorum)'},
   {flag: '--max-errors <count>', text: 'errors after which a workunit fails (default 3)'},
   {flag: '--max-replicas <count>', text: 'replicas after which it does (default 20)'},
@@ -30,6 +34,7 @@ export function policyIn(given: Given): PolicyRequest {
     compare: compareIn(given),
     firstWins: given.flag('first-wins') ? true : undefined,
     redundancy: given.oneOf('redundancy', REDUNDANCIES),
+    homogeneous: given.oneOf('homogeneous', HOMOGENEITIES),
     minQuorum: given.whole('quorum', 1, 16),
     targetReplicas: given.whole('target', 1, 32),
     maxErrorReplicas: given.whole('max-errors', 1, 64),

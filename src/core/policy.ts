@@ -6,6 +6,10 @@ import type {Compare, CompareRequest} from './compare.ts';
 export const REDUNDANCIES = ['always', 'adaptive', 'none'] as const;
 export type Redundancy = (typeof REDUNDANCIES)[number];
 
+/** What the machines must have in common whose results of a workunit are held against each other. */
+export const HOMOGENEITIES = ['off', 'arch', 'engine'] as const;
+export type Homogeneity = (typeof HOMOGENEITIES)[number];
+
 export type Policy = {
   /** Equal results from distinct nodes that make a canonical one. 1 … 16. */
   readonly minQuorum: number;
@@ -25,6 +29,8 @@ export type Policy = {
   readonly compare?: Compare;
   /** Nodes that were right so often compute alone, and are checked at times; undefined = a quorum each time. */
   readonly redundancy?: 'adaptive';
+  /** The processor, or the processor and the engine, of all machines that compute a workunit; undefined = any. */
+  readonly homogeneous?: Homogeneity;
   /** The first canonical result that is not empty ends the batch. */
   readonly firstWins?: boolean;
 };

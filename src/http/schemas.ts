@@ -3,7 +3,7 @@
 
 import {ACCESS_NAME, ROLES} from '../core/access.ts';
 import {NUMBER_FORMATS} from '../core/compare.ts';
-import {REDUNDANCIES} from '../core/policy.ts';
+import {HOMOGENEITIES, REDUNDANCIES} from '../core/policy.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
@@ -85,6 +85,7 @@ const POLICY = {
   compare: COMPARE,
   firstWins: {type: 'boolean'},
   redundancy: {enum: [...REDUNDANCIES]},
+  homogeneous: {enum: [...HOMOGENEITIES]},
 };
 
 const INDEXED = {

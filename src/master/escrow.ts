@@ -13,7 +13,7 @@ import {SECOND_MS} from '../base/units.ts';
 import {isTrusted, perCheck} from './adaptive.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
-import type {Verdict} from './validator.ts';
+import type {Verdict, Vote} from './validator.ts';
 import type {Workunit} from './workunit.ts';
 
 type Canonical = Extract<Verdict, {kind: 'canonical'}>;
@@ -150,12 +150,12 @@ export class Escrow {
     return Math.floor((number / 2 ** 24) * count);
   }
 
-  /** A workunit that several nodes computed has a canonical result. */
-  heard(batch: Batch, workunit: Workunit, verdict: Canonical): void {
+  /** A workunit that several nodes computed has a canonical result. @param votes those that it was held against */
+  heard(batch: Batch, workunit: Workunit, votes: readonly Vote[], verdict: Canonical): void {
     if (batch.row.policy.redundancy !== 'adaptive') return;
     const {appId} = batch.row;
     const agreeing = new Set(verdict.agreeing);
-    for (const vote of workunit.votes) {
+    for (const vote of votes) {
       const account = this.#account(vote.nodeId, appId);
       if (!agreeing.has(vote)) this.#lose(account);
       else {

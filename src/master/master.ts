@@ -31,6 +31,7 @@ import type {MasterContext} from './context.ts';
 import {Deletions, RETENTION} from './deletion.ts';
 import {Enrolment} from './enrolment.ts';
 import {Guests} from './guests.ts';
+import {checkPin, ownVotes} from './homogeneous.ts';
 import {heartbeatMs, Liveness} from './liveness.ts';
 import {NodeDesk} from './node-desk.ts';
 import {Operator} from './operator.ts';
@@ -253,7 +254,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     if (!batch?.running) return;
     for (const workunit of batch.feeder.inputsRead(event.from, event.inputs)) {
       batch.adopt(workunit);
-      const wanted = wantedAfterRestart(batch.row.policy, workunit.votes, countedOf(workunit));
+      const wanted = wantedAfterRestart(batch.row.policy, ownVotes(workunit), countedOf(workunit));
       if (wanted === undefined) this.#results.settle(batch, workunit, this.#nowOf());
       else batch.want(workunit, wanted);
       settleLater(this.#context, batch, workunit);
@@ -284,6 +285,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#captures.tick(now);
     this.#context.conducts.tick(now);
     this.#context.escrow.tick(now);
+    this.#context.machines.tick(this.#results, now);
     this.#context.groupKeys.tick(now);
     for (const batch of this.#deletions.tick(now))
       this.#deletions.begin(batch, RETENTION, this.#operator.numbers, now);
@@ -329,6 +331,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       this.#deletions.wakeAt(),
       this.#context.conducts.wakeAt(),
       this.#context.escrow.wakeAt(),
+      this.#context.machines.wakeAt(),
       this.#context.groupKeys.wakeAt(),
       this.#waker.wakeAt(),
     ) as MonoMs;
@@ -379,6 +382,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         );
         const {maxTotalReplicas} = batch.row.policy;
         assert(workunit.replicas.length <= maxTotalReplicas, 'too many replicas are out');
+        checkPin(batch.row.policy, workunit);
       }
     }
     for (const node of roster.all()) {

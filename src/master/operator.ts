@@ -33,7 +33,7 @@ import type {NodeDesk} from './node-desk.ts';
 import type {Results} from './results.ts';
 import {candidates} from './roster.ts';
 
-type Amounts = Omit<Policy, 'compare' | 'firstWins' | 'redundancy'>;
+type Amounts = Omit<Policy, 'compare' | 'firstWins' | 'redundancy' | 'homogeneous'>;
 
 const POLICY: Omit<Amounts, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
   minQuorum: 2,
@@ -66,7 +66,13 @@ export function policyOf(
   app: AppRow,
   appOf: (name: string) => AppRow | undefined = () => undefined,
 ): Policy | string {
-  const {compare: wantedCompare, firstWins, redundancy = 'always', ...amounts} = wanted;
+  const {
+    compare: wantedCompare,
+    firstWins,
+    redundancy = 'always',
+    homogeneous,
+    ...amounts
+  } = wanted;
   const compare = compareOf(wantedCompare, appOf);
   if (typeof compare === 'string') return compare;
   const minQuorum = quorumOf(wanted.minQuorum, redundancy);
@@ -83,6 +89,7 @@ export function policyOf(
     ...(compare ? {compare} : {}),
     ...(firstWins ? {firstWins} : {}),
     ...(redundancy === 'adaptive' ? {redundancy} : {}),
+    ...(homogeneous ? {homogeneous} : {}),
   };
   const fault = rangeFault(policy);
   if (fault !== undefined) return fault;

@@ -50,6 +50,7 @@ import {
   type RecoveredRow,
 } from './context.ts';
 import {countOf, Feeder} from './feeder.ts';
+import {ownVotes} from './homogeneous.ts';
 import {MasterCore} from './master.ts';
 import type {Rechecks} from './rechecks.ts';
 import {Roster} from './roster.ts';
@@ -297,8 +298,8 @@ const ended = (row: BatchRow): Batch =>
   new Batch(row, new Feeder(row.id, row.input, countOf(row.input)));
 
 function wantedOf(row: BatchRow, workunit: Workunit): number {
-  const {index, votes} = workunit;
-  const wanted = wantedAfterRestart(row.policy, votes, countedOf(workunit));
+  const {index} = workunit;
+  const wanted = wantedAfterRestart(row.policy, ownVotes(workunit), countedOf(workunit));
   if (wanted !== undefined) return wanted;
   if (row.policy.compare) return 0; // which outputs agree only the first turn will tell
   throw new VolleyError('VOLLEY_STORE_DAMAGED', {

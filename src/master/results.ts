@@ -7,7 +7,6 @@ import {keepNewest} from '../base/newest.ts';
 import {type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {hashOfOutput} from '../core/checks.ts';
 import type {MasterEvent} from '../core/core.ts';
-import type {Policy} from '../core/policy.ts';
 import {
   type Decision,
   encodeReportRow,
@@ -21,6 +20,7 @@ import type {Report, ResultItem} from '../wire/message.ts';
 import {hear, judge} from './agreement.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {judgedWith, keepsAllVotes, machineOf} from './homogeneous.ts';
 import {leaseProof, rewant, takeBack} from './leases.ts';
 import type {NodeState} from './roster.ts';
 import {CREDIT, peerOf} from './roster.ts';
@@ -92,8 +92,7 @@ export class Results {
       if (fate.kind === 'later') later += 1;
       if (fate.kind !== 'take') return;
       taken += 1;
-      const {policy} = fate.batch.row;
-      this.#take(fate.batch, fate.workunit, voteOf(policy, node, item, reportNo, at), now);
+      this.#take(fate.batch, fate.workunit, voteOf(fate, node, item, reportNo, at), now);
     });
     if (taken > 0) {
       this.#nextReportNo += 1;
@@ -163,8 +162,8 @@ export class Results {
     const save = (): void => {
       context.save(put('vote', key, encodeVote(vote)));
     };
-    // Where a comparison decides, no vote is the last one: all have rows before they are judged.
-    if (batch.row.policy.compare) {
+    // Where more than bytes decides, no vote is the last one: all have rows before they are judged.
+    if (keepsAllVotes(batch.row.policy)) {
       save();
       this.settle(batch, workunit, now);
     } else if (!this.settle(batch, workunit, now, vote)) save();
@@ -181,8 +180,9 @@ export class Results {
       return false;
     }
     if (verdict.kind === 'canonical') {
-      this.#context.conducts.heard(batch, workunit.votes, verdict, now);
-      this.#context.escrow.heard(batch, workunit, verdict);
+      const votes = judgedWith(batch.row.policy, workunit.votes, verdict.canonical);
+      this.#context.conducts.heard(batch, votes, verdict, now);
+      this.#context.escrow.heard(batch, workunit, votes, verdict);
     }
     this.#close(batch, workunit, verdict, unsaved);
     if (!this.#isWon(batch, workunit, verdict, now)) this.endIfOver(batch, now);
@@ -328,18 +328,22 @@ export const sameReplica = (vote: Vote, item: Pick<ResultItem, 'replicaNo'>): bo
   vote.status === 'done' || vote.status === 'trapped' || vote.replicaNo === item.replicaNo;
 
 function voteOf(
-  policy: Policy,
+  {batch, workunit}: Extract<Fate, {kind: 'take'}>,
   node: NodeState,
   item: ResultItem,
   reportNo: number,
   at: number,
 ): Vote {
+  const {policy} = batch.row;
+  const lease = workunit.replicas.find(({nodeId}) => nodeId === node.row.nodeId);
+  const machine = lease?.machine ?? machineOf(policy, node.row);
   const head = {
     nodeId: node.row.nodeId,
     replicaNo: item.replicaNo,
     reportNo,
     item: at,
     cpuMs: item.cpuMs,
+    ...(machine === undefined ? {} : {machine}),
   };
   if (item.status !== 'done') return {...head, status: item.status, reason: item.reason};
   const suspicion = suspicionOf(policy, node, item);

@@ -26,6 +26,8 @@ export type Replica = {
   readonly nodeId: NodeId;
   readonly replicaNo: number;
   readonly proof: number;
+  /** homogeneous: the kind of machine that it was given to. */
+  readonly machine?: string | undefined;
   deadlineAt: MonoMs;
   /** No renewal goes beyond this: a node that only renews must not hold a workunit up for ever. */
   readonly lastAt: MonoMs;
@@ -52,6 +54,10 @@ export type Workunit = {
    * confirmed by another one (escrow.ts). undefined = several nodes have it, or will.
    */
   alone?: 'out' | 'waits' | 'confirmed' | undefined;
+  /** homogeneous: the kind of machine that it is pinned to (homogeneous.ts); undefined = nobody has begun. */
+  machine?: string | undefined;
+  /** Since when nobody of that kind is there who could be given it. */
+  stuckSince?: MonoMs | undefined;
   /** Others compute it too, whoever is trusted. */
   isChecked?: boolean;
   /** What is known of how its outputs compare, where bytes do not decide. */
@@ -86,8 +92,19 @@ export const openWorkunit = (batchId: BatchId, index: number, input: Input): Wor
   wanted: 0,
 });
 
-/** Replicas handed out that count against maxTotalReplicas. */
-export const countedOf = ({issued, forgiven}: Workunit): number => issued - forgiven;
+/**
+ * Replicas handed out that count against maxTotalReplicas. Results of other machines than those that it is pinned to
+ * do not: they are kept for when those are back.
+ */
+export function countedOf({issued, forgiven, machine, votes}: Workunit): number {
+  const counted = issued - forgiven;
+  if (machine === undefined) return counted;
+  return counted - votes.filter(vote => isValid(vote) && vote.machine !== machine).length;
+}
+
+/** Results that may be held against each other: a trap is one too. */
+export const isValid = ({status}: Pick<Vote, 'status'>): boolean =>
+  status === 'done' || status === 'trapped';
 
 export function moveWorkunit(workunit: Workunit, to: WorkunitState): void {
   assert(
@@ -103,17 +120,25 @@ export function moveWorkunit(workunit: Workunit, to: WorkunitState): void {
  * node, quick to fail, would use up the replicas of a workunit alone (promise P7).
  *
  * @param able how many nodes that are up could run it; asked only when it matters
+ * @param machine of the node, where the policy is homogeneous: then all this is about nodes of its kind alone
  */
-export function mayHold(workunit: Workunit, nodeId: NodeId, able: () => number): boolean {
+export function mayHold(
+  workunit: Workunit,
+  nodeId: NodeId,
+  able: () => number,
+  machine?: string,
+): boolean {
+  if (workunit.machine !== undefined && workunit.machine !== machine) return false;
   for (const replica of workunit.replicas) if (replica.nodeId === nodeId) return false;
   let erred = false;
   for (const vote of workunit.votes) {
     if (vote.nodeId !== nodeId) continue;
-    if (vote.status === 'done' || vote.status === 'trapped') return false;
+    if (isValid(vote)) return false;
     erred = true;
   }
   if (!erred) return true;
-  const tried = new Set(workunit.votes.map(vote => vote.nodeId));
+  const alike = workunit.votes.filter(vote => !machine || vote.machine === machine);
+  const tried = new Set(alike.map(vote => vote.nodeId));
   for (const replica of workunit.replicas) tried.add(replica.nodeId);
   return tried.size >= able();
 }

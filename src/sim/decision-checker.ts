@@ -4,10 +4,12 @@
 //       and more than half of all valid results of its workunit
 //   S5  no workunit has more leases or replicas than its policy allows, and each lease is of the node that has it
 //   S17 what a revoked node alone stood for is computed again; what is said of the outcome is so
+//   S19 where a policy is homogeneous all of these are of one kind of machine, and others are neither paid nor blamed
 //   S8  what each node is credited is what it earned, decision by decision
 
 import {fromHex} from '../base/bytes.ts';
 import type {NodeId} from '../base/types.ts';
+import type {Homogeneity} from '../core/policy.ts';
 import {type CreditRow, decodeReportRow, jsonRow, type NodeRow, type Op} from '../core/tables.ts';
 import {leaseProof} from '../master/leases.ts';
 import type {MasterCore} from '../master/master.ts';
@@ -16,11 +18,13 @@ import type {ResultItem} from '../wire/message.ts';
 import type {Change} from './change.ts';
 import {EscrowLedger} from './escrow-ledger.ts';
 import {holds} from './fabric.ts';
+import {getOr} from './get-or.ts';
+import {compares, homogeneityOf, keepsAll} from './how-decided.ts';
 import {lastVoteOf} from './last-vote.ts';
+import type {MachinePlan} from './machine-plan.ts';
 import {
   batchOf,
   type Decided,
-  getOr,
   type Model,
   type ModelVote,
   nameOf,
@@ -42,6 +46,9 @@ const hasVoted = ({agreeing, disagreeing}: Sides, nodeId: NodeId): boolean =>
 export class DecisionChecker {
   readonly #crypto: Crypto;
   readonly #master: SimMaster;
+  readonly #machineOf: (nodeId: NodeId) => MachinePlan | undefined;
+  /** Nodes that agree with the newest decision. */
+  lastAgreeing = 0;
   #earned = new Map<NodeId, Earned>();
   /** Nodes that may have cast the last vote of a decision of this commit, together with others. */
   readonly #unsure = new Set<NodeId>();
@@ -54,9 +61,21 @@ export class DecisionChecker {
   withdrawnCount = 0;
   checkedCount = 0;
 
-  constructor(crypto: Crypto, master: SimMaster) {
+  constructor(
+    crypto: Crypto,
+    master: SimMaster,
+    machineOf: (nodeId: NodeId) => MachinePlan | undefined,
+  ) {
     this.#crypto = crypto;
     this.#master = master;
+    this.#machineOf = machineOf;
+  }
+
+  /** What of a node's machine must be alike with that of the canonical result; '' = nothing. */
+  #kindOf(nodeId: NodeId | undefined, homogeneous: Homogeneity): string {
+    const machine = nodeId === undefined ? undefined : this.#machineOf(nodeId);
+    if (!machine || homogeneous === 'off') return '';
+    return homogeneous === 'arch' ? machine.arch : `${machine.arch} ${machine.engine}`;
   }
 
   /** The disk is an older one: what it says was earned is where the ledger goes on. */
@@ -88,10 +107,11 @@ export class DecisionChecker {
     const removed = change.removed.get(key) ?? [];
     const sides = this.#stored(key, canonical, removed, model);
     const {agreeing, disagreeing} = sides;
-    const lastVote = model.compares(key) ? 'stored' : lastVoteOf(removed, canonical, minQuorum);
+    const lastVote = keepsAll(model, key) ? 'stored' : lastVoteOf(removed, canonical, minQuorum);
     if (lastVote === 'reported') this.#addLast(key, canonical, sides, model);
     if (lastVote === 'unknown')
       for (const nodeId of this.#lastVoters(key, undefined, sides, model)) this.#unsure.add(nodeId);
+    this.lastAgreeing = agreeing.size;
     const story = `${nameOf(key)}: ${agreeing.size} agree, ${disagreeing.size} do not`;
     holds(agreeing.size >= minQuorum, 'S2', () => `${story}, the quorum is ${minQuorum}`);
     holds(agreeing.size > disagreeing.size, 'S2', () => `${story}: no majority`);
@@ -113,19 +133,19 @@ export class DecisionChecker {
     const isAlone = nodeId !== undefined && agreeing.has(nodeId) && agreeing.size === 1;
     holds(isAlone && disagreeing.size === 0, 'S2', () => story);
     if (nodeId !== undefined)
-      this.#ledger.single(nodeId, appOf(key, model), nameOf(key), !model.compares(key));
+      this.#ledger.single(nodeId, appOf(key, model), nameOf(key), !compares(model, key));
     this.#earn(agreeing, disagreeing);
     this.decided += 1;
     this.singles += 1;
   }
 
-  #stored(
-    key: WorkunitKey,
-    canonical: string,
-    votes: readonly ModelVote[],
-    {reports}: Model,
-  ): Sides {
+  #stored(key: WorkunitKey, canonical: string, votes: readonly ModelVote[], model: Model): Sides {
+    const {reports} = model;
     const sides: Sides = {agreeing: new Set(), disagreeing: new Set()};
+    const decision = model.decisions.get(key);
+    const winner = decision?.kind === 'done' ? reports.get(decision.reportNo)?.nodeId : undefined;
+    const homogeneous = homogeneityOf(model, key);
+    const kind = this.#kindOf(winner, homogeneous);
     for (const {nodeId, row, barred} of votes) {
       if (row.status !== 'done' || barred) continue;
       const output = outputName(row.output);
@@ -136,6 +156,9 @@ export class DecisionChecker {
         nameOf(key) === `${item.batchId}/${item.index}` &&
         outputName(item.output) === output;
       holds(isReported, 'S2', () => `a vote of ${nodeId} on ${nameOf(key)} is in no report of it`);
+      const own = this.#kindOf(nodeId, homogeneous);
+      holds((row.machine ?? '') === own, 'S19', () => `a vote of ${nodeId} says ${row.machine}`);
+      if (own !== kind) continue; // it is not held against it
       holds(!hasVoted(sides, nodeId), 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
       (output === canonical ? sides.agreeing : sides.disagreeing).add(nodeId);
     }
@@ -257,8 +280,10 @@ export class DecisionChecker {
       const {targetReplicas, minQuorum, maxTotalReplicas} = row.policy;
       const leasesMax = Math.max(targetReplicas, minQuorum);
       const forgotten = (this.#master.lives - 1) * leasesMax;
-      for (const {index, replicas, issued, firstReplica} of open.values()) {
-        const aside = model.votesAside(workunitKey(row.id, index), fresh);
+      const isApart = (row.policy.homogeneous ?? 'off') !== 'off';
+      for (const {index, replicas, issued, firstReplica, votes} of open.values()) {
+        const others = isApart ? votes.length : 0; // of other kinds of machines than now
+        const aside = model.votesAside(workunitKey(row.id, index), fresh) + others;
         const replicasMax = maxTotalReplicas + forgotten + revoked + aside;
         const given = issued - firstReplica;
         const story = `${row.id}/${index}: ${replicas.length} leases, ${given} replicas`;

@@ -8,6 +8,7 @@
 
 import {RETRY_MS_MAX} from '../wire/limits.ts';
 import {isBad} from './attack-plan.ts';
+import {hasOthers} from './machine-plan.ts';
 import type {BatchPlan, Plan} from './plan.ts';
 
 const SECOND_MS = 1_000;
@@ -20,6 +21,9 @@ const SLOWEST = 40;
 
 /** Until batches have failed whose app nobody may run any more, error by error. */
 const REFUSING_MS = 60 * SECOND_MS;
+
+/** What was begun on machines that are gone waits for so long, and at most once more where bad ones begin it. */
+const STUCK_MS = 2 * 60 * SECOND_MS;
 
 /** Mean run time of all workunits, one after the other. */
 const workMsOf = (batches: readonly BatchPlan[]): number =>
@@ -49,5 +53,6 @@ export function livenessBoundMs(plan: Parts): number {
   const rounds = nodes.filter(isBad).length + quorum;
   const work = workMsOf(batches) * (fast >= quorum ? FULL_SPEED : SLOWEST);
   const refusing = keys ? REFUSING_MS : 0;
-  return START_MS + refusing + rounds * (holdMs + RETRY_MS_MAX) + work;
+  const stuck = hasOthers(nodes) ? STUCK_MS : 0;
+  return START_MS + refusing + stuck + rounds * (holdMs + RETRY_MS_MAX) + work;
 }

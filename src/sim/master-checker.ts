@@ -10,12 +10,14 @@ import type {ResultItem} from '../wire/message.ts';
 import type {Change} from './change.ts';
 import {DecisionChecker} from './decision-checker.ts';
 import {holds} from './fabric.ts';
+import {getOr} from './get-or.ts';
+import {keepsAll} from './how-decided.ts';
 import {lastVoteOf} from './last-vote.ts';
+import {MACHINES, type MachinePlan} from './machine-plan.ts';
 import {LIARS, type Misdeed} from './misdeeds.ts';
 import {
   batchOf,
   type Decided,
-  getOr,
   Model,
   nameOf,
   outputName,
@@ -31,6 +33,12 @@ import {truthOf} from './truth.ts';
 /** Who may return what nobody computed. */
 const LYING: ReadonlySet<Profile | Misdeed> = new Set([...LIARS, 'wrong', 'colluding']);
 
+/** Nodes as they were planned, by their ids of now. */
+export type WhoIsWho = {
+  readonly profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined;
+  readonly machineOf: (nodeId: NodeId) => MachinePlan | undefined;
+};
+
 /** What is held to be true of the master's disk at one moment. */
 export type MasterBelief = {
   readonly model: Model;
@@ -42,7 +50,7 @@ export class MasterChecker {
   model = new Model();
   readonly #master: SimMaster;
   readonly #plans: ReadonlyMap<string, BatchPlan>;
-  readonly #profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined;
+  readonly #profileOf: WhoIsWho['profileOf'];
   readonly decisions: DecisionChecker;
   #credit = 0;
   /** Grants of this commit of which the rows do not tell whether they were made. */
@@ -66,12 +74,12 @@ export class MasterChecker {
     crypto: Crypto,
     master: SimMaster,
     plans: ReadonlyMap<string, BatchPlan>,
-    profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined,
+    {profileOf, machineOf}: WhoIsWho,
   ) {
     this.#master = master;
     this.#plans = plans;
     this.#profileOf = profileOf;
-    this.decisions = new DecisionChecker(crypto, master);
+    this.decisions = new DecisionChecker(crypto, master, machineOf);
   }
 
   belief(): MasterBelief {
@@ -180,7 +188,7 @@ export class MasterChecker {
     const voters = new Set<NodeId>();
     for (const {nodeId, row, barred} of removed)
       if (row.status === 'done' && outputName(row.output) === name && !barred) voters.add(nodeId);
-    if (this.model.compares(key)) return voters.size;
+    if (keepsAll(this.model, key)) return this.decisions.lastAgreeing;
     const lastVote = lastVoteOf(removed, name, minQuorum);
     if (lastVote === 'stored') return voters.size;
     if (lastVote === 'reported' && !this.model.hasBarred) return voters.size + 1;
@@ -239,8 +247,9 @@ export class MasterChecker {
       const isThere = this.#master.blobs.get(blobId) === size;
       holds(isThere, 'P1', () => `${nameOf(key)}: its canonical blob is not there`);
     }
-    const truth = outputName(truthOf(row.input, row.args, item.index));
-    if (outputName(item.output) === truth) return minQuorum;
+    const isTrue = (machine: MachinePlan): boolean =>
+      outputName(item.output) === outputName(truthOf(row.input, row.args, item.index, machine));
+    if (MACHINES.some(isTrue)) return minQuorum;
     this.wrongCanonical += 1;
     for (const nodeId of witnesses) {
       const profile = this.#profileOf(nodeId);

@@ -25,6 +25,7 @@ import {decodeResults} from '../wire/codec.ts';
 import type {OutputRef, ResultItem} from '../wire/message.ts';
 import {type Change, type Doubted, noChange} from './change.ts';
 import {holds} from './fabric.ts';
+import {getOr} from './get-or.ts';
 import {OrderModel} from './order-model.ts';
 
 export type WorkunitKey = number;
@@ -331,11 +332,6 @@ export class Model {
     getOr(change.removed, workunit, () => [] as ModelVote[]).push({...vote, barred});
   }
 
-  /** Whether more than bytes decides this workunit: then no vote is the last one, and all are stored. */
-  compares(workunit: WorkunitKey): boolean {
-    return this.batches.get(batchOf(workunit))?.policy.compare !== undefined;
-  }
-
   /** Counters of batches against their pages; to be called when a commit is applied whole. */
   checkCounters(ops: readonly Op[]): void {
     for (const op of ops) {
@@ -399,13 +395,3 @@ const isSame = (a: Decided, b: Decided | undefined): boolean =>
 /** Whether both name the same result, be it single or not. */
 const isSameResult = (a: Decided, b: Decided): boolean =>
   a.kind === 'done' && b.kind === 'done' && a.reportNo === b.reportNo && a.item === b.item;
-
-type Mapping<K, V> = {get(key: K): V | undefined; set(key: K, value: V): unknown};
-
-export function getOr<K, V>(map: Mapping<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
-}
