@@ -8,12 +8,16 @@
 //   judge   results of each kind are judged by themselves, so a canonical group is of one kind. Of others nothing is
 //           said: no credit, no blame
 //   stuck   when nobody of its kind could be given it for long, it is pinned to another kind (machines.ts). What was
-//           there stays as it is, acknowledged and stored, and counts when machines of that kind are back
+//           there stays as it is, acknowledged and stored, and counts when machines of that kind are back. Whoever had
+//           it, and brought an error or nothing, had his turn: of a few machines of one kind a bad one may be all
+//           that is left, and others of its kind must not wait for it for ever. Where there is no other kind to go to,
+//           they try again
 //
 // Each vote of such a batch has a row that names its machine, also the one that decides: so a restart knows, and whoever
 // looks at the rows can tell. An error is no result: it pins nothing, and all kinds share the count of errors.
 
 import {assert} from '../base/assert.ts';
+import type {NodeId} from '../base/types.ts';
 import type {Policy} from '../core/policy.ts';
 import type {NodeRow} from '../core/tables.ts';
 import type {Vote} from './validator.ts';
@@ -74,6 +78,14 @@ export const judgedWith = (
   canonical: Vote,
 ): readonly Vote[] => (isHomogeneous(policy) ? votesOf(canonical.machine, votes) : votes);
 
+/** A node of this kind is given it. */
+export function pinTo(workunit: Workunit, machine: string, nodeId: NodeId): void {
+  workunit.machine ??= machine;
+  workunit.mayRetry = false;
+  workunit.given ??= new Map();
+  workunit.given.set(nodeId, (workunit.given.get(nodeId) ?? 0) + 1);
+}
+
 /** After replicas or votes changed. */
 export function keepPin(workunit: Workunit): void {
   if (workunit.replicas.length > 0) return; // it was pinned with the first one
@@ -87,13 +99,29 @@ export function checkPin(policy: Kind, {machine, replicas}: Workunit): void {
     assert(replica.machine === machine, `a replica at ${replica.machine}, pinned to ${machine}`);
 }
 
-/** A kind of machine, the nodes of it that could be given the workunit, and the results that it has. */
-export type Side = {readonly machine: string; readonly free: number; readonly voted: number};
+/** A kind of machine, and what it has to offer for a workunit. */
+export type Side = {
+  readonly machine: string;
+  /** Nodes that have no result of it, and those of them that had no turn yet. */
+  readonly free: number;
+  readonly fresh: number;
+  /** Results. */
+  readonly voted: number;
+};
 
-/** Where a workunit goes that is stuck; undefined = no kind has what a quorum takes. */
-export function nextPin(minQuorum: number, sides: readonly Side[]): string | undefined {
-  const able = sides.filter(({free, voted}) => free > 0 && free + voted >= minQuorum);
-  const most = ({free, voted}: Side): number => free + voted;
-  able.sort((a, b) => most(b) - most(a) || (a.machine < b.machine ? -1 : 1));
-  return able[0]?.machine;
+/** Where a workunit goes that is stuck; undefined = no other kind has what a quorum takes. */
+export function nextPin(
+  minQuorum: number,
+  pinned: string | undefined,
+  sides: readonly Side[],
+): string | undefined {
+  const own = sides.find(({machine}) => machine === pinned);
+  const others = sides.filter(
+    ({machine, free, voted}) => machine !== pinned && free > 0 && free + voted >= minQuorum,
+  );
+  const fresh = others.filter(side => side.fresh > 0);
+  const able = fresh.length > 0 ? fresh : (own?.free ?? 0) > 0 ? [] : others;
+  const most = (side: Side): number => side.fresh + side.voted;
+  return [...able].sort((a, b) => most(b) - most(a) || (a.machine < b.machine ? -1 : 1))[0]
+    ?.machine;
 }

@@ -7,7 +7,7 @@ import {SECOND_MS} from '../base/units.ts';
 import type {ReplicaRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
-import {machineOf} from './homogeneous.ts';
+import {machineOf, pinTo} from './homogeneous.ts';
 import type {NodeState} from './roster.ts';
 import type {Verdict} from './validator.ts';
 import {type Replica, removeReplica, type Workunit} from './workunit.ts';
@@ -65,7 +65,7 @@ export function putOut(
   workunit.issued = Math.max(workunit.issued, replicaNo + 1);
   const {leaseSeconds, timeLimitSeconds} = batch.row.policy;
   const machine = machineOf(batch.row.policy, node.row);
-  workunit.machine ??= machine;
+  if (machine !== undefined) pinTo(workunit, machine, node.row.nodeId);
   const replica: Replica = {
     workunit,
     nodeId: node.row.nodeId,

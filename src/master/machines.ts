@@ -1,18 +1,20 @@
 // Which kinds of machines are there for batches that are homogeneous (homogeneous.ts): a workunit is begun only where
-// enough of one kind are up, and goes to another kind when nobody of its own could be given it for long.
+// enough of one kind are up, and goes to another kind when nobody of its own could be given it for long, or takes it.
 
 import {addMono, type MonoMs, NEVER, type NodeId, type Now} from '../base/types.ts';
-import {SECOND_MS} from '../base/units.ts';
+import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {isHomogeneous, machineOf, nextPin, type Side} from './homogeneous.ts';
 import type {Results} from './results.ts';
 import type {NodeState} from './roster.ts';
 import {type Beginner, mayRunLater} from './scheduler.ts';
-import {isValid, type Workunit} from './workunit.ts';
+import {hadTurn, isValid, type Workunit} from './workunit.ts';
 
 /** Longer than a board takes to start again. */
 const STUCK_MS_MAX = 60 * SECOND_MS;
+/** Nodes of its kind are there, and busy with other things, or never ask: others who could do it may. */
+const LEFT_MS_MAX = 10 * MINUTE_MS;
 const LOOK_MS = SECOND_MS;
 
 /** Workunits that a note names. */
@@ -77,19 +79,19 @@ export class Machines {
 
   /** Who waits for a machine that is not there. */
   #look(results: Results, batch: Batch, kinds: Kinds, now: Now): void {
+    const {minQuorum} = batch.row.policy;
     const moved: string[] = [];
     for (const workunit of [...batch.wanting]) {
-      if (workunit.state !== 'open' || !isStuck(workunit, kinds)) {
-        workunit.stuckSince = undefined;
-        continue;
-      }
-      workunit.stuckSince ??= now.mono;
-      if (now.mono < workunit.stuckSince + STUCK_MS_MAX) continue;
-      const to = nextPin(batch.row.policy.minQuorum, sidesOf(workunit, kinds));
-      if (to === undefined) continue; // shown as what the batch waits for
+      const sides = sidesOf(workunit, kinds);
+      const patienceMs = patienceOf(workunit, sides, minQuorum, now);
+      const to = nextPin(minQuorum, workunit.machine, sides);
+      const isNone = to === undefined || workunit.machine === undefined;
+      if (workunit.stuckSince !== undefined) workunit.mayRetry = isNone;
+      if (to === undefined || patienceMs > 0) continue;
       const from = workunit.machine;
       workunit.machine = to;
       workunit.stuckSince = undefined;
+      workunit.leftSince = undefined;
       moved.push(`${workunit.index} from ${from} to ${to}`);
       results.settle(batch, workunit, now);
     }
@@ -103,20 +105,42 @@ export class Machines {
   }
 }
 
-/** It has not returned it, so it may be given it, now or when others had their turn. */
+/** It has no result of it. */
 const isFree = (workunit: Workunit, nodeId: NodeId): boolean =>
   !workunit.votes.some(vote => vote.nodeId === nodeId && isValid(vote));
 
-function isStuck(workunit: Workunit, kinds: Kinds): boolean {
+const isFresh = (workunit: Workunit, nodeId: NodeId): boolean =>
+  isFree(workunit, nodeId) && !hadTurn(workunit, nodeId);
+
+/**
+ * How much longer others of its kind are waited for; keeps since when nobody has it. Without results any kind will do
+ * that is enough.
+ */
+function patienceOf(
+  workunit: Workunit,
+  sides: readonly Side[],
+  minQuorum: number,
+  {mono}: Now,
+): number {
   const {machine, replicas} = workunit;
-  if (machine === undefined || replicas.length > 0) return false;
-  return !(kinds.get(machine) ?? []).some(nodeId => isFree(workunit, nodeId));
+  const isLeft = workunit.state === 'open' && replicas.length === 0;
+  const mayTake = sides.filter(side =>
+    machine === undefined ? side.free >= minQuorum : side.machine === machine,
+  );
+  const isStuck = isLeft && !mayTake.some(({fresh}) => fresh > 0);
+  workunit.leftSince = isLeft ? (workunit.leftSince ?? mono) : undefined;
+  workunit.stuckSince = isStuck ? (workunit.stuckSince ?? mono) : undefined;
+  if (machine === undefined || !isLeft) return Number.POSITIVE_INFINITY;
+  const leftMs = (workunit.leftSince ?? mono) + LEFT_MS_MAX - mono;
+  const stuckMs = (workunit.stuckSince ?? Number.POSITIVE_INFINITY) + STUCK_MS_MAX - mono;
+  return Math.min(leftMs, stuckMs);
 }
 
 const sidesOf = (workunit: Workunit, kinds: Kinds): Side[] =>
   [...kinds].map(([machine, nodes]) => ({
     machine,
     free: nodes.filter(nodeId => isFree(workunit, nodeId)).length,
+    fresh: nodes.filter(nodeId => isFresh(workunit, nodeId)).length,
     voted: workunit.votes.filter(vote => isValid(vote) && vote.machine === machine).length,
   }));
 

@@ -56,8 +56,14 @@ export type Workunit = {
   alone?: 'out' | 'waits' | 'confirmed' | undefined;
   /** homogeneous: the kind of machine that it is pinned to (homogeneous.ts); undefined = nobody has begun. */
   machine?: string | undefined;
-  /** Since when nobody of that kind is there who could be given it. */
+  /** Since when nobody of that kind is there who could be given it, and has not had his turn. */
   stuckSince?: MonoMs | undefined;
+  /** Since when nobody has it who might. */
+  leftSince?: MonoMs | undefined;
+  /** How often each node was given it: some only lose their leases. */
+  given?: Map<NodeId, number>;
+  /** No other kind could do it: those who had their turn may have another. */
+  mayRetry?: boolean;
   /** Others compute it too, whoever is trusted. */
   isChecked?: boolean;
   /** What is known of how its outputs compare, where bytes do not decide. */
@@ -130,18 +136,22 @@ export function mayHold(
 ): boolean {
   if (workunit.machine !== undefined && workunit.machine !== machine) return false;
   for (const replica of workunit.replicas) if (replica.nodeId === nodeId) return false;
-  let erred = false;
-  for (const vote of workunit.votes) {
-    if (vote.nodeId !== nodeId) continue;
-    if (isValid(vote)) return false;
-    erred = true;
-  }
-  if (!erred) return true;
+  if (workunit.votes.some(vote => vote.nodeId === nodeId && isValid(vote))) return false;
+  if (!hadTurn(workunit, nodeId)) return true;
+  if (machine !== undefined && workunit.mayRetry !== true) return false;
   const alike = workunit.votes.filter(vote => !machine || vote.machine === machine);
   const tried = new Set(alike.map(vote => vote.nodeId));
+  for (const given of workunit.given?.keys() ?? []) tried.add(given);
   for (const replica of workunit.replicas) tried.add(replica.nodeId);
   return tried.size >= able();
 }
+
+/** A lost lease may be an accident, once. */
+const LEASES_LOST_MAX = 1;
+
+/** Whether it was given the workunit, and brought no result. */
+export const hadTurn = ({votes, given}: Workunit, nodeId: NodeId): boolean =>
+  (given?.get(nodeId) ?? 0) > LEASES_LOST_MAX || votes.some(vote => vote.nodeId === nodeId);
 
 export function removeReplica(workunit: Workunit, replica: Replica): void {
   const at = workunit.replicas.indexOf(replica);

@@ -7,40 +7,10 @@ import {TRUSTED_AFTER} from '../../src/master/adaptive.ts';
 import {isHomogeneous, machineOf, nextPin, votesOf} from '../../src/master/homogeneous.ts';
 import {Recount} from '../../src/master/recount.ts';
 import {keepVotes} from '../../src/master/salvage-votes.ts';
-import {viewBatch} from '../../src/master/status.ts';
 import type {Vote} from '../../src/master/validator.ts';
-import {batchOf, creditOf, notesOf, resultsOf, stateOf} from './look.ts';
-import {MasterRig} from './rig.ts';
-import {inline, type TestNode, type Work} from './test-node.ts';
-
-const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
-const BY_ARCH = {homogeneous: 'arch'} as const;
-const ARM = {arch: 'arm64', engine: 'node-20.20.2/v8-11.3'};
-const X64 = {arch: 'x64', engine: 'node-20.20.2/v8-11.3'};
-
-/** So many of each: a1 … on arm64, x1 … on x64. */
-function room(arms: number, xs: number): {rig: MasterRig; arm: TestNode[]; x64: TestNode[]} {
-  const rig = MasterRig.ready();
-  const of = (count: number, name: string, machine: typeof ARM): TestNode[] =>
-    Array.from({length: count}, (_, i) => rig.node(`${name}${i + 1}`, machine));
-  return {rig, arm: of(arms, 'a', ARM), x64: of(xs, 'x', X64)};
-}
-
-/** Results as they come out on a machine. */
-const by =
-  (machine: string) =>
-  ({index}: Work) =>
-    inline(`${machine} ${index}`);
-
-/** So long, with a pull that wants nothing every second of those that live. */
-function live(rig: MasterRig, ms: number, ...nodes: TestNode[]): string[] {
-  const notes: string[] = [];
-  for (let at = 0; at < ms; at += 1_000) {
-    notes.push(...notesOf(rig.pass(1_000)));
-    for (const node of nodes) rig.pull(node, 0);
-  }
-  return notes;
-}
+import {ARM, BY_ARCH, by, live, rangeOf, room, stuck, X64} from './kinds.ts';
+import {batchOf, creditOf, resultsOf, stateOf} from './look.ts';
+import {inline, type TestNode} from './test-node.ts';
 
 test('the kind of a machine is its processor, or its processor and its engine', t => {
   t.is(machineOf({}, ARM), undefined);
@@ -81,12 +51,26 @@ test('errors are of every kind, results of their own', t => {
 });
 
 test('what is stuck goes where a quorum can be had, and to most', t => {
-  const side = (machine: string, free: number, voted: number) => ({machine, free, voted});
-  t.is(nextPin(2, []), undefined);
-  t.is(nextPin(2, [side('arm64', 1, 0), side('x64', 0, 5)]), undefined, 'nobody who could');
-  t.is(nextPin(2, [side('arm64', 1, 1), side('x64', 1, 0)]), 'arm64');
-  t.is(nextPin(2, [side('x64', 3, 0), side('arm64', 2, 0)]), 'x64');
-  t.is(nextPin(2, [side('x64', 3, 0), side('arm64', 2, 1)]), 'arm64', 'the same, in any order');
+  const side = (machine: string, fresh: number, voted: number, free = fresh) => ({
+    machine,
+    free,
+    fresh,
+    voted,
+  });
+  t.is(nextPin(2, 'arm', []), undefined);
+  t.is(nextPin(2, 'arm', [side('arm', 3, 3)]), undefined);
+  t.is(nextPin(2, 'arm', [side('arm64', 1, 0), side('x64', 0, 5)]), undefined, 'nobody who could');
+  t.is(nextPin(2, 'arm', [side('arm64', 1, 1), side('x64', 1, 0)]), 'arm64');
+  t.is(nextPin(2, 'arm', [side('x64', 3, 0), side('arm64', 2, 0)]), 'x64');
+  t.is(
+    nextPin(2, 'arm', [side('x64', 3, 0), side('arm64', 2, 1)]),
+    'arm64',
+    'in any order the same',
+  );
+  const tried = side('x64', 0, 0, 2);
+  t.is(nextPin(2, 'arm', [tried]), 'x64', 'nobody of its own is left');
+  t.is(nextPin(2, 'arm', [side('arm', 0, 1, 1), tried]), undefined, 'its own try again');
+  t.is(nextPin(2, 'arm', [side('arm', 0, 1, 1), tried, side('arm64', 1, 1)]), 'arm64');
 });
 
 test('the first replica pins a workunit: others of its kind get it, and they decide', t => {
@@ -149,67 +133,6 @@ test('when a lone replica is lost the workunit is free again', t => {
   t.is(rig.pull(x64[0] as TestNode).length, 1);
 });
 
-function stuck(): {rig: MasterRig; id: BatchId; a1: TestNode; x64: TestNode[]} {
-  const {rig, arm, x64} = room(2, 2);
-  const id = rig.submit(BY_ARCH, rangeOf(1));
-  const [a1] = arm as [TestNode];
-  rig.report(a1, rig.pull(a1), by('arm'));
-  return {rig, id, a1, x64};
-}
-
-test('when the machines of its kind are gone for long others begin it anew, and what was there stays', t => {
-  const {rig, id, x64} = stuck();
-  const [x1, x2] = x64 as [TestNode, TestNode];
-  live(rig, 30_000, ...x64);
-  t.deepEqual(rig.pull(x1), []);
-  t.regex(viewBatch(rig.core, id, rig.now)?.waiting ?? '', /wait for more nodes .* 1 for arm64/);
-  const notes = live(rig, 40_000, ...x64);
-  t.true(notes.includes('workunits begin anew on other machines, theirs are gone'));
-  t.is(viewBatch(rig.core, id, rig.now)?.waiting, undefined);
-  rig.report(x1, rig.pull(x1), by('x64'));
-  t.is(rig.scan('vote').length, 2, 'no acknowledged result is gone');
-  rig.report(x2, rig.pull(x2), by('x64'));
-  t.like(batchOf(rig, id).counters, {state: 'done', disagreements: 0});
-});
-
-test('nodes of a kind that was given up are neither paid nor blamed', t => {
-  const {rig, id, a1, x64} = stuck();
-  live(rig, 70_000, ...x64);
-  for (const node of x64) rig.report(node, rig.pull(node), by('x64'));
-  t.is(batchOf(rig, id).counters.state, 'done');
-  t.like(creditOf(rig, a1), {credit: 0, disagreed: 0});
-  t.is(stateOf(rig, a1).conduct.size, 0);
-});
-
-test('machines that come back in time go on, and a late one of their kind still decides', t => {
-  const {rig, id, a1, x64} = stuck();
-  const [x1] = x64 as [TestNode];
-  live(rig, 70_000, ...x64);
-  const work = rig.pull(x1);
-  t.is(work.length, 1, 'x64 has it now');
-  rig.join(a1, ARM);
-  const a3 = rig.node('a3', ARM);
-  t.deepEqual(rig.pull(a3), [], 'it is for x64');
-  rig.report(x1, work, by('x64'));
-  // x64 goes away in its turn: what arm64 had counts again.
-  live(rig, 70_000, a1, a3);
-  rig.report(a3, rig.pull(a3), by('arm'));
-  t.like(batchOf(rig, id).counters, {state: 'done', disagreements: 0});
-  t.deepEqual(
-    [a1, a3, x1].map(node => creditOf(rig, node).credit),
-    [1, 1, 0],
-  );
-});
-
-test('where no kind has enough nodes it waits, and says so', t => {
-  const {rig, id} = stuck();
-  live(rig, 200_000);
-  t.regex(viewBatch(rig.core, id, rig.now)?.waiting ?? '', /0 of 4 known nodes are up/);
-  const [, vote] = rig.scan('vote')[0] ?? [];
-  t.is(vote && decodeVote(vote).machine, 'arm64');
-  t.is(batchOf(rig, id).counters.state, 'running');
-});
-
 test('a restart finds the kind in the rows', t => {
   const {rig, id, a1, x64} = stuck();
   rig.killAndRest();
@@ -219,18 +142,6 @@ test('a restart finds the kind in the rows', t => {
   const a2 = rig.node('a2', ARM);
   rig.report(a2, rig.pull(a2), by('arm'));
   t.like(batchOf(rig, id).counters, {state: 'done', disagreements: 0});
-});
-
-test('a lease of the life before is taken up only where it fits', t => {
-  const {rig, id, a1, x64} = stuck();
-  rig.kill();
-  const [x1] = x64 as [TestNode];
-  rig.join(x1, X64);
-  const workunit = batchOf(rig, id).open.get(0);
-  t.is(workunit?.machine, 'arm64');
-  t.deepEqual(rig.pull(x1, 1), []);
-  t.is(workunit?.replicas.length, 0);
-  t.is(creditOf(rig, a1).credit, 0);
 });
 
 test('a node that is another machine since does not make its result one of another kind', t => {

@@ -405,5 +405,33 @@ export const BUGS: readonly Bug[] = [
     find: '    for (const {workunit} of account.waiting) this.#giveToOthers(workunit);\n',
     put: '',
   },
+  {
+    name: 'kinds-judged-together',
+    what: 'results of machines of all kinds are held against each other',
+    file: 'master/homogeneous.ts',
+    find: 'machine === undefined ? votes : votes.filter',
+    put: 'machine !== "" ? votes : votes.filter',
+  },
+  {
+    name: 'any-kind-may-join',
+    what: 'a workunit that is pinned is given to any machine',
+    file: 'master/workunit.ts',
+    find: 'if (workunit.machine !== undefined && workunit.machine !== machine) return false;',
+    put: '',
+  },
+  {
+    name: 'kind-taken-from-the-pin',
+    what: "a vote is said to be of its workunit's kind, whatever its machine is",
+    file: 'master/results.ts',
+    find: 'lease?.machine ?? machineOf(policy, node.row)',
+    put: 'workunit.machine ?? machineOf(policy, node.row)',
+  },
+  {
+    name: 'stuck-for-ever',
+    what: 'a workunit waits for ever for machines that are gone',
+    file: 'master/machines.ts',
+    find: 'to === undefined || patienceMs > 0',
+    put: 'to === undefined || patienceMs > -1e15',
+  },
   ...KEY_BUGS,
 ];
