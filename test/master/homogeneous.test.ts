@@ -222,19 +222,21 @@ test('benched nodes of the only kind that is enough get work again', t => {
   t.is(rig.pull(a2).length, 1);
 });
 
-test('a recovery keeps votes of two kinds that would not decide, and counts by the bytes', t => {
-  const row = {
-    id: 1 as BatchId,
-    count: 9,
-    state: 'running',
-    policy: {
-      minQuorum: 2,
-      targetReplicas: 2,
-      maxErrorReplicas: 3,
-      maxTotalReplicas: 20,
-      ...BY_ARCH,
-    },
-  } as never;
+/** A batch in the rows that a recovery finds. */
+const ROW = {
+  id: 1 as BatchId,
+  count: 9,
+  state: 'running',
+  policy: {
+    minQuorum: 2,
+    targetReplicas: 2,
+    maxErrorReplicas: 3,
+    maxTotalReplicas: 20,
+    ...BY_ARCH,
+  },
+} as never;
+
+test('a recovery keeps votes of two kinds that would not decide', t => {
   const vote = (machine: string, reportNo: number): Uint8Array =>
     encodeVote({
       replicaNo: reportNo,
@@ -259,14 +261,17 @@ test('a recovery keeps votes of two kinds that would not decide, and counts by t
     [key('a', 1), vote('arm64', 1)],
     [key('b', 2), vote('x64', 2)],
   ]);
-  t.deepEqual(keepVotes(row, apart, basis), []);
+  t.deepEqual(keepVotes(ROW, apart, basis), []);
   t.is(apart.size, 2);
   const alike = new Map([
     [key('a', 1), vote('arm64', 1)],
     [key('b', 2), vote('arm64', 2)],
   ]);
-  t.deepEqual(keepVotes(row, alike, basis), [0], 'these would decide: the last one is lost');
-  const recount = new Recount(() => ({batch: row, decision: {kind: 'done', reportNo: 2, item: 0}}));
+  t.deepEqual(keepVotes(ROW, alike, basis), [0], 'these would decide: the last one is lost');
+});
+
+test('credit that is counted anew goes to those who returned the same bytes', t => {
+  const recount = new Recount(() => ({batch: ROW, decision: {kind: 'done', reportNo: 2, item: 0}}));
   const item = (text: string) =>
     ({
       batchId: 1,

@@ -1,0 +1,55 @@
+// Planted bugs of whose word counts: of one trusted node, of machines of one kind; see bugs.ts.
+
+import type {Bug} from './bugs.ts';
+
+export const MACHINE_BUGS: readonly Bug[] = [
+  {
+    name: 'kinds-judged-together',
+    what: 'results of machines of all kinds are held against each other',
+    file: 'master/homogeneous.ts',
+    find: 'machine === undefined ? votes : votes.filter',
+    put: 'machine !== "" ? votes : votes.filter',
+  },
+  {
+    name: 'any-kind-may-join',
+    what: 'a workunit that is pinned is given to any machine',
+    file: 'master/workunit.ts',
+    find: 'if (workunit.machine !== undefined && workunit.machine !== machine) return false;',
+    put: '',
+  },
+  {
+    name: 'kind-taken-from-the-pin',
+    what: "a vote is said to be of its workunit's kind, whatever its machine is",
+    file: 'master/results.ts',
+    find: 'lease?.machine ?? machineOf(policy, node.row)',
+    put: 'workunit.machine ?? machineOf(policy, node.row)',
+  },
+  {
+    name: 'stuck-for-ever',
+    what: 'a workunit waits for ever for machines that are gone',
+    file: 'master/machines.ts',
+    find: 'to === undefined || patienceMs > 0',
+    put: 'to === undefined || patienceMs > -1e15',
+  },
+  {
+    name: 'trusted-too-soon',
+    what: 'a node computes alone after one validated result',
+    file: 'master/adaptive.ts',
+    find: 'validatedInRow >= TRUSTED_AFTER',
+    put: 'validatedInRow >= 1',
+  },
+  {
+    name: 'wrong-check-confirms',
+    what: 'the results that wait count although the one that was checked is wrong',
+    file: 'master/escrow.ts',
+    find: 'if (!agreeing.has(vote)) this.#lose(account);',
+    put: 'if (!agreeing.has(vote)) this.#confirm(account, workunit);',
+  },
+  {
+    name: 'escrow-kept-after-a-lie',
+    what: 'a node is found out, and nobody computes what it left in escrow',
+    file: 'master/escrow.ts',
+    find: '    for (const {workunit} of account.waiting) this.#giveToOthers(workunit);\n',
+    put: '',
+  },
+];
