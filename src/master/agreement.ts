@@ -26,7 +26,7 @@ import {encodeVote, put, voteKey} from '../core/tables.ts';
 import type {OutputRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
-import {isHomogeneous, keepPin, machineOf, otherSides, ownVotes} from './homogeneous.ts';
+import {isHomogeneous, keepPin, machineOf, otherSides, ownVotes, wasProbe} from './homogeneous.ts';
 import {mayRunLater} from './scheduler.ts';
 import {
   type DoneVote,
@@ -170,6 +170,8 @@ export function judge(
   now: MonoMs,
 ): Verdict {
   const {policy} = batch.row;
+  const trying = context.probes.judge(batch, workunit, now);
+  if (trying) return trying;
   const alone = context.escrow.verdict(batch, workunit, now);
   if (alone) return policy.compare ? fitOf(context, batch, workunit, alone) : alone;
   const {votes, replicas} = workunit;
@@ -219,7 +221,8 @@ function fitOf(context: MasterContext, batch: Batch, workunit: Workunit, alone: 
   return decide(batch.row.policy, votes, replicas.length, countedOf(workunit));
 }
 
-function look(
+/** How the votes stand; asks what has to be asked. */
+export function look(
   context: MasterContext,
   batch: Batch,
   workunit: Workunit,
@@ -312,6 +315,6 @@ export function settleAllLater(context: MasterContext): void {
 export function settleLater(context: MasterContext, batch: Batch, workunit: Workunit): void {
   const {votes} = workunit;
   const isSuspicious = votes.some(vote => isDone(vote) && vote.suspicion !== undefined);
-  if (votes.length > 0 && (batch.row.policy.compare || isSuspicious))
+  if (votes.length > 0 && (batch.row.policy.compare || isSuspicious || wasProbe(votes)))
     context.toSettle.add(workunit);
 }

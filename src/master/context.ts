@@ -22,6 +22,7 @@ import {Conducts} from './conduct.ts';
 import {Escrow} from './escrow.ts';
 import {GroupKeys} from './group-keys.ts';
 import {Machines} from './machines.ts';
+import {Probes} from './probes.ts';
 import {Rechecks} from './rechecks.ts';
 import type {NodeState, Roster} from './roster.ts';
 import type {Workunit} from './workunit.ts';
@@ -101,6 +102,7 @@ export class MasterContext {
   readonly conducts = new Conducts(this);
   readonly escrow = new Escrow(this);
   readonly machines = new Machines(this);
+  readonly probes = new Probes(this);
   readonly bootedAt: MonoMs;
   readonly #wallAtBoot: WallMs;
   /** Nodes with a receipt above our journal, until they have offered again what they keep. */

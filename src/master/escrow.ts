@@ -61,7 +61,7 @@ export class Escrow {
   /** The first replica of a workunit was just given to a node: need nobody else have it? */
   isAlone(batch: Batch, workunit: Workunit, nodeId: NodeId): boolean {
     const {policy, appId} = batch.row;
-    if (policy.redundancy !== 'adaptive') return false;
+    if (policy.redundancy !== 'adaptive' || workunit.isProbe) return false;
     if (workunit.replicas.length !== 1 || workunit.votes.length > 0 || workunit.isChecked)
       return false;
     return isTrusted(this.validatedInRow(nodeId, appId));

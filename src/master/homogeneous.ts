@@ -78,6 +78,10 @@ export const judgedWith = (
   canonical: Vote,
 ): readonly Vote[] => (isHomogeneous(policy) ? votesOf(canonical.machine, votes) : votes);
 
+/** Its app was tried with it (probes.ts), so it may have more results than decide it. */
+export const wasProbe = (votes: readonly Vote[]): boolean =>
+  votes.some(({machine}) => machine !== undefined);
+
 /** A node of this kind is given it. */
 export function pinTo(workunit: Workunit, machine: string, nodeId: NodeId): void {
   workunit.machine ??= machine;

@@ -64,8 +64,9 @@ export function putOut(
 ): Replica {
   workunit.issued = Math.max(workunit.issued, replicaNo + 1);
   const {leaseSeconds, timeLimitSeconds} = batch.row.policy;
-  const machine = machineOf(batch.row.policy, node.row);
-  if (machine !== undefined) pinTo(workunit, machine, node.row.nodeId);
+  const kind = machineOf(batch.row.policy, node.row);
+  if (kind !== undefined) pinTo(workunit, kind, node.row.nodeId);
+  const machine = kind ?? (workunit.isProbe ? node.row.arch : undefined);
   const replica: Replica = {
     workunit,
     nodeId: node.row.nodeId,

@@ -286,6 +286,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#context.conducts.tick(now);
     this.#context.escrow.tick(now);
     this.#context.machines.tick(this.#results, now);
+    this.#context.probes.tick(this.#results, now);
     this.#context.groupKeys.tick(now);
     for (const batch of this.#deletions.tick(now))
       this.#deletions.begin(batch, RETENTION, this.#operator.numbers, now);
@@ -332,6 +333,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       this.#context.conducts.wakeAt(),
       this.#context.escrow.wakeAt(),
       this.#context.machines.wakeAt(),
+      this.#context.probes.wakeAt(),
       this.#context.groupKeys.wakeAt(),
       this.#waker.wakeAt(),
     ) as MonoMs;
@@ -381,7 +383,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
           'a node holds two replicas of a workunit',
         );
         const {maxTotalReplicas} = batch.row.policy;
-        assert(workunit.replicas.length <= maxTotalReplicas, 'too many replicas are out');
+        const isMany = workunit.replicas.length > maxTotalReplicas && !workunit.isProbe;
+        assert(!isMany, 'too many replicas are out');
         checkPin(batch.row.policy, workunit);
       }
     }

@@ -260,10 +260,12 @@ export class Operator {
     const {runtime, action} = app;
     const warning = whatIsMissing({runtime, action, policy, ...target}, candidates(context));
     if (warning !== '' && batch.strict) return refusal('VOLLEY_TOO_FEW_NODES', {reason: warning});
+    const suspended = context.probes.suspension(policy, app, now);
     const id = asBatchId(this.#nextBatchId++);
     const added = new Batch({
       ...rowOf(id, batch, app, policy, now, this.#context.prng.uint32()),
       firstReportNo: this.#results.nextReportNo,
+      ...(suspended ? {suspended} : {}),
     });
     context.batches.set(id, added);
     context.running.add(added);
@@ -272,7 +274,8 @@ export class Operator {
     const copied = batch.clonedFrom === undefined ? '' : `, cloned from batch ${batch.clonedFrom}`;
     const detail = `${added.row.count} workunits of ${app.name}${copied}`;
     record(context, added, {actor, action: 'submitted', detail}, now);
-    return {ok: true, batchId: id, ...(warning === '' ? {} : {warning})};
+    const told = suspended ? `is suspended: ${suspended.reason}` : warning;
+    return {ok: true, batchId: id, ...(told === '' ? {} : {warning: told})};
   }
 
   #addToken(

@@ -114,7 +114,9 @@ export class Pulls {
         return ableNodes;
       };
       const most = Math.min(share, mostOf(batch, node));
-      for (const workunit of pick(batch, node.row.nodeId, most, countAble, from)) {
+      const picked = (): Workunit[] => pick(batch, node.row.nodeId, most, countAble, from);
+      if (most < 1) continue;
+      for (const workunit of context.probes.pick(batch, node, countAble, picked, now)) {
         const leases = into.listFor(head, assignedSize(workunit));
         if (!leases) return;
         if (!served) batch.servedAt = ++this.#pullNo;

@@ -47,6 +47,7 @@ type Fate =
 const VOTES_TOLD = 3;
 
 type Closing = Exclude<Verdict, {kind: 'open'}>;
+type Canonical = Extract<Verdict, {kind: 'canonical'}>;
 
 const STALE: Fate = {kind: 'stale'};
 const LATER: Fate = {kind: 'later'};
@@ -179,14 +180,20 @@ export class Results {
       rewant(this.#context, batch, workunit, verdict);
       return false;
     }
-    if (verdict.kind === 'canonical') {
-      const votes = judgedWith(batch.row.policy, workunit.votes, verdict.canonical);
-      this.#context.conducts.heard(batch, votes, verdict, now);
-      this.#context.escrow.heard(batch, workunit, votes, verdict);
-    }
-    this.#close(batch, workunit, verdict, unsaved);
+    const spared = verdict.kind === 'canonical' ? this.#hear(batch, workunit, verdict, now) : [];
+    this.#close(batch, workunit, verdict, spared, unsaved);
     if (!this.#isWon(batch, workunit, verdict, now)) this.endIfOver(batch, now);
     return true;
+  }
+
+  /** Who was right and who was not. @returns votes that disagree, and are not held against their nodes */
+  #hear(batch: Batch, workunit: Workunit, verdict: Canonical, now: Now): readonly Vote[] {
+    const spared = this.#context.probes.spared(batch, verdict);
+    const judged = judgedWith(batch.row.policy, workunit.votes, verdict.canonical);
+    const votes = spared.length > 0 ? judged.filter(vote => !spared.includes(vote)) : judged;
+    this.#context.conducts.heard(batch, votes, verdict, now);
+    this.#context.escrow.heard(batch, workunit, votes, verdict);
+    return spared;
   }
 
   onCompared({question, comparison}: Extract<MasterEvent, {type: 'compared'}>, now: Now): void {
@@ -206,8 +213,13 @@ export class Results {
     toSettle.clear();
   }
 
-  #close(batch: Batch, workunit: Workunit, verdict: Closing, unsaved: Vote | undefined): void {
-    const {roster} = this.#context;
+  #close(
+    batch: Batch,
+    workunit: Workunit,
+    verdict: Closing,
+    spared: readonly Vote[],
+    unsaved: Vote | undefined,
+  ): void {
     this.#forgetVotes(batch, workunit, unsaved);
     this.#takeBackAll(batch, workunit);
     let decision: Decision;
@@ -215,8 +227,7 @@ export class Results {
       const {canonical, agreeing, disagreeing} = verdict;
       batch.counters.done += 1;
       batch.counters.disagreements += disagreeing.length;
-      for (const vote of agreeing) roster.addCredit(vote.nodeId, {validated: 1, credit: CREDIT});
-      for (const vote of disagreeing) roster.addCredit(vote.nodeId, {disagreed: 1});
+      this.#pay(agreeing, disagreeing, spared);
       if (disagreeing.length > 0) this.#tellDisagreement(batch, workunit, verdict);
       const {reportNo, item} = canonical;
       const isSingle = workunit.alone !== undefined;
@@ -235,12 +246,15 @@ export class Results {
     this.#context.dirtyBatches.add(batch);
   }
 
+  #pay(agreeing: readonly Vote[], disagreeing: readonly Vote[], spared: readonly Vote[]): void {
+    const {roster} = this.#context;
+    for (const vote of agreeing) roster.addCredit(vote.nodeId, {validated: 1, credit: CREDIT});
+    for (const vote of disagreeing)
+      if (!spared.includes(vote)) roster.addCredit(vote.nodeId, {disagreed: 1});
+  }
+
   /** Who returned what: the reports themselves are kept as evidence. */
-  #tellDisagreement(
-    batch: Batch,
-    workunit: Workunit,
-    {agreeing, disagreeing}: Extract<Verdict, {kind: 'canonical'}>,
-  ): void {
+  #tellDisagreement(batch: Batch, workunit: Workunit, {agreeing, disagreeing}: Canonical): void {
     const named = (votes: readonly Vote[]): string =>
       votes
         .slice(0, VOTES_TOLD)
@@ -336,7 +350,8 @@ function voteOf(
 ): Vote {
   const {policy} = batch.row;
   const lease = workunit.replicas.find(({nodeId}) => nodeId === node.row.nodeId);
-  const machine = lease?.machine ?? machineOf(policy, node.row);
+  const kind = machineOf(policy, node.row) ?? (workunit.isProbe ? node.row.arch : undefined);
+  const machine = lease?.machine ?? kind;
   const head = {
     nodeId: node.row.nodeId,
     replicaNo: item.replicaNo,

@@ -90,7 +90,7 @@ function waitsFor(context: MasterContext, batch: Batch): string {
   if (context.state.paused) return 'is suspended with the whole cluster';
   if (batch.control.suspended) return '';
   const missing = whatIsMissing({...batch.row, ...batch.control}, candidates(context));
-  return missing === '' ? whatIsStuck(batch) : missing;
+  return missing || whatIsStuck(batch) || context.probes.waitsFor(batch);
 }
 
 export const viewCaptures = (core: MasterCore): CaptureView[] =>

@@ -26,7 +26,7 @@ export type Replica = {
   readonly nodeId: NodeId;
   readonly replicaNo: number;
   readonly proof: number;
-  /** homogeneous: the kind of machine that it was given to. */
+  /** The kind of machine that it was given to, where that counts. */
   readonly machine?: string | undefined;
   deadlineAt: MonoMs;
   /** No renewal goes beyond this: a node that only renews must not hold a workunit up for ever. */
@@ -64,6 +64,8 @@ export type Workunit = {
   given?: Map<NodeId, number>;
   /** No other kind could do it: those who had their turn may have another. */
   mayRetry?: boolean;
+  /** Its app is tried on two processors with it (probes.ts). */
+  isProbe?: boolean;
   /** Others compute it too, whoever is trusted. */
   isChecked?: boolean;
   /** What is known of how its outputs compare, where bytes do not decide. */

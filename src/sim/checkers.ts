@@ -21,7 +21,7 @@ import {AppChecker} from './app-checker.ts';
 import {CommandChecker} from './command-checker.ts';
 import {holds, type Watcher} from './fabric.ts';
 import {machineAt} from './machine-plan.ts';
-import {type MasterBelief, MasterChecker} from './master-checker.ts';
+import {LYING, type MasterBelief, MasterChecker} from './master-checker.ts';
 import {NodeChecker} from './node-checker.ts';
 import {OrderChecker} from './order-checker.ts';
 import type {BatchPlan} from './plan.ts';
@@ -67,7 +67,9 @@ export class Checkers implements Watcher {
       const plan = nodes.get(nodeId)?.plan;
       return plan && machineAt(plan);
     };
-    this.masterChecker = new MasterChecker(crypto, master, plans, {profileOf, machineOf});
+    const liars = (): number =>
+      [...nodes.keys()].filter(nodeId => LYING.has(profileOf(nodeId) ?? 'honest')).length;
+    this.masterChecker = new MasterChecker(crypto, master, plans, {profileOf, machineOf, liars});
     this.appChecker = new AppChecker(crypto, master);
     this.nodeChecker = new NodeChecker(
       crypto,

@@ -9,10 +9,11 @@
 
 import {fromHex} from '../base/bytes.ts';
 import type {NodeId} from '../base/types.ts';
-import type {Homogeneity} from '../core/policy.ts';
+import type {Homogeneity, Policy} from '../core/policy.ts';
 import {type CreditRow, decodeReportRow, jsonRow, type NodeRow, type Op} from '../core/tables.ts';
 import {leaseProof} from '../master/leases.ts';
 import type {MasterCore} from '../master/master.ts';
+import type {Workunit} from '../master/workunit.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
 import type {Change} from './change.ts';
@@ -115,9 +116,21 @@ export class DecisionChecker {
     const story = `${nameOf(key)}: ${agreeing.size} agree, ${disagreeing.size} do not`;
     holds(agreeing.size >= minQuorum, 'S2', () => `${story}, the quorum is ${minQuorum}`);
     holds(agreeing.size > disagreeing.size, 'S2', () => `${story}: no majority`);
-    this.#earn(agreeing, disagreeing);
-    this.#ledger.decided(appOf(key, model), agreeing, disagreeing);
+    const blamed = this.#isByArch(key, sides, model) ? new Set<NodeId>() : disagreeing;
+    // Whether its app was tried by then nobody can tell from the rows: the ledger takes over what was held against them.
+    if (blamed !== disagreeing) for (const nodeId of disagreeing) this.#unsure.add(nodeId);
+    this.#earn(agreeing, blamed);
+    this.#ledger.decided(appOf(key, model), agreeing, blamed);
     this.decided += 1;
+  }
+
+  /** Processors disagree, not nodes: that may be the app's fault. */
+  #isByArch(key: WorkunitKey, {agreeing, disagreeing}: Sides, model: Model): boolean {
+    const {policy} = model.batches.get(batchOf(key)) ?? {};
+    if (!policy || policy.homogeneous !== undefined || policy.compare?.kind === 'custom')
+      return false;
+    const archs = new Set([...agreeing].map(nodeId => this.#machineOf(nodeId)?.arch));
+    return ![...disagreeing].some(nodeId => archs.has(this.#machineOf(nodeId)?.arch));
   }
 
   /** One that stands alone: see escrow-ledger.ts. */
@@ -157,7 +170,8 @@ export class DecisionChecker {
         outputName(item.output) === output;
       holds(isReported, 'S2', () => `a vote of ${nodeId} on ${nameOf(key)} is in no report of it`);
       const own = this.#kindOf(nodeId, homogeneous);
-      holds((row.machine ?? '') === own, 'S19', () => `a vote of ${nodeId} says ${row.machine}`);
+      const isKnown = homogeneous === 'off' || row.machine === own;
+      holds(isKnown, 'S19', () => `a vote of ${nodeId} says ${row.machine}`);
       if (own !== kind) continue; // it is not held against it
       holds(!hasVoted(sides, nodeId), 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
       (output === canonical ? sides.agreeing : sides.disagreeing).add(nodeId);
@@ -277,17 +291,17 @@ export class DecisionChecker {
       .map(({row}) => row.nodeId)
       .filter(nodeId => !model.orders.quarantined.has(nodeId));
     for (const {row, open} of context.running) {
-      const {targetReplicas, minQuorum, maxTotalReplicas} = row.policy;
+      const {targetReplicas, minQuorum} = row.policy;
       const leasesMax = Math.max(targetReplicas, minQuorum);
       const forgotten = (this.#master.lives - 1) * leasesMax;
-      const isApart = (row.policy.homogeneous ?? 'off') !== 'off';
-      for (const {index, replicas, issued, firstReplica, votes} of open.values()) {
-        const others = isApart ? votes.length : 0; // of other kinds of machines than now
-        const aside = model.votesAside(workunitKey(row.id, index), fresh) + others;
-        const replicasMax = maxTotalReplicas + forgotten + revoked + aside;
+      for (const workunit of open.values()) {
+        const {index, replicas, issued, firstReplica} = workunit;
+        const aside = model.votesAside(workunitKey(row.id, index), fresh);
+        const {atOnceMax, givenMax} = allowed(row.policy, workunit);
+        const replicasMax = givenMax + forgotten + revoked + aside;
         const given = issued - firstReplica;
         const story = `${row.id}/${index}: ${replicas.length} leases, ${given} replicas`;
-        holds(replicas.length <= leasesMax && given <= replicasMax, 'S5', () => story);
+        holds(replicas.length <= atOnceMax && given <= replicasMax, 'S5', () => story);
         if (this.#master.lives === 1) continue; // given in this life, each of them
         for (const {nodeId, replicaNo, proof} of replicas) {
           const ref = {batchId: row.id, index, replicaNo};
@@ -301,3 +315,18 @@ export class DecisionChecker {
 
 const appOf = (key: WorkunitKey, {batches}: Model): string =>
   batches.get(batchOf(key))?.appId ?? '';
+
+/** Leases at once, and replicas ever. What was given to other kinds of machines than now, or to try an app, is beside it. */
+function allowed(
+  {targetReplicas, minQuorum, maxTotalReplicas, homogeneous = 'off'}: Policy,
+  {votes, replicas, issued}: Workunit,
+): {readonly atOnceMax: number; readonly givenMax: number} {
+  const atOnceMax = Math.max(targetReplicas, minQuorum);
+  if (homogeneous !== 'off') return {atOnceMax, givenMax: maxTotalReplicas + votes.length};
+  const isTried = [...votes, ...replicas].some(each => each.machine !== undefined);
+  if (!isTried) return {atOnceMax, givenMax: maxTotalReplicas};
+  return {
+    atOnceMax: Math.max(atOnceMax, 2 * Math.max(2, minQuorum)),
+    givenMax: maxTotalReplicas + issued,
+  };
+}

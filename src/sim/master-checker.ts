@@ -25,18 +25,21 @@ import {
   workunitKey,
 } from './model.ts';
 import type {BatchPlan} from './plan.ts';
+import {checkProbes} from './probe-checker.ts';
 import {type Acked, checkSalvage, type Salvaged, type Withdrawn} from './salvage-checker.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {Profile} from './sim-runner.ts';
 import {truthOf} from './truth.ts';
 
 /** Who may return what nobody computed. */
-const LYING: ReadonlySet<Profile | Misdeed> = new Set([...LIARS, 'wrong', 'colluding']);
+export const LYING: ReadonlySet<Profile | Misdeed> = new Set([...LIARS, 'wrong', 'colluding']);
 
 /** Nodes as they were planned, by their ids of now. */
 export type WhoIsWho = {
   readonly profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined;
   readonly machineOf: (nodeId: NodeId) => MachinePlan | undefined;
+  /** How many of them may return what nobody computed. */
+  readonly liars: () => number;
 };
 
 /** What is held to be true of the master's disk at one moment. */
@@ -51,6 +54,8 @@ export class MasterChecker {
   readonly #master: SimMaster;
   readonly #plans: ReadonlyMap<string, BatchPlan>;
   readonly #profileOf: WhoIsWho['profileOf'];
+  readonly #machineOf: WhoIsWho['machineOf'];
+  readonly #liars: WhoIsWho['liars'];
   readonly decisions: DecisionChecker;
   #credit = 0;
   /** Grants of this commit of which the rows do not tell whether they were made. */
@@ -74,11 +79,13 @@ export class MasterChecker {
     crypto: Crypto,
     master: SimMaster,
     plans: ReadonlyMap<string, BatchPlan>,
-    {profileOf, machineOf}: WhoIsWho,
+    {profileOf, machineOf, liars}: WhoIsWho,
   ) {
     this.#master = master;
     this.#plans = plans;
     this.#profileOf = profileOf;
+    this.#machineOf = machineOf;
+    this.#liars = liars;
     this.decisions = new DecisionChecker(crypto, master, machineOf);
   }
 
@@ -121,6 +128,7 @@ export class MasterChecker {
     this.#head = numberOf(ops) ?? this.#head;
     for (const key of change.decided.keys()) this.#decidedAt.set(key, this.#head);
     this.model.checkCounters(ops);
+    checkProbes(ops, this.model, this.#machineOf, this.#liars());
     this.decisions.reported(ops);
     this.#credit -= change.withdrawn.size;
     this.decisions.withdrawn(change);
