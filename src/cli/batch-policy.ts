@@ -9,7 +9,7 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
   {flag: '--redundancy <how>', text: 'always (default), adaptive (trusted nodes alone), none'},
   {
     flag: '--homogeneous <kind>',
-    text: 'off (default), arch or engine: only machines alike compare',
+    text: 'arch or engine: only machines alike; off: any, and a new app is not tried first',
   },
   {flag: '--target <count>', text: 'replicas handed out at first (default: the quorum)'},
   {flag: '--max-errors <count>', text: 'errors after which a workunit fails (default 3)'},

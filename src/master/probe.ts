@@ -10,6 +10,7 @@
 // One wrong node must not blame an app, so as many of each processor as the quorum, and two at the least, have to say
 // the same. Whoever lies alone is out of step with his own processor.
 
+import type {ProbeResult} from '../core/operator-rows.ts';
 import type {Policy} from '../core/policy.ts';
 
 /** One result, or a replica that is out. */
@@ -18,8 +19,6 @@ export type Ballot = {
   /** Results of one group agree; undefined = it is not there yet. */
   readonly group: number | undefined;
 };
-
-export type ProbeResult = 'alike' | 'differs' | 'itself';
 
 /** Of each processor before an app is blamed. */
 export const neededOf = ({minQuorum}: Pick<Policy, 'minQuorum'>): number => Math.max(2, minQuorum);

@@ -7,7 +7,13 @@
 
 import {addMono, type BlobId, type MonoMs, NEVER, type NodeId, type Now} from '../base/types.ts';
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
-import {BY_RULE, type Mark} from '../core/operator-rows.ts';
+import {
+  BY_RULE,
+  type Mark,
+  PROBE_PREFIX,
+  type ProbeResult,
+  type ProbeRow,
+} from '../core/operator-rows.ts';
 import type {Policy} from '../core/policy.ts';
 import {type AppRow, encodeJson, put} from '../core/tables.ts';
 import {look} from './agreement.ts';
@@ -15,32 +21,12 @@ import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {record} from './history.ts';
 import {wasProbe} from './homogeneous.ts';
-import {
-  type Ballot,
-  blameText,
-  neededOf,
-  type ProbeResult,
-  resultOf,
-  roomFor,
-  triesApps,
-  wantedOf,
-} from './probe.ts';
+import {type Ballot, blameText, neededOf, resultOf, roomFor, triesApps, wantedOf} from './probe.ts';
 import type {Results} from './results.ts';
 import type {NodeState} from './roster.ts';
 import {mayRunLater} from './scheduler.ts';
 import {sameOutput, type Verdict, type Vote} from './validator.ts';
 import {isValid, mayHold, type Workunit} from './workunit.ts';
-
-/** Row of `meta`, one for each version that was tried. */
-export const PROBE_PREFIX = 'probe-';
-export type ProbeRow = {
-  readonly appId: BlobId;
-  readonly result: ProbeResult;
-  readonly archs: readonly string[];
-  readonly batchId: number;
-  readonly index: number;
-  readonly at: number;
-};
 
 /** Nobody has it who could tell more, for so long. */
 const IDLE_MS_MAX = MINUTE_MS;

@@ -14,6 +14,8 @@ import {
   type NodeControl,
   NUMBERS_KEY,
   type NumbersRow,
+  PROBE_PREFIX,
+  type ProbeRow,
   STATE_KEY,
   type StateRow,
 } from '../core/operator-rows.ts';
@@ -52,7 +54,6 @@ import {
 import {countOf, Feeder} from './feeder.ts';
 import {isHomogeneous, ownVotes, wasProbe} from './homogeneous.ts';
 import {MasterCore} from './master.ts';
-import {PROBE_PREFIX, type ProbeRow} from './probes.ts';
 import type {Rechecks} from './rechecks.ts';
 import {Roster} from './roster.ts';
 import {TRUST_KEY, type TrustSeen} from './trust-watch.ts';

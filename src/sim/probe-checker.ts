@@ -2,8 +2,8 @@
 // are, so only so many liars at once as no quorum stands against can make one look as if it disagreed with itself.
 
 import type {NodeId} from '../base/types.ts';
+import {PROBE_PREFIX, type ProbeRow} from '../core/operator-rows.ts';
 import {jsonRow, type Op} from '../core/tables.ts';
-import {PROBE_PREFIX, type ProbeRow} from '../master/probes.ts';
 import {holds} from './fabric.ts';
 import type {MachinePlan} from './machine-plan.ts';
 import {type Model, nameOf, workunitKey} from './model.ts';

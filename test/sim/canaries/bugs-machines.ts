@@ -52,4 +52,18 @@ export const MACHINE_BUGS: readonly Bug[] = [
     find: '    for (const {workunit} of account.waiting) this.#giveToOthers(workunit);\n',
     put: '',
   },
+  {
+    name: 'one-node-blames-an-app',
+    what: 'a new app is blamed as soon as one node of each processor disagrees',
+    file: 'master/probe.ts',
+    find: 'Math.max(2, minQuorum)',
+    put: '1',
+  },
+  {
+    name: 'one-processor-will-do',
+    what: 'a new app is found good before a second processor has computed anything',
+    file: 'master/probe.ts',
+    find: 'if (sides.length < 2 || sides.some(({groups}) => groups.size === 0)) return undefined;',
+    put: "if (sides.some(({groups}) => groups.size > 0)) return 'alike';",
+  },
 ];

@@ -39,6 +39,7 @@ export const TIGHT: readonly Change[] = [
   limit('master/adaptive.ts', 'PER_CHECK_MAX', '20', 4),
   limit('master/machines.ts', 'STUCK_MS_MAX', '60 * SECOND_MS', 2_000),
   limit('master/machines.ts', 'LEFT_MS_MAX', '10 * MINUTE_MS', 5_000),
+  limit('master/probes.ts', 'IDLE_MS_MAX', 'MINUTE_MS', 2_000),
   limit('sim/escrow-ledger.ts', 'TRUSTED_AFTER', '10', 2),
   limit('sim/escrow-ledger.ts', 'PER_CHECK', '20', 4),
   limit('master/leases.ts', 'LEASES_PER_NODE_MAX', '8_192', 6),
