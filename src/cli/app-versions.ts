@@ -54,7 +54,8 @@ const rowOf = ({
     : batches.slice(0, BATCHES_SHOWN).join(', ') + (batches.length > BATCHES_SHOWN ? ', …' : ''),
 ];
 
-function triedText(tried: AppVersionView['tried']): string {
+/** What became of it on two processors. */
+export function triedText(tried: AppVersionView['tried']): string {
   if (!tried) return 'never';
   const archs = tried.archs.map(arch => safe(arch)).join(' and ');
   if (tried.result === 'itself') return 'no two results agree';
