@@ -21,6 +21,7 @@ const COLUMNS = [
   {title: 'published (UTC)'},
   {title: 'signed by'},
   {title: ''},
+  {title: 'tried on two processors'},
   {title: 'batches'},
 ];
 
@@ -33,13 +34,30 @@ async function versions(given: Given): Promise<undefined> {
   return undefined;
 }
 
-const rowOf = ({version, appId, publishedAt, signedBy, current, batches}: AppVersionView) => [
+const rowOf = ({
+  version,
+  appId,
+  publishedAt,
+  signedBy,
+  current,
+  tried,
+  batches,
+}: AppVersionView) => [
   safe(version, 24),
   appId.slice(0, 16),
   publishedAt === 0 ? 'not known' : instant(publishedAt),
   signedBy === '' ? 'not known' : signedBy.slice(0, 16),
   current ? 'current' : '',
+  triedText(tried),
   batches.length === 0
     ? 'none'
     : batches.slice(0, BATCHES_SHOWN).join(', ') + (batches.length > BATCHES_SHOWN ? ', …' : ''),
 ];
+
+/** What became of it on two processors. */
+export function triedText(tried: AppVersionView['tried']): string {
+  if (!tried) return 'never';
+  const archs = tried.archs.map(arch => safe(arch)).join(' and ');
+  if (tried.result === 'itself') return 'no two results agree';
+  return `${archs} ${tried.result === 'alike' ? 'agree' : 'differ'}`;
+}

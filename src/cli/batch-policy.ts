@@ -3,6 +3,7 @@
 import {type Compare, type CompareRequest, NUMBER_FORMATS} from '../core/compare.ts';
 import {
   CHECK_EVERY_MAX,
+  HOMOGENEITIES,
   type Policy,
   type PolicyRequest,
   REDUNDANCIES,
@@ -15,6 +16,10 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
   {flag: '--redundancy <how>', text: 'always (default), adaptive (trusted nodes alone), none'},
   {flag: '--trust-after <count>', text: 'adaptive: right so often, then trusted (default 10)'},
   {flag: '--check-every <count>', text: 'adaptive: of so many, one is checked (default 20)'},
+  {
+    flag: '--homogeneous <kind>',
+    text: 'arch or engine: only machines alike; off: any, and a new app is not tried first',
+  },
   {flag: '--target <count>', text: 'replicas handed out at first (default: the quorum)'},
   {flag: '--max-errors <count>', text: 'errors after which a workunit fails (default 3)'},
   {flag: '--max-replicas <count>', text: 'replicas after which it does (default 20)'},
@@ -40,6 +45,7 @@ export function policyIn(given: Given): PolicyRequest {
     redundancy: given.oneOf('redundancy', REDUNDANCIES),
     trustAfter: given.whole('trust-after', 2, TRUST_AFTER_MAX),
     checkEvery: given.whole('check-every', 2, CHECK_EVERY_MAX),
+    homogeneous: given.oneOf('homogeneous', HOMOGENEITIES),
     minQuorum: given.whole('quorum', 1, 16),
     targetReplicas: given.whole('target', 1, 32),
     maxErrorReplicas: given.whole('max-errors', 1, 64),

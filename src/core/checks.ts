@@ -6,7 +6,7 @@ import {ByteReader, ByteWriter, fromHex} from '../base/bytes.ts';
 import {asNodeId, type BatchId, type NodeId} from '../base/types.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {OutputRef} from '../wire/message.ts';
-import {pageKey} from './tables.ts';
+import {decodePageKey, pageKey} from './tables.ts';
 
 /**
  * open ──▶ confirmed  the new canonical output equals the former one
@@ -59,4 +59,28 @@ export function decodeChecks(bytes: Uint8Array): Map<number, Check> {
     checks.set(offset, {state, reportNo, item, hash: reader.sized()});
   }
   return checks;
+}
+
+// ---- doubt: canonical results that rest on a revoked node alone ---------------------------------
+
+export const doubtKey = (nodeId: NodeId, batchId: BatchId, pageNo: number): string =>
+  `${nodeId}${pageKey(batchId, pageNo)}`;
+
+/** The page of a doubt key. */
+export const decodeDoubtKey = (key: string): ReturnType<typeof decodePageKey> =>
+  decodePageKey(key.slice(32));
+
+/** Offsets in the page, rising. */
+export function encodeDoubt(offsets: readonly number[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const offset of offsets) writer.varint(offset);
+  return writer.bytes();
+}
+
+/** Throws RangeError for a row that is cut short. */
+export function decodeDoubt(bytes: Uint8Array): number[] {
+  const reader = new ByteReader(bytes);
+  const offsets: number[] = [];
+  while (!reader.done) offsets.push(reader.varint());
+  return offsets;
 }

@@ -103,6 +103,27 @@ export function trimmed({labels = [], hold, benches = []}: NodeControl): NodeCon
 /** What nodes earned that are not known any more, together. */
 export type Forgotten = CreditRow & {readonly nodes: number};
 
+// ---- apps --------------------------------------------------------------------------------------
+
+/**
+ * alike    its results are the same on two processors
+ * differs  they are not, and on each they are
+ * itself   no two of them are
+ */
+export type ProbeResult = 'alike' | 'differs' | 'itself';
+
+/** Row of `meta`, one for each version of an app that was tried on two processors (master/probe.ts). */
+export const PROBE_PREFIX = 'probe-';
+export type ProbeRow = {
+  readonly appId: BlobId;
+  readonly result: ProbeResult;
+  readonly archs: readonly string[];
+  /** The workunit that it was tried with. */
+  readonly batchId: number;
+  readonly index: number;
+  readonly at: number;
+};
+
 // ---- join tokens -------------------------------------------------------------------------------
 
 /**

@@ -8,6 +8,9 @@ export type Redundancy = (typeof REDUNDANCIES)[number];
 
 export const TRUST_AFTER_MAX = 1_000;
 export const CHECK_EVERY_MAX = 100;
+/** What the machines must have in common whose results of a workunit are held against each other. */
+export const HOMOGENEITIES = ['off', 'arch', 'engine'] as const;
+export type Homogeneity = (typeof HOMOGENEITIES)[number];
 
 export type Policy = {
   /** Equal results from distinct nodes that make a canonical one. 1 … 16. */
@@ -32,6 +35,8 @@ export type Policy = {
   readonly trustAfter?: number;
   /** Adaptive: of so many results of a trusted node at most one is checked at least. 2 … 100; undefined = 20. */
   readonly checkEvery?: number;
+  /** The processor, or the processor and the engine, of all machines that compute a workunit; undefined = any. */
+  readonly homogeneous?: Homogeneity;
   /** The first canonical result that is not empty ends the batch. */
   readonly firstWins?: boolean;
 };

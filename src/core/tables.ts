@@ -157,6 +157,8 @@ export type VoteRow = {
   readonly reportNo: number;
   readonly item: number;
   readonly cpuMs: number;
+  /** Where only machines of one kind are held against each other: the kind that computed it (homogeneous.ts). */
+  readonly machine?: string;
 } /** `suspicion`: why one replica more is wanted before it counts. */ & (
   | {readonly status: 'done'; readonly output: OutputRef; readonly suspicion?: string}
   /** `unfit`: an output that cannot be compared. */
@@ -182,11 +184,15 @@ export function encodeVote(vote: VoteRow): Uint8Array {
     .varint(vote.item)
     .varint(Math.round(vote.cpuMs))
     .varint(STATUSES.indexOf(vote.status));
-  if (vote.status !== 'done') return writer.text(vote.reason).bytes();
-  const output = vote.output;
-  if (output.kind === 'inline') writer.varint(0).sized(output.bytes);
-  else writer.varint(1).text(output.blobId).varint(output.size);
-  if (vote.suspicion !== undefined) writer.text(vote.suspicion);
+  const {machine} = vote;
+  if (vote.status !== 'done') writer.text(vote.reason);
+  else {
+    const {output, suspicion} = vote;
+    if (output.kind === 'inline') writer.varint(0).sized(output.bytes);
+    else writer.varint(1).text(output.blobId).varint(output.size);
+    if (suspicion !== undefined || machine !== undefined) writer.text(suspicion ?? '');
+  }
+  if (machine !== undefined) writer.text(machine);
   return writer.bytes();
 }
 
@@ -200,12 +206,15 @@ export function decodeVote(bytes: Uint8Array): VoteRow {
   const status = STATUSES[reader.varint()];
   if (status === undefined) throw new RangeError('vote has an unknown status');
   const head = {replicaNo, reportNo, item, cpuMs};
-  if (status !== 'done') return {...head, status, reason: reader.text()};
+  const machineIn = (): {readonly machine?: string} =>
+    reader.done ? {} : {machine: reader.text()};
+  if (status !== 'done') return {...head, status, reason: reader.text(), ...machineIn()};
   const output: OutputRef =
     reader.varint() === 0
       ? {kind: 'inline', bytes: reader.sized()}
       : {kind: 'blob', blobId: asBlobId(reader.text()), size: reader.varint()};
-  return {...head, status, output, ...(reader.done ? {} : {suspicion: reader.text()})};
+  const suspicion = reader.done ? '' : reader.text(); // '' = none
+  return {...head, status, output, ...(suspicion === '' ? {} : {suspicion}), ...machineIn()};
 }
 
 /** `batch`, `index` and node of a vote key. */
@@ -232,30 +241,6 @@ export const encodeReportRow = (row: ReportRow): Uint8Array =>
 export function decodeReportRow(bytes: Uint8Array): ReportRow {
   const reader = new ByteReader(bytes);
   return {nodeId: asNodeId(reader.text()), signature: reader.sized(), body: reader.sized()};
-}
-
-// ---- doubt: canonical results that rest on a revoked node alone ---------------------------------
-
-export const doubtKey = (nodeId: NodeId, batchId: BatchId, pageNo: number): string =>
-  `${nodeId}${pageKey(batchId, pageNo)}`;
-
-/** The page of a doubt key. */
-export const decodeDoubtKey = (key: string): ReturnType<typeof decodePageKey> =>
-  decodePageKey(key.slice(32));
-
-/** Offsets in the page, rising. */
-export function encodeDoubt(offsets: readonly number[]): Uint8Array {
-  const writer = new ByteWriter();
-  for (const offset of offsets) writer.varint(offset);
-  return writer.bytes();
-}
-
-/** Throws RangeError for a row that is cut short. */
-export function decodeDoubt(bytes: Uint8Array): number[] {
-  const reader = new ByteReader(bytes);
-  const offsets: number[] = [];
-  while (!reader.done) offsets.push(reader.varint());
-  return offsets;
 }
 
 // ---- credit: what a node earned ---------------------------------------------------------------

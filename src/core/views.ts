@@ -3,7 +3,7 @@
 
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {ShotVerdict} from '../wire/message.ts';
-import type {Bench, Forgotten, NodeHold, StateRow} from './operator-rows.ts';
+import type {Bench, Forgotten, NodeHold, ProbeRow, StateRow} from './operator-rows.ts';
 import type {Preferences} from './preferences.ts';
 import type {BatchRow} from './tables.ts';
 
@@ -193,6 +193,8 @@ export type AppVersionView = {
   readonly signedBy: string;
   /** What batches get by the name now. */
   readonly current: boolean;
+  /** On two processors; undefined = never. */
+  readonly tried?: Pick<ProbeRow, 'result' | 'archs'>;
   /** Batches that run or ran this version. */
   readonly batches: readonly BatchId[];
 };

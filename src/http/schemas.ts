@@ -3,7 +3,7 @@
 
 import {ACCESS_NAME, ROLES} from '../core/access.ts';
 import {NUMBER_FORMATS} from '../core/compare.ts';
-import {CHECK_EVERY_MAX, REDUNDANCIES, TRUST_AFTER_MAX} from '../core/policy.ts';
+import {CHECK_EVERY_MAX, HOMOGENEITIES, REDUNDANCIES, TRUST_AFTER_MAX} from '../core/policy.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
@@ -87,6 +87,7 @@ const POLICY = {
   redundancy: {enum: [...REDUNDANCIES]},
   trustAfter: whole(2, TRUST_AFTER_MAX),
   checkEvery: whole(2, CHECK_EVERY_MAX),
+  homogeneous: {enum: [...HOMOGENEITIES]},
 };
 
 const INDEXED = {

@@ -6,7 +6,7 @@ import {hex32} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {keepNewest} from '../base/newest.ts';
 import type {NodeId} from '../base/types.ts';
-import {type Check, checkKey, decodeChecks, hashOfOutput} from '../core/checks.ts';
+import {type Check, checkKey, decodeChecks, decodeDoubtKey, hashOfOutput} from '../core/checks.ts';
 import {
   type CheckPage,
   type ListedBatch,
@@ -15,7 +15,6 @@ import {
 } from '../core/lookups.ts';
 import {
   type Decision,
-  decodeDoubtKey,
   decodePage,
   decodePageKey,
   decodeReportRow,

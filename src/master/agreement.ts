@@ -26,6 +26,7 @@ import {encodeVote, put, voteKey} from '../core/tables.ts';
 import type {OutputRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {isHomogeneous, keepPin, machineOf, otherSides, ownVotes, wasProbe} from './homogeneous.ts';
 import {mayRunLater} from './scheduler.ts';
 import {
   type DoneVote,
@@ -173,24 +174,55 @@ export function judge(
   late = 0,
 ): Verdict {
   const {policy} = batch.row;
+  const trying = context.probes.judge(batch, workunit, now);
+  if (trying) return trying;
   const alone = context.escrow.verdict(batch, workunit, now);
   if (alone) return policy.compare ? fitOf(context, batch, workunit, alone) : alone;
-  const how = {
-    another: () => isAnotherThere(context, batch, workunit),
-    ...(policy.compare ? {standing: look(context, batch, workunit, policy.compare)} : {}),
-  };
   const {votes, replicas} = workunit;
-  const verdict = decide(policy, votes, replicas.length - late, countedOf(workunit), how);
+  const verdict = isHomogeneous(policy)
+    ? judgeEachKind(context, batch, workunit, late)
+    : judgeVotes(context, batch, workunit, votes, replicas.length - late);
   if (verdict.kind === 'open' && verdict.suspicion !== undefined) context.suspected.add(workunit);
   else context.suspected.delete(workunit);
   return verdict;
+}
+
+/** Results of each kind of machine by themselves; what is wanted, that to which it is pinned says. */
+function judgeEachKind(
+  context: MasterContext,
+  batch: Batch,
+  workunit: Workunit,
+  late: number,
+): Verdict {
+  keepPin(workunit);
+  for (const votes of otherSides(workunit)) {
+    // One is always said to be out: of these machines no more is asked.
+    const verdict = judgeVotes(context, batch, workunit, votes, 1);
+    if (verdict.kind !== 'open') return verdict;
+  }
+  return judgeVotes(context, batch, workunit, ownVotes(workunit), workunit.replicas.length - late);
+}
+
+function judgeVotes(
+  context: MasterContext,
+  batch: Batch,
+  workunit: Workunit,
+  votes: readonly Vote[],
+  out: number,
+): Verdict {
+  const {policy} = batch.row;
+  const how = {
+    another: () => isAnotherThere(context, batch, workunit),
+    ...(policy.compare ? {standing: look(context, batch, workunit, policy.compare, votes)} : {}),
+  };
+  return decide(policy, votes, out, countedOf(workunit), how);
 }
 
 /** A result that stands alone must still be one that could be compared. */
 function fitOf(context: MasterContext, batch: Batch, workunit: Workunit, alone: Verdict): Verdict {
   const {compare} = batch.row.policy;
   if (alone.kind !== 'canonical' || !compare) return alone;
-  const {waiting, valid} = look(context, batch, workunit, compare);
+  const {waiting, valid} = look(context, batch, workunit, compare, workunit.votes);
   if (waiting > 0) return {kind: 'open', wanted: 0};
   if (valid > 0) return alone;
   workunit.alone = undefined;
@@ -198,15 +230,17 @@ function fitOf(context: MasterContext, batch: Batch, workunit: Workunit, alone: 
   return decide(batch.row.policy, votes, replicas.length, countedOf(workunit));
 }
 
-function look(
+/** How the votes stand; asks what has to be asked. */
+export function look(
   context: MasterContext,
   batch: Batch,
   workunit: Workunit,
   compare: Compare,
+  votes: readonly Vote[],
 ): Standing {
   workunit.sight ??= new Sight(compare);
   const {sight} = workunit;
-  const {standing, ask} = standingOf(sight, workunit.votes);
+  const {standing, ask} = standingOf(sight, votes);
   takeOutUnfit(context, batch, workunit, sight);
   const [a, b] = ask ? sight.pair(...ask.pair) : [];
   if (!ask || !a || !b || sight.isAsking) return standing;
@@ -234,9 +268,10 @@ function takeOutUnfit(
     if (!isDone(vote)) return;
     const reason = sight.faultOf(vote.output);
     if (reason === undefined) return;
-    const {nodeId, replicaNo, reportNo, item, cpuMs} = vote;
-    const unfit: Vote = {nodeId, replicaNo, reportNo, item, cpuMs, status: 'unfit', reason};
+    const {output: _, suspicion: __, ...head} = vote;
+    const unfit: Vote = {...head, status: 'unfit', reason};
     workunit.votes[at] = unfit;
+    const {nodeId, replicaNo} = vote;
     const key = voteKey(batch.row.id, workunit.index, nodeId, replicaNo);
     context.save(put('vote', key, encodeVote(unfit)));
     batch.counters.results -= 1;
@@ -272,9 +307,11 @@ export function hear(
 function isAnotherThere(context: MasterContext, batch: Batch, workunit: Workunit): boolean {
   if (context.isYoung) return true;
   const never = (): number => Number.POSITIVE_INFINITY;
-  for (const node of context.roster.all())
-    if (node.up && mayRunLater(batch, node) && mayHold(workunit, node.row.nodeId, never))
-      return true;
+  for (const node of context.roster.all()) {
+    if (!node.up || !mayRunLater(batch, node)) continue;
+    const machine = machineOf(batch.row.policy, node.row);
+    if (mayHold(workunit, node.row.nodeId, never, machine)) return true;
+  }
   return false;
 }
 
@@ -287,6 +324,6 @@ export function settleAllLater(context: MasterContext): void {
 export function settleLater(context: MasterContext, batch: Batch, workunit: Workunit): void {
   const {votes} = workunit;
   const isSuspicious = votes.some(vote => isDone(vote) && vote.suspicion !== undefined);
-  if (votes.length > 0 && (batch.row.policy.compare || isSuspicious))
+  if (votes.length > 0 && (batch.row.policy.compare || isSuspicious || wasProbe(votes)))
     context.toSettle.add(workunit);
 }

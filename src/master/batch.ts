@@ -17,6 +17,7 @@ import {
 } from '../core/tables.ts';
 import type {BatchView} from '../core/views.ts';
 import {Feeder} from './feeder.ts';
+import {isHomogeneous, keepPin} from './homogeneous.ts';
 import {beginAnew, moveWorkunit, type Workunit} from './workunit.ts';
 
 /** Votes that a restart found, by workunit index: they are given back when the workunit is opened. */
@@ -140,6 +141,7 @@ export class Batch {
     if (!votes) return;
     this.#savedVotes.delete(workunit.index);
     workunit.votes.push(...votes);
+    if (isHomogeneous(this.row.policy)) keepPin(workunit);
     for (const vote of votes) workunit.issued = Math.max(workunit.issued, vote.replicaNo + 1);
   }
 

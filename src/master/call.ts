@@ -4,6 +4,7 @@
 
 import type {Prng} from '../base/prng.ts';
 import type {Batch} from './batch.ts';
+import {machineOf} from './homogeneous.ts';
 import type {NodeState} from './roster.ts';
 import {canRun} from './scheduler.ts';
 import {mayHold, type Workunit} from './workunit.ts';
@@ -40,5 +41,6 @@ function couldTake(batch: Batch, node: NodeState): boolean {
   const first: Workunit[] = [];
   for (const workunit of batch.wanting) if (first.push(workunit) >= LOOKED_AT_MAX) break;
   // Whether an erring node may try again depends on who is up; being called in vain costs it a pull.
-  return first.some(workunit => mayHold(workunit, node.row.nodeId, () => 0));
+  const machine = machineOf(batch.row.policy, node.row);
+  return first.some(workunit => mayHold(workunit, node.row.nodeId, () => 0, machine));
 }

@@ -10,6 +10,7 @@ import {SECOND_MS} from '../base/units.ts';
 import type {Bench} from '../core/operator-rows.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {machineOf} from './homogeneous.ts';
 import {type Conduct, FREE, judge, type Outcome, type Standing, standingOf} from './quarantine.ts';
 import type {NodeState} from './roster.ts';
 import {canServe} from './scheduler.ts';
@@ -135,10 +136,14 @@ export class Conducts {
 
   #isShort(batch: Batch): boolean {
     if (![...this.#watched].some(node => node.standing.has(batch.row.appId))) return false;
-    let able = 0;
-    for (const node of this.#context.roster.all())
-      if (node.up && canServe(batch, node) && !node.standing.has(batch.row.appId)) able += 1;
-    return able < batch.row.policy.minQuorum;
+    const {policy, appId} = batch.row;
+    const able = new Map<string | undefined, number>(); // by kind of machine, where that counts
+    for (const node of this.#context.roster.all()) {
+      if (!node.up || !canServe(batch, node) || node.standing.has(appId)) continue;
+      const machine = machineOf(policy, node.row);
+      able.set(machine, (able.get(machine) ?? 0) + 1);
+    }
+    return Math.max(0, ...able.values()) < policy.minQuorum;
   }
 }
 

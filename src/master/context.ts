@@ -21,6 +21,8 @@ import type {Batch} from './batch.ts';
 import {Conducts} from './conduct.ts';
 import {Escrow} from './escrow.ts';
 import {GroupKeys} from './group-keys.ts';
+import {Machines} from './machines.ts';
+import {Probes} from './probes.ts';
 import {Rechecks} from './rechecks.ts';
 import type {NodeState, Roster} from './roster.ts';
 import type {Workunit} from './workunit.ts';
@@ -99,6 +101,8 @@ export class MasterContext {
   stateRow: StateRow;
   readonly conducts = new Conducts(this);
   readonly escrow = new Escrow(this);
+  readonly machines = new Machines(this);
+  readonly probes = new Probes(this);
   readonly bootedAt: MonoMs;
   readonly #wallAtBoot: WallMs;
   /** Nodes with a receipt above our journal, until they have offered again what they keep. */

@@ -9,14 +9,13 @@
 
 import {addMono, type BatchId, type MonoMs, NEVER, type Now} from '../base/types.ts';
 import {DAY_MS, MINUTE_MS} from '../base/units.ts';
-import {checkKey} from '../core/checks.ts';
+import {checkKey, doubtKey} from '../core/checks.ts';
 import type {MasterEvent} from '../core/core.ts';
 import {type Actor, BY_RULE, NUMBERS_KEY, type NumbersRow} from '../core/operator-rows.ts';
 import {
   type BatchRow,
   batchKey,
   del,
-  doubtKey,
   encodeJson,
   PAGE_WORKUNITS,
   pageKey,

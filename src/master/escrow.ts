@@ -13,7 +13,7 @@ import {SECOND_MS} from '../base/units.ts';
 import {isTrusted, perCheck} from './adaptive.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
-import type {Verdict} from './validator.ts';
+import type {Verdict, Vote} from './validator.ts';
 import type {Workunit} from './workunit.ts';
 
 type Canonical = Extract<Verdict, {kind: 'canonical'}>;
@@ -71,7 +71,7 @@ export class Escrow {
   /** The first replica of a workunit was just given to a node: need nobody else have it? */
   isAlone(batch: Batch, workunit: Workunit, nodeId: NodeId): boolean {
     const {policy, appId} = batch.row;
-    if (policy.redundancy !== 'adaptive') return false;
+    if (policy.redundancy !== 'adaptive' || workunit.isProbe) return false;
     if (workunit.replicas.length !== 1 || workunit.votes.length > 0 || workunit.isChecked)
       return false;
     return isTrusted(this.validatedInRow(nodeId, appId), policy);
@@ -161,12 +161,16 @@ export class Escrow {
     return Math.floor((number / 2 ** 24) * count);
   }
 
-  /** A workunit has a canonical result. What one node computed alone says nothing of it, whatever the policy. */
-  heard(batch: Batch, workunit: Workunit, verdict: Canonical): void {
+  /**
+   * A workunit has a canonical result. What one node computed alone says nothing of it, whatever the policy.
+   *
+   * @param votes those that it was held against
+   */
+  heard(batch: Batch, workunit: Workunit, votes: readonly Vote[], verdict: Canonical): void {
     const {appId} = batch.row;
     if (verdict.agreeing.length < 2) return;
     const agreeing = new Set(verdict.agreeing);
-    for (const vote of workunit.votes) {
+    for (const vote of votes) {
       const account = this.#account(vote.nodeId, appId);
       if (!agreeing.has(vote)) this.#lose(account);
       else {

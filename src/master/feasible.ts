@@ -4,12 +4,14 @@
 import type {NodeId} from '../base/types.ts';
 import type {BatchTarget} from '../core/operator-rows.ts';
 import type {BatchRow} from '../core/tables.ts';
+import {machineOf} from './homogeneous.ts';
 
 /** What counts of a node here. */
 export type Candidate = {
   readonly nodeId: NodeId;
   readonly labels: readonly string[];
   readonly arch: string;
+  readonly engine: string;
   readonly runtimes: readonly string[];
   readonly actions: readonly string[];
   readonly isMember: boolean;
@@ -47,12 +49,32 @@ function* stagesOf(wish: Wish, node: Candidate): Generator<Stage> {
   if (!node.isHeld) yield 'free';
 }
 
+/** Where the policy is homogeneous, the nodes of one kind of machine have to be enough. */
 export function whatIsMissing(wish: Wish, nodes: Iterable<Candidate>): string {
   const counts: Record<Stage, number> = {known: 0, aimed: 0, able: 0, up: 0, free: 0};
-  for (const node of nodes) for (const stage of stagesOf(wish, node)) counts[stage] += 1;
-  const {minQuorum} = wish.policy;
+  const kinds = new Map<string, number>();
+  for (const node of nodes)
+    for (const stage of stagesOf(wish, node)) {
+      counts[stage] += 1;
+      const kind = `${stage} ${machineOf(wish.policy, node)}`;
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    }
+  const {minQuorum, homogeneous} = wish.policy;
   const short = STAGES.find(stage => counts[stage] < minQuorum);
-  if (short === undefined) return '';
+  if (short !== undefined) return whatIsShort(wish, counts, short);
+  const most = (stage: Stage): number =>
+    Math.max(...[...kinds].map(([kind, count]) => (kind.startsWith(`${stage} `) ? count : 0)));
+  const apart = STAGES.find(stage => most(stage) < minQuorum);
+  if (apart === undefined) return '';
+  const among = apart === 'known' || apart === 'aimed' || apart === 'able' ? '' : ' now';
+  return (
+    `needs ${minQuorum} different nodes of one ${homogeneous} (minQuorum, homogeneous), and of the ` +
+    `${counts[apart]} that could run it${among} no more than ${most(apart)} are alike`
+  );
+}
+
+function whatIsShort(wish: Wish, counts: Readonly<Record<Stage, number>>, short: Stage): string {
+  const {minQuorum} = wish.policy;
   const wanted = minQuorum === 1 ? 'a node' : `${minQuorum} different nodes`;
   const count = counts[short];
   const are = `${count} of ${counts.known} known nodes ${count === 1 ? 'is' : 'are'}`;

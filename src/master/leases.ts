@@ -7,6 +7,7 @@ import {SECOND_MS} from '../base/units.ts';
 import type {ReplicaRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {machineOf, pinTo} from './homogeneous.ts';
 import type {NodeState} from './roster.ts';
 import type {Verdict} from './validator.ts';
 import {type Replica, removeReplica, type Workunit} from './workunit.ts';
@@ -63,12 +64,16 @@ export function putOut(
 ): Replica {
   workunit.issued = Math.max(workunit.issued, replicaNo + 1);
   const {leaseSeconds, timeLimitSeconds} = batch.row.policy;
+  const kind = machineOf(batch.row.policy, node.row);
+  if (kind !== undefined) pinTo(workunit, kind, node.row.nodeId);
+  const machine = kind ?? (workunit.isProbe ? node.row.arch : undefined);
   const replica: Replica = {
     workunit,
     nodeId: node.row.nodeId,
     replicaNo,
     proof,
     grantedAt: now,
+    ...(machine === undefined ? {} : {machine}),
     deadlineAt: addMono(now, leaseSeconds * SECOND_MS),
     lastAt: addMono(now, (leaseSeconds + RUNS_PER_LEASE_MAX * timeLimitSeconds) * SECOND_MS),
     isLate: false,

@@ -33,6 +33,7 @@ import {Enrolment} from './enrolment.ts';
 import {Etas} from './eta.ts';
 import {Guests} from './guests.ts';
 import {Hedges} from './hedges.ts';
+import {ownVotes} from './homogeneous.ts';
 import {heartbeatMs, Liveness} from './liveness.ts';
 import {NodeDesk} from './node-desk.ts';
 import {Operator} from './operator.ts';
@@ -264,7 +265,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     if (isOld && !batch.feeder.awaits(event.from, event.inputs.length)) return;
     for (const workunit of batch.feeder.inputsRead(event.from, event.inputs)) {
       batch.adopt(workunit);
-      const wanted = wantedAfterRestart(batch.row.policy, workunit.votes, countedOf(workunit));
+      const wanted = wantedAfterRestart(batch.row.policy, ownVotes(workunit), countedOf(workunit));
       if (wanted === undefined) this.#results.settle(batch, workunit, this.#nowOf());
       else batch.want(workunit, wanted);
       settleLater(this.#context, batch, workunit);
@@ -296,6 +297,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#context.conducts.tick(now);
     this.#context.escrow.tick(now);
     this.#hedges.tick(now);
+    this.#context.machines.tick(this.#results, now);
+    this.#context.probes.tick(this.#results, now);
     this.#context.groupKeys.tick(now);
     for (const batch of this.#deletions.tick(now))
       this.#deletions.begin(batch, RETENTION, this.#operator.numbers, now);
@@ -342,6 +345,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       this.#context.conducts.wakeAt(),
       this.#context.escrow.wakeAt(),
       this.#hedges.wakeAt(),
+      this.#context.machines.wakeAt(),
+      this.#context.probes.wakeAt(),
       this.#context.groupKeys.wakeAt(),
       this.#waker.wakeAt(),
     ) as MonoMs;

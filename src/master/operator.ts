@@ -39,7 +39,7 @@ import type {NodeDesk} from './node-desk.ts';
 import type {Results} from './results.ts';
 import {candidates} from './roster.ts';
 
-type Amounts = Omit<Policy, 'compare' | 'firstWins' | keyof Adaptive>;
+type Amounts = Omit<Policy, 'compare' | 'firstWins' | 'homogeneous' | keyof Adaptive>;
 type Adaptive = Pick<Policy, 'redundancy' | 'trustAfter' | 'checkEvery'>;
 
 const POLICY: Omit<Amounts, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
@@ -79,6 +79,7 @@ export function policyOf(
     redundancy,
     trustAfter: _,
     checkEvery: __,
+    homogeneous,
     ...amounts
   } = wanted;
   const compare = compareOf(wantedCompare, appOf);
@@ -99,6 +100,7 @@ export function policyOf(
     ...(compare ? {compare} : {}),
     ...(firstWins ? {firstWins} : {}),
     ...adaptive,
+    ...(homogeneous ? {homogeneous} : {}),
   };
   const fault = rangeFault(policy);
   if (fault !== undefined) return fault;
@@ -288,10 +290,12 @@ export class Operator {
     const {runtime, action} = app;
     const warning = whatIsMissing({runtime, action, policy, ...target}, candidates(context));
     if (warning !== '' && batch.strict) return refusal('VOLLEY_TOO_FEW_NODES', {reason: warning});
+    const suspended = context.probes.suspension(policy, app, now);
     const id = asBatchId(this.#nextBatchId++);
     const added = new Batch({
       ...rowOf(id, batch, app, policy, now, this.#context.prng.uint32()),
       firstReportNo: this.#results.nextReportNo,
+      ...(suspended ? {suspended} : {}),
     });
     context.batches.set(id, added);
     context.running.add(added);
@@ -300,7 +304,8 @@ export class Operator {
     const copied = batch.clonedFrom === undefined ? '' : `, cloned from batch ${batch.clonedFrom}`;
     const detail = `${added.row.count} workunits of ${app.name}${copied}`;
     record(context, added, {actor, action: 'submitted', detail}, now);
-    return {ok: true, batchId: id, ...(warning === '' ? {} : {warning})};
+    const told = suspended ? `is suspended: ${suspended.reason}` : warning;
+    return {ok: true, batchId: id, ...(told === '' ? {} : {warning: told})};
   }
 
   #addToken(

@@ -8,6 +8,7 @@ import {LEASES_PER_ASSIGN_MAX, PLAINTEXT_BYTES_MAX} from '../wire/limits.ts';
 import type {Assign, AssignedBatch, Lease, Pull} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {machineOf} from './homogeneous.ts';
 import {grant, LEASES_PER_NODE_MAX} from './leases.ts';
 import {heartbeatMs} from './liveness.ts';
 import {runMsAt} from './pace.ts';
@@ -106,14 +107,17 @@ export class Pulls {
         nodesUp,
       });
       const head = headOf(batch);
+      const from = context.machines.beginner(batch, node, now);
       let served = false;
       let ableNodes: number | undefined; // counted once, however many workunits ask
       const countAble = (): number => {
-        ableNodes ??= able(context, batch);
+        ableNodes ??= able(context, batch, from.machine);
         return ableNodes;
       };
       const most = Math.min(share, mostOf(batch, node));
-      for (const workunit of pick(batch, node.row.nodeId, most, countAble)) {
+      const picked = (): Workunit[] => pick(batch, node.row.nodeId, most, countAble, from);
+      if (most < 1) continue;
+      for (const workunit of context.probes.pick(batch, node, countAble, picked, now)) {
         const leases = into.listFor(head, assignedSize(workunit));
         if (!leases) return;
         if (!served) batch.servedAt = ++this.#pullNo;
@@ -149,10 +153,12 @@ function countUp(context: MasterContext): number {
   return up;
 }
 
-/** Nodes that could run the batch now. */
-function able(context: MasterContext, batch: Batch): number {
+/** Nodes that could run the batch now, of one kind of machine where that counts. */
+function able(context: MasterContext, batch: Batch, machine: string | undefined): number {
+  const {policy} = batch.row;
   let count = 0;
-  for (const node of context.roster.all()) if (mayWork(node) && canRun(batch, node)) count += 1;
+  for (const node of context.roster.all())
+    if (mayWork(node) && canRun(batch, node) && machineOf(policy, node.row) === machine) count += 1;
   return count;
 }
 

@@ -14,6 +14,7 @@ import {RETRY_MS_MIN} from '../wire/limits.ts';
 import type {Pull, Renewal} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {machineOf} from './homogeneous.ts';
 import {LEASES_PER_NODE_MAX, leaseProof, putOut} from './leases.ts';
 import {silentAfterMs} from './liveness.ts';
 import type {NodeState} from './roster.ts';
@@ -84,6 +85,8 @@ export class Recall {
     const workunit = openedTo(batch, renewal.index);
     if (!workunit || workunit.wanted === 0 || hasAnswered(workunit, nodeId, renewal)) return;
     if (renewal.replicaNo < workunit.firstReplica) return; // of before a retry
+    const machine = machineOf(batch.row.policy, node.row);
+    if (workunit.machine !== undefined && workunit.machine !== machine) return;
     putOut(batch, workunit, node, renewal, now.mono);
     this.#taken += 1;
   }

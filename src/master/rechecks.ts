@@ -12,9 +12,9 @@
 
 import {equalBytes} from '../base/bytes.ts';
 import {type BatchId, type NodeId, workunitId} from '../base/types.ts';
-import {type Check, checkKey, encodeChecks, nodeOfCheckKey} from '../core/checks.ts';
+import {type Check, checkKey, doubtKey, encodeChecks, nodeOfCheckKey} from '../core/checks.ts';
 import type {CheckPage} from '../core/lookups.ts';
-import {type Decision, decodePageKey, doubtKey, PAGE_WORKUNITS, put} from '../core/tables.ts';
+import {type Decision, decodePageKey, PAGE_WORKUNITS, put} from '../core/tables.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {saveNode} from './roster.ts';

@@ -15,6 +15,7 @@ import {
   pageNoOf,
 } from '../core/tables.ts';
 import type {ResultItem} from '../wire/message.ts';
+import {keepsAllVotes} from './homogeneous.ts';
 import {sameReplica} from './results.ts';
 import {CREDIT} from './roster.ts';
 import {decide, sameOutput, type Vote} from './validator.ts';
@@ -77,7 +78,7 @@ export class Recount {
     this.#open.set(name, votes);
     votes.push(vote);
     if (vote.status !== 'done') this.#add(vote.nodeId, {errors: 1});
-    if (batch.policy.compare) return this.#compared({batch, decision}, index, votes, vote);
+    if (keepsAllVotes(batch.policy)) return this.#compared({batch, decision}, index, votes, vote);
     this.#decide({batch, decision}, index, votes, vote);
   }
 
@@ -116,8 +117,8 @@ export class Recount {
   }
 
   /**
-   * Where outputs agree by more than their bytes, the reports alone do not tell who agreed: the decision stands
-   * if the result that it names is there, and credit goes to those who returned the same bytes.
+   * Where outputs agree by more than their bytes, or machines count, the reports alone do not tell who agreed: the
+   * decision stands if the result that it names is there, and credit goes to those who returned the same bytes.
    */
   #compared({batch, decision}: Decided, index: number, votes: readonly Vote[], vote: Vote): void {
     const canonical = votes.find(each => names(decision, each));

@@ -14,6 +14,8 @@ import {
   type NodeControl,
   NUMBERS_KEY,
   type NumbersRow,
+  PROBE_PREFIX,
+  type ProbeRow,
   STATE_KEY,
   type StateRow,
 } from '../core/operator-rows.ts';
@@ -50,6 +52,7 @@ import {
   type RecoveredRow,
 } from './context.ts';
 import {countOf, Feeder} from './feeder.ts';
+import {isHomogeneous, ownVotes, wasProbe} from './homogeneous.ts';
 import {MasterCore} from './master.ts';
 import type {Rechecks} from './rechecks.ts';
 import {Roster} from './roster.ts';
@@ -98,6 +101,7 @@ export class MasterRestore {
   /** The highest that were given out, also to batches that are deleted. */
   #numbers: NumbersRow = {batchId: 0, reportNo: 0};
   readonly #going: BatchRow[] = [];
+  readonly #tried: ProbeRow[] = [];
 
   constructor(config: MasterConfig, crypto: Crypto, prng: Prng, now: Now) {
     this.#config = config;
@@ -131,6 +135,7 @@ export class MasterRestore {
         if (key === RECOVERED_KEY) this.#recovered = jsonRow<RecoveredRow>(value);
         if (key === STATE_KEY) this.#state = jsonRow<StateRow>(value);
         if (key === NUMBERS_KEY) this.#seeNumbers(jsonRow<NumbersRow>(value));
+        if (key.startsWith(PROBE_PREFIX)) this.#tried.push(jsonRow<ProbeRow>(value));
         if (key === TRUST_KEY) this.#trustSeen = jsonRow<TrustSeen>(value).version;
         return;
       case 'app':
@@ -258,6 +263,7 @@ export class MasterRestore {
       state: this.#state,
       bootedAt: this.#now,
     });
+    for (const row of this.#tried) context.probes.restore(row);
     for (const check of this.#checks) context.rechecks.restore(...check);
     return new MasterCore({
       context,
@@ -297,10 +303,11 @@ const ended = (row: BatchRow): Batch =>
   new Batch(row, new Feeder(row.id, row.input, countOf(row.input)));
 
 function wantedOf(row: BatchRow, workunit: Workunit): number {
-  const {index, votes} = workunit;
-  const wanted = wantedAfterRestart(row.policy, votes, countedOf(workunit));
+  const {index} = workunit;
+  const wanted = wantedAfterRestart(row.policy, ownVotes(workunit), countedOf(workunit));
   if (wanted !== undefined) return wanted;
-  if (row.policy.compare) return 0; // which outputs agree only the first turn will tell
+  // Which outputs agree, and of how many, only the first turn will tell.
+  if (row.policy.compare || (!isHomogeneous(row.policy) && wasProbe(workunit.votes))) return 0;
   throw new VolleyError('VOLLEY_STORE_DAMAGED', {
     reason: `workunit ${row.id}/${index} has votes that decide it, and no decision`,
   });

@@ -7,7 +7,6 @@ import {keepNewest} from '../base/newest.ts';
 import {type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {hashOfOutput} from '../core/checks.ts';
 import type {MasterEvent} from '../core/core.ts';
-import type {Policy} from '../core/policy.ts';
 import {
   type Decision,
   encodeReportRow,
@@ -21,6 +20,7 @@ import type {Report, ResultItem} from '../wire/message.ts';
 import {hear, judge} from './agreement.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {judgedWith, keepsAllVotes, machineOf} from './homogeneous.ts';
 import {leaseProof, rewant, takeBack} from './leases.ts';
 import {notePace} from './pace.ts';
 import type {NodeState} from './roster.ts';
@@ -48,6 +48,7 @@ type Fate =
 const VOTES_TOLD = 3;
 
 type Closing = Exclude<Verdict, {kind: 'open'}>;
+type Canonical = Extract<Verdict, {kind: 'canonical'}>;
 
 const STALE: Fate = {kind: 'stale'};
 const LATER: Fate = {kind: 'later'};
@@ -93,8 +94,7 @@ export class Results {
       if (fate.kind === 'later') later += 1;
       if (fate.kind !== 'take') return;
       taken += 1;
-      const {policy} = fate.batch.row;
-      this.#take(fate.batch, fate.workunit, voteOf(policy, node, item, reportNo, at), now);
+      this.#take(fate.batch, fate.workunit, voteOf(fate, node, item, reportNo, at), now);
     });
     if (taken > 0) {
       this.#nextReportNo += 1;
@@ -166,8 +166,8 @@ export class Results {
     const save = (): void => {
       context.save(put('vote', key, encodeVote(vote)));
     };
-    // Where a comparison decides, no vote is the last one: all have rows before they are judged.
-    if (batch.row.policy.compare) {
+    // Where more than bytes decides, no vote is the last one: all have rows before they are judged.
+    if (keepsAllVotes(batch.row.policy)) {
       save();
       this.settle(batch, workunit, now);
     } else if (!this.settle(batch, workunit, now, vote)) save();
@@ -183,13 +183,20 @@ export class Results {
       rewant(this.#context, batch, workunit, verdict);
       return false;
     }
-    if (verdict.kind === 'canonical') {
-      this.#context.conducts.heard(batch, workunit.votes, verdict, now);
-      this.#context.escrow.heard(batch, workunit, verdict);
-    }
-    this.#close(batch, workunit, verdict, unsaved);
+    const spared = verdict.kind === 'canonical' ? this.#hear(batch, workunit, verdict, now) : [];
+    this.#close(batch, workunit, verdict, spared, unsaved);
     if (!this.#isWon(batch, workunit, verdict, now)) this.endIfOver(batch, now);
     return true;
+  }
+
+  /** Who was right and who was not. @returns votes that disagree, and are not held against their nodes */
+  #hear(batch: Batch, workunit: Workunit, verdict: Canonical, now: Now): readonly Vote[] {
+    const spared = this.#context.probes.spared(batch, verdict);
+    const judged = judgedWith(batch.row.policy, workunit.votes, verdict.canonical);
+    const votes = spared.length > 0 ? judged.filter(vote => !spared.includes(vote)) : judged;
+    this.#context.conducts.heard(batch, votes, verdict, now);
+    this.#context.escrow.heard(batch, workunit, votes, verdict);
+    return spared;
   }
 
   onCompared({question, comparison}: Extract<MasterEvent, {type: 'compared'}>, now: Now): void {
@@ -209,8 +216,13 @@ export class Results {
     toSettle.clear();
   }
 
-  #close(batch: Batch, workunit: Workunit, verdict: Closing, unsaved: Vote | undefined): void {
-    const {roster} = this.#context;
+  #close(
+    batch: Batch,
+    workunit: Workunit,
+    verdict: Closing,
+    spared: readonly Vote[],
+    unsaved: Vote | undefined,
+  ): void {
     this.#forgetVotes(batch, workunit, unsaved);
     this.#takeBackAll(batch, workunit);
     let decision: Decision;
@@ -218,8 +230,7 @@ export class Results {
       const {canonical, agreeing, disagreeing} = verdict;
       batch.counters.done += 1;
       batch.counters.disagreements += disagreeing.length;
-      for (const vote of agreeing) roster.addCredit(vote.nodeId, {validated: 1, credit: CREDIT});
-      for (const vote of disagreeing) roster.addCredit(vote.nodeId, {disagreed: 1});
+      this.#pay(agreeing, disagreeing, spared);
       if (disagreeing.length > 0) this.#tellDisagreement(batch, workunit, verdict);
       const {reportNo, item} = canonical;
       const isSingle = workunit.alone !== undefined;
@@ -238,12 +249,15 @@ export class Results {
     this.#context.dirtyBatches.add(batch);
   }
 
+  #pay(agreeing: readonly Vote[], disagreeing: readonly Vote[], spared: readonly Vote[]): void {
+    const {roster} = this.#context;
+    for (const vote of agreeing) roster.addCredit(vote.nodeId, {validated: 1, credit: CREDIT});
+    for (const vote of disagreeing)
+      if (!spared.includes(vote)) roster.addCredit(vote.nodeId, {disagreed: 1});
+  }
+
   /** Who returned what: the reports themselves are kept as evidence. */
-  #tellDisagreement(
-    batch: Batch,
-    workunit: Workunit,
-    {agreeing, disagreeing}: Extract<Verdict, {kind: 'canonical'}>,
-  ): void {
+  #tellDisagreement(batch: Batch, workunit: Workunit, {agreeing, disagreeing}: Canonical): void {
     const named = (votes: readonly Vote[]): string =>
       votes
         .slice(0, VOTES_TOLD)
@@ -331,18 +345,23 @@ export const sameReplica = (vote: Vote, item: Pick<ResultItem, 'replicaNo'>): bo
   vote.status === 'done' || vote.status === 'trapped' || vote.replicaNo === item.replicaNo;
 
 function voteOf(
-  policy: Policy,
+  {batch, workunit}: Extract<Fate, {kind: 'take'}>,
   node: NodeState,
   item: ResultItem,
   reportNo: number,
   at: number,
 ): Vote {
+  const {policy} = batch.row;
+  const lease = workunit.replicas.find(({nodeId}) => nodeId === node.row.nodeId);
+  const kind = machineOf(policy, node.row) ?? (workunit.isProbe ? node.row.arch : undefined);
+  const machine = lease?.machine ?? kind;
   const head = {
     nodeId: node.row.nodeId,
     replicaNo: item.replicaNo,
     reportNo,
     item: at,
     cpuMs: item.cpuMs,
+    ...(machine === undefined ? {} : {machine}),
   };
   if (item.status !== 'done') return {...head, status: item.status, reason: item.reason};
   const suspicion = suspicionOf(policy, node, item);

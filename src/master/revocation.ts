@@ -7,9 +7,9 @@
 // (rechecks.ts). A master that dies meanwhile looks again.
 
 import type {NodeId, Now} from '../base/types.ts';
-import {checkKey, encodeChecks} from '../core/checks.ts';
+import {checkKey, doubtKey, encodeChecks, encodeDoubt} from '../core/checks.ts';
 import type {MasterEvent, OperatorAnswer} from '../core/core.ts';
-import {doubtKey, encodeDoubt, put} from '../core/tables.ts';
+import {put} from '../core/tables.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import type {Liveness} from './liveness.ts';

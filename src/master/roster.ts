@@ -233,6 +233,7 @@ export const candidateOf = (node: NodeState): Candidate => ({
   nodeId: node.row.nodeId,
   labels: labelsOf(node),
   arch: node.row.arch,
+  engine: node.row.engine,
   runtimes: node.row.runtimes,
   actions: node.row.actions,
   isMember: node.row.revokedAt === 0,

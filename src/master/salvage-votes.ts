@@ -3,6 +3,7 @@
 import type {BatchId, NodeId} from '../base/types.ts';
 import {type BatchRow, batchKey, decodeVote, decodeVoteKey} from '../core/tables.ts';
 import type {ResultItem} from '../wire/message.ts';
+import {sidesOf} from './homogeneous.ts';
 import {type Vote, wantedAfterRestart} from './validator.ts';
 
 export type VoteBasis = {
@@ -93,7 +94,8 @@ export class Unvoted {
 
 /** Where a comparison decides, nobody can tell before it is made: so they might. */
 const wouldDecide = ({policy}: BatchRow, votes: readonly Vote[], issued: number): boolean =>
-  policy.compare !== undefined || wantedAfterRestart(policy, votes, issued) === undefined;
+  policy.compare !== undefined ||
+  sidesOf(policy, votes).some(side => wantedAfterRestart(policy, side, issued) === undefined);
 
 export const sorted = (rows: ReadonlyMap<string, Uint8Array>): [string, Uint8Array][] =>
   [...rows].sort(([a], [b]) => (a < b ? -1 : 1));

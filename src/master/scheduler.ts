@@ -84,19 +84,31 @@ const LOOK_PAST = 512;
  */
 const WANTING_MAX = 65_536;
 
+/** What a node's machine is, where that counts, and whether it may be the first of its kind on a workunit. */
+export type Beginner = {readonly machine?: string | undefined; readonly mayBegin: boolean};
+const ANYBODY: Beginner = {mayBegin: true};
+
 /**
  * Up to `atMost` workunits with a replica for this node: those begun first, then new ones of the feeder.
  * Takes the new ones up, changes nothing else. `able`: see mayHold.
+ * The last argument: where the policy is homogeneous.
  */
-export function pick(batch: Batch, nodeId: NodeId, atMost: number, able: () => number): Workunit[] {
+export function pick(
+  batch: Batch,
+  nodeId: NodeId,
+  atMost: number,
+  able: () => number,
+  {machine, mayBegin}: Beginner = ANYBODY,
+): Workunit[] {
   const picked: Workunit[] = [];
   let passed = 0;
   for (const workunit of batch.wanting) {
     if (picked.length >= atMost) return picked;
-    if (mayHold(workunit, nodeId, able)) picked.push(workunit);
+    const mayJoin = mayBegin || workunit.machine !== undefined;
+    if (mayJoin && mayHold(workunit, nodeId, able, machine)) picked.push(workunit);
     else if (++passed > LOOK_PAST) break;
   }
-  while (picked.length < atMost && batch.wanting.size < WANTING_MAX) {
+  while (mayBegin && picked.length < atMost && batch.wanting.size < WANTING_MAX) {
     const workunit = batch.feeder.next();
     if (!workunit) break;
     batch.adopt(workunit);

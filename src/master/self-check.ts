@@ -2,6 +2,7 @@
 
 import {assert} from '../base/assert.ts';
 import type {MasterContext} from './context.ts';
+import {checkPin} from './homogeneous.ts';
 
 /** Throws AssertionError with what does not hold. */
 export function checkMaster(context: MasterContext): void {
@@ -18,7 +19,9 @@ export function checkMaster(context: MasterContext): void {
       const holders = new Set(workunit.replicas.map(replica => replica.nodeId));
       assert(holders.size === workunit.replicas.length, 'a node holds two replicas of a workunit');
       const {maxTotalReplicas} = batch.row.policy;
-      assert(workunit.replicas.length <= maxTotalReplicas, 'too many replicas are out');
+      const isMany = workunit.replicas.length > maxTotalReplicas && !workunit.isProbe;
+      assert(!isMany, 'too many replicas are out');
+      checkPin(batch.row.policy, workunit);
     }
   }
   for (const node of roster.all()) {

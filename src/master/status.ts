@@ -15,6 +15,7 @@ import type {Batch} from './batch.ts';
 import {viewCapture} from './capture-row.ts';
 import type {MasterContext} from './context.ts';
 import {whatIsMissing} from './feasible.ts';
+import {whatIsStuck} from './machines.ts';
 import type {MasterCore} from './master.ts';
 import {candidates, type NodeState, viewNode} from './roster.ts';
 
@@ -114,7 +115,8 @@ function viewOf({context, etas}: MasterCore, batch: Batch, now: Now): BatchView 
 function waitsFor(context: MasterContext, batch: Batch): string {
   if (context.state.paused) return 'is suspended with the whole cluster';
   if (batch.control.suspended) return '';
-  return whatIsMissing({...batch.row, ...batch.control}, candidates(context));
+  const missing = whatIsMissing({...batch.row, ...batch.control}, candidates(context));
+  return missing || whatIsStuck(batch) || context.probes.waitsFor(batch);
 }
 
 export const viewCaptures = (core: MasterCore): CaptureView[] =>

@@ -53,6 +53,8 @@ export type How = {
   readonly another?: () => boolean;
 };
 
+const RANDOM_MIN = 3;
+
 export function sameOutput(a: OutputRef, b: OutputRef): boolean {
   if (a.kind === 'inline') return b.kind === 'inline' && equalBytes(a.bytes, b.bytes);
   return b.kind === 'blob' && a.blobId === b.blobId && a.size === b.size;
@@ -98,9 +100,16 @@ export function decide(
   const forTie = best.length >= policy.minQuorum ? 1 : 0;
   const wanted = Math.max(policy.targetReplicas - valid, forQuorum, forTie) - awaited;
   if (wanted > 0 && left <= 0 && awaited === 0)
-    return {kind: 'failed', reason: `no quorum after ${issued} replicas (maxTotalReplicas)`};
+    return {kind: 'failed', reason: withoutQuorum(issued, best.length, valid)};
   const open: Verdict = {kind: 'open', wanted: Math.max(0, Math.min(wanted, left))};
   return suspicion === undefined ? open : {...open, suspicion};
+}
+
+/** As many different results as nodes: that is seldom the nodes' fault. */
+function withoutQuorum(issued: number, best: number, valid: number): string {
+  const reason = `no quorum after ${issued} replicas (maxTotalReplicas)`;
+  if (best > 1 || valid < RANDOM_MIN) return reason;
+  return `${reason}: no two of ${valid} results agree, the app may not agree with itself`;
 }
 
 /** The verdict, were it not for suspicions. */

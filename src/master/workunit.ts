@@ -27,6 +27,8 @@ export type Replica = {
   readonly replicaNo: number;
   readonly proof: number;
   readonly grantedAt: MonoMs;
+  /** The kind of machine that it was given to, where that counts. */
+  readonly machine?: string | undefined;
   deadlineAt: MonoMs;
   /** No renewal goes beyond this: a node that only renews must not hold a workunit up for ever. */
   readonly lastAt: MonoMs;
@@ -55,6 +57,18 @@ export type Workunit = {
    * confirmed by another one (escrow.ts). undefined = several nodes have it, or will.
    */
   alone?: 'out' | 'waits' | 'confirmed' | undefined;
+  /** homogeneous: the kind of machine that it is pinned to (homogeneous.ts); undefined = nobody has begun. */
+  machine?: string | undefined;
+  /** Since when nobody of that kind is there who could be given it, and has not had his turn. */
+  stuckSince?: MonoMs | undefined;
+  /** Since when nobody has it who might. */
+  leftSince?: MonoMs | undefined;
+  /** How often each node was given it: some only lose their leases. */
+  given?: Map<NodeId, number>;
+  /** No other kind could do it: those who had their turn may have another. */
+  mayRetry?: boolean;
+  /** Its app is tried on two processors with it (probes.ts). */
+  isProbe?: boolean;
   /** Others compute it too, whoever is trusted. */
   isChecked?: boolean;
   /** What is known of how its outputs compare, where bytes do not decide. */
@@ -89,8 +103,19 @@ export const openWorkunit = (batchId: BatchId, index: number, input: Input): Wor
   wanted: 0,
 });
 
-/** Replicas handed out that count against maxTotalReplicas. */
-export const countedOf = ({issued, forgiven}: Workunit): number => issued - forgiven;
+/**
+ * Replicas handed out that count against maxTotalReplicas. Results of other machines than those that it is pinned to
+ * do not: they are kept for when those are back.
+ */
+export function countedOf({issued, forgiven, machine, votes}: Workunit): number {
+  const counted = issued - forgiven;
+  if (machine === undefined) return counted;
+  return counted - votes.filter(vote => isValid(vote) && vote.machine !== machine).length;
+}
+
+/** Results that may be held against each other: a trap is one too. */
+export const isValid = ({status}: Pick<Vote, 'status'>): boolean =>
+  status === 'done' || status === 'trapped';
 
 export function moveWorkunit(workunit: Workunit, to: WorkunitState): void {
   assert(
@@ -106,20 +131,32 @@ export function moveWorkunit(workunit: Workunit, to: WorkunitState): void {
  * node, quick to fail, would use up the replicas of a workunit alone (promise P7).
  *
  * @param able how many nodes that are up could run it; asked only when it matters
+ * @param machine of the node, where the policy is homogeneous: then all this is about nodes of its kind alone
  */
-export function mayHold(workunit: Workunit, nodeId: NodeId, able: () => number): boolean {
+export function mayHold(
+  workunit: Workunit,
+  nodeId: NodeId,
+  able: () => number,
+  machine?: string,
+): boolean {
+  if (workunit.machine !== undefined && workunit.machine !== machine) return false;
   for (const replica of workunit.replicas) if (replica.nodeId === nodeId) return false;
-  let erred = false;
-  for (const vote of workunit.votes) {
-    if (vote.nodeId !== nodeId) continue;
-    if (vote.status === 'done' || vote.status === 'trapped') return false;
-    erred = true;
-  }
-  if (!erred) return true;
-  const tried = new Set(workunit.votes.map(vote => vote.nodeId));
+  if (workunit.votes.some(vote => vote.nodeId === nodeId && isValid(vote))) return false;
+  if (!hadTurn(workunit, nodeId)) return true;
+  if (machine !== undefined && workunit.mayRetry !== true) return false;
+  const alike = workunit.votes.filter(vote => !machine || vote.machine === machine);
+  const tried = new Set(alike.map(vote => vote.nodeId));
+  for (const given of workunit.given?.keys() ?? []) tried.add(given);
   for (const replica of workunit.replicas) tried.add(replica.nodeId);
   return tried.size >= able();
 }
+
+/** A lost lease may be an accident, once. */
+const LEASES_LOST_MAX = 1;
+
+/** Whether it was given the workunit, and brought no result. */
+export const hadTurn = ({votes, given}: Workunit, nodeId: NodeId): boolean =>
+  (given?.get(nodeId) ?? 0) > LEASES_LOST_MAX || votes.some(vote => vote.nodeId === nodeId);
 
 export function removeReplica(workunit: Workunit, replica: Replica): void {
   const at = workunit.replicas.indexOf(replica);

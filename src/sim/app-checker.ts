@@ -14,7 +14,7 @@ import type {RunOrder} from '../core/core.ts';
 import {type AppRow, type BatchRow, decodeJson, type Op} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {holds} from './fabric.ts';
-import {getOr} from './model-names.ts';
+import {getOr} from './get-or.ts';
 import type {Loaded} from './sim-apps.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';

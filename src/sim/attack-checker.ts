@@ -14,7 +14,7 @@ import {HALF_SESSIONS_MAX, SESSIONS_MAX, STRANGERS_MAX} from '../wire/limits.ts'
 import type {Link, Outgoing, Received} from '../wire/link.ts';
 import type {Command} from '../wire/message.ts';
 import {holds} from './fabric.ts';
-import {getOr} from './model-names.ts';
+import {getOr} from './get-or.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 

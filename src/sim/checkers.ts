@@ -20,7 +20,8 @@ import type {ShotStatement} from '../wire/message.ts';
 import {AppChecker} from './app-checker.ts';
 import {CommandChecker} from './command-checker.ts';
 import {holds, type Watcher} from './fabric.ts';
-import {type MasterBelief, MasterChecker} from './master-checker.ts';
+import {machineAt} from './machine-plan.ts';
+import {LYING, type MasterBelief, MasterChecker} from './master-checker.ts';
 import {NodeChecker} from './node-checker.ts';
 import {OrderChecker} from './order-checker.ts';
 import type {BatchPlan} from './plan.ts';
@@ -62,7 +63,13 @@ export class Checkers implements Watcher {
       return plan?.misdeed ?? plan?.profile;
     };
     this.commandChecker = new CommandChecker(master, now);
-    this.masterChecker = new MasterChecker(crypto, master, plans, profileOf);
+    const machineOf = (nodeId: NodeId) => {
+      const plan = nodes.get(nodeId)?.plan;
+      return plan && machineAt(plan);
+    };
+    const liars = (): number =>
+      [...nodes.keys()].filter(nodeId => LYING.has(profileOf(nodeId) ?? 'honest')).length;
+    this.masterChecker = new MasterChecker(crypto, master, plans, {profileOf, machineOf, liars});
     this.appChecker = new AppChecker(crypto, master);
     this.nodeChecker = new NodeChecker(
       crypto,

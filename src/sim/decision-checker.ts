@@ -4,21 +4,27 @@
 //       and more than half of all valid results of its workunit
 //   S5  no workunit has more leases or replicas than its policy allows, and each lease is of the node that has it
 //   S17 what a revoked node alone stood for is computed again; what is said of the outcome is so
+//   S19 where a policy is homogeneous all of these are of one kind of machine, and others are neither paid nor blamed
 //   S8  what each node is credited is what it earned, decision by decision
 
 import {fromHex} from '../base/bytes.ts';
 import type {NodeId} from '../base/types.ts';
+import type {Homogeneity, Policy} from '../core/policy.ts';
 import {type CreditRow, decodeReportRow, jsonRow, type NodeRow, type Op} from '../core/tables.ts';
 import {leaseProof} from '../master/leases.ts';
 import type {MasterCore} from '../master/master.ts';
+import type {Workunit} from '../master/workunit.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
 import type {Change} from './change.ts';
 import {EscrowLedger} from './escrow-ledger.ts';
 import {holds} from './fabric.ts';
+import {getOr} from './get-or.ts';
+import {compares, homogeneityOf, keepsAll} from './how-decided.ts';
 import {lastVoteOf} from './last-vote.ts';
+import type {MachinePlan} from './machine-plan.ts';
 import type {Decided, Model, ModelVote} from './model.ts';
-import {batchOf, getOr, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
+import {batchOf, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
 import type {SimMaster} from './sim-master.ts';
 
 type Earned = {credit: number; disagreed: number};
@@ -33,6 +39,9 @@ const hasVoted = ({agreeing, disagreeing}: Sides, nodeId: NodeId): boolean =>
 export class DecisionChecker {
   readonly #crypto: Crypto;
   readonly #master: SimMaster;
+  readonly #machineOf: (nodeId: NodeId) => MachinePlan | undefined;
+  /** Nodes that agree with the newest decision. */
+  lastAgreeing = 0;
   #earned = new Map<NodeId, Earned>();
   /** Nodes that may have cast the last vote of a decision of this commit, together with others. */
   readonly #unsure = new Set<NodeId>();
@@ -45,9 +54,21 @@ export class DecisionChecker {
   withdrawnCount = 0;
   checkedCount = 0;
 
-  constructor(crypto: Crypto, master: SimMaster) {
+  constructor(
+    crypto: Crypto,
+    master: SimMaster,
+    machineOf: (nodeId: NodeId) => MachinePlan | undefined,
+  ) {
     this.#crypto = crypto;
     this.#master = master;
+    this.#machineOf = machineOf;
+  }
+
+  /** What of a node's machine must be alike with that of the canonical result; '' = nothing. */
+  #kindOf(nodeId: NodeId | undefined, homogeneous: Homogeneity): string {
+    const machine = nodeId === undefined ? undefined : this.#machineOf(nodeId);
+    if (!machine || homogeneous === 'off') return '';
+    return homogeneous === 'arch' ? machine.arch : `${machine.arch} ${machine.engine}`;
   }
 
   /** The disk is an older one: what it says was earned is where the ledger goes on. */
@@ -79,16 +100,29 @@ export class DecisionChecker {
     const removed = change.removed.get(key) ?? [];
     const sides = this.#stored(key, canonical, removed, model);
     const {agreeing, disagreeing} = sides;
-    const lastVote = model.compares(key) ? 'stored' : lastVoteOf(removed, canonical, minQuorum);
+    const lastVote = keepsAll(model, key) ? 'stored' : lastVoteOf(removed, canonical, minQuorum);
     if (lastVote === 'reported') this.#addLast(key, canonical, sides, model);
     if (lastVote === 'unknown')
       for (const nodeId of this.#lastVoters(key, undefined, sides, model)) this.#unsure.add(nodeId);
+    this.lastAgreeing = agreeing.size;
     const story = `${nameOf(key)}: ${agreeing.size} agree, ${disagreeing.size} do not`;
     holds(agreeing.size >= minQuorum, 'S2', () => `${story}, the quorum is ${minQuorum}`);
     holds(agreeing.size > disagreeing.size, 'S2', () => `${story}: no majority`);
-    this.#earn(agreeing, disagreeing);
-    this.#ledger.decided(appOf(key, model), agreeing, disagreeing);
+    const blamed = this.#isByArch(key, sides, model) ? new Set<NodeId>() : disagreeing;
+    // Whether its app was tried by then nobody can tell from the rows: the ledger takes over what was held against them.
+    if (blamed !== disagreeing) for (const nodeId of disagreeing) this.#unsure.add(nodeId);
+    this.#earn(agreeing, blamed);
+    this.#ledger.decided(appOf(key, model), agreeing, blamed);
     this.decided += 1;
+  }
+
+  /** Processors disagree, not nodes: that may be the app's fault. */
+  #isByArch(key: WorkunitKey, {agreeing, disagreeing}: Sides, model: Model): boolean {
+    const {policy} = model.batches.get(batchOf(key)) ?? {};
+    if (!policy || policy.homogeneous !== undefined || policy.compare?.kind === 'custom')
+      return false;
+    const archs = new Set([...agreeing].map(nodeId => this.#machineOf(nodeId)?.arch));
+    return ![...disagreeing].some(nodeId => archs.has(this.#machineOf(nodeId)?.arch));
   }
 
   /** One that stands alone: see escrow-ledger.ts. */
@@ -104,19 +138,19 @@ export class DecisionChecker {
     const isAlone = nodeId !== undefined && agreeing.has(nodeId) && agreeing.size === 1;
     holds(isAlone && disagreeing.size === 0, 'S2', () => story);
     if (nodeId !== undefined)
-      this.#ledger.single(nodeId, appOf(key, model), nameOf(key), !model.compares(key));
+      this.#ledger.single(nodeId, appOf(key, model), nameOf(key), !compares(model, key));
     this.#earn(agreeing, disagreeing);
     this.decided += 1;
     this.singles += 1;
   }
 
-  #stored(
-    key: WorkunitKey,
-    canonical: string,
-    votes: readonly ModelVote[],
-    {reports}: Model,
-  ): Sides {
+  #stored(key: WorkunitKey, canonical: string, votes: readonly ModelVote[], model: Model): Sides {
+    const {reports} = model;
     const sides: Sides = {agreeing: new Set(), disagreeing: new Set()};
+    const decision = model.decisions.get(key);
+    const winner = decision?.kind === 'done' ? reports.get(decision.reportNo)?.nodeId : undefined;
+    const homogeneous = homogeneityOf(model, key);
+    const kind = this.#kindOf(winner, homogeneous);
     for (const {nodeId, row, barred} of votes) {
       if (row.status !== 'done' || barred) continue;
       const output = outputName(row.output);
@@ -127,6 +161,10 @@ export class DecisionChecker {
         nameOf(key) === `${item.batchId}/${item.index}` &&
         outputName(item.output) === output;
       holds(isReported, 'S2', () => `a vote of ${nodeId} on ${nameOf(key)} is in no report of it`);
+      const own = this.#kindOf(nodeId, homogeneous);
+      const isKnown = homogeneous === 'off' || row.machine === own;
+      holds(isKnown, 'S19', () => `a vote of ${nodeId} says ${row.machine}`);
+      if (own !== kind) continue; // it is not held against it
       holds(!hasVoted(sides, nodeId), 'S2', () => `node ${nodeId} votes twice on ${nameOf(key)}`);
       (output === canonical ? sides.agreeing : sides.disagreeing).add(nodeId);
     }
@@ -245,18 +283,20 @@ export class DecisionChecker {
       .map(({row}) => row.nodeId)
       .filter(nodeId => !model.orders.quarantined.has(nodeId));
     for (const {row, open} of context.running) {
-      const {targetReplicas, minQuorum, maxTotalReplicas} = row.policy;
+      const {targetReplicas, minQuorum} = row.policy;
       const leasesMax = Math.max(targetReplicas, minQuorum);
       const forgotten = (this.#master.lives - 1) * leasesMax;
-      for (const {index, replicas, issued, firstReplica} of open.values()) {
+      for (const workunit of open.values()) {
+        const {index, replicas, issued, firstReplica} = workunit;
         const aside = model.votesAside(workunitKey(row.id, index), fresh);
-        const replicasMax = maxTotalReplicas + forgotten + revoked + aside;
+        const {atOnceMax, givenMax} = allowed(row.policy, workunit);
+        const replicasMax = givenMax + forgotten + revoked + aside;
         const given = issued - firstReplica;
         const story = `${row.id}/${index}: ${replicas.length} leases, ${given} replicas`;
         // Each that is late may have one more beside it; a restart forgets which were.
         const late = this.#master.lives > 1 ? leasesMax : replicas.filter(isLate).length;
         const hedges = Math.min(leasesMax, late);
-        const isWithin = replicas.length <= leasesMax + hedges && given <= replicasMax;
+        const isWithin = replicas.length <= atOnceMax + hedges && given <= replicasMax;
         holds(isWithin, 'S5', () => story);
         if (this.#master.lives === 1) continue; // given in this life, each of them
         for (const {nodeId, replicaNo, proof} of replicas) {
@@ -273,3 +313,18 @@ const isLate = (replica: {readonly isLate: boolean}): boolean => replica.isLate;
 
 const appOf = (key: WorkunitKey, {batches}: Model): string =>
   batches.get(batchOf(key))?.appId ?? '';
+
+/** Leases at once, and replicas ever. What was given to other kinds of machines than now, or to try an app, is beside it. */
+function allowed(
+  {targetReplicas, minQuorum, maxTotalReplicas, homogeneous = 'off'}: Policy,
+  {votes, replicas, issued}: Workunit,
+): {readonly atOnceMax: number; readonly givenMax: number} {
+  const atOnceMax = Math.max(targetReplicas, minQuorum);
+  if (homogeneous !== 'off') return {atOnceMax, givenMax: maxTotalReplicas + votes.length};
+  const isTried = [...votes, ...replicas].some(each => each.machine !== undefined);
+  if (!isTried) return {atOnceMax, givenMax: maxTotalReplicas};
+  return {
+    atOnceMax: Math.max(atOnceMax, 2 * Math.max(2, minQuorum)),
+    givenMax: maxTotalReplicas + issued,
+  };
+}

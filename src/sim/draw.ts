@@ -12,6 +12,7 @@ import {CALM_HOST, type HostFaults} from './fabric.ts';
 import {drawHolds} from './guest-plan.ts';
 import {drawKeys} from './key-plan.ts';
 import {livenessBoundMs} from './liveness-bound.ts';
+import {withMachines} from './machine-plan.ts';
 import {drawOrders} from './order-plan.ts';
 import {
   type BatchPlan,
@@ -26,7 +27,7 @@ import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
 import type {Profile} from './sim-runner.ts';
 import {APP} from './sim-vault.ts';
-import {BLOBS_ARG} from './truth.ts';
+import {BLOBS_ARG, BY_MACHINE} from './truth.ts';
 
 /** What the command line fixes; the rest is the seed's. */
 export type Overrides = {
@@ -78,7 +79,8 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const isOne = isAlone || !prng.chance(0.15);
   const two = {beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
   const orders = drawOrders(seed, nodeCount, batches, safetyMs);
-  const whole = withAttack({...plan, revokes, orders, ...(isOne ? {} : two)}, quorum);
+  const attacked = withAttack({...plan, revokes, orders, ...(isOne ? {} : two)}, quorum);
+  const whole = withMachines(attacked, quorum);
   const rotated = isLarge ? whole : withKeys(whole);
   return {...rotated, livenessMs: livenessBoundMs(rotated)};
 }
@@ -196,6 +198,8 @@ function drawBatches(
     const args = [String(meanMs), ...(withBlobs && prng.chance(0.5) ? [BLOBS_ARG] : [])];
     const input = drawSource(prng, i, workunits);
     const policy = drawPolicy(prng, around, meanMs);
+    const {homogeneous = 'off'} = policy;
+    if (homogeneous !== 'off') args.push(BY_MACHINE[homogeneous]);
     const request: BatchRequest = {name: `plan-${i}`, app: APP, args, input, policy};
     const cancelAt = cancels && prng.chance(0.3) ? at + prng.fraction() * 10 * SECOND : undefined;
     return {at, request, cancelAt};
@@ -228,12 +232,14 @@ function drawPolicy(prng: Prng, {quorum}: Around, meanMs: number): PolicyRequest
     timeLimitSeconds: meanMs > 100 ? 30 : 5,
     priority: between(prng, -1, 1),
   };
-  // One in four, and one in three; without dice of their own, so that older seeds keep all else.
+  const kind = quorum % 2 === 0 ? ('arch' as const) : ('engine' as const);
+  // One in four, one in three and one in five; without dice of their own, so that older seeds keep all else.
   const {leaseSeconds} = policy;
   return {
     ...policy,
     ...(leaseSeconds % 4 === 0 ? {compare: {kind: 'custom', app: APP} as const} : {}),
     ...(leaseSeconds % 3 === 0 && quorum > 1 ? {redundancy: 'adaptive' as const} : {}),
+    ...(leaseSeconds % 5 === 0 ? {homogeneous: kind} : {}),
   };
 }
 

@@ -33,5 +33,7 @@ export function lastVoteOf(
   if (agreeing < minQuorum || agreeing * 2 <= valid) return 'reported';
   // A larger group has its one more.
   if (isSuspicious && agreeing === minQuorum) return 'unknown';
+  // An app was tried with it: it was open for results of another processor.
+  if (removed.some(({row}) => row.machine !== undefined)) return 'unknown';
   return removed.some(({barred}) => barred) ? 'stored' : 'reported';
 }

@@ -8,6 +8,7 @@
 
 import {RETRY_MS_MAX} from '../wire/limits.ts';
 import {isBad} from './attack-plan.ts';
+import {hasOthers} from './machine-plan.ts';
 import type {BatchPlan, Plan} from './plan.ts';
 
 const SECOND_MS = 1_000;
@@ -20,6 +21,9 @@ const SLOWEST = 40;
 
 /** Until batches have failed whose app nobody may run any more, error by error. */
 const REFUSING_MS = 60 * SECOND_MS;
+
+/** What was begun on machines of one kind may go to another, and to a third: each after ten minutes at the latest. */
+const STUCK_MS = 2 * 600 * SECOND_MS;
 
 /** Mean run time of all workunits, one after the other. */
 const workMsOf = (batches: readonly BatchPlan[]): number =>
@@ -46,8 +50,10 @@ export function livenessBoundMs(plan: Parts): number {
   const gone = new Set(revokes.map(({nodeNo}) => nodeNo));
   const living = nodes.slice(0, nodes.length - deadAfterHeal).filter((_, i) => !gone.has(i + 1));
   const fast = living.filter(node => !isBad(node) && node.profile === 'honest').length;
-  const rounds = nodes.filter(isBad).length + quorum;
+  const tries = hasOthers(nodes) ? 2 : 1; // as often a lease may be lost before others have their turn
+  const rounds = nodes.filter(isBad).length * tries + quorum;
   const work = workMsOf(batches) * (fast >= quorum ? FULL_SPEED : SLOWEST);
   const refusing = keys ? REFUSING_MS : 0;
-  return START_MS + refusing + rounds * (holdMs + RETRY_MS_MAX) + work;
+  const stuck = hasOthers(nodes) ? STUCK_MS : 0;
+  return START_MS + refusing + stuck + rounds * (holdMs + RETRY_MS_MAX) + work;
 }

@@ -10,18 +10,30 @@ import type {ResultItem} from '../wire/message.ts';
 import type {Change} from './change.ts';
 import {DecisionChecker} from './decision-checker.ts';
 import {holds} from './fabric.ts';
+import {getOr} from './get-or.ts';
+import {keepsAll} from './how-decided.ts';
 import {lastVoteOf} from './last-vote.ts';
+import {MACHINES, type MachinePlan} from './machine-plan.ts';
 import {LIARS, type Misdeed} from './misdeeds.ts';
 import {type Decided, Model} from './model.ts';
-import {batchOf, getOr, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
+import {batchOf, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
 import type {BatchPlan} from './plan.ts';
+import {checkProbes} from './probe-checker.ts';
 import {type Acked, checkSalvage, type Salvaged, type Withdrawn} from './salvage-checker.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {Profile} from './sim-runner.ts';
 import {truthOf} from './truth.ts';
 
 /** Who may return what nobody computed. */
-const LYING: ReadonlySet<Profile | Misdeed> = new Set([...LIARS, 'wrong', 'colluding']);
+export const LYING: ReadonlySet<Profile | Misdeed> = new Set([...LIARS, 'wrong', 'colluding']);
+
+/** Nodes as they were planned, by their ids of now. */
+export type WhoIsWho = {
+  readonly profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined;
+  readonly machineOf: (nodeId: NodeId) => MachinePlan | undefined;
+  /** How many of them may return what nobody computed. */
+  readonly liars: () => number;
+};
 
 /** What is held to be true of the master's disk at one moment. */
 export type MasterBelief = {
@@ -34,7 +46,9 @@ export class MasterChecker {
   model = new Model();
   readonly #master: SimMaster;
   readonly #plans: ReadonlyMap<string, BatchPlan>;
-  readonly #profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined;
+  readonly #profileOf: WhoIsWho['profileOf'];
+  readonly #machineOf: WhoIsWho['machineOf'];
+  readonly #liars: WhoIsWho['liars'];
   readonly decisions: DecisionChecker;
   #credit = 0;
   /** Grants of this commit of which the rows do not tell whether they were made. */
@@ -58,12 +72,14 @@ export class MasterChecker {
     crypto: Crypto,
     master: SimMaster,
     plans: ReadonlyMap<string, BatchPlan>,
-    profileOf: (nodeId: NodeId) => Profile | Misdeed | undefined,
+    {profileOf, machineOf, liars}: WhoIsWho,
   ) {
     this.#master = master;
     this.#plans = plans;
     this.#profileOf = profileOf;
-    this.decisions = new DecisionChecker(crypto, master);
+    this.#machineOf = machineOf;
+    this.#liars = liars;
+    this.decisions = new DecisionChecker(crypto, master, machineOf);
   }
 
   belief(): MasterBelief {
@@ -105,6 +121,7 @@ export class MasterChecker {
     this.#head = numberOf(ops) ?? this.#head;
     for (const key of change.decided.keys()) this.#decidedAt.set(key, this.#head);
     this.model.checkCounters(ops);
+    checkProbes(ops, this.model, this.#machineOf, this.#liars());
     this.decisions.reported(ops);
     this.#credit -= change.withdrawn.size;
     this.decisions.withdrawn(change);
@@ -172,7 +189,7 @@ export class MasterChecker {
     const voters = new Set<NodeId>();
     for (const {nodeId, row, barred} of removed)
       if (row.status === 'done' && outputName(row.output) === name && !barred) voters.add(nodeId);
-    if (this.model.compares(key)) return voters.size;
+    if (keepsAll(this.model, key)) return this.decisions.lastAgreeing;
     const lastVote = lastVoteOf(removed, name, minQuorum);
     if (lastVote === 'stored') return voters.size;
     if (lastVote === 'reported' && !this.model.hasBarred) return voters.size + 1;
@@ -231,8 +248,9 @@ export class MasterChecker {
       const isThere = this.#master.blobs.get(blobId) === size;
       holds(isThere, 'P1', () => `${nameOf(key)}: its canonical blob is not there`);
     }
-    const truth = outputName(truthOf(row.input, row.args, item.index));
-    if (outputName(item.output) === truth) return minQuorum;
+    const isTrue = (machine: MachinePlan): boolean =>
+      outputName(item.output) === outputName(truthOf(row.input, row.args, item.index, machine));
+    if (MACHINES.some(isTrue)) return minQuorum;
     this.wrongCanonical += 1;
     for (const nodeId of witnesses) {
       const profile = this.#profileOf(nodeId);

@@ -12,13 +12,3 @@ export const nameOf = (key: WorkunitKey): string => `${batchOf(key)}/${key % 2 *
 /** One name for equal outputs. */
 export const outputName = (output: OutputRef): string =>
   output.kind === 'inline' ? toHex(output.bytes) : `${output.blobId} ${output.size}`;
-
-type Mapping<K, V> = {get(key: K): V | undefined; set(key: K, value: V): unknown};
-
-export function getOr<K, V>(map: Mapping<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
-}

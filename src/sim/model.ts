@@ -24,7 +24,8 @@ import {decodeResults} from '../wire/codec.ts';
 import type {ResultItem} from '../wire/message.ts';
 import {type Change, type Doubted, noChange} from './change.ts';
 import {holds} from './fabric.ts';
-import {batchOf, getOr, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
+import {getOr} from './get-or.ts';
+import {batchOf, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
 import {OrderModel} from './order-model.ts';
 
 /** `barred`: of a vote that is gone: its node was revoked or quarantined before, so it did not count. */
@@ -319,11 +320,6 @@ export class Model {
     if (votes.size === 0) this.votes.delete(workunit);
     const barred = isAside || this.revoked.has(nodeId);
     getOr(change.removed, workunit, () => [] as ModelVote[]).push({...vote, barred});
-  }
-
-  /** Whether more than bytes decides this workunit: then no vote is the last one, and all are stored. */
-  compares(workunit: WorkunitKey): boolean {
-    return this.batches.get(batchOf(workunit))?.policy.compare !== undefined;
   }
 
   /** Counters of batches against their pages; to be called when a commit is applied whole. */

@@ -8,7 +8,7 @@ import {assert} from '../base/assert.ts';
 import {equalBytes, viewOf} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import type {Crypto, KeyPair, SignPurpose} from '../wire/crypto.ts';
-import {getOr} from './model-names.ts';
+import {getOr} from './get-or.ts';
 
 const TAG_BYTES = 16;
 const PURPOSES: Readonly<Record<SignPurpose, number>> = {

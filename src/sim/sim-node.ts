@@ -11,6 +11,7 @@ import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, nodeAddress, WALL_AT_ZERO} from './fabric.ts';
+import {type MachinePlan, machineAt} from './machine-plan.ts';
 import type {Misdeed} from './misdeeds.ts';
 import {blankImage, type Image, type KnownTrust} from './node-image.ts';
 import {SimActions} from './sim-actions.ts';
@@ -36,6 +37,8 @@ export type NodePlan = {
   readonly misdeed?: Misdeed;
   /** Results that it computes honestly before its first lie; undefined = its dice say. */
   readonly honestFor?: number;
+  /** What it is; undefined = the usual one. */
+  readonly machine?: MachinePlan;
 };
 
 /** Who a node is. Two machines with the same ones are clones. */
@@ -244,8 +247,7 @@ export class SimNode {
     return {
       name: `node-${this.no}`,
       labels,
-      arch: 'arm64',
-      engine: 'sim',
+      ...machineAt(this.plan),
       cores: slots,
       slots,
       memoryMib: 512,
@@ -273,6 +275,7 @@ export class SimNode {
         clock,
         prng,
         profile: plan.profile,
+        machine: machineAt(plan),
         tell,
         keep: output => {
           if (output.kind === 'blob') files.set(output.blobId, output.size);

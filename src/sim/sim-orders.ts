@@ -38,8 +38,10 @@ export class SimOrders {
   }
 
   start(): void {
-    const {fabric, orders, until} = this.#parts;
-    if (orders.length === 0) return;
+    const {fabric, nodes, orders, until} = this.#parts;
+    // Liars enough may have an app blamed: somebody goes on with its batches.
+    const isMixed = nodes.some(({plan}) => plan.machine !== undefined);
+    if (orders.length === 0 && !isMixed) return;
     for (const order of orders)
       fabric.timeline.after(order.at, EVENT.operator, 0, () => this.#give(order));
     fabric.timeline.after(until, EVENT.operator, 0, () => this.#tend());

@@ -8,6 +8,7 @@ import type {FetchedApp} from '../node/app-shelf.ts';
 import type {Runner, Tell} from '../runtime/ports.ts';
 import type {FailReason, OutputRef} from '../wire/message.ts';
 import {exponential} from './dice.ts';
+import type {MachinePlan} from './machine-plan.ts';
 import type {Loaded, SimApps} from './sim-apps.ts';
 import type {SimClock} from './sim-clock.ts';
 import {EVENT} from './timeline.ts';
@@ -44,6 +45,7 @@ export type SimRunnerOptions = {
   readonly clock: SimClock;
   readonly prng: Prng;
   readonly profile: Profile;
+  readonly machine: MachinePlan;
   readonly tell: Tell;
   /** Writes an output that is a blob to the node's disk. */
   readonly keep: (output: OutputRef) => void;
@@ -148,11 +150,11 @@ export class SimRunner implements Runner {
   }
 
   #outputOf({input, args}: RunOrder): OutputRef | undefined {
-    const {profile, prng} = this.#options;
+    const {profile, prng, machine} = this.#options;
     switch (profile) {
       case 'honest':
       case 'slow':
-        return compute(input, args);
+        return compute(input, args, '', machine);
       case 'wrong':
         return compute(input, args, `lie ${prng.uint32()}`);
       case 'colluding':

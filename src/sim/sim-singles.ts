@@ -2,21 +2,14 @@
 
 import {hex32} from '../base/bytes.ts';
 import type {NodeId} from '../base/types.ts';
-import {type Check, checkKey, decodeChecks, hashOfOutput} from '../core/checks.ts';
+import {type Check, checkKey, decodeChecks, decodeDoubtKey, hashOfOutput} from '../core/checks.ts';
 import {
   type CheckPage,
   type ListedBatch,
   type SinglesPage,
   standingAlone,
 } from '../core/lookups.ts';
-import {
-  decodeDoubtKey,
-  decodePage,
-  decodePageKey,
-  decodeReportRow,
-  pageKey,
-  reportKey,
-} from '../core/tables.ts';
+import {decodePage, decodePageKey, decodeReportRow, pageKey, reportKey} from '../core/tables.ts';
 import type {Singles} from '../runtime/ports.ts';
 import {decodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';

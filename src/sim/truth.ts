@@ -5,9 +5,13 @@ import {toHex, toUtf8} from '../base/bytes.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
 import type {InputSource} from '../core/tables.ts';
 import type {Input, OutputRef} from '../wire/message.ts';
+import {MACHINES, type MachinePlan} from './machine-plan.ts';
 
 /** Argument of an app whose larger outputs are blobs. */
 export const BLOBS_ARG = 'blobs';
+
+/** Arguments of apps whose outputs differ with the processor, and with the engine too. */
+export const BY_MACHINE = {arch: 'by-arch', engine: 'by-engine'} as const;
 
 /** One output in this many is a blob, when the app makes any. */
 const BLOB_EVERY = 4;
@@ -52,14 +56,29 @@ function nameOf(input: Input): string {
   return `slice ${input.blobId} ${input.offset} ${input.length}`;
 }
 
+/** What of the machine is in its outputs. */
+function markOf(args: readonly string[], {arch, engine}: MachinePlan): string {
+  if (args.includes(BY_MACHINE.engine)) return `${arch} ${engine}`;
+  return args.includes(BY_MACHINE.arch) ? arch : '';
+}
+
 /** What an app makes of an input; `salt` '' = the truth, anything else = a lie. */
-export function compute(input: Input, args: readonly string[], salt = ''): OutputRef {
-  const text = `${salt}|${args.join(' ')}|${nameOf(input)}`;
+export function compute(
+  input: Input,
+  args: readonly string[],
+  salt = '',
+  machine = MACHINES[0],
+): OutputRef {
+  const text = `${salt}${markOf(args, machine)}|${args.join(' ')}|${nameOf(input)}`;
   const word = hashText(text, 0);
   if (args.includes(BLOBS_ARG) && word % BLOB_EVERY === 0)
     return {kind: 'blob', blobId: blobIdOf(text), size: 800 + (word % 5_000)};
   return {kind: 'inline', bytes: wordsOf(text, 2 + (word % 5))};
 }
 
-export const truthOf = (source: InputSource, args: readonly string[], index: number): OutputRef =>
-  compute(inputOf(source, index), args);
+export const truthOf = (
+  source: InputSource,
+  args: readonly string[],
+  index: number,
+  machine: MachinePlan,
+): OutputRef => compute(inputOf(source, index), args, '', machine);

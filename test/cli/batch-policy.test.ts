@@ -33,6 +33,13 @@ test('a copy compares as its source does, and the first result wins as there', t
   t.deepEqual(copyOf(SOURCE), SOURCE);
 });
 
+test('which machines are held against each other is kept in a copy, until a flag changes it', t => {
+  t.is(policyIn(given({homogeneous: 'arch'})).homogeneous, 'arch');
+  t.is(copyOf({...SOURCE, homogeneous: 'engine'}).homogeneous, 'engine');
+  t.is(copyOf({...SOURCE, homogeneous: 'engine'}, {homogeneous: 'off'}).homogeneous, 'off');
+  t.throws(() => policyIn(given({homogeneous: 'cpu'})), {message: /homogeneous/});
+});
+
 test('a comparison app is asked for by its name', t => {
   const {compare} = copyOf({...SOURCE, compare: CUSTOM});
   t.deepEqual(compare, {kind: 'custom', app: 'letters'});

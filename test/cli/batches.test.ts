@@ -84,6 +84,19 @@ test.serial('a copy has the same inputs and the policy that was changed', async 
   t.regex((await ask(`batch show ${copy.id}`)).stdout, /copy of +batch \d+/);
 });
 
+test.serial('only machines alike compute a batch that says so, and its copy', async t => {
+  t.timeout(120_000);
+  const range = 'batch submit primes --range 0..1_000 --chunk 100 --quorum 2';
+  const {id, state} = await json<Batch>(`${range} --homogeneous engine --wait`);
+  t.is(state, 'done');
+  t.regex((await ask(`batch show ${id}`)).stdout, /homogeneous engine/);
+  const copy = await json<Batch & {policy: object}>(`batch clone ${id} --wait`);
+  t.like(copy, {state: 'done', policy: {homogeneous: 'engine'}});
+  const {code, stderr} = await ask(`${range} --homogeneous cpu`);
+  t.is(code, 2);
+  t.regex(stderr, /off or arch or engine/);
+});
+
 test.serial('an export that was cut goes on to the same bytes, in both formats', async t => {
   t.timeout(120_000);
   const line = 'batch submit primes --range 0..300 --chunk 1 --quorum 1 --wait';

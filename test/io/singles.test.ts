@@ -1,12 +1,10 @@
 import {createHash} from 'node:crypto';
 import test from 'ava';
 import {asBatchId, asBlobId, asNodeId} from '../../src/base/types.ts';
-import {type Check, checkKey, encodeChecks} from '../../src/core/checks.ts';
+import {type Check, checkKey, doubtKey, encodeChecks, encodeDoubt} from '../../src/core/checks.ts';
 import type {CheckPage, SinglesPage} from '../../src/core/lookups.ts';
 import {
   type Decision,
-  doubtKey,
-  encodeDoubt,
   encodePage,
   encodeReportRow,
   pageKey,

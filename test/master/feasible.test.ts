@@ -9,6 +9,7 @@ const node = (no: number, changes: Partial<Candidate> = {}): Candidate => ({
   nodeId: asNodeId(`${no}`.repeat(32)),
   labels: [],
   arch: 'x64',
+  engine: 'node-20.20.2/v8-11.3',
   runtimes: ['wasm'],
   actions: [],
   isMember: true,
@@ -39,6 +40,23 @@ test('what is missing is named by the first thing that too few nodes have', t =>
     [wish(1, exec), [node(1, {runtimes: ['exec'], actions: ['camera']})], /^$/],
     [wish(2), [node(1), node(2, {up: false})], /1 of 2 known nodes is up and could run it/],
     [wish(2), [node(1), node(2, {isHeld: true})], /1 of 2 .* neither suspended, draining nor/],
+  ] as const)
+    t.regex(whatIsMissing(wanted, nodes), expected);
+});
+
+test('a homogeneous policy needs enough nodes of one kind', t => {
+  const arch = {policy: {minQuorum: 2, homogeneous: 'arch'} as Wish['policy']};
+  const engine = {policy: {minQuorum: 2, homogeneous: 'engine'} as Wish['policy']};
+  const arm = {arch: 'arm64'};
+  for (const [wanted, nodes, expected] of [
+    [wish(2, arch), [node(1), node(2)], /^$/],
+    [wish(2, arch), [node(1), node(2), node(3, arm)], /^$/],
+    [wish(2, arch), [node(1), node(2, arm)], /2 different nodes of one arch .* no more than 1 are/],
+    [wish(2, arch), [node(1)], /1 have joined/],
+    [wish(2, arch), [node(1), node(2, arm), node(3, {...arm, up: false})], /could run it now no/],
+    [wish(2, engine), [node(1), node(2, {engine: 'node-22/v8-12'})], /of one engine/],
+    [wish(2, engine), [node(1), node(2, {engine: 'node-20.9.0/v8-11.3'})], /^$/],
+    [wish(1, {policy: {minQuorum: 1, homogeneous: 'arch'} as Wish['policy']}), [node(1)], /^$/],
   ] as const)
     t.regex(whatIsMissing(wanted, nodes), expected);
 });

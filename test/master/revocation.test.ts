@@ -1,8 +1,8 @@
 import test from 'ava';
 import type {BatchId} from '../../src/base/types.ts';
+import {decodeDoubt, decodeDoubtKey} from '../../src/core/checks.ts';
 import type {MasterEffect} from '../../src/core/core.ts';
 import type {SinglesPage} from '../../src/core/lookups.ts';
-import {decodeDoubt, decodeDoubtKey} from '../../src/core/tables.ts';
 import {viewNode} from '../../src/master/roster.ts';
 import {batchOf, creditOf, notesOf, only, receiptsOf, sentTo, stateOf} from './look.ts';
 import {MasterRig} from './rig.ts';

@@ -123,7 +123,7 @@ const TABLE: readonly Row[] = [
     'a b c',
     0,
     3,
-    'failed: no quorum after 3 replicas (maxTotalReplicas)',
+    'failed: no quorum after 3 replicas (maxTotalReplicas): no two of 3 results agree, the app may not agree with itself',
   ],
   [
     'wanted never exceeds what is left',

@@ -138,7 +138,7 @@ test('an outcome that is not what the reports show is found', t => {
     const model = doubtful(checkOf('open'), reportOf(2, OTHER, text));
     model.apply([pageOf()]);
     const change = model.apply([checkOf(said), pageOf(2)]);
-    const checker = new DecisionChecker(undefined as never, undefined as never);
+    const checker = new DecisionChecker(undefined as never, undefined as never, () => undefined);
     const check = (): void => checker.checked(model, change);
     if (isTrue) t.notThrows(check);
     else t.throws(check, {name: 'SimFailure'});

@@ -10,6 +10,7 @@ import {toHex} from '../../base/bytes.ts';
 import {VolleyError} from '../../base/errors.ts';
 import type {BatchId, BlobId} from '../../base/types.ts';
 import {type AppManifest, openSignedApp} from '../../core/app.ts';
+import {PROBE_PREFIX, type ProbeRow} from '../../core/operator-rows.ts';
 import {type AppRow, jsonRow} from '../../core/tables.ts';
 import type {AppVersionView} from '../../core/views.ts';
 import {outlineWasm, PAGES_PER_MIB} from '../../core/wasm.ts';
@@ -84,13 +85,23 @@ async function versionsOf(handle: MasterHandle, name: string): Promise<AppVersio
     if (row.name === name) add(row);
   }
   if (current && !versions.has(current.appId)) add(current);
+  const tried = new Map<BlobId, ProbeRow>();
+  for await (const [, value] of handle.scan('meta', PROBE_PREFIX, `${PROBE_PREFIX}~`)) {
+    const row = jsonRow<ProbeRow>(value);
+    tried.set(row.appId, row);
+  }
   for (const {id, appName, appId} of handle.batches()) {
     if (appName !== name) continue;
     if (!versions.has(appId)) add({appId, version: '?', publishedAt: 0});
     versions.get(appId)?.batches.push(id);
   }
-  return [...versions.values()].sort((a, b) => a.publishedAt - b.publishedAt);
+  return [...versions.values()]
+    .map(view => withTrial(view, tried.get(view.appId)))
+    .sort((a, b) => a.publishedAt - b.publishedAt);
 }
+
+const withTrial = (view: AppVersionView, row: ProbeRow | undefined): AppVersionView =>
+  row ? {...view, tried: {result: row.result, archs: row.archs}} : view;
 
 type Known = Pick<AppRow, 'appId' | 'version' | 'publishedAt' | 'signedBy'>;
 

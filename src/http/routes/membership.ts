@@ -14,7 +14,8 @@
 import type {FastifyInstance} from 'fastify';
 import {VolleyError} from '../../base/errors.ts';
 import {asNodeId, type BatchId} from '../../base/types.ts';
-import {decodeDoubt, decodeDoubtKey, PAGE_WORKUNITS} from '../../core/tables.ts';
+import {decodeDoubt, decodeDoubtKey} from '../../core/checks.ts';
+import {PAGE_WORKUNITS} from '../../core/tables.ts';
 import type {DoubtsView} from '../../core/views.ts';
 import {accepted, given} from '../answers.ts';
 import type {RouteContext} from '../context.ts';

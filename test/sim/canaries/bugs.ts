@@ -3,6 +3,7 @@
 // is not found exactly once is an error: the list follows the code.
 
 import {KEY_BUGS} from './bugs-keys.ts';
+import {MACHINE_BUGS} from './bugs-machines.ts';
 import {ORDER_BUGS} from './bugs-orders.ts';
 import {TRUST_BUGS} from './bugs-trust.ts';
 
@@ -361,4 +362,5 @@ export const BUGS: readonly Bug[] = [
   ...ORDER_BUGS,
   ...TRUST_BUGS,
   ...KEY_BUGS,
+  ...MACHINE_BUGS,
 ];
