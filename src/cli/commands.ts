@@ -54,6 +54,7 @@ import {nodesPrefsCommand} from './nodes-prefs.ts';
 import {nodesRevokeCommand} from './nodes-revoke.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
 import {recoverCommand} from './recover.ts';
+import {simPlanCommand} from './sim-plan.ts';
 import {resumeCommand, statusCommand, suspendCommand} from './status.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -109,4 +110,5 @@ export const COMMANDS: readonly CommandSpec[] = [
   keysPassphraseCommand,
   doctorCommand,
   recoverCommand,
+  simPlanCommand,
 ];

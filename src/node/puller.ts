@@ -12,7 +12,7 @@ import {type Held, renewalOf, type Slots} from './slots.ts';
  * Work kept waiting, in milliseconds for each slot, when nobody wants more: hides the way to the master and
  * back.
  */
-const BUFFER_MS = 250;
+export const BUFFER_MS = 250;
 /** With no more than that, longer workunits are not asked for ahead: another node may be idle. */
 const AHEAD_MS_MAX = 500;
 const WAITING_MAX = 192;
