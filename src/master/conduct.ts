@@ -135,10 +135,12 @@ export class Conducts {
 
   #isShort(batch: Batch): boolean {
     if (![...this.#watched].some(node => node.standing.has(batch.row.appId))) return false;
-    let able = 0;
-    for (const node of this.#context.roster.all())
-      if (node.up && canServe(batch, node) && !node.standing.has(batch.row.appId)) able += 1;
-    return able < batch.row.policy.minQuorum;
+    let lacking = batch.row.policy.minQuorum;
+    for (const node of this.#context.roster.all()) {
+      if (node.up && canServe(batch, node) && !node.standing.has(batch.row.appId)) lacking -= 1;
+      if (lacking === 0) return false;
+    }
+    return true;
   }
 }
 

@@ -69,10 +69,12 @@ export class Waker {
 
   /** Up, and told that there is nothing before there was what is there now. */
   #idleNodes(): NodeState[] {
-    const {roster, workNo} = this.#context;
-    const idle: NodeState[] = [];
-    for (const node of roster.all())
-      if (node.up && node.idleSince >= 0 && node.idleSince < workNo) idle.push(node);
-    return idle;
+    const {idle, workNo} = this.#context;
+    const told: NodeState[] = [];
+    for (const node of idle) {
+      if (!node.up || node.idleSince < 0) idle.delete(node);
+      else if (node.idleSince < workNo) told.push(node);
+    }
+    return told;
   }
 }
