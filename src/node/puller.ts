@@ -117,7 +117,15 @@ export class Puller {
     if (this.#nextAt > now && this.#nextAt !== NEVER) this.#nextAt = now;
   }
 
-  /** There is work: ask within `spreadMs`. */
+  /**
+   * There is work, for whoever waits for it: a node that has enough asks when it wants more, and thousands of
+   * busy ones that answer each call would be most of what the master hears.
+   */
+  called(now: MonoMs, spreadMs: number): void {
+    if (this.#idle || (this.#asked?.pull.wanted ?? 0) > 0) this.wake(now, spreadMs);
+  }
+
+  /** Ask within `spreadMs`. */
   wake(now: MonoMs, spreadMs: number): void {
     if (this.#nextAt === NEVER && !this.#asked) return; // no session
     this.#idle = false;

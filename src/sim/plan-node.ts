@@ -164,8 +164,8 @@ export class PlanNode {
   }
 
   /** A call for work. */
-  wake(spreadMs: number, now: MonoMs): void {
-    this.#puller.wake(now, spreadMs);
+  called(spreadMs: number, now: MonoMs): void {
+    this.#puller.called(now, spreadMs);
   }
 
   drop(batchId: BatchId): void {

@@ -183,7 +183,7 @@ export class PlanWorld {
     const meant = new Set(target.nodes);
     for (const node of this.nodes) {
       if (!node.isUp || (meant.size > 0 && !meant.has(node.nodeId))) continue;
-      if (what.kind === 'workAvailable') node.wake(what.spreadMs, nowAt(this.now).mono);
+      if (what.kind === 'workAvailable') node.called(what.spreadMs, nowAt(this.now).mono);
       else if (what.kind === 'cancelBatch') node.drop(what.batchId);
       spoken.add(node);
     }
