@@ -5,7 +5,14 @@ import {figuresOf, type PlanFigures} from '../../src/sim/plan-figures.ts';
 import {type PlanOptions, USUAL_PLAN} from '../../src/sim/plan-options.ts';
 import {PlanWorld} from '../../src/sim/plan-world.ts';
 
-const PLAN: PlanOptions = {...USUAL_PLAN, nodes: 200, workunits: 20_000};
+/** Short workunits: heartbeats would be most of a small plan. */
+const PLAN: PlanOptions = {
+  ...USUAL_PLAN,
+  nodes: 100,
+  workunits: 10_000,
+  runMsMin: 1_600,
+  runMsMax: 2_400,
+};
 
 function worldOf(options: Partial<PlanOptions>): PlanWorld {
   const world = new PlanWorld({...PLAN, ...options});
@@ -18,19 +25,18 @@ const figures = (options: Partial<PlanOptions>): PlanFigures => figuresOf(worldO
 
 test('with 1 % of the boards always wrong a quorum lets nothing wrong count', t => {
   const {state, done, wrong, replicas, singles, overhead} = figures({wrong: 0.01});
-  t.like({state, done, wrong, singles}, {state: 'done', done: 20_000, wrong: 0, singles: 0});
-  t.true(replicas >= 40_000 && overhead >= 1 && overhead < 1.05, `${replicas} replicas`);
+  t.like({state, done, wrong, singles}, {state: 'done', done: 10_000, wrong: 0, singles: 0});
+  t.true(replicas >= 20_000 && overhead >= 1 && overhead < 1.05, `${replicas} replicas`);
 });
 
 test('adaptive redundancy lets nothing wrong count either, and costs little', t => {
   const {state, done, wrong, singles, quarantines} = figures({
     wrong: 0.01,
     redundancy: 'adaptive',
-    workunits: 40_000,
   });
-  t.like({state, done, wrong}, {state: 'done', done: 40_000, wrong: 0});
-  t.true(singles > 20_000, `${singles} on one node alone`);
-  t.true(quarantines >= 2, 'who is always wrong is found out');
+  t.like({state, done, wrong}, {state: 'done', done: 10_000, wrong: 0});
+  t.true(singles > 5_000, `${singles} on one node alone`);
+  t.true(quarantines >= 1, 'who is always wrong is found out');
 });
 
 test('without redundancy wrong results count: the check of a plan can fail', t => {
@@ -39,8 +45,8 @@ test('without redundancy wrong results count: the check of a plan can fail', t =
     redundancy: 'none',
   });
   t.is(state, 'done');
-  t.true(wrong > 100, `${wrong} wrong`);
-  t.is(wrongPerMillion, wrong * 50);
+  t.true(wrong > 50, `${wrong} wrong`);
+  t.is(wrongPerMillion, wrong * 100);
   t.is(wrongPerMillionMax, undefined);
   t.true(overhead < 0.01);
 });
@@ -51,17 +57,17 @@ test('where nothing wrong was seen the risk has an upper bound', t => {
 });
 
 test('good boards that lie now and then get past adaptive redundancy, and not past a quorum', t => {
-  const lying = {lying: 0.01, nodes: 100, workunits: 40_000};
+  const lying = {lying: 0.01};
   t.is(figures(lying).wrong, 0);
   const {wrong, done} = figures({...lying, redundancy: 'adaptive'});
   t.true(wrong > 0 && wrong < done * 0.01, `${wrong} wrong of ${done}`);
 });
 
 test('adaptive redundancy costs 10 % at most, of runs of any length', t => {
-  for (const seconds of [0.2, 30, 3_600]) {
+  for (const seconds of [0.2, 20]) {
     const {overhead, wrong, state} = figures({
-      nodes: 100,
-      workunits: 60_000,
+      nodes: 50,
+      workunits: 20_000,
       runMsMin: 800 * seconds,
       runMsMax: 1_200 * seconds,
       wrong: 0.01,
@@ -74,22 +80,22 @@ test('adaptive redundancy costs 10 % at most, of runs of any length', t => {
 
 test('boards that die come back or are replaced, and the batch ends', t => {
   const {state, deaths, wrong, utilisation, overhead} = figures({
-    dyingPerHour: 1,
-    downMs: 120_000,
+    dyingPerHour: 4,
+    downMs: 30_000,
     wrong: 0.01,
     redundancy: 'adaptive',
-    workunits: 40_000,
+    workunits: 20_000,
   });
   t.like({state, wrong}, {state: 'done', wrong: 0});
-  t.true(deaths > 20, `${deaths} died`);
+  t.true(deaths > 10, `${deaths} died`);
   t.true(utilisation > 0.8 && utilisation <= 1, `${utilisation} busy`);
   t.true(overhead < 0.3, `${overhead}`);
 });
 
 test('errors are tried again elsewhere', t => {
-  const {state, errors, failed} = figures({errors: 0.05});
+  const {state, errors, failed} = figures({errors: 0.02});
   t.like({state, failed}, {state: 'done', failed: 0});
-  t.true(errors > 1_000, `${errors} errors`);
+  t.true(errors > 300, `${errors} errors`);
 });
 
 test('boards half as fast do half as much', t => {
@@ -112,7 +118,7 @@ test('what nobody can agree on fails, and a batch that stands still is given up'
 });
 
 test('a seed gives one run', t => {
-  const options = {wrong: 0.02, dyingPerHour: 0.5, redundancy: 'adaptive', seed: 7} as const;
+  const options = {wrong: 0.02, dyingPerHour: 4, redundancy: 'adaptive', seed: 7} as const;
   const first = figures(options);
   t.deepEqual(figures(options), first);
   t.notDeepEqual(figures({...options, seed: 8}), first);
@@ -120,7 +126,7 @@ test('a seed gives one run', t => {
 
 test('what the master keeps follows what is open, not the batch', t => {
   const options = {redundancy: 'adaptive', nodes: 50} as const;
-  const sizes = [10_000, 80_000].map(workunits => {
+  const sizes = [5_000, 30_000].map(workunits => {
     const world = new PlanWorld({...PLAN, ...options, workunits});
     let most = 0;
     while (!world.run(2_000)) most = Math.max(most, world.master.store?.waiting ?? 0);
