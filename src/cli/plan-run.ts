@@ -2,15 +2,18 @@
 
 import {setImmediate as otherTurn} from 'node:timers/promises';
 import {MIB, SECOND_MS} from '../base/units.ts';
+import {heartbeatMs} from '../master/liveness.ts';
 import {figuresOf, type PlanFigures} from '../sim/plan-figures.ts';
-import type {PlanOptions} from '../sim/plan-options.ts';
+import {type PlanOptions, usualRunMs} from '../sim/plan-options.ts';
 import {PlanWorld} from '../sim/plan-world.ts';
 import {duration, grouped, percent} from './output.ts';
 
 /** About a tenth of a second. */
 const SLICE_EVENTS = 8_192;
-/** Workunits in a second of one core of a usual machine, as measured; more in each if each is computed more often. */
-const REPLICAS_PER_SECOND = 30_000;
+/** Messages to the master, with all that comes of them, in a second of one core of a usual machine, as measured. */
+const MESSAGES_PER_SECOND = 25_000;
+/** A replica is asked for and reported. */
+const MESSAGES_PER_REPLICA = 2;
 
 export type PlanRun = {
   readonly figures: PlanFigures;
@@ -52,9 +55,11 @@ export async function runPlan(
 }
 
 /** How long it is likely to take on a usual machine. */
-export function expectedMs({workunits, redundancy, quorum = 2}: PlanOptions): number {
-  const each = redundancy === 'always' ? quorum : 1;
-  return (SECOND_MS * workunits * each) / REPLICAS_PER_SECOND;
+export function expectedMs(options: PlanOptions): number {
+  const {nodes, slots, workunits, redundancy, quorum = 2} = options;
+  const replicas = workunits * (redundancy === 'always' ? quorum : 1);
+  const heartbeats = usualRunMs(options) / slots / heartbeatMs(nodes);
+  return (SECOND_MS * replicas * (MESSAGES_PER_REPLICA + heartbeats)) / MESSAGES_PER_SECOND;
 }
 
 /** Where it stands, in one line. */

@@ -234,7 +234,9 @@ export class Escrow {
       const [oldest] = account.waiting;
       if (!oldest) continue;
       const batch = this.#context.batches.get(oldest.workunit.batchId);
-      if (!batch?.hasWork || oldest.since + this.#patienceMs(account, batch) <= mono)
+      const waitedMs = mono - oldest.since;
+      if (!batch?.hasWork) this.#check(account);
+      else if (waitedMs >= WAIT_MS_MIN && waitedMs >= this.#patienceMs(account, batch))
         this.#check(account);
       this.#rest(account);
     }

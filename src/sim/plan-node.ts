@@ -55,8 +55,8 @@ export class PlanNode {
   isUp = false;
   /** Starts so far: what was due in an earlier one is not. */
   life = 0;
-  /** When it is looked at next, as far as the world knows. */
-  dueAt: MonoMs = NEVER;
+  /** When the world looks at it next. */
+  dueAt = Number.POSITIVE_INFINITY;
   /** When each slot is free. */
   readonly freeAt: number[];
   nodeId!: NodeId;
@@ -95,7 +95,7 @@ export class PlanNode {
     const {prng, slots, crypto} = this.#board;
     this.life += 1;
     this.isUp = true;
-    this.dueAt = NEVER;
+    this.dueAt = Number.POSITIVE_INFINITY;
     this.freeAt.fill(0);
     this.#puller = new Puller(prng);
     this.#slots = new Slots(slots);

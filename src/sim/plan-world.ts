@@ -6,7 +6,7 @@
 
 import {Heap} from '../base/heap.ts';
 import {Prng} from '../base/prng.ts';
-import type {MonoMs, PeerId} from '../base/types.ts';
+import type {PeerId} from '../base/types.ts';
 import {DAY_MS, HOUR_MS, SECOND_MS} from '../base/units.ts';
 import type {RunOrder} from '../core/core.ts';
 import {HANDSHAKES_PER_SECOND} from '../wire/limits.ts';
@@ -232,9 +232,9 @@ export class PlanWorld {
   }
 
   #look(node: PlanNode): void {
-    const at = node.wakeAt();
-    node.dueAt = Number.POSITIVE_INFINITY as MonoMs;
-    if (at <= nowAt(this.now).mono) this.#speak(node);
+    if (this.now !== node.dueAt) return; // it was looked at meanwhile, and is due later
+    node.dueAt = Number.POSITIVE_INFINITY;
+    if (node.wakeAt() <= nowAt(this.now).mono) this.#speak(node);
     else this.#lookAgain(node);
   }
 
@@ -249,10 +249,10 @@ export class PlanWorld {
   }
 
   #lookAgain(node: PlanNode): void {
-    const at = node.wakeAt();
+    const at = node.wakeAt() - nowAt(0).mono;
     if (at >= node.dueAt) return;
     node.dueAt = at;
-    this.#heap.push(at - nowAt(0).mono, {kind: 'look', node, life: node.life});
+    this.#heap.push(at, {kind: 'look', node, life: node.life});
   }
 
   #run(node: PlanNode, order: RunOrder): void {

@@ -30,6 +30,8 @@ export const scaleOptions = (nodes: number, workunits: number): PlanOptions => (
   ...USUAL_PLAN,
   nodes,
   workunits,
+  runMsMin: 8_000,
+  runMsMax: 12_000,
   speeds: [
     {speed: 1, share: 0.5},
     {speed: 0.7, share: 0.3},
