@@ -234,8 +234,8 @@ function linesOf({figures, tookMs, heapMibPeak, residentMib}: PlanRun): [string,
   const percents = (part: number): string => `${(100 * part).toFixed(1)} %`;
   const risk =
     wrongPerMillionMax === undefined
-      ? wrongPerMillion.toPrecision(3)
-      : `< ${wrongPerMillionMax.toPrecision(3)}`;
+      ? rounded(wrongPerMillion)
+      : `< ${rounded(wrongPerMillionMax)}`;
   const perSecond = (count: number): string => `${grouped(Math.round(count))}/s`;
   return [
     ['state', figures.state],
@@ -254,7 +254,12 @@ function linesOf({figures, tookMs, heapMibPeak, residentMib}: PlanRun): [string,
     ['messages to the master', perSecond(figures.heardPerSecond)],
     ['messages of the master', perSecond(figures.saidPerSecond)],
     ['open workunits at most', grouped(figures.openMax)],
-    ['peak memory', `${Math.round(heapMibPeak)} MiB heap, ${Math.round(residentMib)} MiB resident`],
+    ['heap at most', `${grouped(Math.round(heapMibPeak))} MiB`],
+    ['resident at most', `${grouped(Math.round(residentMib))} MiB`],
     ['simulated in', duration(tookMs)],
   ];
 }
+
+/** Three digits, or all of a larger number. */
+const rounded = (value: number): string =>
+  value >= 100 ? grouped(Math.round(value)) : String(Number(value.toPrecision(3)));
