@@ -23,7 +23,7 @@ type Canonical = Extract<Verdict, {kind: 'canonical'}>;
 const WAIT_MS_MIN = 30 * SECOND_MS;
 /**
  * … or, where workunits are long, so many times as long as a usual node takes for a whole group: one that is cut
- * short is a check for few results, and with 4 slots and workunits of 30 s every fourth result was one.
+ * short is a check for few results: with 4 slots and workunits of 30 s there are about four after 30 s.
  */
 const WAIT_GROUPS = 3;
 /** A restart forgets who is trusted, and what waits then is computed by others. */
