@@ -76,6 +76,18 @@ export class Given {
     return value;
   }
 
+  /** 0 … 1, of `1%` or `0.01`. */
+  share(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const isPercent = text.endsWith('%');
+    const value = numberOf(isPercent ? text.slice(0, -1).trimEnd() : text);
+    const share = value === undefined ? Number.NaN : value / (isPercent ? 100 : 1);
+    if (!(share >= 0 && share <= 1))
+      throw usage(`--${name} must be a share such as 1% or 0.01, not "${text}"`);
+    return share;
+  }
+
   /** Bytes of a number of MiB. */
   mebibytes(name: string): number | undefined {
     const mebibytes = this.number(name, 0, 1_048_576);

@@ -55,6 +55,7 @@ import {nodesRevokeCommand} from './nodes-revoke.ts';
 import {nodesShowCommand} from './nodes-show.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
 import {recoverCommand} from './recover.ts';
+import {simPlanCommand} from './sim-plan.ts';
 import {resumeCommand, statusCommand, suspendCommand} from './status.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -111,4 +112,5 @@ export const COMMANDS: readonly CommandSpec[] = [
   keysPassphraseCommand,
   doctorCommand,
   recoverCommand,
+  simPlanCommand,
 ];

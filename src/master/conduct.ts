@@ -141,9 +141,11 @@ export class Conducts {
     for (const node of this.#context.roster.all()) {
       if (!node.up || !canServe(batch, node) || node.standing.has(appId)) continue;
       const machine = machineOf(policy, node.row);
-      able.set(machine, (able.get(machine) ?? 0) + 1);
+      const count = (able.get(machine) ?? 0) + 1;
+      if (count >= policy.minQuorum) return false;
+      able.set(machine, count);
     }
-    return Math.max(0, ...able.values()) < policy.minQuorum;
+    return true;
   }
 }
 

@@ -87,6 +87,8 @@ export class MasterContext {
   isYoung = true;
   /** Grows when a workunit comes to want a replica: an idle node told of less is woken. */
   workNo = 0;
+  /** All idle nodes, and some that are so no longer (`idleSince` tells). */
+  readonly idle = new Set<NodeState>();
   /** The next call for work is for every idle node, however little there is. */
   callAll = false;
   epoch: number;

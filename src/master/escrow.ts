@@ -9,17 +9,25 @@
 
 import {hex32, toUtf8} from '../base/bytes.ts';
 import {addMono, type BlobId, type MonoMs, NEVER, type NodeId, type Now} from '../base/types.ts';
-import {SECOND_MS} from '../base/units.ts';
+import {DAY_MS, SECOND_MS} from '../base/units.ts';
 import {isTrusted, perCheck} from './adaptive.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {allowedAt} from './roster.ts';
 import type {Verdict, Vote} from './validator.ts';
 import type {Workunit} from './workunit.ts';
 
 type Canonical = Extract<Verdict, {kind: 'canonical'}>;
 
-/** A result waits no longer than this for others to form a group with. */
-const WAIT_MS_MAX = 30 * SECOND_MS;
+/** A result waits so long for others to form a group with … */
+const WAIT_MS_MIN = 30 * SECOND_MS;
+/**
+ * … or, where workunits are long, so many times as long as a usual node takes for a whole group: one that is cut
+ * short is a check for few results: with 4 slots and workunits of 30 s there are about four after 30 s.
+ */
+const WAIT_GROUPS = 3;
+/** A restart forgets who is trusted, and what waits then is computed by others. */
+const WAIT_MS_MAX = DAY_MS;
 const LOOK_MS = SECOND_MS;
 /** Pairs of node and app that are remembered. */
 const ACCOUNTS_MAX = 262_144;
@@ -241,10 +249,21 @@ export class Escrow {
       const [oldest] = account.waiting;
       if (!oldest) continue;
       const batch = this.#context.batches.get(oldest.workunit.batchId);
-      if (!batch?.hasWork || oldest.since + WAIT_MS_MAX <= mono) this.#check(account);
+      const waitedMs = mono - oldest.since;
+      if (!batch?.hasWork) this.#check(account);
+      else if (waitedMs >= WAIT_MS_MIN && waitedMs >= this.#patienceMs(account, batch))
+        this.#check(account);
       this.#rest(account);
     }
     this.#lookAt = this.#busy.size > 0 ? addMono(mono, LOOK_MS) : NEVER;
+  }
+
+  #patienceMs({nodeId, validatedInRow}: Account, batch: Batch): number {
+    const node = this.#context.roster.node(nodeId);
+    // A node that is gone adds nothing; and the first result that says something may be this one.
+    if (!node?.up || batch.row.policy.firstWins) return WAIT_MS_MIN;
+    const groupMs = (perCheck(validatedInRow, batch.row.policy) * batch.runMs) / Math.max(1, allowedAt(node));
+    return Math.min(WAIT_MS_MAX, Math.max(WAIT_MS_MIN, WAIT_GROUPS * groupMs));
   }
 }
 

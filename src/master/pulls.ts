@@ -74,7 +74,7 @@ export class Pulls {
     const wanted = Math.min(pull.wanted, PARTS_MAX * LEASES_PER_ASSIGN_MAX, room);
     const {state, space} = this.#context;
     if (wanted > 0 && !state.paused && !space.isFull) this.#fill(node, pull, wanted, filled, now);
-    if (pull.wanted > 0) node.idleSince = filled.all.length === 0 ? this.#context.workNo : -1;
+    if (pull.wanted > 0) this.#noteIdle(node, filled.all.length === 0);
     // Closed batches beside the largest lease would not fit: they go in a part of their own.
     const first = closed.length > 0 || filled.all.length === 0 ? [[]] : [];
     const parts = [...first, ...filled.all];
@@ -92,9 +92,14 @@ export class Pulls {
     }));
   }
 
+  #noteIdle(node: NodeState, isIdle: boolean): void {
+    node.idleSince = isIdle ? this.#context.workNo : -1;
+    if (isIdle) this.#context.idle.add(node);
+  }
+
   #fill(node: NodeState, pull: Pull, wanted: number, into: Parts, now: Now): void {
     const context = this.#context;
-    const nodesUp = countUp(context);
+    let up: number | undefined; // counted once, and most pulls never ask
     let left = wanted;
     for (const batch of batchesFor(context.running, node)) {
       if (left <= 0) return;
@@ -104,7 +109,10 @@ export class Pulls {
         slots: allowedAt(node),
         runMs: runMsAt(node, batch),
         undecided: batch.row.count - batch.decided,
-        nodesUp,
+        get nodesUp() {
+          up ??= countUp(context);
+          return up;
+        },
       });
       const head = headOf(batch);
       const from = context.machines.beginner(batch, node, now);

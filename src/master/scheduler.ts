@@ -61,8 +61,9 @@ export type Share = {
   readonly slots: number;
   /** Run time of one workunit on this node, as measured; -1 = not known. */
   readonly runMs: number;
-  /** Workunits of the batch not decided yet, and nodes that are up. */
+  /** Workunits of the batch not decided yet. */
   readonly undecided: number;
+  /** Nodes that are up; read only where it matters, for it may have to be counted. */
   readonly nodesUp: number;
 };
 
@@ -71,8 +72,10 @@ export function shareOf(share: Share): number {
   const {wanted, slots, runMs} = share;
   if (runMs < 0) return Math.min(wanted, slots); // not measured yet: one for each slot
   const byTime = Math.ceil(share.wantedMs / Math.max(runMs, 0.01));
+  const most = Math.max(0, Math.min(wanted, Math.max(1, byTime)));
+  if (most <= slots) return most;
   const fair = Math.ceil((2 * share.undecided) / Math.max(1, share.nodesUp));
-  return Math.max(0, Math.min(wanted, Math.max(1, byTime), Math.max(slots, fair)));
+  return Math.min(most, Math.max(slots, fair));
 }
 
 /** Workunits looked at beyond those picked: a long row that the node holds already ends a pull early. */

@@ -7,6 +7,7 @@ import {callFor, TARGETED_NODES_MAX} from './call.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import type {NodeState} from './roster.ts';
+import {canRun} from './scheduler.ts';
 
 /**
  * Idle nodes are woken at most this often for each of them, the first time at once: every one answers
@@ -67,12 +68,19 @@ export class Waker {
     this.#commands.issue(what, now, {awaited, ...target});
   }
 
-  /** Up, and told that there is nothing before there was what is there now. */
+  /**
+   * Up, and told that there is nothing before there was what is there now. Not those who would be told so again:
+   * one node on the bench would have all nodes called each time that a workunit wants a replica.
+   */
   #idleNodes(): NodeState[] {
-    const {roster, workNo} = this.#context;
-    const idle: NodeState[] = [];
-    for (const node of roster.all())
-      if (node.up && node.idleSince >= 0 && node.idleSince < workNo) idle.push(node);
-    return idle;
+    const {idle, running, workNo} = this.#context;
+    const batches = [...running].filter(batch => batch.hasWork);
+    const told: NodeState[] = [];
+    for (const node of idle) {
+      if (!node.up || node.idleSince < 0) idle.delete(node);
+      else if (node.idleSince < workNo && batches.some(batch => canRun(batch, node)))
+        told.push(node);
+    }
+    return told;
   }
 }

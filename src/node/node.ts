@@ -315,7 +315,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (!what) return;
     switch (what.kind) {
       case 'workAvailable':
-        return this.#puller.wake(now.mono, what.spreadMs);
+        return this.#puller.called(now.mono, what.spreadMs);
       case 'cancelBatch':
         return this.#dropBatch(what.batchId);
       case 'fire':

@@ -12,7 +12,7 @@ import {type Held, renewalOf, type Slots} from './slots.ts';
  * Work kept waiting, in milliseconds for each slot, when nobody wants more: hides the way to the master and
  * back.
  */
-const BUFFER_MS = 250;
+export const BUFFER_MS = 250;
 /** With no more than that, longer workunits are not asked for ahead: another node may be idle. */
 const AHEAD_MS_MAX = 500;
 const WAITING_MAX = 192;
@@ -117,7 +117,15 @@ export class Puller {
     if (this.#nextAt > now && this.#nextAt !== NEVER) this.#nextAt = now;
   }
 
-  /** There is work: ask within `spreadMs`. */
+  /**
+   * There is work, for whoever waits for it: a node that has enough asks when it wants more, and thousands of
+   * busy ones that answer each call would be most of what the master hears.
+   */
+  called(now: MonoMs, spreadMs: number): void {
+    if (this.#idle || (this.#asked?.pull.wanted ?? 0) > 0) this.wake(now, spreadMs);
+  }
+
+  /** Ask within `spreadMs`. */
   wake(now: MonoMs, spreadMs: number): void {
     if (this.#nextAt === NEVER && !this.#asked) return; // no session
     this.#idle = false;

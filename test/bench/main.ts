@@ -1,4 +1,4 @@
-// `npm run bench -- dispatch|fanout|flood|opening`: what the README's figures come from. Builds nothing: run
+// `npm run bench -- dispatch|fanout|flood|opening|scale`: what the README's figures come from. Builds nothing: run
 // `npm run build` before. Prints tables, and with --json one JSON object.
 
 import {loadavg} from 'node:os';
@@ -9,6 +9,7 @@ import {flood, showFlood} from './flood.ts';
 import {type Machine, measureMachine} from './machine.ts';
 import {opening, showOpening} from './opening.ts';
 import {number, table} from './report.ts';
+import {scale, showScale} from './scale.ts';
 
 const cli = cac('npm run bench --');
 
@@ -77,6 +78,19 @@ cli
   .option('--json', 'one JSON object')
   .action((options: {commits: number; json?: boolean}) =>
     withMachine(options.json, () => opening(Number(options.commits)), showOpening),
+  );
+
+cli
+  .command('scale', 'a batch of millions over thousands of model boards, on the core of the master')
+  .option('--workunits <count>', 'of the batch', {default: 10_000_000})
+  .option('--nodes <count>', 'boards, of 4 slots', {default: 10_000})
+  .option('--json', 'one JSON object')
+  .action((options: {workunits: number; nodes: number; json?: boolean}) =>
+    withMachine(
+      options.json,
+      () => scale(Number(options.nodes), Number(options.workunits)),
+      showScale,
+    ),
   );
 
 cli.help();

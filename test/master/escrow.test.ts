@@ -109,6 +109,54 @@ test('when the check disagrees all that waits is computed by others, and the nod
   t.is(creditOf(rig, a).disagreed, 10);
 });
 
+/** Time passes, and these nodes are heard all the while. */
+function live(rig: MasterRig, nodes: readonly TestNode[], ms: number): void {
+  for (let passed = 0; passed < ms; passed += 1_000) {
+    rig.pass(1_000);
+    for (const node of nodes) rig.pull(node, 0);
+  }
+}
+
+/** One result of `a` that took a minute waits; answers its index. */
+function waiting(rig: MasterRig, a: TestNode): number {
+  const work = rig.pull(a, 1);
+  const results = resultsOf(work, ({index}) => inline(`${index}`));
+  rig.says(
+    a,
+    rig.reportOf(
+      a,
+      results.map(result => ({...result, cpuMs: 60_000})),
+    ),
+  );
+  return work[0]?.index ?? -1;
+}
+
+test('a group of long workunits has the time that it takes to fill', t => {
+  const {rig, a, b} = trusted(1_000);
+  const index = waiting(rig, a);
+  live(rig, [a, b], 440_000);
+  t.not(rig.pull(b, 1)[0]?.index, index, 'ten of a minute in four slots take 150 s');
+  live(rig, [a, b], 20_000);
+  t.is(rig.pull(b, 1)[0]?.index, index, 'three times that has passed');
+});
+
+test('what waits of a node that is silent is not waited with for long', t => {
+  const {rig, a, b} = trusted(1_000);
+  const index = waiting(rig, a);
+  live(rig, [b], 20_000);
+  t.not(rig.pull(b, 1)[0]?.index, index);
+  live(rig, [b], 20_000);
+  t.is(rig.pull(b, 1)[0]?.index, index);
+});
+
+test('where the first result wins none waits for long', t => {
+  const {rig, a, b} = trusted(1);
+  const first = rig.submit({...ADAPTIVE, firstWins: true, priority: 1}, rangeOf(1_000));
+  const index = waiting(rig, a);
+  live(rig, [a, b], 40_000);
+  t.like(rig.pull(b, 1)[0], {batchId: first, index});
+});
+
 test('at the end of a batch what waits is checked as it is', t => {
   const {rig, id, a, b} = trusted(3);
   for (let i = 0; i < 3; i++) answer(rig, a, rig.pull(a, 1));

@@ -82,16 +82,17 @@ test('a result that was on its way when it was stopped is reported all the same'
 });
 
 test('labels that the operator gave make it a target', t => {
-  const {rig} = busy();
+  const {rig, running} = busy();
   const target = {labels: ['ring9'], nodes: []};
-  const woken = () =>
-    pullsIn(
-      rig.turn(rig.command({kind: 'workAvailable', batchId: 1 as never, spreadMs: 0}, {target})),
-    ).length;
-  t.is(woken(), 0);
+  const stopped = () =>
+    stopsIn(rig.turn(rig.command({kind: 'cancelBatch', batchId: 1 as never}, {target})));
+  t.deepEqual(stopped(), []);
   rig.hears(rig.welcome({labels: ['ring9']}));
-  const pulls = pullsIn(rig.pass(3_000));
-  const last = pulls.at(-1);
-  if (last) rig.hears(rig.assignOf(last, 0));
-  t.is(woken(), 1);
+  t.deepEqual(stopped(), running);
+});
+
+test('a call for work is not for a node that has enough', t => {
+  const {rig} = busy();
+  const call = rig.command({kind: 'workAvailable', batchId: 1 as never, spreadMs: 0});
+  t.deepEqual(pullsIn(rig.turn(call)), []);
 });

@@ -37,9 +37,25 @@ test('a call that comes while a question is under way is not lost in its empty a
   const slots = new Slots(1);
   puller.begin(1_000, 1, NOW);
   const pull = puller.next(slots, 1, false, 0, NOW);
-  puller.wake(NOW, 0);
+  puller.called(NOW, 0);
   puller.onAssign(nothing(pull?.nonce ?? 0, 1_000), NOW);
   t.is(puller.next(slots, 1, false, 0, NOW)?.wanted, 192);
+});
+
+test('a call is answered by whoever was told that there is nothing, and by nobody else', t => {
+  const puller = new Puller(new Prng(1));
+  const slots = new Slots(1);
+  puller.begin(1_000, 1, NOW);
+  const first = puller.next(slots, 1, false, 0, NOW);
+  puller.onAssign(nothing(first?.nonce ?? 0, 1_000), NOW);
+  t.is(puller.next(slots, 1, false, 0, NOW), undefined);
+  puller.called(NOW, 0);
+  const second = puller.next(slots, 1, true, 0, NOW);
+  t.is(second?.wanted, 0, 'it is paused meanwhile, and wants nothing');
+  puller.called(NOW, 0);
+  puller.onAssign(nothing(second?.nonce ?? 0, 1_000), NOW);
+  puller.called(NOW, 0);
+  t.is(puller.next(slots, 1, true, 0, NOW), undefined, 'it says so once');
 });
 
 test('a question without an answer is asked again in the next session, not another one', t => {
