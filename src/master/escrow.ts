@@ -262,7 +262,8 @@ export class Escrow {
     const node = this.#context.roster.node(nodeId);
     // A node that is gone adds nothing; and the first result that says something may be this one.
     if (!node?.up || batch.row.policy.firstWins) return WAIT_MS_MIN;
-    const groupMs = (perCheck(validatedInRow, batch.row.policy) * batch.runMs) / Math.max(1, allowedAt(node));
+    const groupMs =
+      (perCheck(validatedInRow, batch.row.policy) * batch.runMs) / Math.max(1, allowedAt(node));
     return Math.min(WAIT_MS_MAX, Math.max(WAIT_MS_MIN, WAIT_GROUPS * groupMs));
   }
 }
