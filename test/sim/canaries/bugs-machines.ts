@@ -1,4 +1,4 @@
-// Planted bugs of whose word counts: of one trusted node, of machines of one kind; see bugs.ts.
+// Planted bugs of kinds of machines, and of apps that are new to them; see bugs.ts.
 
 import type {Bug} from './bugs.ts';
 
@@ -21,8 +21,8 @@ export const MACHINE_BUGS: readonly Bug[] = [
     name: 'kind-taken-from-the-pin',
     what: "a vote is said to be of its workunit's kind, whatever its machine is",
     file: 'master/results.ts',
-    find: 'lease?.machine ?? machineOf(policy, node.row)',
-    put: 'workunit.machine ?? machineOf(policy, node.row)',
+    find: 'lease?.machine ?? kind',
+    put: 'workunit.machine ?? kind',
   },
   {
     name: 'stuck-for-ever',

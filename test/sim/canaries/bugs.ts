@@ -257,9 +257,8 @@ export const BUGS: readonly Bug[] = [
     name: 'lease-for-ever',
     what: 'the leases of a node that is gone are never given to others',
     file: 'master/liveness.ts',
-    find: `    for (const replica of [...node.out])
-      if (replica.deadlineAt <= now.mono) this.take(replica, now);`,
-    put: '    void [node, now];',
+    find: 'for (const replica of node.out) if (replica.deadlineAt <= now.mono) this.take(replica, now);',
+    put: 'void [node, now];',
   },
   {
     name: 'silent-keeps-leases',
