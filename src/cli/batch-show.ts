@@ -101,11 +101,13 @@ function markOf({by, at, reason}: Mark): string {
 }
 
 function targetOf({target}: BatchView): string {
-  const {labels = [], nodes = [], archs = []} = target ?? {};
+  const {labels = [], nodes = [], archs = [], memoryMib, cores} = target ?? {};
   const parts = [
     ...labels.map(label => `label=${safe(label)}`),
     ...nodes.map(id => id.slice(0, 8)),
     ...archs.map(arch => `arch ${safe(arch)}`),
+    ...(memoryMib === undefined ? [] : [`${grouped(memoryMib)} MiB or more`]),
+    ...(cores === undefined ? [] : [`${grouped(cores)} cores or more`]),
   ];
   return parts.slice(0, 16).join(', ') + (parts.length > 16 ? ', …' : '');
 }

@@ -3,8 +3,10 @@
 import type {BatchId} from '../base/types.ts';
 import type {BatchRequest} from '../core/core.ts';
 import type {OperatorClient} from '../http/client.ts';
-import type {Given, OptionSpec} from './command.ts';
+import {defined, type Given, type OptionSpec} from './command.ts';
 import {tell} from './output.ts';
+
+const UINT32_MAX = 2 ** 32 - 1;
 
 export const TARGET_OPTIONS: readonly OptionSpec[] = [
   {
@@ -13,6 +15,8 @@ export const TARGET_OPTIONS: readonly OptionSpec[] = [
     repeatable: true,
   },
   {flag: '--arch <arch>', text: 'only these processors: arm, arm64, x64', repeatable: true},
+  {flag: '--min-memory <mib>', text: 'only nodes with at least so much memory'},
+  {flag: '--min-cores <count>', text: 'only nodes with at least so many cores'},
   {flag: '--strict', text: 'refuse it when there are too few nodes for its quorum'},
 ];
 
@@ -22,9 +26,13 @@ export async function aimIn(
 ): Promise<Pick<BatchRequest, 'target' | 'strict'>> {
   const [select, archs] = [given.texts('select'), given.texts('arch')];
   const strict = given.flag('strict') ? {strict: true} : {};
-  if (select.length + archs.length === 0) return strict;
+  const least = defined({
+    memoryMib: given.whole('min-memory', 1, UINT32_MAX),
+    cores: given.whole('min-cores', 1, UINT32_MAX),
+  });
+  if (select.length + archs.length + Object.keys(least).length === 0) return strict;
   const {labels, nodes} = await selected(select, client);
-  return {target: {labels, nodes, archs}, ...strict};
+  return {target: {labels, nodes, archs, ...least}, ...strict};
 }
 
 /** Labels that no node has yet are no fault here: the batch waits for them, and says so. */

@@ -21,6 +21,10 @@ export type BatchTarget = {
   readonly nodes?: readonly NodeId[];
   /** And one of these processors: arm, arm64, x64. */
   readonly archs?: readonly string[];
+  /** And with at least so much memory, MiB … */
+  readonly memoryMib?: number;
+  /** … and so many cores. */
+  readonly cores?: number;
 };
 
 /** Part of the batch row. Absent = never asked for; rows of earlier versions have none of it. */

@@ -117,10 +117,14 @@ const BATCH_TARGET = object(
     labels: {type: 'array', maxItems: LABELS_MAX, items: NAME},
     nodes: {type: 'array', maxItems: 1_024, items: hex(32)},
     archs: {type: 'array', maxItems: LABELS_MAX, items: NAME},
+    memoryMib: whole(1, UINT32),
+    cores: whole(1, UINT32),
   },
   'labels',
   'nodes',
   'archs',
+  'memoryMib',
+  'cores',
 );
 
 export const BATCH_BODY = object(

@@ -11,6 +11,8 @@ export type Candidate = {
   readonly nodeId: NodeId;
   readonly labels: readonly string[];
   readonly arch: string;
+  readonly memoryMib: number;
+  readonly cores: number;
   readonly engine: string;
   readonly runtimes: readonly string[];
   readonly actions: readonly string[];
@@ -24,9 +26,11 @@ export type Wish = Pick<BatchRow, 'runtime' | 'action' | 'policy' | 'target'>;
 
 /** Empty lists choose nothing out; of labels and of ids any one will do, and both must fit. */
 export const isAimedAt = (
-  {labels = [], nodes = [], archs = []}: BatchTarget,
-  node: Pick<Candidate, 'nodeId' | 'labels' | 'arch'>,
+  {labels = [], nodes = [], archs = [], memoryMib = 0, cores = 0}: BatchTarget,
+  node: Pick<Candidate, 'nodeId' | 'labels' | 'arch' | 'memoryMib' | 'cores'>,
 ): boolean =>
+  node.memoryMib >= memoryMib &&
+  node.cores >= cores &&
   (labels.length + nodes.length === 0 ||
     nodes.includes(node.nodeId) ||
     labels.some(label => node.labels.includes(label))) &&

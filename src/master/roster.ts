@@ -233,6 +233,8 @@ export const candidateOf = (node: NodeState): Candidate => ({
   nodeId: node.row.nodeId,
   labels: labelsOf(node),
   arch: node.row.arch,
+  memoryMib: node.row.memoryMib,
+  cores: node.row.cores,
   engine: node.row.engine,
   runtimes: node.row.runtimes,
   actions: node.row.actions,
