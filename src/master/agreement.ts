@@ -213,6 +213,7 @@ function judgeVotes(
   const {policy} = batch.row;
   const how = {
     another: () => isAnotherThere(context, batch, workunit),
+    ...(workunit.lostAlone === undefined ? {} : {lost: workunit.lostAlone}),
     ...(policy.compare ? {standing: look(context, batch, workunit, policy.compare, votes)} : {}),
   };
   return decide(policy, votes, out, countedOf(workunit), how);

@@ -5,6 +5,7 @@ import {addMono, type MonoMs, NEVER, type Now} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {MasterContext} from './context.ts';
 import {takeBack} from './leases.ts';
+import {Losses} from './losses.ts';
 import type {Results} from './results.ts';
 import type {NodeState} from './roster.ts';
 
@@ -23,11 +24,13 @@ export const silentAfterMs = (nodes: number): number => HEARTBEATS_MISSED_MAX * 
 export class Liveness {
   readonly #context: MasterContext;
   readonly #results: Results;
+  readonly #losses: Losses;
   #sweepAt: MonoMs = NEVER;
 
   constructor(context: MasterContext, results: Results) {
     this.#context = context;
     this.#results = results;
+    this.#losses = new Losses(context);
   }
 
   wakeAt(): MonoMs {
@@ -73,12 +76,18 @@ export class Liveness {
       leases: node.out.size,
     });
     this.#context.announceNode(node.row.nodeId);
-    this.release(node, now);
+    this.lose(node, now);
   }
 
   #expire(node: NodeState, now: Now): void {
     // No copy: this looks at every lease of the cluster each second. What is taken leaves the set on the way.
     for (const replica of node.out) if (replica.deadlineAt <= now.mono) this.take(replica, now);
+  }
+
+  /** The node is silent or was started anew: what it held may be why. */
+  lose(node: NodeState, now: Now): void {
+    this.#losses.lost(node, now);
+    this.release(node, now);
   }
 
   /** Takes all leases of a node back, so that others get the work. */

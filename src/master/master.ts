@@ -93,7 +93,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     );
     this.#liveness = new Liveness(context, this.#results);
     this.#enrolment = new Enrolment(context, this.#commands, (node, now) =>
-      this.#liveness.release(node, now),
+      this.#liveness.lose(node, now),
     );
     this.#recall = new Recall(context);
     this.#pulls = new Pulls(context, this.#recall);

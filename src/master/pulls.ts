@@ -11,6 +11,7 @@ import type {MasterContext} from './context.ts';
 import {machineOf} from './homogeneous.ts';
 import {grant, LEASES_PER_NODE_MAX} from './leases.ts';
 import {heartbeatMs} from './liveness.ts';
+import {holdsApart} from './losses.ts';
 import {runMsAt} from './pace.ts';
 import type {Recall} from './recall.ts';
 import {allowedAt, mayWork, type NodeState, peerOf} from './roster.ts';
@@ -102,7 +103,7 @@ export class Pulls {
     let up: number | undefined; // counted once, and most pulls never ask
     let left = wanted;
     for (const batch of batchesFor(context.running, node)) {
-      if (left <= 0) return;
+      if (left <= 0 || holdsApart(node)) return;
       const share = shareOf({
         wanted: left,
         wantedMs: Math.min(pull.wantedMs, allowedAt(node) * keptMs(batch)),
@@ -115,7 +116,7 @@ export class Pulls {
         },
       });
       const head = headOf(batch);
-      const from = context.machines.beginner(batch, node, now);
+      const from = {...context.machines.beginner(batch, node, now), isBusy: node.out.size > 0};
       let served = false;
       let ableNodes: number | undefined; // counted once, however many workunits ask
       const countAble = (): number => {

@@ -6,6 +6,7 @@
 import type {NodeId} from '../base/types.ts';
 import type {Batch} from './batch.ts';
 import {isAimedAt} from './feasible.ts';
+import {isApart} from './losses.ts';
 import {candidateOf, type NodeState} from './roster.ts';
 import {mayHold, type Workunit} from './workunit.ts';
 
@@ -88,7 +89,12 @@ const LOOK_PAST = 512;
 const WANTING_MAX = 65_536;
 
 /** What a node's machine is, where that counts, and whether it may be the first of its kind on a workunit. */
-export type Beginner = {readonly machine?: string | undefined; readonly mayBegin: boolean};
+export type Beginner = {
+  readonly machine?: string | undefined;
+  readonly mayBegin: boolean;
+  /** It has work already, so none that runs apart (losses.ts). */
+  readonly isBusy?: boolean;
+};
 const ANYBODY: Beginner = {mayBegin: true};
 
 /**
@@ -101,22 +107,40 @@ export function pick(
   nodeId: NodeId,
   atMost: number,
   able: () => number,
-  {machine, mayBegin}: Beginner = ANYBODY,
+  from: Beginner = ANYBODY,
 ): Workunit[] {
   const picked: Workunit[] = [];
   let passed = 0;
   for (const workunit of batch.wanting) {
     if (picked.length >= atMost) return picked;
-    const mayJoin = mayBegin || workunit.machine !== undefined;
-    if (mayJoin && mayHold(workunit, nodeId, able, machine)) picked.push(workunit);
-    else if (++passed > LOOK_PAST) break;
+    if (!mayTake(workunit, nodeId, able, from)) {
+      if (++passed > LOOK_PAST) break;
+    } else if (!isApart(workunit)) picked.push(workunit);
+    else if (picked.length === 0) return [workunit];
   }
-  while (mayBegin && picked.length < atMost && batch.wanting.size < WANTING_MAX) {
+  return from.mayBegin ? [...picked, ...begin(batch, atMost - picked.length)] : picked;
+}
+
+function mayTake(
+  workunit: Workunit,
+  nodeId: NodeId,
+  able: () => number,
+  {machine, mayBegin, isBusy = false}: Beginner,
+): boolean {
+  if (!mayBegin && workunit.machine === undefined) return false;
+  if (isBusy && isApart(workunit)) return false;
+  return mayHold(workunit, nodeId, able, machine);
+}
+
+/** Takes new ones up. */
+function begin(batch: Batch, atMost: number): Workunit[] {
+  const begun: Workunit[] = [];
+  while (begun.length < atMost && batch.wanting.size < WANTING_MAX) {
     const workunit = batch.feeder.next();
     if (!workunit) break;
     batch.adopt(workunit);
     batch.want(workunit, batch.row.policy.targetReplicas);
-    picked.push(workunit);
+    begun.push(workunit);
   }
-  return picked;
+  return begun;
 }

@@ -49,6 +49,8 @@ export type Standing = {
 export type How = {
   /** Default: outputs are equal when their bytes are. */
   readonly standing?: Standing;
+  /** Nodes that were lost with it and had nothing else: errors of its own. Default: 0. */
+  readonly lost?: number;
   /** Whether another node could be given a replica. Default: always. */
   readonly another?: () => boolean;
 };
@@ -94,7 +96,7 @@ export function decide(
   const suspicion = good && suspicionIn(policy, best);
   const mayWait = (): boolean => out > 0 || (left > 0 && (how.another?.() ?? true));
   if (good && !(suspicion !== undefined && mayWait())) return good;
-  const failure = failureOf(policy, votes, valid + waiting);
+  const failure = failureOf(policy, votes, valid + waiting, how.lost);
   if (failure !== undefined) return good ?? {kind: 'failed', reason: failure};
   const forQuorum = policy.minQuorum + (good ? 1 : 0) - best.length;
   const forTie = best.length >= policy.minQuorum ? 1 : 0;
@@ -147,9 +149,14 @@ export function wantedAfterRestart(
   return verdict.kind === 'open' ? verdict.wanted : 1;
 }
 
-function failureOf(policy: Policy, votes: readonly Vote[], done: number): string | undefined {
-  let errors = 0;
-  let last = '';
+function failureOf(
+  policy: Policy,
+  votes: readonly Vote[],
+  done: number,
+  lost = 0,
+): string | undefined {
+  let errors = lost;
+  let last = `${lost} times the node was lost that computed nothing else`;
   const trapped = new Set<NodeId>();
   for (const vote of votes) {
     if (vote.status === 'done') continue;

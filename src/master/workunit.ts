@@ -69,6 +69,9 @@ export type Workunit = {
   mayRetry?: boolean;
   /** Its app is tried on two processors with it (probes.ts). */
   isProbe?: boolean;
+  /** Nodes that were lost while they had it; of these, those that had nothing else (losses.ts). */
+  losses?: number;
+  lostAlone?: number;
   /** Others compute it too, whoever is trusted. */
   isChecked?: boolean;
   /** What is known of how its outputs compare, where bytes do not decide. */
