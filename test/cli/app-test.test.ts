@@ -121,9 +121,9 @@ test('all versions of an app are listed with their key and the batches that use 
   const {stdout} = await ask('app', 'versions', 'mine');
   const lines = stdout.trimEnd().split('\n');
   t.is(lines.length, 3);
-  t.regex(lines[1] ?? '', /^1\.0\.0 +[0-9a-f]{16} +\S+ \S+ +[0-9a-f]{16} +1$/);
-  t.regex(lines[2] ?? '', /^1\.1\.0 .* current +none$/);
-  const key = /([0-9a-f]{16}) +1$/.exec(lines[1] ?? '')?.[1] ?? '?';
+  t.regex(lines[1] ?? '', /^1\.0\.0 +[0-9a-f]{16} +\S+ \S+ +[0-9a-f]{16} +never +1$/);
+  t.regex(lines[2] ?? '', /^1\.1\.0 .* current +never +none$/);
+  const key = /([0-9a-f]{16}) +never +1$/.exec(lines[1] ?? '')?.[1] ?? '?';
   const shown = (await ask('keys', 'show', '--json')).stdout.replaceAll(' ', '');
   t.true(shown.includes(key), 'the key is one that keys show shows');
   t.regex((await ask('app', 'versions', 'echo')).stdout, /current/);
