@@ -188,7 +188,8 @@ export class World {
   #bootMaster(): void {
     if (this.master.up) return;
     this.master.boot();
-    if (this.master.core) this.operator.checkPromised(this.master.core);
+    const {deleted} = this.checkers.masterChecker.model.orders;
+    if (this.master.core) this.operator.checkPromised(this.master.core, deleted);
   }
 
   heal(): void {
