@@ -32,12 +32,12 @@ if (strange !== undefined) {
 const places = {
   name: 'places',
   setup(bundle) {
-    bundle.onLoad({filter: /\.ts$/}, ({path}) => ({
+    bundle.onLoad({filter: /\.(ts|mjs)$/}, ({path}) => ({
       contents: readFileSync(path, 'utf8').replaceAll(
         'import.meta.url',
         JSON.stringify(pathToFileURL(path).href),
       ),
-      loader: 'ts',
+      loader: path.endsWith('.ts') ? 'ts' : 'js',
     }));
   },
 };
