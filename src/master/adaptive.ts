@@ -24,3 +24,7 @@ export const isTrusted = (
 /** Results of a trusted node of which one is checked: by default 10 … 20. */
 export const perCheck = (validatedInRow: number, {checkEvery = PER_CHECK_MAX}: Adaptive): number =>
   Math.min(checkEvery, Math.max(1, validatedInRow));
+
+/** Whether a canonical result of such a batch may rest on one node alone: then a revocation looks through them. */
+export const mayStandAlone = ({minQuorum, redundancy}: Policy): boolean =>
+  minQuorum === 1 || redundancy === 'adaptive';

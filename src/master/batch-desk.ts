@@ -140,11 +140,12 @@ export class BatchDesk {
   /** Why an ended batch cannot go on from where it was. */
   #isFinal(batch: Batch): string | undefined {
     const {id, policy, createdAt} = batch.row;
-    const {winner, rechecking, done} = batch.counters;
+    const {winner, rechecking, done, singles} = batch.counters;
     if (batch.running) return undefined;
     if (winner !== undefined) return `batch ${id} has its first result, of workunit ${winner}`;
     // What ended early is not checked again (revocation.ts): it would count for good.
-    const isLeftAlone = policy.minQuorum === 1 && done > 0 && !batch.mayRecheck;
+    const alone = policy.minQuorum === 1 ? done : singles;
+    const isLeftAlone = alone > 0 && !batch.mayRecheck;
     const isDoubtful =
       rechecking > 0 ||
       (isLeftAlone &&

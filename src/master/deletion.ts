@@ -22,6 +22,7 @@ import {
   put,
   reportKey,
 } from '../core/tables.ts';
+import {mayStandAlone} from './adaptive.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {record} from './history.ts';
@@ -129,7 +130,7 @@ export class Deletions {
   #dropPage(row: BatchRow, pageNo: number): void {
     const {roster} = this.#context;
     this.#context.drop('page', pageKey(row.id, pageNo));
-    if (row.policy.minQuorum > 1) return;
+    if (!mayStandAlone(row.policy)) return;
     for (const {row: node} of roster.all())
       if (node.doubts !== 0) {
         this.#context.drop('doubt', doubtKey(node.nodeId, row.id, pageNo));

@@ -10,6 +10,7 @@ import type {NodeId, Now} from '../base/types.ts';
 import {checkKey, doubtKey, encodeChecks, encodeDoubt} from '../core/checks.ts';
 import type {MasterEvent, OperatorAnswer} from '../core/core.ts';
 import {put} from '../core/tables.ts';
+import {mayStandAlone} from './adaptive.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import type {Liveness} from './liveness.ts';
@@ -70,9 +71,7 @@ export class Revocation {
 
   #list(node: NodeState): void {
     const batches = [...this.#context.batches.values()].flatMap(({row}) =>
-      row.policy.minQuorum === 1 || row.policy.redundancy
-        ? [{batchId: row.id, onlySingle: row.policy.minQuorum > 1}]
-        : [],
+      mayStandAlone(row.policy) ? [{batchId: row.id, onlySingle: row.policy.minQuorum > 1}] : [],
     );
     this.#found.set(node.row.nodeId, new Map());
     this.#context.emit({type: 'listSingles', nodeId: node.row.nodeId, batches});

@@ -1,6 +1,7 @@
 // Retries of batches that ended in another way than by failing: won, cancelled, compared, resting on a revoked node.
 
 import test from 'ava';
+import {TRUSTED_AFTER} from '../../src/master/adaptive.ts';
 import {computedBy, rangeOf} from './desk.ts';
 import {batchOf, creditOf, only, refOf} from './look.ts';
 import {MasterRig} from './rig.ts';
@@ -157,4 +158,22 @@ test('a recheck waits for pages that a retry has still to list', t => {
   t.true(desk.compute(good, 'true') > 70);
   for (const each of [id, late]) t.like(desk.row(each), {state: 'done', done: 70, rechecking: 0});
   t.is(desk.row(late).confirmed, 4);
+});
+
+test('nor one whose trusted nodes had results alone, when one of them was revoked since', t => {
+  const rig = MasterRig.ready();
+  const [a, b] = rig.nodes(2) as [TestNode, TestNode];
+  const submit = (count: number) => rig.submit({redundancy: 'adaptive'}, rangeOf(count));
+  const step = (node: TestNode): void => {
+    rig.report(node, rig.pull(node, 1));
+  };
+  submit(TRUSTED_AFTER);
+  for (let i = 0; i < TRUSTED_AFTER; i++) for (const node of [a, b]) step(node);
+  const id = submit(1_000);
+  for (let i = 0; i < TRUSTED_AFTER; i++) step(a);
+  step(b); // the check
+  t.true(batchOf(rig, id).counters.singles > 0);
+  rig.ask({kind: 'cancelBatch', batchId: id});
+  rig.ask({kind: 'revokeNode', nodeId: a.id});
+  t.regex(JSON.stringify(retry(rig, id)), /may rest on a revoked node alone: clone it/);
 });
