@@ -251,8 +251,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#welcomed = true;
     this.#member = {peer, clusterId: welcome.clusterId, commandKey: trust.commandKey};
     this.#floor.welcome(welcome);
-    if (isNew) this.#orders.begin(welcome.state);
-    else this.#orders.adopt(welcome.state);
+    this.#orders.welcome(welcome);
     this.#orders.isSuspended = welcome.suspended;
     this.#desk.givenLabels = welcome.labels;
     this.#emit(joinGroupBy(welcome, trust.commandKey, this.#memory.seq));
@@ -277,9 +276,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   #onAssign(assign: Extract<Message, {type: 'assign'}>, now: Now): void {
-    this.#orders.adopt(assign.state);
     if (this.#time.contradicts(assign.wallMs, now.mono)) this.#learnClock(now.mono);
-    if (!this.#puller.onAssign(assign, now.mono)) return;
+    if (!this.#puller.onAssign(assign, now.mono)) return; // perhaps of an earlier start of the master
+    this.#orders.assign(assign.state);
     this.#orders.isSuspended = assign.suspended;
     for (const batchId of assign.closed) this.#dropBatch(batchId);
     this.#work.take(assign.batches, now.mono);
@@ -309,7 +308,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #onCommand(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     const {command, epoch, seq} = event;
-    if (this.#orders.adopt(command.state)) this.#puller.wake(now.mono, command.ackWindowMs);
+    if (this.#orders.command(command, epoch)) this.#puller.wake(now.mono, command.ackWindowMs);
     this.#floor.raise(epoch, seq, command.what.kind === 'fire', now.mono);
     const what = this.#desk.judge(event, this.clock, now);
     if (!what) return;

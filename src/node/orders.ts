@@ -1,14 +1,20 @@
 // Whether this node computes, as the master wants it: the state of the whole cluster, and its word about this
 // node alone. While it rests it asks for no work, runs none, and keeps what it holds: that begins anew later.
 //
-// The state of the cluster has a generation: of two packets the one that was said later counts, in whatever
-// order they come. The first Welcome of a session counts whatever it says: a master that came back from an old
-// backup knows fewer generations than we have seen, and is the master.
+// The state of the cluster has a generation: of two packets of one start of the master the one that was said later
+// counts, in whatever order they come. What a later start says counts whatever its generation: a master that came
+// back from an old backup knows fewer than we have seen, and is the master.
 
-import type {DesiredState} from '../wire/message.ts';
+import {toHex} from '../base/bytes.ts';
+import type {Command, DesiredState, Welcome} from '../wire/message.ts';
 
 export class Orders {
   #state: DesiredState = {generation: 0, paused: false};
+  /** The start of the master that said it. */
+  #epoch = 0;
+  #instance = '';
+  /** Of the Welcome of this session, and so of all answers in it. */
+  #session = 0;
   /** The master's word about this node: in Welcome, and in each answer to a Pull. */
   isSuspended = false;
 
@@ -21,15 +27,36 @@ export class Orders {
     return this.#state.paused || this.isSuspended;
   }
 
-  /** A session begins. */
-  begin(state: DesiredState): void {
-    this.#state = state;
+  welcome({epoch, instanceId, state}: Welcome): void {
+    const instance = toHex(instanceId);
+    this.#session = epoch;
+    if (epoch === this.#epoch && instance === this.#instance) this.#rise(state);
+    else this.#take(state, epoch, instance);
   }
 
   /** true = it is news. */
-  adopt(state: DesiredState): boolean {
+  command({instanceId, state}: Command, epoch: number): boolean {
+    if (epoch === this.#epoch) return this.#rise(state);
+    if (epoch < this.#epoch) return false; // what a later start said counts
+    const {generation} = this.#state;
+    this.#take(state, epoch, toHex(instanceId));
+    return state.generation !== generation;
+  }
+
+  /** What came with the answer to a Pull. */
+  assign(state: DesiredState): void {
+    if (this.#session === this.#epoch) this.#rise(state);
+  }
+
+  #rise(state: DesiredState): boolean {
     if (state.generation <= this.#state.generation) return false;
     this.#state = state;
     return true;
+  }
+
+  #take(state: DesiredState, epoch: number, instance: string): void {
+    this.#state = state;
+    this.#epoch = epoch;
+    this.#instance = instance;
   }
 }

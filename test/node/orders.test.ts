@@ -57,10 +57,50 @@ test('the answer to a pull heals what the packet did not bring', t => {
   t.deepEqual(stopsIn(effects), running);
 });
 
-test('the first Welcome of a session counts, also of a master that knows fewer generations', t => {
+const anew = {instanceId: new Uint8Array(8).fill(77)};
+
+test('a master that came back from an old backup knows fewer generations, and counts', t => {
   const {rig, running} = busy();
   says(rig, 9, true);
-  t.deepEqual(runsIn(rig.join({state: {generation: 2, paused: false}})), running);
+  t.deepEqual(runsIn(rig.join({...anew, state: {generation: 2, paused: false}})), running);
+});
+
+test('it counts also if its Welcome is the second one of the session', t => {
+  const {rig, running} = busy();
+  says(rig, 9, true);
+  const said = rig.welcome({...anew, state: {generation: 2, paused: false}});
+  t.deepEqual(runsIn(rig.hears(said)), running);
+});
+
+test('an older Welcome of the same start of the master takes nothing back', t => {
+  const {rig} = busy();
+  says(rig, 9, true);
+  t.deepEqual(runsIn(rig.join({state: {generation: 8, paused: false}})), []);
+});
+
+test('a packet of a later start counts, and nothing of an earlier one after it', t => {
+  const {rig, running} = busy();
+  const {epoch} = rig;
+  says(rig, 9, true);
+  rig.epoch = epoch + 1;
+  t.deepEqual(runsIn(says(rig, 1, false)), running);
+  rig.epoch = epoch;
+  t.deepEqual(stopsIn(says(rig, 10, true)), []);
+  const [pull] = pullsIn(rig.pass(2_000));
+  if (!pull) throw new Error('no pull');
+  t.deepEqual(stopsIn(rig.hears(rig.assignOf(pull, 0, {state: {generation: 9, paused: true}}))), []);
+});
+
+test('an answer of an earlier start of the master that comes late says nothing of the state', t => {
+  const {rig, running} = busy();
+  const [pull] = pullsIn(rig.pass(2_000));
+  if (!pull) throw new Error('no pull');
+  const late = rig.assignOf(pull, 0, {state: {generation: 9, paused: true}});
+  rig.join({...anew, epoch: rig.epoch + 1});
+  t.deepEqual(stopsIn(rig.hears(late)), []);
+  t.true(running.length > 0);
+  const [next] = pullsIn(rig.pass(5_000));
+  t.is(next?.stateGeneration, 0);
 });
 
 test('a node that is suspended by itself stops until it is resumed', t => {
