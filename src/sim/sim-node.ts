@@ -79,9 +79,9 @@ export class SimNode {
   #atBoot: Image;
   #buried = false;
   #wallStepMs = 0;
-  readonly owner = new SimOwner(event => {
+  readonly owner = new SimOwner(said => {
     const process = this.#process;
-    process?.clock.run(() => process.runtime.post(event));
+    process?.clock.run(() => process.runtime.post(said()));
   });
   lives = 0;
 

@@ -4,11 +4,12 @@ import type {NodeEvent} from '../core/core.ts';
 import type {HoldPlan} from './plan.ts';
 
 export class SimOwner {
-  readonly #tell: (event: NodeEvent) => void;
+  readonly #tell: (said: () => NodeEvent) => void;
   /** What was said last, also to a process that is not there yet. */
   readonly #said = new Map<HoldPlan['how'], NodeEvent>();
 
-  constructor(tell: (event: NodeEvent) => void) {
+  /** @param tell when the process takes it: what was said last by then, as orders never overtake each other */
+  constructor(tell: (said: () => NodeEvent) => void) {
     this.#tell = tell;
   }
 
@@ -23,8 +24,9 @@ export class SimOwner {
       drain: {type: 'ordered', by, draining: isHeld},
       cores: {type: 'preferred', by, preferences: isHeld ? {cores: 1} : {}},
     };
-    this.#said.set(how, events[how]);
-    this.#tell(events[how]);
+    const event = events[how];
+    this.#said.set(how, event);
+    this.#tell(() => this.#said.get(how) ?? event);
   }
 
   /** Nothing is held back any more. */
