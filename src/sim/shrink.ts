@@ -161,12 +161,17 @@ function* fewerKeys(plan: Plan): Generator<Attempt> {
     yield {what, plan: {...plan, keys: {...keys, changes: keys.changes.toSpliced(i, 1)}}};
 }
 
-/** Enough honest nodes must be left for every quorum and for a majority: else it fails for want of them. */
+/**
+ * Enough honest nodes must be left for every quorum and for a majority: else it fails for want of them. Where only
+ * machines alike count, enough of the usual ones, as withMachines leaves them.
+ */
 export function isFair({nodes, batches, deadAfterHeal, revokes = []}: Plan): boolean {
   const bad = nodes.filter(isBad).length;
   const gone = new Set(revokes.map(({nodeNo}) => nodeNo));
   const living = nodes.slice(0, nodes.length - deadAfterHeal);
-  const good = living.filter((node, i) => !isBad(node) && !gone.has(i + 1)).length;
+  const good = living.filter((node, i) => !isBad(node) && !gone.has(i + 1));
+  const isAlike = batches.some(({request}) => (request.policy.homogeneous ?? 'off') !== 'off');
+  const able = isAlike ? good.filter(({machine}) => machine === undefined) : good;
   const quorum = Math.max(1, ...batches.map(({request}) => request.policy.minQuorum ?? 2));
-  return good >= Math.max(quorum, bad + 1);
+  return able.length >= Math.max(quorum, bad + 1);
 }

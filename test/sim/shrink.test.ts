@@ -74,3 +74,18 @@ test('a plan with as many liars as honest nodes is not fair', t => {
   const nodes = (['honest', 'wrong'] as const).map(profile => ({...node, profile}));
   t.false(isFair({...plan, nodes, deadAfterHeal: 0}));
 });
+
+test('a plan whose machines alike are too few for a quorum is not fair', t => {
+  const plan = planOf(1);
+  const [node] = plan.nodes;
+  const [batch] = plan.batches;
+  if (!node || !batch) return t.fail('a plan without nodes or batches');
+  const {machine: _, misdeed: __, ...plain} = node;
+  const good = {...plain, profile: 'honest'} as const;
+  const policy = {...batch.request.policy, minQuorum: 2, homogeneous: 'arch' as const};
+  const batches = [{...batch, request: {...batch.request, policy}}];
+  const among = (nodes: typeof plan.nodes) =>
+    isFair({...plan, nodes, batches, deadAfterHeal: 0, revokes: []});
+  t.true(among([good, good]));
+  t.false(among([good, {...good, machine: {arch: 'x64', engine: 'sim'}}]));
+});
