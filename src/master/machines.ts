@@ -28,6 +28,7 @@ export class Machines {
   /** What was there of each batch at the last look. */
   #seen = '';
   #lookAt: MonoMs = NEVER;
+  readonly #known = new WeakMap<Batch, {readonly kinds: Kinds; readonly until: MonoMs}>();
 
   constructor(context: MasterContext) {
     this.#context = context;
@@ -39,8 +40,17 @@ export class Machines {
     const machine = machineOf(policy, node.row);
     if (machine === undefined) return {mayBegin: true};
     if (this.#lookAt === NEVER) this.#lookAt = addMono(now.mono, LOOK_MS);
-    const alike = this.#kindsFor(batch).get(machine) ?? [];
+    const alike = this.#kindsOf(batch, now.mono).get(machine) ?? [];
     return {machine, mayBegin: alike.length >= policy.minQuorum};
+  }
+
+  /** As they were a second ago at most: of thousands of nodes each would count all. */
+  #kindsOf(batch: Batch, mono: MonoMs): Kinds {
+    const known = this.#known.get(batch);
+    if (known && mono < known.until) return known.kinds;
+    const kinds = this.#kindsFor(batch);
+    this.#known.set(batch, {kinds, until: addMono(mono, LOOK_MS)});
+    return kinds;
   }
 
   #kindsFor(batch: Batch): Kinds {
@@ -67,6 +77,7 @@ export class Machines {
     const seen: string[] = [];
     for (const batch of batches) {
       const kinds = this.#kindsFor(batch);
+      this.#known.set(batch, {kinds, until: addMono(mono, LOOK_MS)});
       for (const [machine, alike] of kinds)
         seen.push(`${batch.row.id} ${machine} ${alike.length >= batch.row.policy.minQuorum}`);
       if (batch.hasWork && !state.paused) this.#look(results, batch, kinds, {mono, wall});

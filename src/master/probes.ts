@@ -43,6 +43,7 @@ export class Probes {
   readonly #probes = new Map<Batch, Probe>();
   /** Batches that have shown nothing; they go on. */
   readonly #over = new WeakSet<Batch>();
+  readonly #alike = new WeakMap<Batch, {readonly arch: string; readonly until: MonoMs}>();
   #lookAt: MonoMs = NEVER;
 
   constructor(context: MasterContext) {
@@ -73,10 +74,10 @@ export class Probes {
     now: Now,
   ): Workunit[] {
     if (!this.#isHeld(batch, now.mono)) return pick();
-    const probe = this.#probes.get(batch) ?? this.#begin(batch, now.mono);
+    const {arch, nodeId} = node.row;
+    const probe = this.#probes.get(batch) ?? this.#begin(batch, arch, now.mono);
     if (!probe) return pick();
     const {workunit} = probe;
-    const {arch, nodeId} = node.row;
     if (roomFor(ballotsOf(batch, workunit), neededOf(batch.row.policy), arch) === 0) return [];
     return workunit.wanted > 0 && mayHold(workunit, nodeId, able) ? [workunit] : [];
   }
@@ -89,11 +90,8 @@ export class Probes {
   }
 
   /** With a workunit that nobody has begun; undefined = there is none, or all nodes have one processor. */
-  #begin(batch: Batch, mono: MonoMs): Probe | undefined {
-    const archs = new Set<string>();
-    for (const node of this.#context.roster.all())
-      if (node.up && mayRunLater(batch, node)) archs.add(node.row.arch);
-    if (archs.size < 2) return undefined;
+  #begin(batch: Batch, arch: string, mono: MonoMs): Probe | undefined {
+    if (this.#isOnly(batch, arch, mono)) return undefined;
     const isFresh = ({votes, replicas, issued, firstReplica}: Workunit): boolean =>
       votes.length === 0 && replicas.length === 0 && issued === firstReplica;
     let workunit = [...batch.wanting].find(isFresh);
@@ -111,6 +109,16 @@ export class Probes {
     this.#probes.set(batch, probe);
     if (this.#lookAt === NEVER) this.#lookAt = addMono(mono, LOOK_MS);
     return probe;
+  }
+
+  /** All nodes that could have it are of this processor, or were a second ago: of thousands each would ask anew. */
+  #isOnly(batch: Batch, arch: string, mono: MonoMs): boolean {
+    const known = this.#alike.get(batch);
+    if (known?.arch === arch && mono < known.until) return true;
+    for (const node of this.#context.roster.all())
+      if (node.row.arch !== arch && node.up && mayRunLater(batch, node)) return false;
+    this.#alike.set(batch, {arch, until: addMono(mono, LOOK_MS)});
+    return true;
   }
 
   /** The verdict on a workunit that tries its app; undefined = the rules for all others count. */
