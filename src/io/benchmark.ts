@@ -1,5 +1,5 @@
 // How fast one core of this machine is, roughly: rounds of whole numbers and of floating point in a millisecond,
-// measured for a third of a second at the first start and kept. People compare boards by it; how much work a node asks
+// measured for 60 ms at the first start and kept. People compare boards by it; how much work a node asks
 // for follows from run times that are measured, not from this.
 
 import {cpus} from 'node:os';
@@ -8,7 +8,7 @@ import {fromUtf8, toUtf8} from '../base/bytes.ts';
 import {DAY_MS} from '../base/units.ts';
 import {readOwned, SECRET_FILE_MODE, writeDurably} from './key-files.ts';
 
-const PART_MS = 150;
+const PART_MS = 30;
 /** Short enough that one of many is not disturbed by other programs. */
 const SLICE_ROUNDS = 20_000;
 const KEPT_MS = 30 * DAY_MS;
@@ -63,7 +63,7 @@ export function measureSpeed(clock: () => number): number {
 
 type Kept = {readonly machine: string; readonly speed: number; readonly at: number};
 
-/** As kept in the folder, or measured now. @param wall ms; @param measure takes a third of a second */
+/** As kept in the folder, or measured now. @param wall ms; @param measure takes 60 ms */
 export function speedOf(dir: string, wall: number, measure: () => number): number {
   const path = join(dir, 'benchmark.json');
   const machine = machineName();
