@@ -9,6 +9,7 @@ import {
 import {rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {addMono, asCaptureId} from '../../src/base/types.ts';
 import {ActionRunner, allowedActions} from '../../src/io/actions.ts';
@@ -139,6 +140,7 @@ test.serial('an action that hangs is killed at the time limit with all it starte
   t.deepEqual(readdirSync(rig.shots), []);
   await rig.runner.close();
   const child = Number(readFileSync(join(rig.dir, 'child'), 'utf8'));
+  for (let tries = 0; !isGone(child) && tries < 100; tries++) await sleep(20); // it was told, and dies when it runs
   t.true(isGone(child));
 });
 

@@ -1,6 +1,7 @@
 // Child process of key-rotation.test.ts: rotates, and is killed after the step that it is told.
 // Arguments: folder, vault, passphrase, which keys, step.
 
+import './cheap-scrypt.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import {ROTATIONS, rotateKeys} from '../../src/io/key-rotation.ts';
 
