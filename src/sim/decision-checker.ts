@@ -23,7 +23,7 @@ import {getOr} from './get-or.ts';
 import {compares, homogeneityOf, keepsAll} from './how-decided.ts';
 import {lastVoteOf} from './last-vote.ts';
 import type {MachinePlan} from './machine-plan.ts';
-import type {Decided, Model, ModelVote} from './model.ts';
+import type {Decided, Model} from './model.ts';
 import {batchOf, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
 import type {SimMaster} from './sim-master.ts';
 
@@ -53,6 +53,8 @@ export class DecisionChecker {
   singles = 0;
   withdrawnCount = 0;
   checkedCount = 0;
+  /** Replicas whose leases were looked at. */
+  readonly #given = new WeakSet<object>();
 
   constructor(
     crypto: Crypto,
@@ -97,9 +99,9 @@ export class DecisionChecker {
 
   /** @param canonical name of the output; `change.removed` holds the votes before the last one */
   done(key: WorkunitKey, canonical: string, minQuorum: number, model: Model, change: Change): void {
-    const removed = change.removed.get(key) ?? [];
-    const sides = this.#stored(key, canonical, removed, model);
+    const sides = this.#stored(key, canonical, model, change);
     const {agreeing, disagreeing} = sides;
+    const removed = change.removed.get(key) ?? [];
     const lastVote = keepsAll(model, key) ? 'stored' : lastVoteOf(removed, canonical, minQuorum);
     if (lastVote === 'reported') this.#addLast(key, canonical, sides, model);
     if (lastVote === 'unknown')
@@ -133,7 +135,7 @@ export class DecisionChecker {
     model: Model,
     change: Change,
   ): void {
-    const {agreeing, disagreeing} = this.#stored(key, name, change.removed.get(key) ?? [], model);
+    const {agreeing, disagreeing} = this.#stored(key, name, model, change);
     const story = `${nameOf(key)} stands alone: ${agreeing.size} agree, ${disagreeing.size} do not`;
     const isAlone = nodeId !== undefined && agreeing.has(nodeId) && agreeing.size === 1;
     holds(isAlone && disagreeing.size === 0, 'S2', () => story);
@@ -144,10 +146,11 @@ export class DecisionChecker {
     this.singles += 1;
   }
 
-  #stored(key: WorkunitKey, canonical: string, votes: readonly ModelVote[], model: Model): Sides {
+  #stored(key: WorkunitKey, canonical: string, model: Model, change: Change): Sides {
     const {reports} = model;
+    const votes = change.removed.get(key) ?? [];
     const sides: Sides = {agreeing: new Set(), disagreeing: new Set()};
-    const decision = model.decisions.get(key);
+    const decision = change.decided.get(key); // the model forgot it, if its batch is deleted by the same commit
     const winner = decision?.kind === 'done' ? reports.get(decision.reportNo)?.nodeId : undefined;
     const homogeneous = homogeneityOf(model, key);
     const kind = this.#kindOf(winner, homogeneous);
@@ -292,17 +295,21 @@ export class DecisionChecker {
         const {atOnceMax, givenMax} = allowed(row.policy, workunit);
         const replicasMax = givenMax + forgotten + revoked + aside;
         const given = issued - firstReplica;
-        const story = `${row.id}/${index}: ${replicas.length} leases, ${given} replicas`;
+        const story = (): string =>
+          `${row.id}/${index}: ${replicas.length} leases, ${given} replicas`;
         // Each that is late may have one more beside it; a restart forgets which were.
         const late = this.#master.lives > 1 ? leasesMax : replicas.filter(isLate).length;
         const hedges = Math.min(leasesMax, late);
         const isWithin = replicas.length <= atOnceMax + hedges && given <= replicasMax;
-        holds(isWithin, 'S5', () => story);
+        holds(isWithin, 'S5', story);
         if (this.#master.lives === 1) continue; // given in this life, each of them
-        for (const {nodeId, replicaNo, proof} of replicas) {
+        for (const replica of replicas) {
+          if (this.#given.has(replica)) continue; // nothing of it changes
+          const {nodeId, replicaNo, proof} = replica;
           const ref = {batchId: row.id, index, replicaNo};
           const isGiven = replicaNo < issued && proof === leaseProof(context, nodeId, ref);
-          holds(isGiven, 'S5', () => `${story}; node ${nodeId} holds one that it was not given`);
+          holds(isGiven, 'S5', () => `${story()}; node ${nodeId} holds one that it was not given`);
+          this.#given.add(replica);
         }
       }
     }
