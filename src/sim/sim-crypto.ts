@@ -5,7 +5,7 @@
 // The hash is four lanes of 32-bit multiply and rotate (as MurmurHash3 does it): good mixing, no secrecy.
 
 import {assert} from '../base/assert.ts';
-import {equalBytes, viewOf} from '../base/bytes.ts';
+import {equalBytes, uint32At} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import type {Crypto, KeyPair, SignPurpose} from '../wire/crypto.ts';
 import {getOr} from './get-or.ts';
@@ -170,7 +170,7 @@ export class SimCrypto implements Crypto {
 
   seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array {
     const tag = tagOf(key, nonce, aad, plaintext);
-    this.#watchNonce(key, nonce, viewOf(tag).getUint32(0));
+    this.#watchNonce(key, nonce, uint32At(tag, 0));
     const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
     sealed.set(plaintext);
     sealed.set(tag, plaintext.length);
@@ -184,9 +184,8 @@ export class SimCrypto implements Crypto {
       sealed = {highest: -1, tags: new Map()};
       this.#sealed.set(key, sealed);
     }
-    const view = viewOf(nonce);
-    const seq = view.getUint32(8);
-    const number = view.getUint32(4, true) + seq;
+    const seq = uint32At(nonce, 8);
+    const number = counterOf(nonce) + seq;
     if (seq > 0) {
       const known = sealed.tags.get(number);
       assert(known === undefined || known === tag, `S10: nonce ${number} seals two texts`);
@@ -197,10 +196,9 @@ export class SimCrypto implements Crypto {
 
   /** A datagram of a session is taken once; commands are opened again to be told from forged repeats. */
   #watchOpened(key: Uint8Array, nonce: Uint8Array): void {
-    const view = viewOf(nonce);
-    if (view.getUint32(8) > 0) return;
+    if (uint32At(nonce, 8) > 0) return;
     const opened = getOr(this.#opened, key, () => new Set<number>());
-    const number = view.getUint32(4, true);
+    const number = counterOf(nonce);
     assert(!opened.has(number), `S6: datagram ${number} of a session is taken twice`);
     opened.add(number);
   }
@@ -250,10 +248,16 @@ const tagOf = (
   hash.begin(DOMAIN.seal).bytes(key).bytes(nonce).bytes(aad).bytes(plaintext).take(4);
 
 /** 53 bits of a key, as an exact number. */
-function shortName(key: Uint8Array): number {
-  const view = viewOf(key);
-  return view.getUint32(0) * 2 ** 21 + (view.getUint32(4) >>> 11);
-}
+const shortName = (key: Uint8Array): number =>
+  uint32At(key, 0) * 2 ** 21 + (uint32At(key, 4) >>> 11);
+
+/** The counter of a session's nonce, little end first. */
+const counterOf = (nonce: Uint8Array): number =>
+  (((nonce[7] as number) << 24) |
+    ((nonce[6] as number) << 16) |
+    ((nonce[5] as number) << 8) |
+    (nonce[4] as number)) >>>
+  0;
 
 function isBefore(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < a.length; i++) {

@@ -2,7 +2,7 @@
 // receiver or not on its own. What is larger than the MTU is gone: Volley never fragments. Cables come out,
 // switches fall apart, eat multicast or carry one way only, queues stand still and then come all at once.
 
-import {viewOf} from '../base/bytes.ts';
+import {uint32At} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import type {Address} from '../base/types.ts';
 import {exponential} from './dice.ts';
@@ -174,7 +174,7 @@ export class SimNetwork {
 
   #deliver(from: Address, host: Host, bytes: Uint8Array, ms: number): void {
     // The last bytes are a seal's tag: they stand for the whole content in the digest.
-    const tail = bytes.length >= 4 ? viewOf(bytes).getUint32(bytes.length - 4) : 0;
+    const tail = bytes.length >= 4 ? uint32At(bytes, bytes.length - 4) : 0;
     const clogMs = Math.max(0, host.cloggedUntil - this.#timeline.now);
     this.#timeline.after(ms + clogMs, EVENT.datagram, tail ^ (host.no << 8), () => {
       if (!host.cut) host.deliver(bytes, from);
