@@ -343,25 +343,26 @@ export class MasterLink implements Link {
     if (isHalf ? age >= HALF_SESSION_LIFE_MS : session.expired(now)) return drop('expiredSession');
     const plaintext = session.open(datagram);
     if (typeof plaintext === 'string') return drop(plaintext);
-    session.address = from;
     const received: Received[] = [];
-    if (isHalf) received.push(this.#confirm(sessions, session));
+    if (isHalf) received.push(this.#confirm(sessions, session, from));
     if (!sessions.budget.take(now)) {
       received.push({kind: 'drop', reason: 'rateLimited'});
       return received;
     }
     const message = decodeMessage(plaintext);
-    received.push(
-      typeof message === 'string'
-        ? {kind: 'drop', reason: message}
-        : {kind: 'message', peer: session.peer, message},
-    );
+    if (typeof message === 'string') {
+      received.push({kind: 'drop', reason: message});
+      return received;
+    }
+    session.address = from; // it has moved, perhaps; a packet that is dropped moves nobody
+    received.push({kind: 'message', peer: session.peer, message});
     return received;
   }
 
   /** The first authentic data: the half-session is the session now, the old one is gone. */
-  #confirm(sessions: Sessions, session: Session): Received {
+  #confirm(sessions: Sessions, session: Session, from: Address): Received {
     const {half} = sessions;
+    session.address = from;
     assert(half?.session === session, 'only a half-session is confirmed');
     this.#endCurrent(sessions);
     this.#halves.delete(session.peer);
@@ -373,7 +374,7 @@ export class MasterLink implements Link {
       peer: session.peer,
       handshakeHash: session.handshakeHash,
       tokenId: session.tokenId,
-      from: session.address,
+      from,
     };
   }
 }

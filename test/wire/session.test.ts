@@ -236,6 +236,17 @@ test('the address of a session follows authentic packets only', t => {
   t.is(addressAtNode(), moved);
 });
 
+test('an authentic packet that is dropped for its rate moves no session', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.link(node);
+  const take = () => kinds(world.toMaster(world.sealed(node, world.masterPeer)))[0];
+  for (let i = 0; take() !== 'rateLimited'; i++) if (i > 100_000) return t.fail('no limit');
+  const over = world.sealed(node, world.masterPeer);
+  t.deepEqual(kinds(world.toMaster(over, STRANGER_AT)), ['rateLimited']);
+  t.is(world.master.seal(world.nodePeer, PROBE, world.now)?.to, NODE_AT);
+});
+
 test('new keys come after an hour, and no message is lost on the way', t => {
   const world = new World();
   const node = world.enrolledNode();
