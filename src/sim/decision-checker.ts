@@ -8,12 +8,13 @@
 //   S8  what each node is credited is what it earned, decision by decision
 
 import {fromHex} from '../base/bytes.ts';
-import type {NodeId} from '../base/types.ts';
+import type {BatchId, NodeId} from '../base/types.ts';
 import type {Homogeneity, Policy} from '../core/policy.ts';
 import {type CreditRow, decodeReportRow, jsonRow, type NodeRow, type Op} from '../core/tables.ts';
+import type {MasterContext} from '../master/context.ts';
 import {leaseProof} from '../master/leases.ts';
 import type {MasterCore} from '../master/master.ts';
-import type {Workunit} from '../master/workunit.ts';
+import type {Replica, Workunit} from '../master/workunit.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
 import type {Change} from './change.ts';
@@ -54,7 +55,7 @@ export class DecisionChecker {
   withdrawnCount = 0;
   checkedCount = 0;
   /** Replicas whose leases were looked at. */
-  readonly #given = new WeakSet<object>();
+  readonly #proven = new WeakSet<Replica>();
 
   constructor(
     crypto: Crypto,
@@ -302,16 +303,24 @@ export class DecisionChecker {
         const hedges = Math.min(leasesMax, late);
         const isWithin = replicas.length <= atOnceMax + hedges && given <= replicasMax;
         holds(isWithin, 'S5', story);
-        if (this.#master.lives === 1) continue; // given in this life, each of them
-        for (const replica of replicas) {
-          if (this.#given.has(replica)) continue; // nothing of it changes
-          const {nodeId, replicaNo, proof} = replica;
-          const ref = {batchId: row.id, index, replicaNo};
-          const isGiven = replicaNo < issued && proof === leaseProof(context, nodeId, ref);
-          holds(isGiven, 'S5', () => `${story()}; node ${nodeId} holds one that it was not given`);
-          this.#given.add(replica);
-        }
+        if (this.#master.lives > 1) this.#given(context, row.id, workunit, story); // else all are of this life
       }
+    }
+  }
+
+  #given(
+    context: MasterContext,
+    batchId: BatchId,
+    {index, issued, replicas}: Workunit,
+    story: () => string,
+  ): void {
+    for (const replica of replicas) {
+      if (this.#proven.has(replica)) continue; // nothing of it changes
+      const {nodeId, replicaNo, proof} = replica;
+      const ref = {batchId, index, replicaNo};
+      const isGiven = replicaNo < issued && proof === leaseProof(context, nodeId, ref);
+      holds(isGiven, 'S5', () => `${story()}; node ${nodeId} holds one that it was not given`);
+      this.#proven.add(replica);
     }
   }
 }

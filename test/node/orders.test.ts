@@ -88,7 +88,10 @@ test('a packet of a later start counts, and nothing of an earlier one after it',
   t.deepEqual(stopsIn(says(rig, 10, true)), []);
   const [pull] = pullsIn(rig.pass(2_000));
   if (!pull) throw new Error('no pull');
-  t.deepEqual(stopsIn(rig.hears(rig.assignOf(pull, 0, {state: {generation: 9, paused: true}}))), []);
+  t.deepEqual(
+    stopsIn(rig.hears(rig.assignOf(pull, 0, {state: {generation: 9, paused: true}}))),
+    [],
+  );
 });
 
 test('an answer of an earlier start of the master that comes late says nothing of the state', t => {
