@@ -144,9 +144,9 @@ export class Recount {
     if (!shares.agreeing.includes(nodeId)) this.#pay({agreeing: [nodeId], disagreeing: []});
   }
 
-  #pay(shares: Omit<Shares, 'tryNo'> | undefined): void {
-    for (const nodeId of shares?.agreeing ?? []) this.#add(nodeId, {validated: 1, credit: CREDIT});
-    for (const nodeId of shares?.disagreeing ?? []) this.#add(nodeId, {disagreed: 1});
+  #pay({agreeing, disagreeing}: Omit<Shares, 'tryNo'>): void {
+    for (const nodeId of agreeing) this.#add(nodeId, {validated: 1, credit: CREDIT});
+    for (const nodeId of disagreeing) this.#add(nodeId, {disagreed: 1});
   }
 
   #add(nodeId: NodeId, more: Partial<CreditRow>): void {
