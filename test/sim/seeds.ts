@@ -34,6 +34,10 @@ export function holdsFor(
 /** Every so many seeds one is run twice: the same seed is the same run, bit for bit. */
 const TWICE_EVERY = 20;
 
+/** On a slow or busy machine fewer seeds are run than asked for, and it says so; never less than a part of them. */
+const BOX_MS = 75_000;
+const LEAST_PART = 0.25;
+
 /** Runs the bundled simulator, three times as fast as one that is transpiled file by file. */
 export async function holdsForAll(
   t: ExecutionContext,
@@ -48,7 +52,10 @@ export async function holdsForAll(
   const startedAt = performance.now();
   let events = 0;
   let twice = 0;
-  for (let seed = first; seed < first + count; seed++) {
+  let seed = first;
+  for (; seed < first + count; seed++) {
+    const isLate = performance.now() - startedAt > BOX_MS;
+    if (isLate && seed >= first + count * LEAST_PART) break;
     const outcome = bundled.runSeed(seed);
     events += outcome.events;
     if (outcome.failure) t.fail(storyOf(outcome, '', isTight ? 'sim:tight' : 'sim'));
@@ -59,7 +66,7 @@ export async function holdsForAll(
   const seconds = (performance.now() - startedAt) / 1_000;
   const rate = Math.round(events / seconds);
   t.log(
-    `seeds ${first} to ${first + count - 1}: ${events} events in ${seconds.toFixed(1)} s, ${rate}/s`,
+    `${seed - first} of ${count} seeds from ${first} on: ${events} events in ${seconds.toFixed(1)} s, ${rate}/s`,
   );
   t.log(`${twice} seeds were run twice and were the same run`);
 }
