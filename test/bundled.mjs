@@ -1,6 +1,7 @@
 // Runs the tests as `ava` does, from bundles: each test file with all that it imports in a few files of JavaScript,
 // made in a second. Loading some hundred modules through a loader took about as long as testing them: for the 49 files
-// of test/master 59 s, so 41 s. What the modules think of their own place (`import.meta.url`) stays, so whatever
+// of test/master 59 s, so 41 s. The built program that tests start is bundled too (VOLLEY_PROGRAM); as it is delivered
+// test/pack.test.ts and the packed demo run it. What the modules think of their own place (`import.meta.url`) stays, so whatever
 // they start or read is what is in the repository.
 //
 //   node test/bundled.mjs                         all of them
@@ -8,7 +9,7 @@
 
 import {spawnSync} from 'node:child_process';
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {join, relative} from 'node:path';
+import {dirname, join, relative, resolve} from 'node:path';
 import process from 'node:process';
 import {fileURLToPath, pathToFileURL} from 'node:url';
 import {build} from 'esbuild';
@@ -28,11 +29,18 @@ if (strange !== undefined) {
   process.exit(2);
 }
 
+/** A source map whose sources have absolute paths: by those coverage.mjs knows them. */
+function absolute(path, text) {
+  const map = JSON.parse(text);
+  const sources = map.sources.map(source => resolve(dirname(path), source));
+  return JSON.stringify({...map, sources});
+}
+
 /** A module of a bundle is where its source is. */
 const places = {
   name: 'places',
   setup(bundle) {
-    bundle.onLoad({filter: /\.(ts|mjs)$/}, ({path}) => ({
+    bundle.onLoad({filter: /\.(ts|mjs|js)$/}, ({path}) => ({
       contents: readFileSync(path, 'utf8').replaceAll(
         'import.meta.url',
         JSON.stringify(pathToFileURL(path).href),
@@ -42,13 +50,9 @@ const places = {
   },
 };
 
-rmSync(FOLDER, {recursive: true, force: true});
-mkdirSync(FOLDER);
-await build({
+/** What all bundles have in common. */
+const COMMON = {
   absWorkingDir: ROOT,
-  entryPoints: wanted.length > 0 ? wanted : all,
-  outdir: FOLDER,
-  outbase: '.',
   outExtension: {'.js': '.mjs'},
   bundle: true,
   splitting: true,
@@ -56,18 +60,33 @@ await build({
   platform: 'node',
   target: 'node20',
   packages: 'external',
-  sourcemap: 'inline',
+  sourcemap: 'linked',
   logLevel: 'warning',
   plugins: [places],
+};
+
+rmSync(FOLDER, {recursive: true, force: true});
+const {outputFiles} = await build({
+  ...COMMON,
+  entryPoints: wanted.length > 0 ? wanted : all,
+  outdir: FOLDER,
+  outbase: '.',
+  write: false,
 });
-writeFileSync(
-  join(FOLDER, 'home.mjs'),
-  "process.chdir(new URL('..', import.meta.url).pathname);\n",
-);
+for (const {path, text} of outputFiles) {
+  mkdirSync(dirname(path), {recursive: true});
+  writeFileSync(path, path.endsWith('.map') ? absolute(path, text) : text);
+}
+// The program that tests start some thousand times: a node is there in half the time.
+await build({...COMMON, entryPoints: ['dist/cli/main.js'], outdir: join(FOLDER, 'program')});
 const {extensions: _, nodeArguments: __, ...config} = ava;
-const own = {...config, files: ['test/**/*.test.mjs'], require: ['./home.mjs']};
+const own = {...config, files: ['test/**/*.test.mjs'], require: ['../test/home.mjs']};
 writeFileSync(join(FOLDER, 'package.json'), JSON.stringify({type: 'module', ava: own}));
 
 const AVA = join(ROOT, 'node_modules/ava/entrypoints/cli.mjs');
-const {status} = spawnSync(process.execPath, [AVA], {cwd: FOLDER, stdio: 'inherit'});
+const {status} = spawnSync(process.execPath, [AVA], {
+  cwd: FOLDER,
+  env: {...process.env, VOLLEY_PROGRAM: join(FOLDER, 'program/main.mjs')},
+  stdio: 'inherit',
+});
 process.exit(status ?? 1);

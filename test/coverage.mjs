@@ -1,19 +1,19 @@
-// Branch coverage of the floors that decide: base, wire, core, master, node. Runs their unit tests and some
-// seeds of the simulator under c8, prints each floor and file, and fails when a floor is under the bar or
-// when a branch that no test takes has no reason in test/coverage.json.
+// Branch coverage of the floors that decide: base, wire, core, master, node. Runs their unit tests and the first
+// seeds of the simulator, prints each floor and file, and fails when a floor is under the bar or when a branch that
+// no test takes has no reason in test/coverage.json.
 //
-//   node test/coverage.mjs                 all five floors, 24 seeds
+//   node test/coverage.mjs                 all five floors
 //   node test/coverage.mjs wire core       these floors only
-//   node test/coverage.mjs --seeds 0       unit tests alone
+//   node test/coverage.mjs --counted DIR   the tests have run already: VOLLEY_COVERAGE=DIR npm test
 //
 // test/coverage.json: {file: {line of code, trimmed: why no test can take that branch}}. A line, not its
 // number, so that it stays right when the file moves on; `/…/` is a pattern for many lines. A reason that is
 // needed no longer fails too.
 
 import {spawnSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join, relative} from 'node:path';
+import {join, relative, resolve} from 'node:path';
 import process from 'node:process';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
@@ -23,20 +23,19 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const FLOORS = ['base', 'wire', 'core', 'master', 'node'];
 /** Percent of the branches of a floor that are taken or have a reason. */
 const BAR = 98;
-const SEEDS = 24;
 /** The compiler proves that nothing gets here; they are there for the day it is wrong. */
 const TRAPS = /\bassertNever\(|\bassert\(/;
 /** `list[i] ?? 0`: the compiler asks for it, wherever `i` comes from. */
 const INDEXED = /\] \?\? /;
 
 const {values, positionals} = parseArgs({
-  options: {seeds: {type: 'string', default: String(SEEDS)}},
+  options: {counted: {type: 'string'}},
   allowPositionals: true,
 });
 const floors = positionals.length === 0 ? FLOORS : positionals;
 const strange = floors.find(floor => !FLOORS.includes(floor));
-if (strange !== undefined || !/^\d{1,6}$/.test(values.seeds)) {
-  console.error(`usage: node test/coverage.mjs [--seeds COUNT] [${FLOORS.join('|')}] ...`);
+if (strange !== undefined) {
+  console.error(`usage: node test/coverage.mjs [--counted DIR] [${FLOORS.join('|')}] ...`);
   process.exit(2);
 }
 
@@ -44,23 +43,35 @@ const work = mkdtempSync(join(tmpdir(), 'volley-coverage-'));
 process.on('exit', () => rmSync(work, {recursive: true, force: true}));
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
-/** Runs a program of the repository; what it measures is gathered in `work`. */
-function measure(args) {
-  const env = {...process.env, NODE_V8_COVERAGE: join(work, 'raw')};
-  const {status} = spawnSync(process.execPath, args, {cwd: ROOT, env, stdio: 'inherit'});
+const counted = values.counted === undefined ? join(work, 'raw') : resolve(values.counted);
+if (values.counted === undefined) {
+  const tests = [...FLOORS, 'runtime'].flatMap(floor =>
+    readdirSync(join(ROOT, 'test', floor))
+      .filter(name => name.endsWith('.test.ts'))
+      .map(name => `test/${floor}/${name}`),
+  );
+  const {status} = spawnSync(
+    process.execPath,
+    ['test/bundled.mjs', ...tests, 'test/sim/swarm-first.test.ts'],
+    {cwd: ROOT, env: {...process.env, VOLLEY_COVERAGE: counted}, stdio: 'inherit'},
+  );
   if (status !== 0) process.exit(status ?? 1);
 }
-
-const tests = [...FLOORS, 'runtime'].map(floor => `test/${floor}/**/*.test.ts`);
-measure(['node_modules/ava/entrypoints/cli.mjs', '--timeout=2m', ...tests]);
-if (values.seeds !== '0')
-  measure(['--import=tsx', 'src/sim/main.ts', '--seed', '1', '--seeds', values.seeds]);
 
 const report = spawnSync(
   process.execPath,
   [
-    ...['node_modules/c8/bin/c8.js', 'report', '--all', '--src', 'src', '--reporter', 'json'],
-    ...['--temp-directory', join(work, 'raw'), '--reports-dir', work],
+    ...[
+      'node_modules/c8/bin/c8.js',
+      'report',
+      '--exclude-after-remap',
+      '--all',
+      '--src',
+      'src',
+      '--reporter',
+      'json',
+    ],
+    ...['--temp-directory', counted, '--reports-dir', work],
     ...floors.flatMap(floor => ['--include', `src/${floor}/**/*.ts`]),
     ...['--exclude', 'src/wire/generated/**', '--exclude', 'test/**'],
   ],

@@ -13,7 +13,7 @@ import {freePorts, type Ports} from '../../src/cli/free-ports.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What `npm run build` made: through tsx each start would take a second more of a core. */
-export const MAIN = join(ROOT, 'dist/cli/main.js');
+export const MAIN = process.env['VOLLEY_PROGRAM'] ?? join(ROOT, 'dist/cli/main.js');
 export const HOST = '127.0.0.1';
 export const PASSPHRASE = 'a passphrase for tests';
 const WAIT_MS = 60_000;

@@ -6,8 +6,10 @@ import {syncBuiltinESMExports} from 'node:module';
 
 type Derive = (...given: unknown[]) => void;
 
-const whole = crypto.scrypt as Derive;
-const cheap: Derive = (passphrase, salt, bytes, options, done) =>
-  whole(passphrase, salt, bytes, {...(options as object), N: 2 ** 10}, done);
-Object.assign(crypto, {scrypt: cheap});
-syncBuiltinESMExports();
+export function makeScryptCheap(): void {
+  const whole = crypto.scrypt as Derive;
+  const cheap: Derive = (passphrase, salt, bytes, options, done) =>
+    whole(passphrase, salt, bytes, {...(options as object), N: 2 ** 10}, done);
+  Object.assign(crypto, {scrypt: cheap});
+  syncBuiltinESMExports();
+}

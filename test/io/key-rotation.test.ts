@@ -1,4 +1,3 @@
-import './cheap-scrypt.ts';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
@@ -18,7 +17,9 @@ import {
 import {readRootSteps, readTrustFile, trustIn, trustPath} from '../../src/io/trust-files.ts';
 import {openVault} from '../../src/io/vault.ts';
 import {fingerprintOf, openTrust, TrustPin} from '../../src/wire/trust.ts';
+import {makeScryptCheap} from './cheap-scrypt.ts';
 
+makeScryptCheap();
 const crypto = new NodeCrypto();
 const PASSPHRASE = 'a passphrase for tests';
 const CHILD = fileURLToPath(new URL('rotate-and-die.ts', import.meta.url));

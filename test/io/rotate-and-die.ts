@@ -1,10 +1,11 @@
 // Child process of key-rotation.test.ts: rotates, and is killed after the step that it is told.
 // Arguments: folder, vault, passphrase, which keys, step.
 
-import './cheap-scrypt.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import {ROTATIONS, rotateKeys} from '../../src/io/key-rotation.ts';
+import {makeScryptCheap} from './cheap-scrypt.ts';
 
+makeScryptCheap();
 const [, , dir = '', vaultPath = '', passphrase = '', kind, last] = process.argv;
 const which = ROTATIONS.find(each => each === kind);
 if (which === undefined) throw new Error(`no such keys: ${kind}`);

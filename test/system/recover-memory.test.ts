@@ -4,7 +4,6 @@
 import {spawnSync} from 'node:child_process';
 import {mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {Prng} from '../../src/base/prng.ts';
 import {asBatchId, asNodeId, type BatchId, type NodeId} from '../../src/base/types.ts';
@@ -24,10 +23,10 @@ import {openLevelStore} from '../../src/io/level-store.ts';
 import {encodeResults} from '../../src/wire/codec.ts';
 import type {ResultItem} from '../../src/wire/message.ts';
 import {MasterRig} from '../master/rig.ts';
+import {PROGRAM} from '../rig/cluster.ts';
 import {temporaryFolder} from '../rig/folders.ts';
 import {writeAll} from '../rig/stored-master.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const WORKUNITS = 200_000;
 const PER_REPORT = 5;
 const OUTPUT_BYTES = 240;
