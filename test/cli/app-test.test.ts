@@ -16,7 +16,7 @@ let cluster: Cluster;
 const cleanups: (() => unknown)[] = [];
 
 test.before(async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   await needApps();
   cluster = await runningCluster({teardown: act => cleanups.unshift(act)}, ['n1']);
 });
@@ -35,7 +35,7 @@ type Run = {
 type Told = {deterministic: boolean; output: string; sandboxLevel: number; runs: Run[]};
 
 test('an app in a folder runs twice as on a node: output, time, memory, equal or not', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const plain = await volley(['app', 'test', 'dist/apps/echo', '--input', '-'], {}, 'hello');
   t.is(plain.code, 0, plain.stderr);
   t.is(plain.stdout, 'hello');
@@ -57,7 +57,7 @@ test('an app in a folder runs twice as on a node: output, time, memory, equal or
 });
 
 test('what fails on a node fails here, with the same reason', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const {code, stderr} = await volley(
     ['app', 'test', 'dist/apps/primes', '--input', '-'],
     {},
@@ -70,7 +70,7 @@ test('what fails on a node fails here, with the same reason', async t => {
 });
 
 test('limits hold: time', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const dir = await temporaryFolder(t);
   await cp('dist/apps/primes', dir, {recursive: true});
   const manifest = JSON.parse(await readFile(join(dir, 'app.json'), 'utf8'));
@@ -83,7 +83,7 @@ test('limits hold: time', async t => {
 });
 
 test('a program that is not deterministic is found out', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const dir = await temporaryFolder(t);
   const [app, node] = [join(dir, 'app'), join(dir, 'node')];
   for (const folder of [app, node]) await mkdir(folder);
@@ -102,7 +102,7 @@ test('a program that is not deterministic is found out', async t => {
 });
 
 test('all versions of an app are listed with their key and the batches that use them', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const app = join(cluster.dir, 'my-app');
   await cp('dist/apps/echo', app, {recursive: true});
   const manifest = JSON.parse(await readFile(join(app, 'app.json'), 'utf8'));

@@ -122,7 +122,7 @@ async function submit(line: string): Promise<{batch: Batch; code: number | null}
 }
 
 test.serial('by their bytes the results of such nodes never agree', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const {batch, code} = await submit('few --range 0..1 --chunk 1 --max-replicas 3');
   t.is(code, 1);
   t.is(batch.state, 'failed');
@@ -130,7 +130,7 @@ test.serial('by their bytes the results of such nodes never agree', async t => {
 });
 
 test.serial('within the tolerance they do, and the one that is far off is told', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const {batch} = await submit('few --range 0..6 --chunk 1 --target 3 --compare numeric');
   t.like(batch, {state: 'done', done: 6, errors: 0});
   t.true(batch.disagreements <= 6);
@@ -141,20 +141,20 @@ test.serial('within the tolerance they do, and the one that is far off is told',
 });
 
 test.serial('numbers in large outputs are compared too', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const line = 'many --range 0..4 --chunk 1 --target 3 --compare numeric --format json --rtol 1e-8';
   const {batch} = await submit(line);
   t.like(batch, {state: 'done', done: 4, errors: 0});
 });
 
 test.serial('an output that is no JSON is an error of its result', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const {batch} = await submit('junk --range 0..6 --chunk 1 --target 3 --compare numeric');
   t.like(batch, {state: 'done', done: 6, disagreements: 0});
 });
 
 test.serial('a comparison app says who agrees', async t => {
-  t.timeout(90_000);
+  t.timeout(170_000);
   const {batch} = await submit('words --range 0..4 --chunk 1 --target 3 --compare custom:letters');
   t.like(batch, {state: 'done', done: 4, errors: 0});
   const {stdout} = await ask(`batch results ${batch.id}`);
@@ -162,7 +162,7 @@ test.serial('a comparison app says who agrees', async t => {
 });
 
 test.serial('options of comparisons that make no sense are refused', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   for (const [line, reason] of [
     ['--compare similar', /--compare is exact, numeric or custom:/],
     ['--compare custom', /--compare is exact/],
@@ -190,7 +190,7 @@ function hashOf(nonce: number): string {
 }
 
 test.serial('the first nonce that is found ends a search through all of them', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const line = `nonce --range 0..4_294_967_296 --chunk 20_000 --arg ${HEADER} --arg 18 --first-wins`;
   const {batch, code} = await submit(line);
   t.is(code, 0);
@@ -213,7 +213,7 @@ const state = async (id: number): Promise<Batch> =>
   JSON.parse((await ask(`batch show ${id} --json`)).stdout) as Batch;
 
 test.serial('workunits that would run for minutes are stopped by the first result', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   // The nonce of Bitcoin's first block is 500,000 nonces behind the start; the other two workunits have
   // nothing to find in a thousand million.
   const start = 2_083_236_893 - 500_000;

@@ -12,7 +12,7 @@ let cluster: Cluster;
 const cleanups: (() => unknown)[] = [];
 
 test.before(async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   cluster = await runningCluster({teardown: act => cleanups.unshift(act)}, ['n1', 'n2']);
 });
 
@@ -32,7 +32,7 @@ async function json<T>(line: string): Promise<T> {
 type Batch = {id: number; state: string; count: number; done: number; failed: number};
 
 test.serial('a batch is suspended with a reason, resumed, and its history says who', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   // Nobody computes before the batch is suspended: else it may be done by then.
   t.is((await ask('suspend')).code, 0);
   const batch = await json<Batch>('batch submit primes --range 0..40_000_000 --chunk 1_000_000');
@@ -56,7 +56,7 @@ test.serial('a batch is suspended with a reason, resumed, and its history says w
 });
 
 test.serial('failed workunits are retried, and fail again when nothing has changed', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const line = 'batch submit primes --lines - --quorum 1 --wait';
   const {code} = await ask(line, '"no"\n"such"\n"range"\n');
   t.is(code, 1);
@@ -72,7 +72,7 @@ test.serial('failed workunits are retried, and fail again when nothing has chang
 });
 
 test.serial('a copy has the same inputs and the policy that was changed', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const line = 'batch submit primes --range 0..1_000 --chunk 100 --quorum 1 --wait';
   const source = await json<Batch>(line);
   const copy = await json<Batch & {policy: object; clonedFrom: number}>(
@@ -85,7 +85,7 @@ test.serial('a copy has the same inputs and the policy that was changed', async 
 });
 
 test.serial('only machines alike compute a batch that says so, and its copy', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const range = 'batch submit primes --range 0..1_000 --chunk 100 --quorum 2';
   const {id, state} = await json<Batch>(`${range} --homogeneous engine --wait`);
   t.is(state, 'done');
@@ -98,7 +98,7 @@ test.serial('only machines alike compute a batch that says so, and its copy', as
 });
 
 test.serial('an export that was cut goes on to the same bytes, in both formats', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const line = 'batch submit primes --range 0..300 --chunk 1 --quorum 1 --wait';
   const {id} = await json<Batch>(line);
   for (const format of ['ndjson', 'csv']) {
@@ -118,7 +118,7 @@ test.serial('an export that was cut goes on to the same bytes, in both formats',
 });
 
 test.serial('an export whose reader goes away says so by its exit code', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const line = 'batch submit primes --range 0..20_000 --chunk 1 --quorum 1 --wait';
   const {id} = await json<Batch>(line);
   const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -131,7 +131,7 @@ test.serial('an export whose reader goes away says so by its exit code', async t
 });
 
 test.serial('a batch is deleted, and only its history is left', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const running = await json<Batch>(
     'batch submit primes --range 0..10_000_000_000 --chunk 10_000_000',
   );
@@ -150,7 +150,7 @@ test.serial('a batch is deleted, and only its history is left', async t => {
 test.serial(
   'a batch that too few nodes could compute says why, or is refused with --strict',
   async t => {
-    t.timeout(120_000);
+    t.timeout(170_000);
     const few = ['batch', 'submit', 'primes', '--range', '0..10', '--quorum', '3'].join(' ');
     const refused = await ask(`${few} --strict`);
     t.is(refused.code, 2);

@@ -11,7 +11,7 @@ let cluster: Cluster;
 const cleanups: (() => unknown)[] = [];
 
 test.before(async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   cluster = await runningCluster({teardown: act => cleanups.unshift(act)}, ['n1', 'n2']);
 });
 
@@ -39,7 +39,7 @@ type Batch = {id: number; state: string; count: number; done: number; disagreeme
 const batchCount = async () => (await json<{batches: Batch[]}>('batch ls')).batches.length;
 
 test.serial('nodes are listed with their names, labels and states', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const {stdout} = await ask('nodes');
   t.regex(stdout, /^name +id +state +labels/);
   t.regex(stdout, /^n1 +[0-9a-f]{8} +up +of-n1 /m);
@@ -53,7 +53,7 @@ test.serial('the built-in apps are published', async t => {
 });
 
 test.serial('an app of our own is signed with the passphrase, published, and runs', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const app = join(cluster.dir, 'my-app');
   await cp('dist/apps/echo', app, {recursive: true});
   const manifest = JSON.parse(await readFile(join(app, 'app.json'), 'utf8'));
@@ -70,7 +70,7 @@ test.serial('an app of our own is signed with the passphrase, published, and run
 });
 
 test.serial('primes below a million are counted as published', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const line = 'batch submit primes --range 0..1_000_000 --chunk 50_000 --quorum 2 --wait';
   const batch = await json<Batch>(line);
   t.like(batch, {state: 'done', count: 20, done: 20, disagreements: 0});
@@ -85,7 +85,7 @@ test.serial('primes below a million are counted as published', async t => {
 });
 
 test.serial('lines go in and come out in their order, by a pipe too', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const lines = Array.from({length: 300}, (_, i) => JSON.stringify({i, text: `é${i}`}));
   const batch = await json<Batch>('batch submit echo --lines - --wait', lines.join('\n'));
   t.is(batch.count, 300);
@@ -105,7 +105,7 @@ function wordCounts(text: string): Map<string, number> {
 }
 
 test.serial('words of real texts are counted, each result under the name of its file', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const texts = {
     'licence.txt': await readFile('node_modules/typescript/LICENSE.txt', 'utf8'),
     'sub/readme.txt': await readFile('node_modules/cac/LICENSE', 'utf8'),
@@ -158,7 +158,7 @@ test.serial('unknown batches, apps and nodes are named', async t => {
 });
 
 test.serial('bad input is refused whole, with the line, and nothing is stored', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const before = await batchCount();
   const file = async (name: string, text: string) => {
     await writeFile(join(cluster.dir, name), text);
@@ -191,7 +191,7 @@ test.serial('bad input is refused whole, with the line, and nothing is stored', 
 });
 
 test.serial('a batch is cancelled, and then has ended', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const line = 'batch submit primes --range 900_000_000_000..901_000_000_000 --chunk 10_000_000';
   const batch = await json<Batch>(line);
   const cancelled = await json<Batch>(`batch cancel ${batch.id}`);
@@ -203,7 +203,7 @@ test.serial('a batch is cancelled, and then has ended', async t => {
 });
 
 test.serial('a capture brings a verified picture of every node and what they signed', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const out = join(cluster.dir, 'scan');
   const {code, stdout} = await ask(['capture', '--action', 'testcard', '--out', out]);
   t.is(code, 0, stdout);
@@ -240,7 +240,7 @@ test.serial('a capture brings a verified picture of every node and what they sig
 });
 
 test.serial('a capture of selected nodes, on hearing, with two shots', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const out = join(cluster.dir, 'scan-2');
   const flags = ['--now', '--select', 'n2', '--shots', 2, '--interval', '200ms', '--out', out];
   const view = await json<{rows: {name: string; verdict: string}[]}>([
@@ -260,7 +260,7 @@ test.serial('a capture of selected nodes, on hearing, with two shots', async t =
 });
 
 test.serial('a capture of an action that no owner allows ends with 1 and says so', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const out = join(cluster.dir, 'scan-3');
   const {code, stdout} = await ask(['capture', '--action', 'camera', '--out', out]);
   t.is(code, 1);

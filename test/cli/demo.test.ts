@@ -53,7 +53,7 @@ test.serial('the demo counts, captures, renders, and leaves only pictures', asyn
 
 for (const text of ['Starting', 'have joined', 'Counting']) {
   test.serial(`Ctrl-C after "${text}" ends everything and leaves nothing`, async t => {
-    t.timeout(60_000);
+    t.timeout(170_000);
     const dir = await temporaryFolder(t);
     const demo = start(t, ['demo', '--nodes', 2], {TMPDIR: dir});
     await demo.says(text);
@@ -65,7 +65,7 @@ for (const text of ['Starting', 'have joined', 'Counting']) {
 }
 
 test.serial('a demo that is killed takes its processes with it', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const dir = await temporaryFolder(t);
   const demo = start(t, ['demo', '--nodes', 2], {TMPDIR: dir});
   await demo.says('Counting');
@@ -76,7 +76,7 @@ test.serial('a demo that is killed takes its processes with it', async t => {
 });
 
 test.serial('a demo whose master dies says so with the logs, and leaves nothing', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const dir = await temporaryFolder(t);
   const demo = start(t, ['demo', '--nodes', 2], {TMPDIR: dir});
   await demo.says('Counting');

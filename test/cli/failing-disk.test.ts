@@ -73,7 +73,7 @@ test('a master whose n-th sync fails ends with 75 and has all that it acknowledg
 });
 
 test('a node whose n-th sync fails ends with 75', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const library = await failingDisk(t);
   if (library === undefined) return;
   const cluster = await runningCluster(t, []);
@@ -87,7 +87,7 @@ test('a node whose n-th sync fails ends with 75', async t => {
 });
 
 test('a master that cannot write a blob ends with 75, and has no half of it afterwards', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const library = await failingDisk(t);
   if (library === undefined) return;
   const cluster = await newCluster(t);
@@ -115,7 +115,7 @@ test('a master that cannot write a blob ends with 75, and has no half of it afte
 });
 
 test('a node that cannot write a blob ends with 75, and does the work when it can', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const library = await failingDisk(t);
   if (library === undefined) return;
   const cluster = await runningCluster(t, []);

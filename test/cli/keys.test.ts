@@ -161,7 +161,7 @@ test.serial(
 test.serial(
   'a new passphrase opens the vault for publishing, and the old one does not',
   async t => {
-    t.timeout(120_000);
+    t.timeout(170_000);
     const {data} = await newCluster(t);
     const changed = await volley(['keys', 'passphrase', '--data', data, '--json'], ENV);
     t.is(changed.code, 0, changed.stderr);

@@ -20,7 +20,7 @@ const cleanups: (() => unknown)[] = [];
 const hooks = {teardown: (act: () => unknown) => cleanups.unshift(act)};
 
 test.before(async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   cluster = await runningCluster(hooks, ['n1']);
 });
 
@@ -48,7 +48,7 @@ type Nodes = {nodes: {nodeId: string; name: string; state: string}[]};
 test.serial(
   'a node without a token asks, is compared by its fingerprint, and is let in',
   async t => {
-    t.timeout(120_000);
+    t.timeout(170_000);
     const evil = '\u001b]0;owned\u0007<img src=x>';
     const flags = nodeFlags(cluster, 'asks').map(word => (word === 'asks' ? evil : word));
     const node = start(t, ['node', ...flags, '--root', root()]);
@@ -80,7 +80,7 @@ test.serial(
 );
 
 test.serial('a token is listed without its secret, and a revoked one lets nobody in', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const made = await json<{token: string; tokenId: number}>('nodes', 'token', '--uses', 3);
   const {stdout} = await ask('nodes', 'token', 'ls');
   t.regex(stdout, new RegExp(`^ *${made.tokenId} +live +3 of 3 `, 'm'));
@@ -94,7 +94,7 @@ test.serial('a token is listed without its secret, and a revoked one lets nobody
 });
 
 test.serial('a token that is used up is refused with what to do', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const {token} = await json<{token: string}>('nodes', 'token');
   const first = start(t, ['node', ...nodeFlags(cluster, 'first'), '--join', token]);
   await first.says('joined the cluster');
@@ -184,7 +184,7 @@ test.serial(
 );
 
 test.serial('--tofu trusts the first master, says which, and asks; a denied node ends', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const flags = nodeFlags(cluster, 'tofu');
   const node = start(t, ['node', ...flags, '--tofu']);
   await node.says('Waiting to be approved');

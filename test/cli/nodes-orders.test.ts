@@ -8,7 +8,7 @@ let cluster: Cluster & {readonly nodes: readonly Volley[]};
 const cleanups: (() => unknown)[] = [];
 
 test.before(async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   cluster = await runningCluster({teardown: act => cleanups.unshift(act)}, ['n1', 'n2']);
 });
 
@@ -37,7 +37,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 test.serial(
   'one command suspends all nodes, the table says who and why, and one resumes',
   async t => {
-    t.timeout(120_000);
+    t.timeout(170_000);
     const line = 'batch submit primes --range 0..400_000_000_000 --chunk 10_000_000 --quorum 1';
     const batch = await json<Batch>(line);
     await until(async () => (await json<Batch>(`batch show ${batch.id}`)).out > 0);
@@ -62,7 +62,7 @@ test.serial(
 );
 
 test.serial('a node is suspended, drained, quarantined and set free again', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const batch = await json<Batch>(
     'batch submit primes --range 0..400_000_000_000 --chunk 10_000_000 --quorum 1',
   );
@@ -85,7 +85,7 @@ test.serial('a node is suspended, drained, quarantined and set free again', asyn
 });
 
 test.serial('a label that was given selects nodes for a capture, the own one stays', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const given = await ask('nodes', 'label', 'n2', '--add', 'ring1');
   t.regex(given.stdout, /labels of-n2 ring1\./);
   const out = `${cluster.dir}/shots`;
@@ -108,7 +108,7 @@ test.serial('a label that was given selects nodes for a capture, the own one sta
 });
 
 test.serial('a node that is gone is forgotten', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   t.regex((await ask('nodes', 'forget', 'n2')).stderr, /is up; end it first/);
   await cluster.nodes[1]?.stop();
   await until(async () => (await nodeCalled('n2'))?.state === 'silent');

@@ -47,7 +47,7 @@ async function secretsOf(master: string, node: string): Promise<Map<string, stri
 test.serial(
   'no secret is in the arguments, the environment or the logs of master and node',
   async t => {
-    t.timeout(120_000);
+    t.timeout(170_000);
     if (!isLinux) return t.pass('there is no /proc here');
     const cluster = await runningCluster(t, ['n1']);
     const done = await volley([
@@ -101,7 +101,7 @@ test.serial(
 );
 
 test.serial('everything a master and a node write is for their user alone', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const cluster = await runningCluster(t, ['n1']);
   const isPublic = /^(cluster\.json|trust(\.\d+)?)$/;
   for (const dir of [cluster.data, join(cluster.dir, 'n1')]) {
@@ -115,7 +115,7 @@ test.serial('everything a master and a node write is for their user alone', asyn
 });
 
 test.serial('an exposed folder or file is refused with the chmod that mends it', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const cluster = await newCluster(t);
   const {data, dir} = cluster;
   for (const name of ['security.log', 'access.json'])

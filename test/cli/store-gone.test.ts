@@ -37,7 +37,7 @@ async function refused(t: ExecutionContext, cluster: Cluster, why: RegExp): Prom
 }
 
 test('a store that is deleted under its master: no acknowledgement, and no new beginning', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const cluster = await used(t);
   const master = await running(t, cluster);
   rmSync(join(cluster.data, 'store'), {recursive: true});
@@ -54,7 +54,7 @@ test('a store that is deleted under its master: no acknowledgement, and no new b
 });
 
 test('tables that are cut under a running master are named at the next start', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const cluster = await used(t);
   const store = join(cluster.data, 'store');
   await (await running(t, cluster)).stop(); // LevelDB makes tables of its log when it opens
@@ -72,7 +72,7 @@ test('tables that are cut under a running master are named at the next start', a
 });
 
 test('an emptied CURRENT and an emptied folder are no new store', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const cluster = await used(t);
   const store = join(cluster.data, 'store');
   writeFileSync(join(store, 'CURRENT'), '');

@@ -160,7 +160,7 @@ test('a folder without a store is named', async t => {
 });
 
 test('a store that a running master has is left alone', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const cluster = await newCluster(t);
   const master = start(t, ['master', ...masterFlags(cluster)]);
   await master.says('volley node --join');

@@ -156,7 +156,7 @@ function forgedTrusts(stolen: Cluster, trust: TrustDocument, appKey: Uint8Array)
 }
 
 test('with every file of the master but the vault a thief makes no node run a module of his', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const {stolen, trust, published} = await theft(t);
   const {node, says} = linkedNode(stolen);
   t.is(node.state, 'linked');

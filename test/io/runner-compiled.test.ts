@@ -26,7 +26,7 @@ async function compiledRunner(): Promise<new (options: RunnerOptions) => Process
 }
 
 test('compiled, it runs with an empty environment and may read only its own code', async t => {
-  t.timeout(60_000);
+  t.timeout(170_000);
   const hostile = await compile(HOSTILE);
   const rig = new RunnerRig({}, await compiledRunner()).add(manifestOf('hostile'), hostile);
   t.teardown(() => rig.runner.close());

@@ -203,9 +203,9 @@ export class RunnerRig {
   }
 }
 
-/** Resolves once `is` holds; looks every 10 ms for at most ten seconds. */
+/** Resolves once `is` holds; looks every 10 ms for at most a minute. */
 export async function until(is: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 1_000; i++) {
+  for (let i = 0; i < 6_000; i++) {
     if (is()) return true;
     await new Promise(resolve => setTimeout(resolve, 10));
   }

@@ -93,7 +93,7 @@ async function rowsOf(made: string): Promise<Map<string, Uint8Array>> {
 }
 
 test('a master comes up from what is rebuilt, ends its batches and pays each vote once', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const work = folderFor(t);
   const {rig, nodes} = loadedRig({workunits: 600, nodes: 4, rounds: 8, outputBytes: 60});
   const sum = {reopened: 0, recounted: 0, ended: 0, stores: 0};
@@ -124,7 +124,7 @@ test('a master comes up from what is rebuilt, ends its batches and pays each vot
 });
 
 test('with CURRENT nothing else is lost', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const work = folderFor(t);
   const {rig} = loadedRig({workunits: 600, nodes: 4, rounds: 8, outputBytes: 60});
   for (const shape of ['log', 'tables', 'both'] as const) {

@@ -79,7 +79,7 @@ class DiskMaster {
 }
 
 test('a 3 MiB disk: accepting stops before the store fails, nothing is lost, it goes on', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const disk = smallDisk(t);
   if (disk === undefined) return;
   const told: string[] = [];

@@ -48,7 +48,7 @@ function fill(folder: string, leave: number): string {
 
 for (const guard of [4, 0])
   test(`a node on a disk that fills up, with ${guard} MiB kept free`, async t => {
-    t.timeout(150_000);
+    t.timeout(170_000);
     const disk = join(await temporaryFolder(t), 'disk');
     if (!mounted(t, disk, 16)) {
       t.log('skipped: mounting a small tmpfs needs root');

@@ -135,7 +135,7 @@ test('kills of nodes beside those of the master change nothing in the books', as
 });
 
 test('a node that is killed and comes back reports what it had spooled', async t => {
-  t.timeout(120_000);
+  t.timeout(170_000);
   const cluster = await openCluster(2);
   t.teardown(() => cluster.close());
   const {batchId} = await cluster.client.submit({

@@ -124,7 +124,7 @@ test('work and shots go on while the clocks of master and nodes are set', async 
     sets += 1;
     await sleep(400);
     const out = join(folder, `shots-${i}`);
-    const shot = await volley(['capture', '--action', 'testcard', '--out', out, ...operate]);
+    const shot = await volley(['capture', '--action', 'testcard', '--at', '+1s', '--out', out, ...operate]);
     late.push(...firedIn(t, shot, out));
   }
   t.true(late.length > TIMES.length, 'hardly anything was fired');
