@@ -9,6 +9,7 @@
 
 import {spawnSync} from 'node:child_process';
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
 import {dirname, join, relative, resolve} from 'node:path';
 import process from 'node:process';
 import {fileURLToPath, pathToFileURL} from 'node:url';
@@ -80,7 +81,13 @@ for (const {path, text} of outputFiles) {
 // The program that tests start some thousand times: a node is there in half the time.
 await build({...COMMON, entryPoints: ['dist/cli/main.js'], outdir: join(FOLDER, 'program')});
 const {extensions: _, nodeArguments: __, ...config} = ava;
-const own = {...config, files: ['test/**/*.test.mjs'], require: ['../test/home.mjs']};
+const own = {
+  ...config,
+  files: ['test/**/*.test.mjs'],
+  require: ['../test/home.mjs'],
+  // Half of the files wait for processes that they start: with one more at a time all cores are busy.
+  concurrency: availableParallelism() + 1,
+};
 writeFileSync(join(FOLDER, 'package.json'), JSON.stringify({type: 'module', ava: own}));
 
 const AVA = join(ROOT, 'node_modules/ava/entrypoints/cli.mjs');
