@@ -1,4 +1,4 @@
-// Recovery of a large store in little memory: 100,000 workunits (200,000 at night), two signed results of each, in a
+// Recovery of a large store in little memory: 200,000 workunits, two signed results of each, in a
 // heap that is far smaller than the store.
 
 import {spawnSync} from 'node:child_process';
@@ -26,9 +26,8 @@ import {MasterRig} from '../master/rig.ts';
 import {PROGRAM} from '../rig/cluster.ts';
 import {temporaryFolder} from '../rig/folders.ts';
 import {writeAll} from '../rig/stored-master.ts';
-import {NIGHTLY} from '../rig/work.ts';
 
-const WORKUNITS = NIGHTLY ? 200_000 : 100_000;
+const WORKUNITS = 200_000;
 const PER_REPORT = 5;
 const OUTPUT_BYTES = 240;
 const HEAP_MIB = 40;
