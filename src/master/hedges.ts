@@ -8,6 +8,7 @@ import {SECOND_MS} from '../base/units.ts';
 import {judge} from './agreement.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {machineOf} from './homogeneous.ts';
 import {ageOf} from './leases.ts';
 import {runMsAt} from './pace.ts';
 import {allowedAt, mayWork, type NodeState} from './roster.ts';
@@ -60,7 +61,9 @@ export class Hedges {
       if (room <= 0 || ++looked > LOOKED_AT_MAX) return;
       const late = this.#countLate(batch, workunit, slowestMs, now);
       if (late === 0) continue;
-      const able = idle.some(({row}) => mayHold(workunit, row.nodeId, () => idle.length));
+      const able = idle.some(({row}) =>
+        mayHold(workunit, row.nodeId, () => idle.length, machineOf(batch.row.policy, row)),
+      );
       if (able) room -= this.#want(batch, workunit, late, now);
     }
   }

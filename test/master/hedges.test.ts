@@ -3,6 +3,7 @@
 import test from 'ava';
 import type {PolicyRequest} from '../../src/core/policy.ts';
 import {TRUSTED_AFTER} from '../../src/master/adaptive.ts';
+import {BY_ARCH, room} from './kinds.ts';
 import {batchOf, receiptsOf, resultsOf} from './look.ts';
 import {hold, ran} from './paced.ts';
 import {MasterRig} from './rig.ts';
@@ -156,4 +157,33 @@ test('a trusted node that is late has its workunit alone no longer', t => {
   );
   ran(rig, c, second, 100);
   t.like(batchOf(rig, id).counters, {state: 'done', done: 2});
+});
+
+test('of machines alike only those of its kind are idle for it', t => {
+  const {rig, arm, x64} = room(2, 2);
+  const [slow, idle] = arm as [TestNode, TestNode];
+  const id = rig.submit({...BY_ARCH, minQuorum: 1, leaseSeconds: 600}, rangeOf(2));
+  const late = rig.pull(slow, 1);
+  ran(rig, idle, rig.pull(idle, 1), 100);
+  for (const node of [idle, ...x64]) t.deepEqual(rig.pull(node), []);
+  const still = new Map([
+    [slow, late],
+    ...[idle, ...x64].map(node => [node, [] as Work[]] as const),
+  ]);
+  hold(rig, 4, still);
+  for (const other of x64)
+    t.deepEqual(rig.pull(other), [], 'its result could not be held against theirs');
+  t.is(rig.pull(idle).length, 1);
+  t.is(batchOf(rig, id).counters.hedges, 1);
+});
+
+test('where nobody of its kind is idle nothing is asked for', t => {
+  const {rig, arm, x64} = room(2, 2);
+  const [slow, gone] = arm as [TestNode, TestNode];
+  const id = rig.submit({...BY_ARCH, minQuorum: 1, leaseSeconds: 600}, rangeOf(2));
+  const late = rig.pull(slow, 1);
+  ran(rig, gone, rig.pull(gone, 1), 100);
+  for (const node of x64) t.deepEqual(rig.pull(node), []);
+  hold(rig, 30, new Map([[slow, late], ...x64.map(node => [node, [] as Work[]] as const)]));
+  t.is(batchOf(rig, id).counters.hedges ?? 0, 0);
 });
