@@ -22,7 +22,8 @@ const KEPT_MS = SECOND_MS;
 
 /** Of nodes that may run a batch now. */
 type Capacity = {
-  readonly slots: number /** Mean workunits run at once, in slots of mean pace. */;
+  readonly slots: number;
+  /** Slots of mean pace that run as much. */
   readonly speed: number;
 };
 

@@ -4,7 +4,7 @@
 // WireGuard does it: junk from those who do not even know whom they talk to costs one hash.
 // A session is dead after REJECT_AFTER_MS; the node makes a new one well before (session-node.ts).
 
-import {concat, equalBytes, toUtf8, viewOf} from '../base/bytes.ts';
+import {concat, equalBytes, toUtf8, uint32At, viewOf} from '../base/bytes.ts';
 import type {Address, MonoMs, PeerId} from '../base/types.ts';
 import type {Crypto} from './crypto.ts';
 import {
@@ -147,12 +147,7 @@ export function wrongDataFrame(datagram: Uint8Array): DropReason | undefined {
   return datagram[1] === 0 && datagram[2] === 0 && datagram[3] === 0 ? undefined : 'malformed';
 }
 
-export const receiverIndexOf = (datagram: Uint8Array): number =>
-  (((datagram[4] ?? 0) << 24) |
-    ((datagram[5] ?? 0) << 16) |
-    ((datagram[6] ?? 0) << 8) |
-    (datagram[7] ?? 0)) >>>
-  0;
+export const receiverIndexOf = (datagram: Uint8Array): number => uint32At(datagram, 4);
 
 export type SessionParts = {
   readonly crypto: Crypto;
