@@ -7,7 +7,7 @@
 import {once} from 'node:events';
 import {open} from 'node:fs/promises';
 import {EXIT, VolleyError} from '../base/errors.ts';
-import {asBatchId, type BatchId} from '../base/types.ts';
+import {asBatchId} from '../base/types.ts';
 import type {BatchView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {type CommandSpec, type Given, usage} from './command.ts';
@@ -44,7 +44,7 @@ async function exportBatch(given: Given): Promise<number> {
   process.exitCode = EXIT.failed;
   const count = await withClient(given, async client => {
     const batch = await client.batch(id);
-    if (out === undefined) return toStdout(recordsOf(given, client, id, {format, from: 0}));
+    if (out === undefined) return toStdout(recordsOf(given, client, batch, {format, from: 0}));
     return toFile(given, client, batch, {format, out});
   });
   process.exitCode = EXIT.ok;
@@ -56,14 +56,14 @@ async function exportBatch(given: Given): Promise<number> {
 async function* recordsOf(
   given: Given,
   client: OperatorClient,
-  id: BatchId,
+  {id, policy}: BatchView,
   {format, from}: {readonly format: Format; readonly from: number},
 ): AsyncGenerator<{readonly text: string; readonly count: number}, void, undefined> {
   const state = given.oneOf('state', ['done', 'failed']);
-  let text = from === 0 ? headOf(format) : '';
+  let text = from === 0 ? headOf(format, policy.broadcast) : '';
   let count = 0;
   for await (const view of client.results(id, {from, ...(state === undefined ? {} : {state})})) {
-    text += recordOf(format, view);
+    text += recordOf(format, view, policy.broadcast);
     count += 1;
     if (text.length < CHUNK_CHARACTERS) continue;
     yield {text, count};
@@ -101,7 +101,7 @@ async function toFile(
       const {bytes, from} = resume ? await whereToGoOn(file, format) : {bytes: 0, from: 0};
       await file.truncate(bytes);
       let [written, at] = [0, bytes];
-      for await (const {text, count} of recordsOf(given, client, batch.id, {format, from})) {
+      for await (const {text, count} of recordsOf(given, client, batch, {format, from})) {
         // One write may take only a part, on a disk that is nearly full.
         const chunk = new TextEncoder().encode(text);
         for (let done = 0; done < chunk.length; )

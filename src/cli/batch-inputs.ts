@@ -23,11 +23,15 @@ export async function planInput(given: Given): Promise<InputPlan> {
   const files = given.texts('files');
   const paths = given.args.slice(1);
   const kinds = [range, lines, files[0]].filter(kind => kind !== undefined).length;
+  const isBroadcast = given.flag('all');
+  if (kinds === 0 && isBroadcast && paths.length === 0) return planRange('0..1', 1);
   if (kinds !== 1)
     throw usage(`give ${kinds === 0 ? '' : 'only '}one of --range, --lines and --files`);
   // The shell makes `--files a.txt b.txt` of a pattern without quotes.
   if (paths.length > 0 && files.length === 0) throw usage(`what is "${paths[0]}" for?`);
-  if (range !== undefined) return planRange(range, given.whole('chunk', 1, 2 ** 53 - 1));
+  const chunk = given.whole('chunk', 1, 2 ** 53 - 1);
+  if (range !== undefined)
+    return planRange(range, chunk ?? (isBroadcast ? 2 ** 53 - 1 : undefined));
   if (given.flag('chunk')) throw usage('--chunk goes with --range');
   return lines === undefined ? planFiles([...files, ...paths]) : planLines(lines);
 }

@@ -29,6 +29,7 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
   {flag: '--rtol <number>', text: 'numeric: relative tolerance (default 1e-9, of f32 1e-5)'},
   {flag: '--atol <number>', text: 'numeric: absolute tolerance (default 1e-12, of f32 1e-8)'},
   {flag: '--first-wins', text: 'the first result that is not empty ends the batch'},
+  {flag: '--all', text: 'a broadcast: every node computes the one input (default 0..1) once'},
   {flag: '--priority <number>', text: '-100 … 100, higher goes first (default 0)'},
   {flag: '--time-limit <seconds>', text: "for one workunit (default and most: the app's)"},
   {flag: '--memory-limit <mib>', text: "for one workunit (default and most: the app's)"},
@@ -42,6 +43,7 @@ export function policyIn(given: Given): PolicyRequest {
   return defined({
     compare: compareIn(given),
     firstWins: given.flag('first-wins') ? true : undefined,
+    broadcast: given.flag('all') ? true : undefined,
     redundancy: given.oneOf('redundancy', REDUNDANCIES),
     trustAfter: given.whole('trust-after', 2, TRUST_AFTER_MAX),
     checkEvery: given.whole('check-every', 2, CHECK_EVERY_MAX),

@@ -24,7 +24,7 @@ export const batchResultsCommand: CommandSpec = {
     ...OPERATOR_OPTIONS,
   ],
   examples: [
-    'volley batch results 1                       # index or file name, and the output',
+    'volley batch results 1                       # index, file or node, and the output',
     'volley batch results 1 --sum',
     'volley batch results 1 --json | jq .text',
     'volley batch results 2 --out ./counts         # one file for each result',
@@ -112,15 +112,15 @@ async function plain(
   views: Views,
   out: string | undefined,
 ): Promise<void> {
-  const {fileNames, writeResults} = await import('./result-files.ts');
-  const names = await fileNames(client, batch.input);
+  const {namesOf, writeResults} = await import('./result-files.ts');
+  const names = await namesOf(client, batch);
   if (out !== undefined) {
     const count = await writeResults(client, views, {batch, names, out});
     print(`${grouped(count)} results are in ${out}`);
     return;
   }
   for await (const view of views) {
-    const key = safe(names.get(view.index) ?? String(view.index), 255);
+    const key = safe(names.all.get(names.noOf(view)) ?? view.nodeId ?? String(view.index), 255);
     for (const line of await shownLines(client, view)) await printPaced(`${key}\t${line}`);
   }
 }

@@ -58,6 +58,7 @@ const linesOf = (batch: BatchView): [string, string][] => [
     typeof value === 'number' ? [['', `${name} ${grouped(value)}`]] : [],
   ),
   ['', batch.policy.firstWins ? 'firstWins' : ''],
+  ['', batch.policy.broadcast ? 'broadcast: one workunit for each node' : ''],
   ['', batch.policy.homogeneous === undefined ? '' : `homogeneous ${batch.policy.homogeneous}`],
   ['', batch.policy.redundancy === undefined ? '' : `redundancy ${batch.policy.redundancy}`],
 ];

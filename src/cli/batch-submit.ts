@@ -32,6 +32,7 @@ export const batchSubmitCommand: CommandSpec = {
     'volley batch submit echo --range 0..9 --select label=ring1 --arch arm64',
     'volley batch submit simulate --lines points.ndjson --compare numeric --rtol 1e-6',
     'volley batch submit nonce --range 0..4_294_967_296 --chunk 4_000_000 --arg HEADER --arg 32 --first-wins',
+    'volley batch submit primes --all --range 0..1_000_000 --select label=ring1',
     'volley batch submit render --range 0..80 --chunk 1 --arg 320 --arg 240 --arg 32',
   ],
   run: submit,
@@ -75,7 +76,7 @@ async function checkAgainstApp(
   const apps = await client.apps();
   const app = apps.find(each => each.name === name);
   if (!app) throw new VolleyError('VOLLEY_UNKNOWN_APP', {app: name});
-  const {policyOf} = await import('../master/operator.ts');
+  const {policyOf} = await import('../master/policy.ts');
   const reason = policyOf(policy, app, other => apps.find(each => each.name === other));
   if (typeof reason === 'string') throw new VolleyError('VOLLEY_BAD_POLICY', {reason});
 }

@@ -9,14 +9,19 @@ export const FORMATS = ['ndjson', 'csv'] as const;
 export type Format = (typeof FORMATS)[number];
 
 const COLUMNS = ['batch', 'index', 'state', 'size', 'blobId', 'text', 'base64', 'reason'] as const;
+/** `isBroadcast`: the node has a column too. */
+const columnsOf = (isBroadcast: boolean): readonly (keyof ResultView)[] =>
+  isBroadcast ? [...COLUMNS, 'nodeId'] : COLUMNS;
 
 /** What a file begins with. */
-export const headOf = (format: Format): string =>
-  format === 'csv' ? `${COLUMNS.join(',')}\r\n` : '';
+export const headOf = (format: Format, isBroadcast = false): string =>
+  format === 'csv' ? `${columnsOf(isBroadcast).join(',')}\r\n` : '';
 
-export const recordOf = (format: Format, view: ResultView): string =>
+export const recordOf = (format: Format, view: ResultView, isBroadcast = false): string =>
   format === 'csv'
-    ? `${COLUMNS.map(column => field(view[column])).join(',')}\r\n`
+    ? `${columnsOf(isBroadcast)
+        .map(column => field(view[column]))
+        .join(',')}\r\n`
     : `${JSON.stringify(view)}\n`;
 
 function field(value: string | number | undefined): string {

@@ -1,31 +1,52 @@
-// Results as files: one each, named after its input where that was a file, else by its index.
+// Results as files: one each, named after its input where that was a file, or its node in a broadcast, else by its index.
 
 import {writeFile} from 'node:fs/promises';
 import {dirname, join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
-import type {InputSource} from '../core/tables.ts';
-import type {BatchView, ResultView} from '../core/views.ts';
+import type {NodeId} from '../base/types.ts';
+import type {BatchView, NodeView, ResultView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {linesOf} from '../http/client-streams.ts';
 import {clipped} from '../wire/codec-text.ts';
 import {makeFolder} from './folder.ts';
+import {shortId} from './output.ts';
 import {cannotWrite, outputOf} from './result-bytes.ts';
 
-/** Names of `files` inputs by index; empty for other inputs. */
-export async function fileNames(
+/** What results are called, by a number of each. */
+export type Names = {
+  readonly all: ReadonlyMap<number, string>;
+  readonly noOf: (view: ResultView) => number;
+};
+
+/** By file where inputs are files, by node in a broadcast; else none, and results go by their indexes. */
+export async function namesOf(
   client: OperatorClient,
-  input: InputSource,
-): Promise<ReadonlyMap<number, string>> {
-  const names = new Map<number, string>();
-  if (input.kind !== 'files') return names;
-  for await (const line of linesOf(client.readBlob(input.blobId)))
-    if (line !== '') names.set(names.size, (JSON.parse(line) as {name: string}).name);
-  return names;
+  {input, policy}: Pick<BatchView, 'input' | 'policy'>,
+): Promise<Names> {
+  if (policy.broadcast) return nodeNames(await client.nodes());
+  const all = new Map<number, string>();
+  if (input.kind === 'files')
+    for await (const line of linesOf(client.readBlob(input.blobId)))
+      if (line !== '') all.set(all.size, (JSON.parse(line) as {name: string}).name);
+  return {all, noOf: ({index}) => index};
+}
+
+/** Boards of one name are told apart by their ids. */
+function nodeNames(nodes: readonly NodeView[]): Names {
+  const times = new Map<string, number>();
+  for (const {name} of nodes) times.set(name, (times.get(name) ?? 0) + 1);
+  const all = new Map<number, string>();
+  const numbers = new Map<NodeId, number>();
+  for (const [no, {nodeId, name}] of nodes.entries()) {
+    all.set(no, times.get(name) === 1 ? name : `${name}-${shortId(nodeId)}`);
+    numbers.set(nodeId, no);
+  }
+  return {all, noOf: ({nodeId}) => (nodeId && numbers.get(nodeId)) ?? -1};
 }
 
 type Place = {
   readonly batch: BatchView;
-  readonly names: ReadonlyMap<number, string>;
+  readonly names: Names;
   readonly out: string;
 };
 
@@ -36,13 +57,13 @@ export async function writeResults(
   {batch, names, out}: Place,
 ): Promise<number> {
   const digits = String(batch.count - 1).length;
-  const paths = pathsOf(names);
+  const paths = pathsOf(names.all);
   let count = 0;
   for await (const view of views) {
     if (view.state !== 'done') continue;
     const extension = view.text === undefined ? 'bin' : 'txt';
     const index = String(view.index).padStart(digits, '0');
-    await writeOne(client, view, join(out, paths.get(view.index) ?? `${index}.${extension}`));
+    await writeOne(client, view, join(out, paths.get(names.noOf(view)) ?? `${index}.${extension}`));
     count++;
   }
   return count;

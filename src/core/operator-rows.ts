@@ -128,6 +128,13 @@ export type ProbeRow = {
   readonly at: number;
 };
 
+// ---- broadcasts --------------------------------------------------------------------------------
+
+/** Row of `meta` beside each batch that is a broadcast: workunit i is that of node i. Never changes. */
+export const BROADCAST_PREFIX = 'broadcast-';
+export const broadcastKey = (batchId: BatchId): string => BROADCAST_PREFIX + hex32(batchId);
+export type BroadcastRow = {readonly batchId: number; readonly nodes: readonly NodeId[]};
+
 // ---- join tokens -------------------------------------------------------------------------------
 
 /**

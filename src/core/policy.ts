@@ -39,6 +39,8 @@ export type Policy = {
   readonly homogeneous?: Homogeneity;
   /** The first canonical result that is not empty ends the batch. */
   readonly firstWins?: boolean;
+  /** Each node computes one workunit of its own, all with the same input (master/broadcast.ts). */
+  readonly broadcast?: boolean;
 };
 
 /** What an operator says of it; the rest has defaults (master/operator.ts). */

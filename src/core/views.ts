@@ -214,4 +214,6 @@ export type ResultView = {
   readonly blobId?: BlobId;
   readonly size: number;
   readonly reason?: string;
+  /** Of a broadcast: the node whose workunit it is. */
+  readonly nodeId?: NodeId;
 };

@@ -5,7 +5,7 @@
 import {fromUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {keepNewest} from '../base/newest.ts';
-import type {BatchId} from '../base/types.ts';
+import type {BatchId, NodeId} from '../base/types.ts';
 import {type Check, decodeChecks} from '../core/checks.ts';
 import type {Decision} from '../core/tables.ts';
 import {
@@ -29,6 +29,8 @@ export type ResultQuery = {
   /** Exclusive. */
   readonly to: number;
   readonly state: 'done' | 'failed' | undefined;
+  /** Of a broadcast: its nodes by index (core/operator-rows.ts). */
+  readonly nodes?: readonly NodeId[];
   /** false = what was to be checked again when the batch was cancelled stays as it was. */
   readonly running: boolean;
 };
@@ -53,7 +55,7 @@ export async function* readResults(
       const checked = await checks.of(key);
       for (const [index, decision] of decisionsOf(value, base, key, checked)) {
         if (!isAsked(query, index, decision)) continue;
-        const label = labelOf(checked.get(index - base));
+        const label = {...labelOf(checked.get(index - base)), ...ownerOf(query, index)};
         yield decision
           ? {...(await viewOf(reports, batchId, index, decision)), ...label}
           : {batch: batchId, index, state: 'rechecking', size: 0};
@@ -108,6 +110,11 @@ async function viewOf(
     ? {...head, base64: Buffer.from(output.bytes).toString('base64')}
     : {...head, text};
 }
+
+const ownerOf = ({nodes}: ResultQuery, index: number): Pick<ResultView, 'nodeId'> => {
+  const nodeId = nodes?.[index];
+  return nodeId === undefined ? {} : {nodeId};
+};
 
 const labelOf = (check: Check | undefined): Pick<ResultView, 'check'> =>
   check?.state === 'confirmed' || check?.state === 'replaced' ? {check: check.state} : {};

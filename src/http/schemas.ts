@@ -84,6 +84,7 @@ const POLICY = {
   outputLimitBytes: whole(0, OUTPUT_LIMIT_BYTES_MAX),
   compare: COMPARE,
   firstWins: {type: 'boolean'},
+  broadcast: {type: 'boolean'},
   redundancy: {enum: [...REDUNDANCIES]},
   trustAfter: whole(2, TRUST_AFTER_MAX),
   checkEvery: whole(2, CHECK_EVERY_MAX),

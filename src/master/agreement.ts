@@ -25,6 +25,7 @@ import type {CompareQuestion} from '../core/lookups.ts';
 import {encodeVote, put, voteKey} from '../core/tables.ts';
 import type {OutputRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
+import {whyGone} from './broadcast.ts';
 import type {MasterContext} from './context.ts';
 import {isHomogeneous, keepPin, machineOf, otherSides, ownVotes, wasProbe} from './homogeneous.ts';
 import {mayRunLater} from './scheduler.ts';
@@ -174,6 +175,8 @@ export function judge(
   late = 0,
 ): Verdict {
   const {policy} = batch.row;
+  const gone = whyGone(context, workunit);
+  if (gone !== undefined) return {kind: 'failed', reason: gone};
   const trying = context.probes.judge(batch, workunit, now);
   if (trying) return trying;
   const alone = context.escrow.verdict(batch, workunit, now);
@@ -325,6 +328,7 @@ export function settleAllLater(context: MasterContext): void {
 export function settleLater(context: MasterContext, batch: Batch, workunit: Workunit): void {
   const {votes} = workunit;
   const isSuspicious = votes.some(vote => isDone(vote) && vote.suspicion !== undefined);
-  if (votes.length > 0 && (batch.row.policy.compare || isSuspicious || wasProbe(votes)))
-    context.toSettle.add(workunit);
+  const isToJudge =
+    votes.length > 0 && (batch.row.policy.compare || isSuspicious || wasProbe(votes));
+  if (isToJudge || whyGone(context, workunit) !== undefined) context.toSettle.add(workunit);
 }

@@ -142,10 +142,11 @@ export class BatchDesk {
     const {id, policy, createdAt} = batch.row;
     const {winner, rechecking, done, singles} = batch.counters;
     if (batch.running) return undefined;
+    if (batch.owners?.count === 0) return `the list of nodes of batch ${id} is lost: clone it`;
     if (winner !== undefined) return `batch ${id} has its first result, of workunit ${winner}`;
     // What ended early is not checked again (revocation.ts): it would count for good.
     const alone = policy.minQuorum === 1 ? done : singles;
-    const isLeftAlone = alone > 0 && !batch.mayRecheck;
+    const isLeftAlone = alone > 0 && !batch.owners && !batch.mayRecheck;
     const isDoubtful =
       rechecking > 0 ||
       (isLeftAlone &&

@@ -16,7 +16,8 @@ import {
   put,
 } from '../core/tables.ts';
 import type {BatchView} from '../core/views.ts';
-import {Feeder} from './feeder.ts';
+import type {Owners} from './broadcast.ts';
+import {type Feeder, feederOf} from './feeder.ts';
 import {isHomogeneous, keepPin} from './homogeneous.ts';
 import {beginAnew, moveWorkunit, type Workunit} from './workunit.ts';
 
@@ -51,6 +52,8 @@ export class Batch {
   row: Readonly<Omit<BatchRow, keyof Counters | keyof BatchControl>>;
   readonly counters: Counters;
   control: BatchControl;
+  /** Of a broadcast: whose its workunits are. */
+  readonly owners: Owners | undefined;
   feeder: Feeder;
   readonly open = new Map<number, Workunit>();
   /** Open workunits that want a replica, oldest first. */
@@ -77,9 +80,10 @@ export class Batch {
 
   constructor(
     row: BatchRow,
-    feeder: Feeder = new Feeder(row.id, row.input),
+    feeder: Feeder = feederOf(row),
     pages: Map<number, Map<number, Decision>> = new Map(),
     savedVotes: SavedVotes = new Map(),
+    owners?: Owners,
   ) {
     const {control, rest} = apart(row);
     this.row = rest;
@@ -104,6 +108,7 @@ export class Batch {
       ...(row.hedges === undefined ? {} : {hedges: row.hedges}),
     };
     this.feeder = feeder;
+    this.owners = owners;
     this.#pages = pages;
     this.#savedVotes = savedVotes;
   }
@@ -136,6 +141,7 @@ export class Batch {
   /** Takes a workunit up, with the votes that a restart found for it. */
   adopt(workunit: Workunit): void {
     this.open.set(workunit.index, workunit);
+    if (this.owners) workunit.owner = this.owners.at(workunit.index);
     beginAnew(workunit, this.control.retries ?? 0);
     const votes = this.#savedVotes.get(workunit.index);
     if (!votes) return;
@@ -205,8 +211,12 @@ export class Batch {
     this.feeder.reopen(pageNo * PAGE_WORKUNITS + offset);
   }
 
-  /** Cancelled batches are left as they are, and those that were given up before all was decided. */
+  /**
+   * Cancelled batches are left as they are, those that were given up before all was decided, and broadcasts, of which
+   * nobody else can compute a workunit.
+   */
   get mayRecheck(): boolean {
+    if (this.owners) return false;
     return this.running || (this.counters.state !== 'cancelled' && this.decided === this.row.count);
   }
 
@@ -239,7 +249,7 @@ export class Batch {
   beginAgain(): void {
     assert(!this.running, `batch ${this.row.id} runs`);
     Object.assign(this.counters, {state: 'running', reason: '', endedAt: 0});
-    this.feeder = new Feeder(this.row.id, this.row.input, this.row.count);
+    this.feeder = feederOf(this.row, this.row.count);
     this.#unlisted = this.row.count - this.decided;
     this.#decidedAt.length = 0;
   }

@@ -7,11 +7,17 @@
 // The batch is gone for everybody from the first moment: late results of it are of no use, as of any ended
 // one. Its number never comes again. History stays; credit stays; inputs and outputs that are blobs stay.
 
-import {addMono, type BatchId, type MonoMs, NEVER, type Now} from '../base/types.ts';
+import {addMono, type MonoMs, NEVER, type Now} from '../base/types.ts';
 import {DAY_MS, MINUTE_MS} from '../base/units.ts';
 import {checkKey, doubtKey} from '../core/checks.ts';
 import type {MasterEvent} from '../core/core.ts';
-import {type Actor, BY_RULE, NUMBERS_KEY, type NumbersRow} from '../core/operator-rows.ts';
+import {
+  type Actor,
+  BY_RULE,
+  broadcastKey,
+  NUMBERS_KEY,
+  type NumbersRow,
+} from '../core/operator-rows.ts';
 import {
   type BatchRow,
   batchKey,
@@ -150,14 +156,15 @@ export class Deletions {
     for (const {reportNo, batchIds} of reports)
       if (!batchIds.some(id => batches.has(id))) this.#context.drop('report', reportKey(reportNo));
     if (next !== undefined) return this.#ask(going.row, next);
-    this.#end(batchId);
+    this.#end(going.row);
     this.#sliceAt = this.#going.length > 0 ? now.mono : NEVER;
   }
 
-  #end(batchId: BatchId): void {
+  #end({id, policy}: BatchRow): void {
     this.#going.shift();
-    this.#context.save(del('batch', batchKey(batchId)));
-    this.#context.note('info', 'batch is gone from the disk', {batch: batchId});
+    if (policy.broadcast) this.#context.drop('meta', broadcastKey(id));
+    this.#context.save(del('batch', batchKey(id)));
+    this.#context.note('info', 'batch is gone from the disk', {batch: id});
   }
 }
 

@@ -53,6 +53,12 @@ function* stagesOf(wish: Wish, node: Candidate): Generator<Stage> {
   if (!node.isHeld) yield 'free';
 }
 
+/** Is it a member that the batch aims at, and could run it when it is up? */
+export function mayRun(wish: Wish, node: Candidate): boolean {
+  for (const stage of stagesOf(wish, node)) if (stage === 'able') return true;
+  return false;
+}
+
 /** Where the policy is homogeneous, the nodes of one kind of machine have to be enough. */
 export function whatIsMissing(wish: Wish, nodes: Iterable<Candidate>): string {
   const counts: Record<Stage, number> = {known: 0, aimed: 0, able: 0, up: 0, free: 0};

@@ -5,7 +5,7 @@
 import {assert} from '../base/assert.ts';
 import type {BatchId} from '../base/types.ts';
 import type {MasterEffect} from '../core/core.ts';
-import type {InputSource} from '../core/tables.ts';
+import type {BatchRow, InputSource} from '../core/tables.ts';
 import type {Input} from '../wire/message.ts';
 import {openWorkunit, type Workunit} from './workunit.ts';
 
@@ -27,6 +27,13 @@ export function rangeInput(
   return {kind: 'range', start, end: Math.min(start + source.chunk, source.end)};
 }
 
+/** @param cursor as in Feeder */
+export const feederOf = (
+  {id, input, policy, count}: Pick<BatchRow, 'id' | 'input' | 'policy' | 'count'>,
+  cursor = 0,
+  reopened: readonly (readonly [number, number])[] = [],
+): Feeder => new Feeder(id, input, cursor, reopened, policy.broadcast ? count : undefined);
+
 /** Gives out the indexes of a batch, each once: first those a restart left behind, then the rest. */
 export class Feeder {
   readonly #batchId: BatchId;
@@ -34,18 +41,25 @@ export class Feeder {
   readonly #count: number;
   /** Runs of indexes below the cursor that a restart found undecided, or that are checked again; [from, to). */
   readonly #reopened: [number, number][];
+  readonly #isBroadcast: boolean;
+  /** Of a broadcast, when it was read. */
+  #only: Input | undefined;
   #cursor: number;
   #reading: {from: number; count: number} | undefined;
 
+  /** @param copies a broadcast: so many workunits have the one input of the source; undefined = each its own */
   constructor(
     batchId: BatchId,
     source: InputSource,
     cursor = 0,
     reopened: readonly (readonly [number, number])[] = [],
+    copies?: number,
   ) {
     this.#batchId = batchId;
     this.#source = source;
-    this.#count = countOf(source);
+    this.#count = copies ?? countOf(source);
+    this.#isBroadcast = copies !== undefined;
+    if (this.#isBroadcast && source.kind === 'range') this.#only = rangeInput(source, 0);
     this.#cursor = cursor;
     this.#reopened = reopened.map(([from, to]) => [from, to]);
   }
@@ -53,12 +67,24 @@ export class Feeder {
   /** Workunits not taken up yet, or left behind by a restart and not taken up again. */
   get remaining(): number {
     const reopened = this.#reopened.reduce((sum, [from, to]) => sum + to - from, 0);
-    return this.#count - this.#cursor + reopened + (this.#reading?.count ?? 0);
+    const reading = this.#isBroadcast ? 0 : (this.#reading?.count ?? 0);
+    return this.#count - this.#cursor + reopened + reading;
   }
 
   /** Whether next() would give a workunit now. */
   get hasNext(): boolean {
-    return this.#source.kind === 'range' && this.#hasRun;
+    return this.#isAtHand && this.#hasRun;
+  }
+
+  /** Whether inputs need not be read. */
+  get #isAtHand(): boolean {
+    return this.#source.kind === 'range' || this.#only !== undefined;
+  }
+
+  #open(index: number): Workunit | undefined {
+    const input = this.#source.kind === 'range' ? rangeInput(this.#source, index) : undefined;
+    const own = this.#only ?? input;
+    return own && openWorkunit(this.#batchId, index, own);
   }
 
   /** Left behind by a restart: to be taken up at once, for their results may come any moment. */
@@ -78,24 +104,23 @@ export class Feeder {
   /** Undecided, but not in memory yet. */
   isPending(index: number): boolean {
     if (index >= this.#cursor) return index < this.#count;
-    const reading = this.#reading;
+    const reading = this.#isBroadcast ? undefined : this.#reading;
     if (reading && index >= reading.from && index < reading.from + reading.count) return true;
     return this.#reopened.some(([from, to]) => index >= from && index < to);
   }
 
-  /** The next workunit of a range; undefined when all are taken up, and for other sources. */
+  /** The next workunit; undefined when all are taken up, and where inputs have to be read. */
   next(): Workunit | undefined {
-    if (this.#source.kind !== 'range') return undefined;
-    const run = this.#takeRun(1);
-    return run && openWorkunit(this.#batchId, run.from, rangeInput(this.#source, run.from));
+    const run = this.#isAtHand ? this.#takeRun(1) : undefined;
+    return run && this.#open(run.from);
   }
 
   /**
-   * Takes up this index of a range out of turn: a result of it is here, of a lease that a restart forgot.
+   * Takes up this index out of turn: a result of it is here, of a lease that a restart forgot.
    * undefined when it is not pending, or its input has to be read.
    */
   take(index: number): Workunit | undefined {
-    if (this.#source.kind !== 'range' || !this.isPending(index)) return undefined;
+    if (!this.#isAtHand || !this.isPending(index)) return undefined;
     if (index >= this.#cursor) {
       if (index > this.#cursor) this.#reopened.push([this.#cursor, index]);
       this.#cursor = index + 1;
@@ -108,7 +133,7 @@ export class Feeder {
       ];
       this.#reopened.splice(at, 1, ...rest.filter(([start, end]) => start < end));
     }
-    return openWorkunit(this.#batchId, index, rangeInput(this.#source, index));
+    return this.#open(index);
   }
 
   /** Gives out an index once more, whose workunit was decided and is so no longer. */
@@ -125,7 +150,8 @@ export class Feeder {
   readAhead(waiting: number): MasterEffect | undefined {
     if (this.#source.kind === 'range' || this.#reading || waiting >= WINDOW_WORKUNITS / 2)
       return undefined;
-    this.#reading = this.#takeRun(WINDOW_WORKUNITS);
+    if (this.#isBroadcast && (this.#only || !this.#hasRun)) return undefined;
+    this.#reading = this.#isBroadcast ? {from: 0, count: 1} : this.#takeRun(WINDOW_WORKUNITS);
     if (!this.#reading) return undefined;
     return {type: 'readInputs', batchId: this.#batchId, source: this.#source, ...this.#reading};
   }
@@ -135,10 +161,15 @@ export class Feeder {
     return this.#reading?.from === from && this.#reading.count === count;
   }
 
+  /** Of a broadcast none: from now on next() has them. */
   inputsRead(from: number, inputs: readonly Input[]): Workunit[] {
     const isAwaited = this.awaits(from, inputs.length);
     assert(isAwaited, `batch ${this.#batchId}: inputs from ${from} were not asked for`);
     this.#reading = undefined;
+    if (this.#isBroadcast) {
+      this.#only = inputs[0];
+      return [];
+    }
     return inputs.map((input, i) => openWorkunit(this.#batchId, from + i, input));
   }
 

@@ -126,4 +126,4 @@ export class Hedges {
 
 /** Nothing of it waits for a node, and how long it should take is known. */
 const mayHedge = (batch: Batch): boolean =>
-  batch.runMs >= 0 && !batch.hasWork && !batch.control.suspended && !batch.resting;
+  batch.runMs >= 0 && !batch.owners && !batch.hasWork && !batch.control.suspended && !batch.resting;

@@ -24,6 +24,7 @@ import type {Message} from '../wire/message.ts';
 import {settleAllLater, settleLater} from './agreement.ts';
 import type {Batch} from './batch.ts';
 import {BatchDesk} from './batch-desk.ts';
+import {takeUpAll} from './broadcast.ts';
 import {Captures} from './capture.ts';
 import type {Capture} from './capture-row.ts';
 import {Commands} from './commands.ts';
@@ -319,9 +320,10 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     const context = this.#context;
     this.#results.settleRestored(now);
     context.rechecks.next();
-    for (const batch of context.running) {
+    for (const batch of [...context.running]) {
       const read = batch.feeder.readAhead(batch.wanting.size);
       if (read) context.emit(read);
+      if (batch.owners) takeUpAll(context, this.#results, batch, now);
     }
     this.#retries.pump();
     this.#waker.endTurn(now);

@@ -9,6 +9,7 @@ import type {OperatorAnswer} from '../core/core.ts';
 import type {NodeOrder} from '../core/operator-request.ts';
 import type {Actor} from '../core/operator-rows.ts';
 import {GIVEN_LABELS_BYTES_MAX, GIVEN_LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
+import {settleGone} from './broadcast.ts';
 import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
 import type {Liveness} from './liveness.ts';
@@ -91,7 +92,7 @@ export class NodeDesk {
       case 'releaseNode':
         return this.#release(node, actor, now);
       case 'forgetNode':
-        return this.#forget(node, actor);
+        return this.#forget(node, actor, now);
       default:
         return assertNever(order);
     }
@@ -162,7 +163,7 @@ export class NodeDesk {
   }
 
   /** Its key is no member's any more: who comes with it asks to be let in, as anybody. */
-  #forget(node: NodeState, actor: Actor): OperatorAnswer | undefined {
+  #forget(node: NodeState, actor: Actor, now: Now): OperatorAnswer | undefined {
     const {nodeId, name} = node.row;
     if (node.up)
       return unusable(`${name} is up; end it first, or take its membership away: nodes revoke`);
@@ -172,6 +173,7 @@ export class NodeDesk {
     context.emit({type: 'forget', peer: peerOf(node)});
     for (const table of ['node', 'control'] as const) context.drop(table, nodeId);
     context.lost.delete(nodeId);
+    settleGone(context, this.#results, nodeId, now);
     this.#note('node forgotten', node, actor);
     return undefined;
   }

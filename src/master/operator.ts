@@ -5,17 +5,10 @@ import {assertNever} from '../base/assert.ts';
 import {toHex, toUtf8} from '../base/bytes.ts';
 import type {ErrorCode, ErrorFields} from '../base/errors.ts';
 import {asBatchId, type BatchId, type NodeId, type Now} from '../base/types.ts';
-import {COMPARED_BYTES_MAX} from '../core/compare.ts';
 import type {BatchRequest, OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
-import {type Actor, BY_RULE, type NumbersRow} from '../core/operator-rows.ts';
-import {
-  CHECK_EVERY_MAX,
-  type Policy,
-  type PolicyRequest,
-  type Redundancy,
-  TRUST_AFTER_MAX,
-} from '../core/policy.ts';
+import {type Actor, BY_RULE, broadcastKey, type NumbersRow} from '../core/operator-rows.ts';
+import type {Policy} from '../core/policy.ts';
 import {type AppRow, type BatchRow, encodeJson, type InputSource, put} from '../core/tables.ts';
 import {fingerprintText} from '../wire/identity.ts';
 import {
@@ -27,137 +20,20 @@ import {
 } from '../wire/limits.ts';
 import {Batch} from './batch.ts';
 import type {BatchDesk} from './batch-desk.ts';
+import {nodesFor, Owners, whoWouldBeMissing} from './broadcast.ts';
 import type {Captures} from './capture.ts';
-import {compareOf} from './compare-policy.ts';
 import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
-import {whatIsMissing} from './feasible.ts';
+import {type Wish, whatIsMissing} from './feasible.ts';
 import {countOf} from './feeder.ts';
 import type {Guests} from './guests.ts';
 import {record} from './history.ts';
 import type {NodeDesk} from './node-desk.ts';
+import {policyOf} from './policy.ts';
 import type {Results} from './results.ts';
 import {candidates} from './roster.ts';
 
-type Amounts = Omit<Policy, 'compare' | 'firstWins' | 'homogeneous' | keyof Adaptive>;
-type Adaptive = Pick<Policy, 'redundancy' | 'trustAfter' | 'checkEvery'>;
-
-const POLICY: Omit<Amounts, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
-  minQuorum: 2,
-  targetReplicas: 2,
-  maxErrorReplicas: 3,
-  maxTotalReplicas: 20,
-  leaseSeconds: 300,
-  priority: 0,
-};
-
-/** Allowed values, both ends included. */
-const POLICY_RANGES: Readonly<Record<keyof Amounts, readonly [number, number]>> = {
-  minQuorum: [1, 16],
-  targetReplicas: [1, 32],
-  maxErrorReplicas: [1, 100],
-  maxTotalReplicas: [1, 200],
-  leaseSeconds: [1, 30 * 86_400],
-  priority: [-100, 100],
-  timeLimitSeconds: [0.001, 30 * 86_400],
-  memoryLimitMib: [1, 1_024],
-  outputLimitBytes: [1, 64 * 1_024 * 1_024],
-};
-
-/**
- * The policy with its defaults, or what is wrong with it.
- * @param appOf finds the comparison app by its name
- */
-export function policyOf(
-  wanted: PolicyRequest,
-  app: AppRow,
-  appOf: (name: string) => AppRow | undefined = () => undefined,
-): Policy | string {
-  const {
-    compare: wantedCompare,
-    firstWins,
-    redundancy,
-    trustAfter: _,
-    checkEvery: __,
-    homogeneous,
-    ...amounts
-  } = wanted;
-  const compare = compareOf(wantedCompare, appOf);
-  if (typeof compare === 'string') return compare;
-  const minQuorum = quorumOf(wanted.minQuorum, redundancy ?? 'always');
-  if (typeof minQuorum === 'string') return minQuorum;
-  const adaptive = adaptiveOf(wanted);
-  if (typeof adaptive === 'string') return adaptive;
-  const outputBytes = app.outputLimitBytes;
-  const policy: Policy = {
-    ...POLICY,
-    minQuorum,
-    targetReplicas: minQuorum,
-    timeLimitSeconds: app.timeLimitSeconds,
-    memoryLimitMib: app.memoryLimitMib,
-    outputLimitBytes: compare ? Math.min(outputBytes, COMPARED_BYTES_MAX) : outputBytes,
-    ...amounts,
-    ...(compare ? {compare} : {}),
-    ...(firstWins ? {firstWins} : {}),
-    ...adaptive,
-    ...(homogeneous ? {homogeneous} : {}),
-  };
-  const fault = rangeFault(policy);
-  if (fault !== undefined) return fault;
-  for (const name of ['timeLimitSeconds', 'memoryLimitMib', 'outputLimitBytes'] as const)
-    if (policy[name] > app[name])
-      return `${name} ${policy[name]} is above the app's own limit of ${app[name]}`;
-  return contradictionIn(policy) ?? policy;
-}
-
-function quorumOf(wanted: number | undefined, redundancy: Redundancy): number | string {
-  const minQuorum = wanted ?? (redundancy === 'none' ? 1 : POLICY.minQuorum);
-  if (redundancy === 'none' && minQuorum > 1)
-    return `redundancy none is a minQuorum of 1, not of ${minQuorum}`;
-  if (redundancy === 'adaptive' && minQuorum < 2)
-    return 'adaptive redundancy needs a minQuorum of 2 or more, by which it checks';
-  return minQuorum;
-}
-
-function adaptiveOf(wanted: Pick<PolicyRequest, keyof Adaptive>): Adaptive | string {
-  const {redundancy, trustAfter, checkEvery} = wanted;
-  if (redundancy !== 'adaptive')
-    return trustAfter === undefined && checkEvery === undefined
-      ? {}
-      : 'trustAfter and checkEvery are for adaptive redundancy';
-  const isWhole = (value: number | undefined, most: number): boolean =>
-    value === undefined || (Number.isInteger(value) && value >= 2 && value <= most);
-  if (!isWhole(trustAfter, TRUST_AFTER_MAX))
-    return `trustAfter must be a whole number from 2 to ${TRUST_AFTER_MAX}, not ${trustAfter}`;
-  if (!isWhole(checkEvery, CHECK_EVERY_MAX))
-    return `checkEvery must be a whole number from 2 to ${CHECK_EVERY_MAX}, not ${checkEvery}`;
-  return {
-    redundancy,
-    ...(trustAfter === undefined ? {} : {trustAfter}),
-    ...(checkEvery === undefined ? {} : {checkEvery}),
-  };
-}
-
-function rangeFault(policy: Policy): string | undefined {
-  for (const [name, [least, most]] of Object.entries(POLICY_RANGES)) {
-    const value = policy[name as keyof Amounts];
-    const isWhole = name === 'timeLimitSeconds' || Number.isInteger(value); // an app may say 0.5
-    if (!isWhole || !(value >= least && value <= most))
-      return `${name} must be a whole number from ${least} to ${most}, not ${value}`;
-  }
-  return undefined;
-}
-
-function contradictionIn(policy: Policy): string | undefined {
-  if (policy.compare && policy.outputLimitBytes > COMPARED_BYTES_MAX)
-    return `outputs that are compared have at most ${COMPARED_BYTES_MAX} bytes`;
-  if (policy.targetReplicas < policy.minQuorum) return 'targetReplicas is below minQuorum';
-  if (policy.maxTotalReplicas < policy.targetReplicas)
-    return 'maxTotalReplicas is below targetReplicas';
-  return undefined;
-}
-
-function sourceFault(source: InputSource): string | undefined {
+function sourceFault(source: InputSource, isBroadcast = false): string | undefined {
   if (source.kind === 'range') {
     const {start, end, chunk} = source;
     if (![start, end, chunk].every(Number.isSafeInteger))
@@ -167,6 +43,7 @@ function sourceFault(source: InputSource): string | undefined {
   }
   const count = countOf(source);
   if (!Number.isInteger(count) || count < 1) return 'there is no input';
+  if (isBroadcast && count > 1) return `a broadcast has one input for all its nodes, not ${count}`;
   if (count > WORKUNITS_PER_BATCH_MAX)
     return `${count} workunits are too many; at most ${WORKUNITS_PER_BATCH_MAX} in one batch`;
   return undefined;
@@ -177,7 +54,9 @@ const argsFault = (args: readonly string[]): string | undefined =>
     ? `at most ${ARGS_MAX} arguments of ${ARGS_BYTES_MAX} bytes together are allowed`
     : undefined;
 
-const refusal = (code: ErrorCode, fields: ErrorFields): OperatorAnswer => ({
+type Refused = Extract<OperatorAnswer, {ok: false}>;
+
+const refusal = (code: ErrorCode, fields: ErrorFields): Refused => ({
   ok: false,
   code,
   fields,
@@ -280,23 +159,26 @@ export class Operator {
     const context = this.#context;
     const app = context.apps.get(batch.app);
     if (!app) return refusal('VOLLEY_UNKNOWN_APP', {app: batch.app});
-    const fault = sourceFault(batch.input) ?? argsFault(batch.args);
-    if (fault !== undefined) return refusal('VOLLEY_BAD_INPUT', {reason: fault});
-    const policy = policyOf(batch.policy, app, name => context.apps.get(name));
-    if (typeof policy === 'string') return refusal('VOLLEY_BAD_POLICY', {reason: policy});
-    if (toUtf8(batch.name).length > NAME_BYTES_MAX)
-      return refusal('VOLLEY_USAGE', {reason: `a name has at most ${NAME_BYTES_MAX} bytes`});
+    const policy = this.#policyFor(batch, app);
+    if ('ok' in policy) return policy;
     const target = batch.target ? {target: batch.target} : {};
     const {runtime, action} = app;
-    const warning = whatIsMissing({runtime, action, policy, ...target}, candidates(context));
+    const wish = {runtime, action, policy, ...target};
+    const nodes = policy.broadcast ? nodesFor(context, wish) : undefined;
+    const warning = this.#whatIsMissing(wish, nodes);
+    if (nodes?.length === 0) return refusal('VOLLEY_USAGE', {reason: `a broadcast ${warning}`});
     if (warning !== '' && batch.strict) return refusal('VOLLEY_TOO_FEW_NODES', {reason: warning});
     const suspended = context.probes.suspension(policy, app, now);
     const id = asBatchId(this.#nextBatchId++);
-    const added = new Batch({
+    const row = {
       ...rowOf(id, batch, app, policy, now, this.#context.prng.uint32()),
+      ...(nodes ? {count: nodes.length} : {}),
       firstReportNo: this.#results.nextReportNo,
       ...(suspended ? {suspended} : {}),
-    });
+    };
+    const owners = nodes && new Owners(nodes);
+    const added = new Batch(row, undefined, undefined, undefined, owners);
+    if (nodes) context.save(put('meta', broadcastKey(id), encodeJson({batchId: id, nodes})));
     context.batches.set(id, added);
     context.running.add(added);
     context.dirtyBatches.add(added);
@@ -306,6 +188,25 @@ export class Operator {
     record(context, added, {actor, action: 'submitted', detail}, now);
     const told = suspended ? `is suspended: ${suspended.reason}` : warning;
     return {ok: true, batchId: id, ...(told === '' ? {} : {warning: told})};
+  }
+
+  /** The policy, or why it is refused. */
+  #policyFor(batch: BatchRequest, app: AppRow): Policy | Refused {
+    const fault = sourceFault(batch.input, batch.policy.broadcast) ?? argsFault(batch.args);
+    if (fault !== undefined) return refusal('VOLLEY_BAD_INPUT', {reason: fault});
+    const policy = policyOf(batch.policy, app, name => this.#context.apps.get(name));
+    if (typeof policy === 'string') return refusal('VOLLEY_BAD_POLICY', {reason: policy});
+    return toUtf8(batch.name).length > NAME_BYTES_MAX
+      ? refusal('VOLLEY_USAGE', {reason: `a name has at most ${NAME_BYTES_MAX} bytes`})
+      : policy;
+  }
+
+  /** @param nodes of a broadcast */
+  #whatIsMissing(wish: Wish, nodes: readonly NodeId[] = []): string {
+    const context = this.#context;
+    return nodes.length > 0
+      ? whoWouldBeMissing(context, nodes)
+      : whatIsMissing(wish, candidates(context));
   }
 
   #addToken(

@@ -23,9 +23,12 @@ export type Ballot = {
 /** Of each processor before an app is blamed. */
 export const neededOf = ({minQuorum}: Pick<Policy, 'minQuorum'>): number => Math.max(2, minQuorum);
 
-/** Whether a batch tries its app: the operator said nothing of machines, and it is not his program that compares. */
-export const triesApps = ({homogeneous, compare}: Policy): boolean =>
-  homogeneous === undefined && compare?.kind !== 'custom';
+/**
+ * Whether a batch tries its app: the operator said nothing of machines, it is not his program that compares, and results
+ * are compared at all.
+ */
+export const triesApps = ({homogeneous, compare, broadcast}: Policy): boolean =>
+  homogeneous === undefined && compare?.kind !== 'custom' && !broadcast;
 
 type Side = {readonly arch: string; readonly count: number; readonly groups: ReadonlySet<number>};
 

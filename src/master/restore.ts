@@ -10,6 +10,8 @@ import {MINUTE_MS} from '../base/units.ts';
 import {decodeChecks} from '../core/checks.ts';
 import type {TokenRow} from '../core/operator-rows.ts';
 import {
+  BROADCAST_PREFIX,
+  type BroadcastRow,
   FIRST_STATE,
   type NodeControl,
   NUMBERS_KEY,
@@ -35,6 +37,7 @@ import {
 } from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {Batch, type SavedVotes} from './batch.ts';
+import {Owners} from './broadcast.ts';
 import {
   type Capture,
   type CaptureRow,
@@ -51,7 +54,7 @@ import {
   RECOVERED_KEY,
   type RecoveredRow,
 } from './context.ts';
-import {countOf, Feeder} from './feeder.ts';
+import {feederOf} from './feeder.ts';
 import {isHomogeneous, ownVotes, wasProbe} from './homogeneous.ts';
 import {MasterCore} from './master.ts';
 import type {Rechecks} from './rechecks.ts';
@@ -102,6 +105,7 @@ export class MasterRestore {
   #numbers: NumbersRow = {batchId: 0, reportNo: 0};
   readonly #going: BatchRow[] = [];
   readonly #tried: ProbeRow[] = [];
+  readonly #owners = new Map<number, Owners>();
 
   constructor(config: MasterConfig, crypto: Crypto, prng: Prng, now: Now) {
     this.#config = config;
@@ -135,6 +139,7 @@ export class MasterRestore {
         if (key === RECOVERED_KEY) this.#recovered = jsonRow<RecoveredRow>(value);
         if (key === STATE_KEY) this.#state = jsonRow<StateRow>(value);
         if (key === NUMBERS_KEY) this.#seeNumbers(jsonRow<NumbersRow>(value));
+        if (key.startsWith(BROADCAST_PREFIX)) this.#takeOwners(jsonRow<BroadcastRow>(value));
         if (key.startsWith(PROBE_PREFIX)) this.#tried.push(jsonRow<ProbeRow>(value));
         if (key === TRUST_KEY) this.#trustSeen = jsonRow<TrustSeen>(value).version;
         return;
@@ -169,6 +174,10 @@ export class MasterRestore {
       default:
         return;
     }
+  }
+
+  #takeOwners({batchId, nodes}: BroadcastRow): void {
+    this.#owners.set(batchId, new Owners(nodes));
   }
 
   #takeNode(row: NodeRow): void {
@@ -250,7 +259,7 @@ export class MasterRestore {
   finish(): MasterCore {
     const batches = new Map<BatchId, Batch>();
     for (const row of this.#batches.values())
-      batches.set(row.id, row.state === 'running' ? this.#reopen(row) : ended(row));
+      batches.set(row.id, row.state === 'running' ? this.#reopen(row) : this.#ended(row));
     const context = new MasterContext({
       config: this.#config,
       crypto: this.#crypto,
@@ -286,8 +295,8 @@ export class MasterRestore {
     // A vote may be for a workunit above the last page: it had no decision in its neighbourhood yet.
     const above = [...votes.keys()].reduce((most, index) => Math.max(most, index + 1), cursor);
     if (above > cursor) reopened.push([cursor, above]);
-    const feeder = new Feeder(row.id, row.input, above, reopened);
-    const batch = new Batch(row, feeder, pages?.open, votes);
+    const feeder = feederOf(row, above, reopened);
+    const batch = new Batch(row, feeder, pages?.open, votes, this.#ownersOf(row));
     while (feeder.hasReopened) {
       const workunit = feeder.next();
       if (!workunit) break; // lines and files: taken up as they are read
@@ -296,11 +305,22 @@ export class MasterRestore {
     }
     return batch;
   }
-}
 
-/** Nothing of it is left to be taken up, unless results of it are checked again. */
-const ended = (row: BatchRow): Batch =>
-  new Batch(row, new Feeder(row.id, row.input, countOf(row.input)));
+  /** Nothing of it is left to be taken up, unless results of it are checked again. */
+  #ended(row: BatchRow): Batch {
+    return new Batch(row, feederOf(row, row.count), undefined, undefined, this.#ownersOf(row));
+  }
+
+  /** One that has ended may have lost its list (salvage.ts). */
+  #ownersOf({id, policy, count, state}: BatchRow): Owners | undefined {
+    if (!policy.broadcast) return undefined;
+    const owners = this.#owners.get(id);
+    if (owners?.count === count) return owners;
+    if (state !== 'running') return new Owners([]);
+    const reason = `batch ${id} is a broadcast, and the list of its nodes is missing`;
+    throw new VolleyError('VOLLEY_STORE_DAMAGED', {reason});
+  }
+}
 
 function wantedOf(row: BatchRow, workunit: Workunit): number {
   const {index} = workunit;

@@ -300,7 +300,8 @@ export class Results {
     if (batch.decided === count && policy.firstWins)
       this.end(batch, 'failed', reason === '' ? 'no workunit has a result' : reason, now);
     else if (batch.decided === count) this.end(batch, failed > 0 ? 'failed' : 'done', reason, now);
-    else if (done === 0 && failed >= FAILED_AT_FIRST_MAX) this.end(batch, 'failed', reason, now);
+    else if (done === 0 && !batch.owners && failed >= FAILED_AT_FIRST_MAX)
+      this.end(batch, 'failed', reason, now);
   }
 
   /** firstWins: a canonical result that says something is all that was wanted. */

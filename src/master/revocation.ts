@@ -12,6 +12,7 @@ import type {MasterEvent, OperatorAnswer} from '../core/core.ts';
 import {put} from '../core/tables.ts';
 import {mayStandAlone} from './adaptive.ts';
 import type {Batch} from './batch.ts';
+import {settleGone} from './broadcast.ts';
 import type {MasterContext} from './context.ts';
 import type {Liveness} from './liveness.ts';
 import type {Results} from './results.ts';
@@ -63,6 +64,7 @@ export class Revocation {
     for (const {workunit} of node.out) workunit.forgiven += 1;
     this.#liveness.release(node, now);
     const votes = setAside(context, this.#results, nodeId, now);
+    settleGone(context, this.#results, nodeId, now);
     context.groupKeys.rotate(now);
     context.announceNode(nodeId);
     context.note('warn', 'node revoked', {node: nodeId, name, leases, votes});

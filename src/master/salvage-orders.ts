@@ -52,6 +52,10 @@ export function keepNumbers(meta: Rows, history: Rows, lastReportNo: number): vo
 const LOST: readonly (readonly [RegExp, string])[] = [
   [/^control\//, 'labels that operators gave, or a hold, may be lost or out of date'],
   [/^batch\//, 'a priority, a suspension or a cancellation may be out of date'],
+  [
+    /^meta\/broadcast-/,
+    'the nodes of a broadcast: it is cancelled if it runs, and cannot be retried',
+  ],
   [/^meta\/state$/, 'whether the cluster is suspended may be lost or out of date'],
 ];
 

@@ -44,6 +44,7 @@ import {decodeResults} from '../wire/codec.ts';
 import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, Recount} from './recount.ts';
+import {endWithoutNodes, openOf, stateOf} from './salvage-batches.ts';
 import {closeChecks, listAgain} from './salvage-checks.ts';
 import {deletedIn, keepNumbers, ordersLost, quarantinedIn} from './salvage-orders.ts';
 import {attempt, keepVotes, sorted, Unvoted} from './salvage-votes.ts';
@@ -251,8 +252,9 @@ export class MasterSalvage {
     this.#table('batch').set(batchKey(row.id), encodeJson(going));
   }
 
-  #mendBatch(row: BatchRow, wall: number): void {
-    if (row.deleting || this.#deleted.has(row.id)) return this.#letGo(row);
+  #mendBatch(found: BatchRow, wall: number): void {
+    if (found.deleting || this.#deleted.has(found.id)) return this.#letGo(found);
+    const row = endWithoutNodes(found, this.#table('meta'), wall);
     const pages = this.#pagesOf(row);
     const damaged = this.#damagedPages(row);
     const reopened = new Set<number>();
@@ -364,32 +366,4 @@ export class MasterSalvage {
     const row = this.#table('meta').get(key);
     return row && attempt(() => jsonRow<T>(row));
   }
-}
-
-/** Of a page that is lost or older nobody knows which of its workunits were decided. */
-function* openOf(
-  row: BatchRow,
-  pageNo: number,
-  page: ReadonlyMap<number, Decision> | undefined,
-): Generator<number> {
-  const start = pageNo * PAGE_WORKUNITS;
-  for (let index = start; index < Math.min(start + PAGE_WORKUNITS, row.count); index++)
-    if (!page?.has(index - start)) yield index;
-}
-
-/** What a batch is after its decisions were counted again. */
-function stateOf(
-  row: BatchRow,
-  {done, failed}: {readonly done: number; readonly failed: number},
-  wall: number,
-  isDecided: (index: number) => boolean,
-): Partial<BatchRow> {
-  const whole = done + failed === row.count;
-  if (row.retrying) return {}; // its failed ones are still to be looked up
-  if (row.state === 'running')
-    return whole ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
-  const isWon = row.winner !== undefined && isDecided(row.winner);
-  if (row.state !== 'done' || whole || isWon) return {};
-  const reason = row.winner === undefined ? row.reason : '';
-  return {state: 'running', endedAt: 0, winner: undefined, reason};
 }

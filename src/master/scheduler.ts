@@ -5,6 +5,7 @@
 
 import type {NodeId} from '../base/types.ts';
 import type {Batch} from './batch.ts';
+import type {Owners} from './broadcast.ts';
 import {isAimedAt} from './feasible.ts';
 import {isApart} from './losses.ts';
 import {candidateOf, type NodeState} from './roster.ts';
@@ -30,7 +31,7 @@ export const canRun = (batch: Batch, node: NodeState): boolean =>
 export function mayRunLater(batch: Batch, node: NodeState): boolean {
   if (!canServe(batch, node)) return false;
   const standing = node.standing.get(batch.row.appId);
-  if (standing === undefined || batch.takesAll) return true;
+  if (standing === undefined || batch.takesAll || batch.owners) return true;
   // On probation: only where others return the same workunit too.
   return standing === 'probation' && batch.row.policy.minQuorum > 1;
 }
@@ -47,6 +48,7 @@ export const mostOf = (batch: Batch, node: NodeState): number =>
 /** Could it run the batch, and does no operator keep it from work? */
 export function canServe(batch: Batch, node: NodeState): boolean {
   if (node.control.hold) return false;
+  if (batch.owners && !batch.owners.has(node.row.nodeId)) return false;
   const {target} = batch.control;
   if (target && !isAimedAt(target, candidateOf(node))) return false;
   const {runtime, action} = batch.row;
@@ -109,6 +111,7 @@ export function pick(
   able: () => number,
   from: Beginner = ANYBODY,
 ): Workunit[] {
+  if (batch.owners) return pickOwn(batch, batch.owners, nodeId, atMost, from);
   const picked: Workunit[] = [];
   let passed = 0;
   for (const workunit of batch.wanting) {
@@ -119,6 +122,19 @@ export function pick(
     else if (picked.length === 0) return [workunit];
   }
   return from.mayBegin ? [...picked, ...begin(batch, atMost - picked.length)] : picked;
+}
+
+/** Of a broadcast; what runs apart has the node to itself as elsewhere. */
+function pickOwn(
+  {open}: Batch,
+  owners: Owners,
+  nodeId: NodeId,
+  atMost: number,
+  from: Beginner,
+): Workunit[] {
+  const workunit = open.get(owners.indexOf(nodeId));
+  if (!workunit || workunit.wanted < 1 || atMost < 1) return [];
+  return mayTake(workunit, nodeId, () => 1, from) ? [workunit] : [];
 }
 
 function mayTake(

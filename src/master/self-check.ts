@@ -1,8 +1,10 @@
 // What must hold of a master's state after every turn, whatever happened: asked by the simulator and by tests.
 
 import {assert} from '../base/assert.ts';
+import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import {checkPin} from './homogeneous.ts';
+import type {Workunit} from './workunit.ts';
 
 /** Throws AssertionError with what does not hold. */
 export function checkMaster(context: MasterContext): void {
@@ -22,6 +24,7 @@ export function checkMaster(context: MasterContext): void {
       const isMany = workunit.replicas.length > maxTotalReplicas && !workunit.isProbe;
       assert(!isMany, 'too many replicas are out');
       checkPin(batch.row.policy, workunit);
+      checkOwner(batch, workunit);
     }
   }
   for (const node of roster.all()) {
@@ -31,4 +34,12 @@ export function checkMaster(context: MasterContext): void {
   }
   assert(waits === escrow.size, `${waits} results wait in escrow, which knows of ${escrow.size}`);
   assert(out === 0, 'leases at nodes and leases of workunits differ');
+}
+
+/** What of a broadcast is one node's own is at no other. */
+function checkOwner({row, owners}: Batch, {index, owner, replicas}: Workunit): void {
+  const own = row.policy.broadcast ? owners?.at(index) : undefined;
+  assert(owner === own, `workunit ${row.id}/${index} is of ${owner}, not of ${own}`);
+  const isElsewhere = owner !== undefined && replicas.some(({nodeId}) => nodeId !== owner);
+  assert(!isElsewhere, `workunit ${row.id}/${index} is not at its own node alone`);
 }

@@ -17,6 +17,7 @@ export function suspicionOf(
   node: Pick<NodeState, 'owes'>,
   item: Extract<ResultItem, {status: 'done'}>,
 ): string | undefined {
+  if (policy.broadcast) return undefined; // nobody else could be asked
   const said = NODE_SAYS.find((_text, bit) => ((item.suspicion ?? 0) >> bit) % 2 === 1);
   if (said !== undefined) return said;
   if (node.owes > 0) return `its node disagreed, ${node.owes} validated results ago or less`;

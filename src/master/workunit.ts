@@ -40,6 +40,8 @@ export type Workunit = {
   readonly batchId: BatchId;
   readonly index: number;
   readonly input: Input;
+  /** Of a broadcast: nobody else computes it. */
+  owner?: NodeId | undefined;
   state: WorkunitState;
   /** Live leases, each of another node. */
   readonly replicas: Replica[];
@@ -142,10 +144,12 @@ export function mayHold(
   able: () => number,
   machine?: string,
 ): boolean {
+  const {owner} = workunit;
+  if (owner !== undefined && owner !== nodeId) return false;
   if (workunit.machine !== undefined && workunit.machine !== machine) return false;
   for (const replica of workunit.replicas) if (replica.nodeId === nodeId) return false;
   if (workunit.votes.some(vote => vote.nodeId === nodeId && isValid(vote))) return false;
-  if (!hadTurn(workunit, nodeId)) return true;
+  if (owner !== undefined || !hadTurn(workunit, nodeId)) return true;
   if (machine !== undefined && workunit.mayRetry !== true) return false;
   const alike = workunit.votes.filter(vote => !machine || vote.machine === machine);
   const tried = new Set(alike.map(vote => vote.nodeId));

@@ -6,6 +6,7 @@
 //   S14 only apps of the operator run (app-checker.ts)
 //   S15 revoked nodes are out (revoke-checker.ts)
 //   S18 what is held is given no work (order-checker.ts)
+//   S21 what is one node's own is at no other (broadcast-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
@@ -131,6 +132,7 @@ export class Checkers implements Watcher {
     core.check();
     this.masterChecker.decisions.leases(core, this.masterChecker.model);
     this.orderChecker.turned(core);
+    this.masterChecker.broadcasts.turned(core);
     for (const {up, out, row} of core.context.roster.all())
       holds(up || out.size === 0, 'S5', () => `${row.name} is silent and holds ${out.size} leases`);
   }

@@ -7,6 +7,7 @@ import type {BatchRequest} from '../core/core.ts';
 import type {PolicyRequest} from '../core/policy.ts';
 import type {InputSource} from '../core/tables.ts';
 import {withAttack} from './attack-plan.ts';
+import {withBroadcast} from './broadcast-plan.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import {drawHolds} from './guest-plan.ts';
@@ -83,16 +84,17 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const orders = drawOrders(seed, nodeCount, batches, safetyMs);
   const attacked = withAttack({...plan, revokes, orders, ...(isOne ? {} : two)}, quorum);
   const whole = withMachines(attacked, quorum);
-  const rotated = isLarge ? whole : withKeys(whole);
+  const rotated = isLarge ? whole : withKeys(withBroadcasts(whole, overrides));
   return {...rotated, livenessMs: livenessBoundMs(rotated)};
 }
 
-/**
- * The faults of many nodes end sooner: a quarter of the seeds took more than half of the time of all, and two seeds
- * find more than one of twice the length.
- */
+/** The faults of many nodes end sooner: a quarter of the seeds took more than half of the time of all. */
 const calmedMs = (nodes: number): number =>
   Math.max(5, Math.round(NODE_SECONDS_MAX / nodes)) * SECOND;
+
+/** Whoever says how many workunits there are gets as many. */
+const withBroadcasts = (plan: Plan, {workunits}: Overrides): Plan =>
+  workunits === undefined ? withBroadcast(plan) : plan;
 
 /** A second master on a copy of the folder would have the keys of its day: that is another story. */
 function withKeys(plan: Plan): Plan {

@@ -8,6 +8,7 @@
 
 import {RETRY_MS_MAX} from '../wire/limits.ts';
 import {isBad} from './attack-plan.ts';
+import {BROADCAST_REPLICAS_MAX} from './broadcast-plan.ts';
 import {hasOthers} from './machine-plan.ts';
 import type {BatchPlan, Plan} from './plan.ts';
 
@@ -26,8 +27,9 @@ const REFUSING_MS = 60 * SECOND_MS;
 const STUCK_MS = 2 * 600 * SECOND_MS;
 
 /** Mean run time of all workunits, one after the other. */
-const workMsOf = (batches: readonly BatchPlan[]): number =>
-  batches.reduce((sum, {request: {input, args}}) => {
+const workMsOf = (batches: readonly BatchPlan[], nodes: number): number =>
+  batches.reduce((sum, {request: {input, args, policy}}) => {
+    if (policy.broadcast) return sum + nodes * Number(args[0] ?? 1);
     const count =
       input.kind === 'range'
         ? (input.end - input.start) / input.chunk
@@ -52,8 +54,11 @@ export function livenessBoundMs(plan: Parts): number {
   const fast = living.filter(node => !isBad(node) && node.profile === 'honest').length;
   const tries = hasOthers(nodes) ? 2 : 1; // as often a lease may be lost before others have their turn
   const rounds = nodes.filter(isBad).length * tries + quorum;
-  const work = workMsOf(batches) * (fast >= quorum ? FULL_SPEED : SLOWEST);
+  const work = workMsOf(batches, nodes.length) * (fast >= quorum ? FULL_SPEED : SLOWEST);
+  // A bad node holds what is its own until that has failed.
+  const ownTries = policies.some(({broadcast}) => broadcast) ? BROADCAST_REPLICAS_MAX : 0;
+  const own = ownTries * (holdMs + RETRY_MS_MAX);
   const refusing = keys ? REFUSING_MS : 0;
   const stuck = hasOthers(nodes) ? STUCK_MS : 0;
-  return START_MS + refusing + stuck + rounds * (holdMs + RETRY_MS_MAX) + work;
+  return START_MS + refusing + stuck + own + rounds * (holdMs + RETRY_MS_MAX) + work;
 }

@@ -7,6 +7,7 @@ import {leaseProof} from '../master/leases.ts';
 import {tryOf} from '../master/workunit.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ResultItem} from '../wire/message.ts';
+import {BroadcastChecker} from './broadcast-checker.ts';
 import type {Change} from './change.ts';
 import {DecisionChecker} from './decision-checker.ts';
 import {holds} from './fabric.ts';
@@ -50,6 +51,7 @@ export class MasterChecker {
   readonly #machineOf: WhoIsWho['machineOf'];
   readonly #liars: WhoIsWho['liars'];
   readonly decisions: DecisionChecker;
+  readonly broadcasts: BroadcastChecker;
   #credit = 0;
   /** Grants of this commit of which the rows do not tell whether they were made. */
   #perhaps = 0;
@@ -79,6 +81,7 @@ export class MasterChecker {
     this.#profileOf = profileOf;
     this.#machineOf = machineOf;
     this.#liars = liars;
+    this.broadcasts = new BroadcastChecker(master);
     this.decisions = new DecisionChecker(crypto, master, machineOf);
   }
 
@@ -164,6 +167,7 @@ export class MasterChecker {
     model.evidence.delete(key);
     if (decision.kind !== 'done') return;
     const report = model.reports.get(decision.reportNo);
+    this.broadcasts.decided(key, report, model);
     const item = report?.items[decision.item];
     holds(item, 'P1', () => `${nameOf(key)}: its canonical report ${decision.reportNo} is missing`);
     const fits = workunitKey(item.batchId, item.index) === key && item.status === 'done';
@@ -248,8 +252,9 @@ export class MasterChecker {
       const isThere = this.#master.blobs.get(blobId) === size;
       holds(isThere, 'P1', () => `${nameOf(key)}: its canonical blob is not there`);
     }
+    const inputNo = policy.broadcast ? 0 : item.index;
     const isTrue = (machine: MachinePlan): boolean =>
-      outputName(item.output) === outputName(truthOf(row.input, row.args, item.index, machine));
+      outputName(item.output) === outputName(truthOf(row.input, row.args, inputNo, machine));
     if (MACHINES.some(isTrue)) return minQuorum;
     this.wrongCanonical += 1;
     for (const nodeId of witnesses) {

@@ -7,7 +7,8 @@ export type WorkunitKey = number;
 export const workunitKey = (batchId: number, index: number): WorkunitKey =>
   batchId * 2 ** 32 + index;
 export const batchOf = (key: WorkunitKey): number => Math.floor(key / 2 ** 32);
-export const nameOf = (key: WorkunitKey): string => `${batchOf(key)}/${key % 2 ** 32}`;
+export const indexOf = (key: WorkunitKey): number => key % 2 ** 32;
+export const nameOf = (key: WorkunitKey): string => `${batchOf(key)}/${indexOf(key)}`;
 
 /** One name for equal outputs. */
 export const outputName = (output: OutputRef): string =>

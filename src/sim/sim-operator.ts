@@ -166,7 +166,8 @@ export class SimOperator {
 
   #onAnswer(request: OperatorRequest, answer: OperatorAnswer): void {
     if (!answer.ok) {
-      const mayFail = request.kind === 'capture' || request.kind === 'cancelBatch';
+      const isEarly = request.kind === 'submitBatch' && request.batch.policy.broadcast === true;
+      const mayFail = isEarly || request.kind === 'capture' || request.kind === 'cancelBatch';
       holds(mayFail, 'operator', () => `${request.kind}: ${answer.code}`);
       return;
     }

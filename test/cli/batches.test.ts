@@ -177,3 +177,51 @@ test.serial(
     t.is(aimed.code, 0, aimed.stderr);
   },
 );
+
+test.serial(
+  'every node computes a broadcast once, and its results bear the names of nodes',
+  async t => {
+    t.timeout(170_000);
+    const line = 'batch submit primes --all --range 0..1_000 --wait';
+    const batch = await json<Batch & {policy: object}>(line);
+    t.like(batch, {state: 'done', count: 2, done: 2, policy: {broadcast: true, minQuorum: 1}});
+    t.is((await ask(`batch results ${batch.id}`)).stdout, 'n1\t168\nn2\t168\n');
+    t.regex((await ask(`batch show ${batch.id}`)).stdout, /broadcast: one workunit for each node/);
+    const out = join(cluster.data, 'of-nodes');
+    t.is((await ask(`batch results ${batch.id} --out ${out}`)).code, 0);
+    t.is((await readFile(join(out, 'n2.out'), 'utf8')).trim(), '168');
+    const csv = (await ask(`batch export ${batch.id} --format csv`)).stdout.split('\r\n');
+    t.regex(csv[0] ?? '', /,reason,nodeId$/);
+    t.regex(csv[1] ?? '', /^\d+,0,done,4,,"168\n",,,[0-9a-f]{32}$/);
+    const clone = await json<Batch>(`batch clone ${batch.id} --wait`);
+    t.like(clone, {state: 'done', done: 2});
+  },
+);
+
+test.serial('a broadcast waits for a node that is held, and says so', async t => {
+  t.timeout(170_000);
+  t.is((await ask('nodes suspend n2')).code, 0);
+  const strict = await ask('batch submit primes --all --strict');
+  t.is(strict.code, 2);
+  t.regex(strict.stderr, /needs each of its 2 nodes, and 1 cannot begin now: n2 is suspended/);
+  const {code, stderr} = await ask('batch submit primes --all --name held');
+  t.is(code, 0);
+  t.regex(stderr, /1 cannot begin now: n2 is suspended: it waits/);
+  const {batches} = await json<{batches: Batch[]}>('batch ls');
+  const id = batches.at(-1)?.id;
+  t.regex((await ask(`batch show ${id}`)).stdout, /waits +needs each of its 2 nodes/);
+  t.is((await ask('nodes resume n2')).code, 0);
+  t.is((await ask(`batch watch ${id}`)).code, 0);
+});
+
+test.serial(
+  'a broadcast of many inputs, or with a quorum, is refused and stores nothing',
+  async t => {
+    const many = await ask('batch submit primes --all --range 0..1_000 --chunk 100');
+    t.is(many.code, 2);
+    t.regex(many.stderr, /a broadcast has one input for all its nodes, not 10/);
+    const several = await ask('batch submit primes --all --quorum 2');
+    t.is(several.code, 2);
+    t.regex(several.stderr, /a broadcast has one result of each node/);
+  },
+);

@@ -5,14 +5,16 @@
 //   GET  /v1/batches              {batches: BatchView[]}
 //   GET  /v1/batches/<id>         BatchView
 //   GET  /v1/batches/<id>/results?from=&to=&state=done|failed
-//        NDJSON: one ResultView a line in the order of the indexes, from <= index < to, what is decided
+//        NDJSON: one ResultView a line in the order of the indexes (of a broadcast with the node's id), from <= index < to, what is decided
 //        and durable when it is read, and what is checked again (`rechecking`). A fault in the middle is a last line {error: {code, …}}.
 
 import {Readable} from 'node:stream';
 import type {FastifyInstance} from 'fastify';
 import {VolleyError} from '../../base/errors.ts';
-import type {BatchId, BlobId} from '../../base/types.ts';
+import type {BatchId, BlobId, NodeId} from '../../base/types.ts';
 import type {BatchRequest} from '../../core/core.ts';
+import {type BroadcastRow, broadcastKey} from '../../core/operator-rows.ts';
+import {jsonRow} from '../../core/tables.ts';
 import type {BatchView} from '../../core/views.ts';
 import {accepted, actorOf, batchOf, given} from '../answers.ts';
 import type {Blobs} from '../blobs.ts';
@@ -71,9 +73,10 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
       config: {role: 'read', summary: 'Canonical results as NDJSON, by index', stream: true},
       schema: {params: NUMBER_PARAMS, querystring: RESULTS_QUERY},
     },
-    (request, reply) => {
+    async (request, reply) => {
       const batch = batchOf(handle, request.params.id);
-      const query = queryOf(batch, request.query);
+      const nodes = await nodesOf(handle, batch);
+      const query = {...queryOf(batch, request.query), ...(nodes && {nodes})};
       const lines = Readable.from(linesOf(handle, batch.id, query), {objectMode: false});
       return reply.type('application/x-ndjson').send(lines);
     },
@@ -89,6 +92,16 @@ const queryOf = (
   state,
   running: now === 'running',
 });
+
+/** Of a broadcast; one that has lost the list of its nodes does not name them. */
+async function nodesOf(
+  handle: MasterHandle,
+  {id, policy}: BatchView,
+): Promise<readonly NodeId[] | undefined> {
+  if (!policy.broadcast) return undefined;
+  const row = await handle.read('meta', broadcastKey(id));
+  return row && jsonRow<BroadcastRow>(row).nodes;
+}
 
 async function checkInputs(blobs: Blobs, {input}: BatchRequest): Promise<void> {
   if (input.kind === 'range') return;

@@ -2,6 +2,7 @@
 // a hunt (bundle.ts). So no option of the product can reach them, and nothing of them is in what is installed. A text that
 // is not found exactly once is an error: the list follows the code.
 
+import {BROADCAST_BUGS} from './bugs-broadcasts.ts';
 import {KEY_BUGS} from './bugs-keys.ts';
 import {MACHINE_BUGS} from './bugs-machines.ts';
 import {ORDER_BUGS} from './bugs-orders.ts';
@@ -362,4 +363,5 @@ export const BUGS: readonly Bug[] = [
   ...TRUST_BUGS,
   ...KEY_BUGS,
   ...MACHINE_BUGS,
+  ...BROADCAST_BUGS,
 ];

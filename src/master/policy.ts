@@ -1,0 +1,139 @@
+// The policy of a batch: what was asked for, the defaults, and what of it contradicts the rest.
+
+import {COMPARED_BYTES_MAX} from '../core/compare.ts';
+import {CHECK_EVERY_MAX, type Policy, type PolicyRequest, TRUST_AFTER_MAX} from '../core/policy.ts';
+import type {AppRow} from '../core/tables.ts';
+import {compareOf} from './compare-policy.ts';
+
+type Amounts = Omit<Policy, 'compare' | 'firstWins' | 'homogeneous' | 'broadcast' | keyof Adaptive>;
+type Adaptive = Pick<Policy, 'redundancy' | 'trustAfter' | 'checkEvery'>;
+
+const POLICY: Omit<Amounts, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimitBytes'> = {
+  minQuorum: 2,
+  targetReplicas: 2,
+  maxErrorReplicas: 3,
+  maxTotalReplicas: 20,
+  leaseSeconds: 300,
+  priority: 0,
+};
+
+/** Allowed values, both ends included. */
+const POLICY_RANGES: Readonly<Record<keyof Amounts, readonly [number, number]>> = {
+  minQuorum: [1, 16],
+  targetReplicas: [1, 32],
+  maxErrorReplicas: [1, 100],
+  maxTotalReplicas: [1, 200],
+  leaseSeconds: [1, 30 * 86_400],
+  priority: [-100, 100],
+  timeLimitSeconds: [0.001, 30 * 86_400],
+  memoryLimitMib: [1, 1_024],
+  outputLimitBytes: [1, 64 * 1_024 * 1_024],
+};
+
+/**
+ * The policy with its defaults, or what is wrong with it.
+ * @param appOf finds the comparison app by its name
+ */
+export function policyOf(
+  wanted: PolicyRequest,
+  app: AppRow,
+  appOf: (name: string) => AppRow | undefined = () => undefined,
+): Policy | string {
+  const {
+    compare: wantedCompare,
+    firstWins,
+    redundancy,
+    trustAfter: _,
+    checkEvery: __,
+    homogeneous,
+    broadcast,
+    ...amounts
+  } = wanted;
+  const compare = compareOf(wantedCompare, appOf);
+  if (typeof compare === 'string') return compare;
+  const minQuorum = quorumOf(wanted);
+  if (typeof minQuorum === 'string') return minQuorum;
+  const adaptive = adaptiveOf(wanted);
+  if (typeof adaptive === 'string') return adaptive;
+  const outputBytes = app.outputLimitBytes;
+  const policy: Policy = {
+    ...POLICY,
+    minQuorum,
+    targetReplicas: minQuorum,
+    timeLimitSeconds: app.timeLimitSeconds,
+    memoryLimitMib: app.memoryLimitMib,
+    outputLimitBytes: compare ? Math.min(outputBytes, COMPARED_BYTES_MAX) : outputBytes,
+    ...amounts,
+    ...(compare ? {compare} : {}),
+    ...(firstWins ? {firstWins} : {}),
+    ...adaptive,
+    ...(homogeneous ? {homogeneous} : {}),
+    ...(broadcast ? {broadcast} : {}),
+  };
+  const fault = rangeFault(policy);
+  if (fault !== undefined) return fault;
+  for (const name of ['timeLimitSeconds', 'memoryLimitMib', 'outputLimitBytes'] as const)
+    if (policy[name] > app[name])
+      return `${name} ${policy[name]} is above the app's own limit of ${app[name]}`;
+  return contradictionIn(policy) ?? policy;
+}
+
+function quorumOf(wanted: PolicyRequest): number | string {
+  const {redundancy, broadcast = false} = wanted;
+  if (broadcast && isShared(wanted))
+    return 'a broadcast has one result of each node: no quorum, no other replicas, nothing to compare, no winner';
+  const isAlone = broadcast || redundancy === 'none';
+  const minQuorum = wanted.minQuorum ?? (isAlone ? 1 : POLICY.minQuorum);
+  if (redundancy === 'none' && minQuorum > 1)
+    return `redundancy none is a minQuorum of 1, not of ${minQuorum}`;
+  if (redundancy === 'adaptive' && minQuorum < 2)
+    return 'adaptive redundancy needs a minQuorum of 2 or more, by which it checks';
+  return minQuorum;
+}
+
+function adaptiveOf(wanted: Pick<PolicyRequest, keyof Adaptive>): Adaptive | string {
+  const {redundancy, trustAfter, checkEvery} = wanted;
+  if (redundancy !== 'adaptive')
+    return trustAfter === undefined && checkEvery === undefined
+      ? {}
+      : 'trustAfter and checkEvery are for adaptive redundancy';
+  const isWhole = (value: number | undefined, most: number): boolean =>
+    value === undefined || (Number.isInteger(value) && value >= 2 && value <= most);
+  if (!isWhole(trustAfter, TRUST_AFTER_MAX))
+    return `trustAfter must be a whole number from 2 to ${TRUST_AFTER_MAX}, not ${trustAfter}`;
+  if (!isWhole(checkEvery, CHECK_EVERY_MAX))
+    return `checkEvery must be a whole number from 2 to ${CHECK_EVERY_MAX}, not ${checkEvery}`;
+  return {
+    redundancy,
+    ...(trustAfter === undefined ? {} : {trustAfter}),
+    ...(checkEvery === undefined ? {} : {checkEvery}),
+  };
+}
+
+function rangeFault(policy: Policy): string | undefined {
+  for (const [name, [least, most]] of Object.entries(POLICY_RANGES)) {
+    const value = policy[name as keyof Amounts];
+    const isWhole = name === 'timeLimitSeconds' || Number.isInteger(value); // an app may say 0.5
+    if (!isWhole || !(value >= least && value <= most))
+      return `${name} must be a whole number from ${least} to ${most}, not ${value}`;
+  }
+  return undefined;
+}
+
+/** Whether several results of a workunit are wanted, or one for all nodes. */
+const isShared = (wanted: PolicyRequest): boolean =>
+  (wanted.minQuorum ?? 1) > 1 ||
+  (wanted.targetReplicas ?? 1) > 1 ||
+  (wanted.compare?.kind ?? 'exact') !== 'exact' ||
+  wanted.redundancy === 'adaptive' ||
+  wanted.firstWins === true ||
+  (wanted.homogeneous ?? 'off') !== 'off';
+
+function contradictionIn(policy: Policy): string | undefined {
+  if (policy.compare && policy.outputLimitBytes > COMPARED_BYTES_MAX)
+    return `outputs that are compared have at most ${COMPARED_BYTES_MAX} bytes`;
+  if (policy.targetReplicas < policy.minQuorum) return 'targetReplicas is below minQuorum';
+  if (policy.maxTotalReplicas < policy.targetReplicas)
+    return 'maxTotalReplicas is below targetReplicas';
+  return undefined;
+}

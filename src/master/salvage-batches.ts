@@ -1,0 +1,52 @@
+// What a batch is after a salvage: which of its workunits are open again, and whether it goes on.
+
+import {type BroadcastRow, broadcastKey} from '../core/operator-rows.ts';
+import {type BatchRow, type Decision, jsonRow, PAGE_WORKUNITS} from '../core/tables.ts';
+import {attempt} from './salvage-votes.ts';
+
+/** Of a page that is lost or older nobody knows which of its workunits were decided. */
+export function* openOf(
+  row: BatchRow,
+  pageNo: number,
+  page: ReadonlyMap<number, Decision> | undefined,
+): Generator<number> {
+  const start = pageNo * PAGE_WORKUNITS;
+  for (let index = start; index < Math.min(start + PAGE_WORKUNITS, row.count); index++)
+    if (!page?.has(index - start)) yield index;
+}
+
+/** What a batch is after its decisions were counted again. */
+export function stateOf(
+  row: BatchRow,
+  {done, failed}: {readonly done: number; readonly failed: number},
+  wall: number,
+  isDecided: (index: number) => boolean,
+): Partial<BatchRow> {
+  const whole = done + failed === row.count;
+  if (row.retrying) return {}; // its failed ones are still to be looked up
+  if (row.state === 'running')
+    return whole ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
+  const isWon = row.winner !== undefined && isDecided(row.winner);
+  if (row.state !== 'done' || whole || isWon) return {};
+  const reason = row.winner === undefined ? row.reason : '';
+  return {state: 'running', endedAt: 0, winner: undefined, reason};
+}
+
+/**
+ * A broadcast without the list of its nodes goes no further: nobody knows whose its workunits are. It keeps what it has.
+ * @param meta rows of table `meta`; a list that cannot be read goes
+ */
+export function endWithoutNodes(
+  row: BatchRow,
+  meta: Map<string, Uint8Array>,
+  wall: number,
+): BatchRow {
+  if (!row.policy.broadcast) return row;
+  const key = broadcastKey(row.id);
+  const list = attempt(() => jsonRow<BroadcastRow>(meta.get(key) ?? new Uint8Array()));
+  if (list?.nodes?.length === row.count) return row;
+  meta.delete(key);
+  if (row.state !== 'running') return row;
+  const {retrying: _, suspended: __, ...rest} = row;
+  return {...rest, state: 'cancelled', reason: 'the list of its nodes is lost', endedAt: wall};
+}
