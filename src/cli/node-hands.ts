@@ -14,6 +14,7 @@ import {openBlobStore} from '../io/blob-store.ts';
 import type {NodeCrypto} from '../io/crypto.ts';
 import {ProcessRunner} from '../io/runner.ts';
 import type {Jail} from '../io/sandbox.ts';
+import {spoiler} from '../io/spoil.ts';
 import {endLeftovers} from '../io/stand-still.ts';
 import {StateStore} from '../io/state-store.ts';
 import type {SystemClock} from '../io/system-clock.ts';
@@ -32,6 +33,8 @@ export type HandsOf = {
   readonly prng: Prng;
   readonly jail: Jail;
   readonly data: string;
+  /** Percent of its results that are wrong on purpose. */
+  readonly evil: number;
   readonly fatal: (error: unknown) => void;
 };
 
@@ -63,6 +66,7 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
     dir: join(data, 'slots'),
     jail,
     states: new StateStore(join(data, 'states'), clock.now().wall),
+    ...(self.evil > 0 ? {spoil: spoiler(self.evil / 100, prng.fork())} : {}),
   });
   closers.add(() => runner.close());
   const shooter = new ActionRunner({

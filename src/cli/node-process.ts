@@ -72,6 +72,8 @@ export type NodeOptions = {
   readonly slots?: number;
   /** Bytes of the disk below which no work is asked for; default 64 MiB. */
   readonly minFreeBytes?: number;
+  /** Percent of its results that are wrong on purpose: a drill. */
+  readonly evil?: number;
   readonly logFormat?: 'human' | 'json';
   readonly logLevel?: LogLevel;
   readonly onJoined?: () => void;
@@ -145,7 +147,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   checkSecretFolder(options.data, [...NODE_SECRETS, ...SECURITY_FILES]);
   const clock = new SystemClock();
   const log = openLog(options, clock, closers);
-  const {data} = options;
+  const {data, evil = 0} = options;
   const [settings, file] = [readNodeConfig(data), new PreferencesFile(data)];
   const known = describe(options, settings, clock);
   const {crypto, membership} = known;
@@ -164,7 +166,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const ear = openEar(options, log, closers);
   const link = linkOf(self, options);
   const tell: Tell = event => runtime?.post(event);
-  const hands = await openHands({...self, data, fatal}, link, closers, tell);
+  const hands = await openHands({...self, data, evil, fatal}, link, closers, tell);
   const otherRoot = otherRootOf(self, options, log);
   const running = new NodeRuntime({
     core,
@@ -226,6 +228,9 @@ function openLog(options: NodeOptions, clock: SystemClock, closers: Closers): Lo
   const {logFormat: format = 'human', logLevel: level = 'info'} = options;
   const log = new Log({clock, format, level});
   closers.add(() => log.close());
+  const {evil = 0} = options;
+  if (evil > 0)
+    log.note({level: 'warn', what: 'returns wrong results on purpose', fields: {percent: evil}});
   return log;
 }
 

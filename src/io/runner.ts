@@ -48,6 +48,8 @@ export type RunnerOptions = {
   readonly niceness?: number;
   /** What apps save of workunits that are not done. Default: it is lost with the process. */
   readonly states?: StateStore;
+  /** What becomes of outputs (spoil.ts). Default: nothing. */
+  readonly spoil?: (output: Uint8Array) => Uint8Array;
 };
 
 type Waiting = {readonly order: RunOrder; isStopped: boolean; job: Job | undefined};
@@ -274,7 +276,8 @@ export class ProcessRunner implements Runner {
       this.#fail(replicaId, outcome, outcome.cpuMs);
       return;
     }
-    const {output, cpuMs} = outcome;
+    const {cpuMs} = outcome;
+    const output = this.#options.spoil?.(outcome.output) ?? outcome.output;
     if (output.length <= INLINE_OUTPUT_BYTES_MAX) {
       this.#entries.delete(replicaId);
       this.#options.tell({
