@@ -43,5 +43,17 @@ export const workunitId = (batchId: BatchId, index: number): WorkunitId =>
 export const replicaId = (batchId: BatchId, index: number, replicaNo: number): ReplicaId =>
   `${batchId}/${index}/${replicaNo}` as ReplicaId;
 
+const NAMED = /^(\d{1,10})\/(\d{1,10})(?:\/(\d{1,10}))?$/;
+const UINT32_MAX = 2 ** 32 - 1;
+
+/** What somebody typed: `3/17/0`, or `3/17` where the node has one replica of it; undefined = neither. */
+export function readReplica(text: string): ReplicaId | WorkunitId | undefined {
+  const [, batch, index, no] = NAMED.exec(text) ?? [];
+  if (batch === undefined || index === undefined) return undefined;
+  const numbers = [batch, index, ...(no === undefined ? [] : [no])].map(Number);
+  if (numbers[0] === 0 || numbers.some(each => each > UINT32_MAX)) return undefined;
+  return numbers.join('/') as ReplicaId | WorkunitId;
+}
+
 export const addMono = (at: MonoMs, ms: number): MonoMs => (at + ms) as MonoMs;
 export const addWall = (at: WallMs, ms: number): WallMs => (at + ms) as WallMs;

@@ -34,6 +34,7 @@ import {keysShowCommand} from './keys-show.ts';
 import {masterCommand} from './master.ts';
 import {nodeCommand} from './node.ts';
 import {
+  nodeAbortCommand,
   nodeDrainCommand,
   nodeResumeCommand,
   nodeStatusCommand,
@@ -67,6 +68,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   nodeSuspendCommand,
   nodeResumeCommand,
   nodeDrainCommand,
+  nodeAbortCommand,
   nodesCommand,
   nodesShowCommand,
   nodesTokenCommand,

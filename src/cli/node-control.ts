@@ -1,7 +1,9 @@
-// `volley node status|suspend|resume|drain`: what somebody at a node says to it, by the socket in its folder.
+// `volley node status|suspend|resume|drain|abort`: what somebody at a node says to it, by the socket in its folder.
 
+import {readReplica} from '../base/types.ts';
+import type {ControlRequest} from '../io/control.ts';
 import type {NodeStatus} from '../node/status.ts';
-import type {CommandSpec, Given, OptionSpec} from './command.ts';
+import {type CommandSpec, type Given, type OptionSpec, usage} from './command.ts';
 import {grouped, print, printJson, safe} from './output.ts';
 
 const OPTIONS: readonly OptionSpec[] = [
@@ -9,7 +11,7 @@ const OPTIONS: readonly OptionSpec[] = [
   {flag: '--json', text: 'print JSON'},
 ];
 
-type Word = 'status' | 'suspend' | 'resume' | 'drain';
+type Word = 'status' | 'suspend' | 'resume';
 type Shown = NodeStatus & {
   readonly name: string;
   readonly nodeId: string;
@@ -17,13 +19,14 @@ type Shown = NodeStatus & {
   readonly speed: number;
 };
 
-async function ask(given: Given, word: Word, more: {exit?: boolean} = {}): Promise<Shown> {
+async function ask(given: Given, request: ControlRequest): Promise<Shown> {
   const {defaultDataDirectory} = await import('../io/config.ts');
   const {askNode} = await import('../io/control.ts');
   const {VolleyError} = await import('../base/errors.ts');
   const path = given.text('data') ?? defaultDataDirectory('node');
-  const answer = await askNode(path, {do: word, ...more});
+  const answer = await askNode(path, request);
   if (answer.ok) return answer.status as Shown;
+  if (answer.isUsage) throw usage(answer.reason);
   throw new VolleyError('VOLLEY_NODE_UNREACHABLE', {path, reason: answer.reason});
 }
 
@@ -51,7 +54,7 @@ const command = (word: Word, rest: Omit<CommandSpec, 'name' | 'run'>): CommandSp
   name: `node ${word}`,
   ...rest,
   run: async given => {
-    show(given, await ask(given, word));
+    show(given, await ask(given, {do: word}));
     return undefined;
   },
 });
@@ -86,7 +89,26 @@ export const nodeDrainCommand: CommandSpec = {
     'volley node drain --stay && volley node resume',
   ],
   run: async given => {
-    show(given, await ask(given, 'drain', {exit: !given.flag('stay')}));
+    show(given, await ask(given, {do: 'drain', exit: !given.flag('stay')}));
+    return undefined;
+  },
+};
+
+export const nodeAbortCommand: CommandSpec = {
+  name: 'node abort',
+  args: '<replica>',
+  summary: 'End one replica of the node on this machine; another node gets its workunit',
+  options: OPTIONS,
+  examples: [
+    'volley node abort 3/17/0                  # as `volley node status` names what runs',
+    'volley node abort 3/17                    # batch 3, workunit 17; the node has one of each',
+  ],
+  run: async given => {
+    const [text = ''] = given.args;
+    const replica = readReplica(text);
+    if (replica === undefined)
+      throw usage(`"${text}" is no replica such as 3/17/0 (\`volley node status\` names them)`);
+    show(given, await ask(given, {do: 'abort', replica}));
     return undefined;
   },
 };

@@ -10,7 +10,7 @@ import {Sensors, wantsOf} from '../io/sensors.ts';
 import {every, type SystemClock} from '../io/system-clock.ts';
 import {HOLDERS} from '../node/guest.ts';
 import type {NodeCore} from '../node/node.ts';
-import {viewNodeStatus} from '../node/status.ts';
+import {meantOf, viewNodeStatus} from '../node/status.ts';
 import type {Closers} from './closers.ts';
 
 const LOOK_MS = 5 * SECOND_MS;
@@ -69,6 +69,11 @@ async function answer(
   if (request.do === 'drain') {
     self.post({type: 'ordered', by, draining: true});
     if (request.exit) drain.start();
+  }
+  if (request.do === 'abort') {
+    const meant = meantOf(self.core.slots, request.replica);
+    if (meant.kind === 'none') return {ok: false, reason: meant.why, isUsage: true};
+    self.post({type: 'aborted', replicaId: meant.replicaId});
   }
   await new Promise<void>(resolve => self.clock.soon(resolve)); // after the turn of what was said
   return {ok: true, status: {...self.about, ...viewNodeStatus(self.core)}};

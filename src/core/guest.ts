@@ -32,4 +32,6 @@ export type GuestEvent =
       readonly by: Holder;
       readonly suspended?: boolean;
       readonly draining?: boolean;
-    };
+    }
+  /** Who sits at this node wants a replica out of hand for good. */
+  | {readonly type: 'aborted'; readonly replicaId: ReplicaId};

@@ -3,11 +3,13 @@
 //
 //   > {"do":"status"}                                     < {"ok":true,"status":{…}}
 //   > {"do":"suspend"} {"do":"resume"} {"do":"drain"}      < {"ok":false,"reason":"…"}
+//   > {"do":"abort","replica":"3/17/0"}                   < {"ok":false,"reason":"…","isUsage":true}
 
 import {chmodSync, closeSync, existsSync, openSync, rmSync} from 'node:fs';
 import {createConnection, createServer, type Socket} from 'node:net';
 import {join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
+import {type ReplicaId, readReplica, type WorkunitId} from '../base/types.ts';
 import {KIB, MIB, SECOND_MS} from '../base/units.ts';
 
 const NAME = 'control.sock';
@@ -18,19 +20,30 @@ const ANSWER_BYTES_MAX = MIB;
 const CONNECTIONS_MAX = 8;
 const PATIENCE_MS = 5 * SECOND_MS;
 
-export const CONTROL_WORDS = ['status', 'suspend', 'resume', 'drain'] as const;
-export type ControlRequest = {
-  readonly do: (typeof CONTROL_WORDS)[number];
-  /** Of a drain: it ends the process when all is done. */
-  readonly exit?: boolean;
+export const CONTROL_WORDS = ['status', 'suspend', 'resume', 'drain', 'abort'] as const;
+export type ControlRequest =
+  | {
+      readonly do: Exclude<(typeof CONTROL_WORDS)[number], 'abort'>;
+      /** Of a drain: it ends the process when all is done. */
+      readonly exit?: boolean;
+    }
+  | {readonly do: 'abort'; readonly replica: ReplicaId | WorkunitId};
+/** `isUsage`: what was asked for makes no sense here. */
+export type ControlRefusal = {
+  readonly ok: false;
+  readonly reason: string;
+  readonly isUsage?: boolean;
 };
-export type ControlAnswer =
-  | {readonly ok: true; readonly status: object}
-  | {readonly ok: false; readonly reason: string};
+export type ControlAnswer = {readonly ok: true; readonly status: object} | ControlRefusal;
 
-const UNKNOWN: ControlAnswer = {
+const UNKNOWN: ControlRefusal = {
   ok: false,
   reason: `it takes one of ${CONTROL_WORDS.join(', ')}`,
+};
+const NO_REPLICA: ControlRefusal = {
+  ok: false,
+  reason: 'abort takes a replica such as 3/17/0',
+  isUsage: true,
 };
 
 /** Closes what it had to open. */
@@ -45,12 +58,17 @@ function socketPath(dir: string): Path {
   return {path: `/proc/self/fd/${fd}/${NAME}`, close: () => closeSync(fd)};
 }
 
-function requestOf(line: string): ControlRequest | undefined {
+/** Anybody of this user may write to the socket by hand. */
+function requestOf(line: string): ControlRequest | ControlRefusal {
   try {
     const value = JSON.parse(line) as ControlRequest;
-    return CONTROL_WORDS.includes(value.do) ? value : undefined;
+    if (!CONTROL_WORDS.includes(value.do)) return UNKNOWN;
+    if (value.do !== 'abort') return value;
+    const {replica: text} = value as {readonly replica?: unknown};
+    const replica = typeof text === 'string' ? readReplica(text) : undefined;
+    return replica === undefined ? NO_REPLICA : {do: 'abort', replica};
   } catch {
-    return undefined;
+    return UNKNOWN;
   }
 }
 
@@ -102,7 +120,7 @@ function serveOne(
     else if (line.includes('\n')) {
       const request = requestOf(line.slice(0, line.indexOf('\n')));
       socket.removeAllListeners('data');
-      void (request ? answer(request) : Promise.resolve(UNKNOWN)).then(said =>
+      void ('do' in request ? answer(request) : Promise.resolve(request)).then(said =>
         socket.end(`${JSON.stringify(said)}\n`),
       );
     }

@@ -43,7 +43,7 @@ import {Reporter} from './reporter.ts';
 import type {Slots} from './slots.ts';
 import type {Spool} from './spool.ts';
 import {Timekeeper} from './timekeeper.ts';
-import {Work} from './work.ts';
+import {type Ended, Work} from './work.ts';
 
 export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #config: NodeConfig;
@@ -146,6 +146,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#greeting.again(now.mono);
       case 'computed':
       case 'failed':
+      case 'aborted':
         return this.#onEnded(event, now);
       case 'noRoom':
         this.#work.giveBack(event.replicaId);
@@ -294,7 +295,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#learnClock(now.mono, jump);
   }
 
-  #onEnded(event: Extract<NodeEvent, {type: 'computed' | 'failed'}>, now: Now): void {
+  #onEnded(event: Ended, now: Now): void {
     const item = this.#work.ended(event);
     if (item) this.#report(item, now);
   }

@@ -2,8 +2,8 @@
 // next ones ahead when they are so short that the way to the runner and back would be most of the time.
 
 import {assert} from '../base/assert.ts';
-import type {BatchId, BlobId, MonoMs, ReplicaId} from '../base/types.ts';
-import {replicaId} from '../base/types.ts';
+import type {BatchId, BlobId, MonoMs, ReplicaId, WorkunitId} from '../base/types.ts';
+import {replicaId, workunitId} from '../base/types.ts';
 import type {RunOrder} from '../core/core.ts';
 import type {AssignedBatch, Input, Lease, Renewal, ReplicaRef} from '../wire/message.ts';
 
@@ -103,6 +103,13 @@ export class Slots {
 
   heldOne(id: ReplicaId): Held | undefined {
     return this.#held.get(id);
+  }
+
+  /** Replicas in hand that somebody means: by a workunit all of it, one as a rule. */
+  named(name: ReplicaId | WorkunitId): Held[] {
+    const isMeant = ({id, batchId, index}: Held): boolean =>
+      id === name || workunitId(batchId, index) === name;
+    return [...this.#held.values()].filter(isMeant);
   }
 
   held(): IterableIterator<Held> {

@@ -1,9 +1,13 @@
-// What a node says of itself to whoever sits at it: a pure view of its core.
+// What a node says of itself to whoever sits at it, and which replica they mean: pure views of its core.
 
-import type {ReplicaId} from '../base/types.ts';
+import type {ReplicaId, WorkunitId} from '../base/types.ts';
 import type {Preferences} from '../core/preferences.ts';
 import type {NodeCore} from './node.ts';
 import type {Reason} from './rules.ts';
+import type {Held, Slots} from './slots.ts';
+
+/** Replicas that an answer names: what is in hand may be thousands. */
+const NAMED_MAX = 16;
 
 export type NodeStatus = {
   readonly state: 'working' | 'idle' | 'suspended' | 'draining';
@@ -56,6 +60,30 @@ export function viewNodeStatus(core: NodeCore): NodeStatus {
     },
     sensors: sensorsOf(core),
   };
+}
+
+export type Meant =
+  | {readonly kind: 'one'; readonly replicaId: ReplicaId}
+  /** For people. */
+  | {readonly kind: 'none'; readonly why: string};
+
+/** The replica in hand that somebody names, or why it is none. */
+export function meantOf(slots: Slots, name: ReplicaId | WorkunitId): Meant {
+  const [one, ...more] = slots.named(name);
+  if (one && more.length === 0) return {kind: 'one', replicaId: one.id};
+  // A batch that was tried again may have come while an older replica is still here.
+  if (one) return {kind: 'none', why: `"${name}" may be ${listOf([one, ...more])}: say which`};
+  const running = [...slots.held()].filter(({slot}) => slot >= 0);
+  const waiting = [...slots.held()].filter(({slot}) => slot < 0);
+  const all = [...running, ...waiting];
+  const there = all.length === 0 ? 'nothing is' : `in hand are ${listOf(all)}`;
+  return {kind: 'none', why: `"${name}" is not in hand at this node; ${there}`};
+}
+
+function listOf(all: readonly Held[]): string {
+  const named = all.slice(0, NAMED_MAX).map(({id, slot}) => (slot < 0 ? `${id} (waits)` : id));
+  const more = all.length - named.length;
+  return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function stateOf({work}: NodeCore, runs: boolean): NodeStatus['state'] {

@@ -30,6 +30,11 @@ const RUNNING_KEPT_MS = 10 * MINUTE_MS;
 const RETURNED_PER_PULL = 16;
 /** Given back and not told yet: the rest runs out by itself. */
 const RETURNED_MAX = 4_096;
+/** How an aborted replica ended, as its result says it: what its run took is not known. */
+const ABORTED = {reason: 'refused', detail: 'aborted by the owner of the node', cpuMs: 0} as const;
+
+/** A replica is over here, with a result to report. */
+export type Ended = Extract<NodeEvent, {type: 'computed' | 'failed' | 'aborted'}>;
 
 export class Work {
   readonly slots: Slots;
@@ -80,7 +85,7 @@ export class Work {
     }
   }
 
-  onNews(event: GuestEvent, now: MonoMs): void {
+  onNews(event: Exclude<GuestEvent, Ended>, now: MonoMs): void {
     switch (event.type) {
       case 'progress': {
         const held = this.slots.heldOne(event.replicaId);
@@ -126,16 +131,19 @@ export class Work {
   }
 
   /** What to report of it; undefined = it was stopped meanwhile. */
-  ended(event: Extract<NodeEvent, {type: 'computed' | 'failed'}>): ResultItem | undefined {
-    const held = this.slots.remove(event.replicaId);
+  ended(event: Ended): ResultItem | undefined {
+    const {replicaId} = event;
+    const held = this.slots.remove(replicaId);
     if (!held) return undefined;
-    const {cpuMs} = event;
     if (event.type === 'computed') {
+      const {cpuMs} = event;
       this.slots.noteRunMs(held.appId, cpuMs);
       return {...refOf(held), cpuMs, status: 'done', output: event.output, ...held.odd};
     }
-    const {reason, detail} = event;
-    const fields = {replica: event.replicaId, reason, detail};
+    // One that waits may have a state of an earlier run.
+    if (event.type === 'aborted') this.#emit({type: 'stop', replicaId, keepsState: false});
+    const {reason, detail, cpuMs} = event.type === 'aborted' ? ABORTED : event;
+    const fields = {replica: replicaId, reason, detail};
     this.#emit({type: 'note', note: {level: 'warn', what: 'workunit failed', fields}});
     return {...refOf(held), cpuMs, status: reason, reason: detail};
   }

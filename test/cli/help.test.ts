@@ -23,7 +23,7 @@ test('every command has an example of its own and says what its flags mean', t =
   }
 });
 
-for (const name of ['master', 'batch submit', 'capture', 'doctor', 'recover']) {
+for (const name of ['master', 'node abort', 'batch submit', 'capture', 'doctor', 'recover']) {
   test(`the help of ${name} shows its usage, its flags and an example`, async t => {
     const {code, stdout, stderr} = await volley([...name.split(' '), '--help']);
     t.is(code, 0, stderr);
@@ -74,6 +74,12 @@ const WRONG: readonly (readonly [string, RegExp])[] = [
   ['batch submit primes --range 9', /--range must be START\.\.END/],
   ['batch submit primes --range 9..9', /the range 9\.\.9 is empty/],
   ['master --port 70000', /--port must be a number from 1 to 65535, not "70000"/],
+  ['node abort', /missing required args/],
+  ['node abort abc', /"abc" is no replica such as 3\/17\/0 \(`volley node status` names them\)/],
+  ['node abort 3', /"3" is no replica/],
+  ['node abort 3/17/0/1', /"3\/17\/0\/1" is no replica/],
+  ['node abort 3/99999999999', /is no replica/],
+  ['node abort 3/17 3/18', /no use for "3\/18"/],
   ['capture --action x --at soon', /--at must be a time such as 300ms/],
 ];
 

@@ -141,6 +141,48 @@ test.serial(
   },
 );
 
+test.serial(
+  'what is aborted is an error of its node, its state goes, another node has it',
+  async t => {
+    const cluster = await runningCluster(t, ['a', 'b']);
+    const [a] = cluster.nodes as [Volley, Volley];
+    const of = (name: string) => ['--data', dirOf(cluster, name)];
+    await volley(['node', 'suspend', ...of('b')]);
+    const batchId = await submit(cluster, 110_000_000_000);
+    const states = join(dirOf(cluster, 'a'), 'states');
+    await until(() => existsSync(states) && readdirSync(states).length > 0, 'a saved state');
+    const {running} = await node(cluster, 'suspend');
+    t.deepEqual(
+      running.map(({replica}) => `${replica}`),
+      [`${batchId}/0/0`],
+    );
+    const unknown = await volley(['node', 'abort', `${batchId}/1`, ...of('a')]);
+    t.deepEqual(unknown, {
+      code: 2,
+      stdout: '',
+      stderr: `volley: "${batchId}/1" is not in hand at this node; in hand are ${batchId}/0/0\n`,
+    });
+    t.is((await node(cluster, 'status')).running.length, 1);
+    const aborted = await node(cluster, 'abort', `${batchId}/0`);
+    t.like(aborted, {state: 'suspended', running: [], waiting: 0});
+    await until(() => runnersOf(a).length === 0 && readdirSync(states).length === 0, 'its end');
+    t.regex((await volley(['node', 'abort', `${batchId}/0/0`, ...of('a')])).stderr, /nothing is$/m);
+    // Were b held back still, a would be all that there is, and be given it again.
+    t.is((await volley(['node', 'resume', ...of('b')])).code, 0);
+    await until(async () => {
+      const {stdout} = await volley(['node', 'status', ...of('b')]);
+      return stdout.includes(`runs ${batchId}/0/1`);
+    }, 'the next replica at the other node');
+    t.is((await node(cluster, 'resume')).state, 'idle');
+    const {nodes} = await operator<{nodes: NodeView[]}>(cluster, 'nodes');
+    const errors = nodes.map(each => [each.name, each.errors]).sort();
+    t.deepEqual(errors, [
+      ['a', 1],
+      ['b', 0],
+    ]);
+  },
+);
+
 test.serial('the batch of a cluster whose nodes are lent in turns ends', async t => {
   const cluster = await runningCluster(t, ['a']);
   const range = ['--range', '0..10_000_000', '--chunk', '1_000_000'];

@@ -3,6 +3,7 @@ import {createConnection} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import type {ReplicaId} from '../../src/base/types.ts';
 import {askNode, type ControlRequest, openControl} from '../../src/io/control.ts';
 
 function folder(t: ExecutionContext, name = ''): string {
@@ -76,4 +77,26 @@ test('what is no question is refused, and what never ends is cut', async t => {
   t.regex(await say(dir, 'null\n'), /"ok":false/);
   t.is(await say(dir, 'x'.repeat(10_000)), '');
   t.deepEqual(heard, []);
+});
+
+test('an abort names a replica, by hand too', async t => {
+  const dir = folder(t);
+  const heard = await opened(t, dir);
+  const replica = '3/17/0' as ReplicaId;
+  t.true((await askNode(dir, {do: 'abort', replica})).ok);
+  t.regex(await say(dir, '{"do":"abort","replica":"03/17"}\n'), /"ok":true/);
+  t.deepEqual<unknown[]>(heard, [
+    {do: 'abort', replica},
+    {do: 'abort', replica: '3/17'},
+  ]);
+  const none = ['abc', '3', '3/17/0/1', '0/1', '99999999999/1', 3, null, ['3/17/0'], {}, undefined];
+  for (const wrong of none) {
+    const said = await say(dir, `${JSON.stringify({do: 'abort', replica: wrong})}\n`);
+    t.deepEqual(
+      JSON.parse(said),
+      {ok: false, reason: 'abort takes a replica such as 3/17/0', isUsage: true},
+      `${wrong}`,
+    );
+  }
+  t.is(heard.length, 2);
 });
