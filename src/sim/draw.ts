@@ -10,7 +10,7 @@ import {withAttack} from './attack-plan.ts';
 import {withBroadcast} from './broadcast-plan.ts';
 import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
-import {drawHolds} from './guest-plan.ts';
+import {drawAborts, drawHolds} from './guest-plan.ts';
 import {drawKeys} from './key-plan.ts';
 import {livenessBoundMs} from './liveness-bound.ts';
 import {withMachines} from './machine-plan.ts';
@@ -74,6 +74,11 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     livenessMs: 0,
     turnsPerCheck: isLarge ? 256 : 1,
     holds: drawHolds(seed, profiles.length, safetyMs),
+    aborts: drawAborts(
+      seed,
+      profiles.length,
+      batches.map(({at}) => at),
+    ),
   };
   const spare = dispensable(profiles, quorum) - plan.deadAfterHeal;
   const revokes = drawRevokes(seed, profiles, spare, safetyMs);

@@ -109,6 +109,15 @@ export type HoldPlan = {
   readonly how: 'suspend' | 'drain' | 'cores';
 };
 
+/** The owner of a node aborts one of the replicas in hand, as soon as there is one; in the end one that is not there. */
+export type AbortPlan = {
+  readonly at: number;
+  /** Of this node, or of the next one that has something in hand. */
+  readonly nodeNo: number;
+  /** Which of them, 0 … 1: those that are here longest first. */
+  readonly share: number;
+};
+
 export type Plan = {
   readonly seed: number;
   readonly nodes: readonly NodePlan[];
@@ -125,6 +134,8 @@ export type Plan = {
   readonly keys?: KeyPlan;
   /** As above. */
   readonly holds?: readonly HoldPlan[];
+  /** As above. */
+  readonly aborts?: readonly AbortPlan[];
   /** 0 = no beacons. */
   readonly beaconMs: number;
   /** When somebody starts a second master on a copy of the first one's folder; 0 = never. */

@@ -63,6 +63,8 @@ function* attempts(plan: Plan): Generator<Attempt> {
   yield* noAttack(plan);
   yield* fewerKeys(plan);
   yield* less(plan, 'orders', plan.orders ?? []);
+  yield* less(plan, 'holds', plan.holds ?? []);
+  yield* less(plan, 'aborts', plan.aborts ?? []);
   if (plan.revokes?.length) yield {what: 'revocations', plan: {...plan, revokes: []}};
   if (plan.secondMasterAt > 0) yield {what: 'second master', plan: {...plan, secondMasterAt: 0}};
   if (plan.beaconMs > 0) yield {what: 'beacons', plan: {...plan, beaconMs: 0}};
@@ -72,12 +74,10 @@ function* attempts(plan: Plan): Generator<Attempt> {
   yield* plainNodes(plan);
 }
 
+type Listed = 'batches' | 'captures' | 'nodes' | 'orders' | 'reflashAt' | 'holds' | 'aborts';
+
 /** Half of a list, the other half, then each item on its own. */
-function* less<K extends 'batches' | 'captures' | 'nodes' | 'orders' | 'reflashAt'>(
-  plan: Plan,
-  key: K,
-  items: readonly unknown[],
-): Generator<Attempt> {
+function* less(plan: Plan, key: Listed, items: readonly unknown[]): Generator<Attempt> {
   const half = items.length >> 1;
   const parts =
     half > 1

@@ -81,7 +81,7 @@ export class SimNode {
   #wallStepMs = 0;
   readonly owner = new SimOwner(said => {
     const process = this.#process;
-    process?.clock.run(() => process.runtime.post(said()));
+    process?.clock.run(() => process.runtime.post(said(process.core)));
   });
   lives = 0;
 

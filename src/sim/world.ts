@@ -16,7 +16,7 @@ import {Checkers} from './checkers.ts';
 import {Calamity} from './disasters.ts';
 import {Fabric, holds, SimFailure} from './fabric.ts';
 import {KeyDesk} from './key-desk.ts';
-import type {BatchPlan, HoldPlan, Plan} from './plan.ts';
+import type {AbortPlan, BatchPlan, HoldPlan, Plan} from './plan.ts';
 import {Recovery} from './recovery.ts';
 import {rollCall} from './roll-call.ts';
 import {SimCrypto} from './sim-crypto.ts';
@@ -32,6 +32,8 @@ const DRAIN_MS = 90_000;
 /** Everybody is back after the heal within this. */
 const REJOIN_MS = 30_000;
 const CALLED_MAX = 64;
+/** Who wants to abort something and finds nothing in hand looks again. */
+const LOOK_MS = 50;
 /** Any number: it only keeps these dice from others of the same seed. */
 const KEYS_APART = 0x0a77;
 /** More events than this at one instant are a loop. */
@@ -160,6 +162,8 @@ export class World {
     this.forger?.start();
     this.attack?.start();
     for (const hold of this.plan.holds ?? []) this.#hold(hold);
+    for (const abort of this.plan.aborts ?? [])
+      this.timeline.after(abort.at, EVENT.fault, abort.nodeNo, () => this.#abort(abort));
   }
 
   #hold({at, nodeNo, forMs, how}: HoldPlan): void {
@@ -169,6 +173,15 @@ export class World {
       );
     if (at < this.plan.safetyMs) set(at, true);
     if (at + forMs < this.plan.safetyMs) set(at + forMs, false);
+  }
+
+  #abort(abort: AbortPlan): void {
+    const {nodeNo, share} = abort;
+    const all = [...this.nodes.slice(nodeNo - 1), ...this.nodes.slice(0, nodeNo - 1)];
+    const node = all.find(({core}) => core !== undefined && core.slots.size > 0);
+    const isLast = this.timeline.now + LOOK_MS >= this.plan.safetyMs;
+    if (node || isLast) return (node ?? all[0])?.owner.abort(share);
+    this.timeline.after(LOOK_MS, EVENT.fault, nodeNo, () => this.#abort(abort));
   }
 
   /** Runs to this instant, or until `done`; false = the instant came first. */

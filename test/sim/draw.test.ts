@@ -61,6 +61,18 @@ test('operators give every kind of order, beside new keys and beside damaged dis
   t.true(share(plan => isOrdered(plan) && plan.disasters.diskDamageMs > 0) > 0.05);
 });
 
+test('owners hold their nodes back, and abort replicas, one or many at once', t => {
+  for (const how of ['suspend', 'drain', 'cores'] as const)
+    t.true(share(plan => plan.holds?.some(hold => hold.how === how)) > 0.1, how);
+  const aborting = plans.filter(({aborts}) => (aborts ?? []).length > 0);
+  t.true(aborting.length > SEEDS * 0.3 && aborting.length < SEEDS * 0.7, `${aborting.length}`);
+  const atOnce = aborting.filter(({aborts = []}) =>
+    aborts.some(({at}, i) => aborts[i + 1]?.at === at),
+  );
+  t.true(atOnce.length > aborting.length * 0.3, `${atOnce.length} of ${aborting.length}`);
+  t.true(share(plan => plan.aborts?.length && plan.holds?.length) > 0.1);
+});
+
 test('what is rare comes together with what is hostile', t => {
   const pairs: Readonly<Record<string, (plan: Plan) => unknown>> = {
     'a second master': ({secondMasterAt}) => secondMasterAt > 0,
