@@ -85,7 +85,7 @@ test('an abort names a replica, by hand too', async t => {
   const replica = '3/17/0' as ReplicaId;
   t.true((await askNode(dir, {do: 'abort', replica})).ok);
   t.regex(await say(dir, '{"do":"abort","replica":"03/17"}\n'), /"ok":true/);
-  t.deepEqual<unknown[]>(heard, [
+  t.deepEqual(heard as unknown[], [
     {do: 'abort', replica},
     {do: 'abort', replica: '3/17'},
   ]);

@@ -88,8 +88,8 @@ export const BUGS: readonly Bug[] = [
     name: 'not-asked-again',
     what: 'a restart forgets to ask which results agree',
     file: 'master/agreement.ts',
-    find: '    context.toSettle.add(workunit);',
-    put: '    void context;',
+    find: 'if (isToJudge || whyGone(context, workunit) !== undefined) context.toSettle.add(workunit);',
+    put: 'void [context, isToJudge];',
   },
   {
     name: 'vote-not-saved',
@@ -242,9 +242,9 @@ export const BUGS: readonly Bug[] = [
     put: '',
     and: {
       file: 'master/feeder.ts',
-      find: `if (this.#source.kind !== 'range' || !this.isPending(index)) return undefined;`,
-      put: `if (this.#source.kind !== 'range') return undefined;
-    if (!this.isPending(index)) return openWorkunit(this.#batchId, index, rangeInput(this.#source, index));`,
+      find: 'if (!this.#isAtHand || !this.isPending(index)) return undefined;',
+      put: `if (!this.#isAtHand) return undefined;
+    if (!this.isPending(index)) return this.#open(index);`,
     },
   },
   {
