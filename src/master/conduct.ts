@@ -1,8 +1,9 @@
 // Keeps the conduct of nodes by the rules of quarantine.ts: hears what became of their results, says who may have
 // work of which app, and makes what it decides durable.
 //
-// A bench must not stop a batch: where fewer nodes than its quorum are left, those on the bench are given work
-// as well. What they return is held against others as ever, so the worst of it is time.
+// A bench must not stop a batch: where fewer nodes than its quorum are left, or those that are left have all had what
+// is open of it (a tie), those on the bench are given work as well. What they return is held against others as ever, so
+// the worst of it is time.
 
 import {keepNewest} from '../base/newest.ts';
 import {addMono, type BlobId, type MonoMs, NEVER, type Now} from '../base/types.ts';
@@ -15,12 +16,15 @@ import {type Conduct, FREE, judge, type Outcome, type Standing, standingOf} from
 import type {NodeState} from './roster.ts';
 import {canServe} from './scheduler.ts';
 import type {Verdict, Vote} from './validator.ts';
+import {mayHold} from './workunit.ts';
 
 type Canonical = Extract<Verdict, {kind: 'canonical'}>;
 
 /** Apps of a node that are remembered when it is not perfect with them. */
 const APPS_PER_NODE_MAX = 256;
 const LOOK_MS = SECOND_MS;
+/** Open workunits of a batch that are looked at: more of them are no tie. */
+const STUCK_LOOKED_AT_MAX = 1_024;
 
 export class Conducts {
   readonly #context: MasterContext;
@@ -136,14 +140,35 @@ export class Conducts {
 
   #isShort(batch: Batch): boolean {
     if (![...this.#watched].some(node => node.standing.has(batch.row.appId))) return false;
+    return !this.#hasQuorum(batch) || this.#isStuck(batch);
+  }
+
+  /** Whether those that are not on the bench are enough. */
+  #hasQuorum(batch: Batch): boolean {
     const {policy, appId} = batch.row;
     const able = new Map<string | undefined, number>(); // by kind of machine, where that counts
     for (const node of this.#context.roster.all()) {
       if (!node.up || !canServe(batch, node) || node.standing.has(appId)) continue;
       const machine = machineOf(policy, node.row);
       const count = (able.get(machine) ?? 0) + 1;
-      if (count >= policy.minQuorum) return false;
+      if (count >= policy.minQuorum) return true;
       able.set(machine, count);
+    }
+    return false;
+  }
+
+  /** Nothing is out, all that is open wants a replica, and nobody but those on the bench may have one. */
+  #isStuck(batch: Batch): boolean {
+    if (batch.out > 0 || batch.wanting.size === 0 || batch.feeder.hasNext) return false;
+    const {policy, appId} = batch.row;
+    const free = [...this.#context.roster.all()].filter(
+      node => node.up && canServe(batch, node) && !node.standing.has(appId),
+    );
+    let looked = 0;
+    for (const workunit of batch.wanting) {
+      if (++looked > STUCK_LOOKED_AT_MAX) return false;
+      for (const {row} of free)
+        if (mayHold(workunit, row.nodeId, () => free.length, machineOf(policy, row))) return false;
     }
     return true;
   }

@@ -126,7 +126,9 @@ export class KeyDesk {
   #isPublished(): boolean {
     const {master, vault} = this.#parts;
     const row = master.store.disk.get('app', APP);
-    const isStored = row !== undefined && (decodeJson(row) as AppRow).appId === vault.bundle.appId;
+    // A disk that is damaged may hold what is no row.
+    const stored = row && (decodeJson(row) as AppRow | undefined);
+    const isStored = stored?.appId === vault.bundle.appId;
     return isStored && master.core?.context.apps.get(APP)?.appId === vault.bundle.appId;
   }
 

@@ -162,3 +162,19 @@ test('an erring node that is benched does not keep others from trying again', t 
     }
   t.like(batchOf(rig, id).counters, {state: 'done', done: 30});
 });
+
+test('a tie that only a node on the bench can end is given to it', t => {
+  const {rig, bad, a, b} = three(3);
+  contradict(rig, bad, [a, b], 3);
+  const tied = rig.submit({}, rangeOf(2));
+  rig.report(a, rig.pull(a), wrong);
+  rig.report(b, rig.pull(b));
+  t.deepEqual(rig.pull(bad), [], 'another one might end it');
+  back(rig, a, b, bad);
+  t.deepEqual([...rig.pull(a), ...rig.pull(b)], []);
+  const work = rig.pull(bad);
+  t.is(work.length, 2);
+  rig.report(bad, work);
+  rig.pass(31_000); // it owes validated results: a young master waits for somebody else
+  t.like(batchOf(rig, tied).counters, {state: 'done', done: 2, disagreements: 2});
+});
