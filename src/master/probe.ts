@@ -42,7 +42,7 @@ function sidesOf(ballots: readonly Ballot[]): Side[] {
 }
 
 /** Results of two processors are here, and none agrees with one of the other. */
-function isApart(sides: readonly Side[]): boolean {
+function isSplit(sides: readonly Side[]): boolean {
   const [a, b] = sides;
   if (!a || !b || a.groups.size === 0 || b.groups.size === 0) return false;
   return ![...a.groups].some(group => b.groups.has(group));
@@ -51,7 +51,7 @@ function isApart(sides: readonly Side[]): boolean {
 /** How many replicas more may go to machines of this processor. */
 export function roomFor(ballots: readonly Ballot[], needed: number, arch: string): number {
   const sides = sidesOf(ballots);
-  const limit = isApart(sides) ? needed : 1;
+  const limit = isSplit(sides) ? needed : 1;
   const own = sides.find(side => side.arch === arch);
   if (!own && sides.length >= 2) return 0;
   return Math.max(0, limit - (own?.count ?? 0));
@@ -68,7 +68,7 @@ export function resultOf(ballots: readonly Ballot[], needed: number): ProbeResul
   const sides = sidesOf(ballots);
   const here = ballots.filter(({group}) => group !== undefined);
   if (sides.length < 2 || sides.some(({groups}) => groups.size === 0)) return undefined;
-  if (!isApart(sides)) return 'alike';
+  if (!isSplit(sides)) return 'alike';
   if (here.length < ballots.length || sides.some(({count}) => count < needed)) return undefined;
   if (sides.every(({groups}) => groups.size === 1)) return 'differs';
   const groups = new Set(here.map(({group}) => group));
