@@ -33,6 +33,8 @@ export type BatchControl = {
   readonly suspended?: Mark;
   /** How often its failed workunits were given back their error count. */
   readonly retries?: number;
+  /** The try in which all of it is that began anew when it had ended; of others `tries` tells (core/tries.ts). */
+  readonly baseTry?: number;
   /** Pages are still being looked through for failed workunits: it cannot end before that. */
   readonly retrying?: true;
   /** Its rows are going; nothing shows it any more. */

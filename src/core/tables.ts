@@ -28,6 +28,7 @@ export const TABLES = {
   credit: 1,
   doubt: 1,
   check: 1, // rows: core/checks.ts
+  tries: 1, // rows: core/tries.ts
   token: 1,
   app: 1,
   release: 1,

@@ -19,6 +19,7 @@ import type {BatchView} from '../core/views.ts';
 import type {Owners} from './broadcast.ts';
 import {type Feeder, feederOf} from './feeder.ts';
 import {isHomogeneous, keepPin} from './homogeneous.ts';
+import {Tries} from './tries.ts';
 import {beginAnew, moveWorkunit, type Workunit} from './workunit.ts';
 
 /** Votes that a restart found, by workunit index: they are given back when the workunit is opened. */
@@ -70,6 +71,7 @@ export class Batch {
   runMs = -1;
   readonly #pages: Map<number, Map<number, Decision>>;
   readonly #dirtyPages = new Set<number>();
+  readonly #tries: Tries;
   readonly #savedVotes: SavedVotes;
   readonly #decidedAt: {at: MonoMs; done: number}[] = [];
 
@@ -84,6 +86,7 @@ export class Batch {
     pages: Map<number, Map<number, Decision>> = new Map(),
     savedVotes: SavedVotes = new Map(),
     owners?: Owners,
+    tries: Tries = new Tries(),
   ) {
     const {control, rest} = apart(row);
     this.row = rest;
@@ -109,6 +112,7 @@ export class Batch {
     };
     this.feeder = feeder;
     this.owners = owners;
+    this.#tries = tries;
     this.#pages = pages;
     this.#savedVotes = savedVotes;
   }
@@ -142,7 +146,7 @@ export class Batch {
   adopt(workunit: Workunit): void {
     this.open.set(workunit.index, workunit);
     if (this.owners) workunit.owner = this.owners.at(workunit.index);
-    beginAnew(workunit, this.control.retries ?? 0);
+    beginAnew(workunit, this.#tries.of(workunit.index, this.control.baseTry));
     const votes = this.#savedVotes.get(workunit.index);
     if (!votes) return;
     this.#savedVotes.delete(workunit.index);
@@ -264,6 +268,8 @@ export class Batch {
       const decision = page.get(index - first);
       if (decision?.kind === 'failed') {
         page.delete(index - first);
+        const {retries = 0, baseTry = 0} = this.control;
+        if (retries > baseTry) this.#tries.set(index, retries);
         this.counters.failed -= 1;
         this.feeder.reopen(index);
       } else if (!decision && this.#unlisted > 0) {
@@ -302,6 +308,7 @@ export class Batch {
       if (page.size === PAGE_WORKUNITS && !this.retrying) this.#pages.delete(pageNo);
     }
     this.#dirtyPages.clear();
+    ops.push(...this.#tries.saves(this.row.id));
     ops.push(put('batch', batchKey(this.row.id), encodeJson(row)));
     return ops;
   }
@@ -359,6 +366,7 @@ export class Batch {
 const CONTROL = {
   suspended: 0,
   retries: 0,
+  baseTry: 0,
   retrying: 0,
   deleting: 0,
   clonedFrom: 0,

@@ -136,6 +136,7 @@ export class Deletions {
   #dropPage(row: BatchRow, pageNo: number): void {
     const {roster} = this.#context;
     this.#context.drop('page', pageKey(row.id, pageNo));
+    if ((row.retries ?? 0) > 0) this.#context.drop('tries', pageKey(row.id, pageNo));
     if (!mayStandAlone(row.policy)) return;
     for (const {row: node} of roster.all())
       if (node.doubts !== 0) {

@@ -35,6 +35,7 @@ import {
   PAGE_WORKUNITS,
   type TableName,
 } from '../core/tables.ts';
+import {decodeTries} from '../core/tries.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {Batch, type SavedVotes} from './batch.ts';
 import {Owners} from './broadcast.ts';
@@ -59,6 +60,7 @@ import {isHomogeneous, ownVotes, wasProbe} from './homogeneous.ts';
 import {MasterCore} from './master.ts';
 import type {Rechecks} from './rechecks.ts';
 import {Roster} from './roster.ts';
+import {Tries} from './tries.ts';
 import {TRUST_KEY, type TrustSeen} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
 import {countedOf, type Workunit} from './workunit.ts';
@@ -95,6 +97,7 @@ export class MasterRestore {
   readonly #batches = new Map<BatchId, BatchRow>();
   readonly #pages = new Map<BatchId, Pages>();
   readonly #votes = new Map<BatchId, SavedVotes>();
+  readonly #tries = new Map<BatchId, Tries>();
   readonly #captures = new Map<string, Capture>();
   readonly #checks: Parameters<Rechecks['restore']>[] = [];
   #epoch = 0;
@@ -117,7 +120,7 @@ export class MasterRestore {
   /** Key ranges [from, to) of tables to push after FIRST_TABLES, in this order. */
   ranges(): {readonly table: TableName; readonly from: string; readonly to: string}[] {
     const running = [...this.#batches.values()].filter(row => row.state === 'running');
-    return (['page', 'vote', 'check'] as const).flatMap(table =>
+    return (['page', 'tries', 'vote', 'check'] as const).flatMap(table =>
       running.map(row => ({table, from: hex32(row.id), to: hex32(row.id + 1)})),
     );
   }
@@ -158,6 +161,8 @@ export class MasterRestore {
         return this.#takeBatch(jsonRow<BatchRow>(value));
       case 'page':
         return this.#takePage(key, decodePage(value));
+      case 'tries':
+        return this.#takeTries(key, decodeTries(value));
       case 'vote':
         return this.#takeVote(key, value);
       case 'check':
@@ -229,6 +234,13 @@ export class MasterRestore {
     pages.next = end;
   }
 
+  #takeTries(key: string, tries: Map<number, number>): void {
+    const {batchId, pageNo} = decodePageKey(key);
+    const known = this.#tries.get(batchId) ?? new Tries();
+    known.restore(pageNo, tries);
+    this.#tries.set(batchId, known);
+  }
+
   #takeVote(key: string, value: Uint8Array): void {
     const {batchId, index, nodeId} = decodeVoteKey(key);
     let votes = this.#votes.get(batchId);
@@ -296,7 +308,8 @@ export class MasterRestore {
     const above = [...votes.keys()].reduce((most, index) => Math.max(most, index + 1), cursor);
     if (above > cursor) reopened.push([cursor, above]);
     const feeder = feederOf(row, above, reopened);
-    const batch = new Batch(row, feeder, pages?.open, votes, this.#ownersOf(row));
+    const [owners, tries] = [this.#ownersOf(row), this.#tries.get(row.id)];
+    const batch = new Batch(row, feeder, pages?.open, votes, owners, tries);
     while (feeder.hasReopened) {
       const workunit = feeder.next();
       if (!workunit) break; // lines and files: taken up as they are read

@@ -34,12 +34,14 @@ export class Retries {
   }
 
   begin(batch: Batch): void {
-    if (!batch.running) {
-      batch.beginAgain();
-      this.#context.running.add(batch);
-    }
     const retries = (batch.control.retries ?? 0) + 1;
     batch.control = {...batch.control, retries, retrying: true};
+    if (!batch.running) {
+      batch.beginAgain();
+      // All that is not done begins anew; of one that runs only what has failed.
+      batch.control = {...batch.control, baseTry: retries};
+      this.#context.running.add(batch);
+    }
     this.#context.dirtyBatches.add(batch);
     this.#next.set(batch.row.id, 0);
   }

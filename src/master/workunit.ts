@@ -88,8 +88,8 @@ export const tryOf = ({replicaNo}: {readonly replicaNo: number}): number =>
   Math.floor(replicaNo / REPLICAS_PER_TRY);
 
 /** Numbers of replicas go on after those of earlier tries, and only the new ones count. */
-export function beginAnew(workunit: Workunit, retries: number): void {
-  const first = retries * REPLICAS_PER_TRY;
+export function beginAnew(workunit: Workunit, tryNo: number): void {
+  const first = tryNo * REPLICAS_PER_TRY;
   workunit.firstReplica = first;
   workunit.issued = first;
   workunit.forgiven = first;

@@ -20,6 +20,8 @@ export type Change = {
   readonly checked: Map<WorkunitKey, {readonly former: Decided; readonly state: CheckState}>;
   /** Decisions that an operator's order takes out: what failed is retried, or the batch is deleted. */
   readonly undone: Map<WorkunitKey, Decided>;
+  /** Workunits that are in a later try from now on. */
+  readonly later: Set<WorkunitKey>;
   /** Batches that had ended and run again, or that somebody cancelled or deleted. */
   readonly anew: Set<number>;
   /** Nodes that this commit quarantines. */
@@ -38,6 +40,7 @@ export const noChange = (): Change => ({
   withdrawn: new Map(),
   checked: new Map(),
   undone: new Map(),
+  later: new Set(),
   anew: new Set(),
   aside: new Set(),
 });

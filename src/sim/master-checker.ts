@@ -124,6 +124,8 @@ export class MasterChecker {
     this.#head = numberOf(ops) ?? this.#head;
     for (const key of change.decided.keys()) this.#decidedAt.set(key, this.#head);
     this.model.checkCounters(ops);
+    for (const key of change.later)
+      holds(change.undone.has(key), 'P1', () => `${nameOf(key)} begins anew, and had not failed`);
     checkProbes(ops, this.model, this.#machineOf, this.#liars());
     this.decisions.reported(ops);
     this.#credit -= change.withdrawn.size;
@@ -301,10 +303,11 @@ export class MasterChecker {
     return (this.#withdrawn.get(key) ?? []).some(({at}) => at > journalNo);
   }
 
-  /** Said before the node was quarantined, or before the batch was retried: it counts no more. */
+  /** Said before the node was quarantined, or before the workunit began anew: it counts no more. */
   #isOfBefore({nodeId, key, journalNo}: Acked, item: ResultItem): boolean {
-    const {retries = 0} = this.model.batches.get(batchOf(key)) ?? {};
-    return journalNo <= (this.#asideAt.get(nodeId) ?? -1) || tryOf(item) < retries;
+    const {tries, batches} = this.model;
+    const tryNo = tries.of(key, batches.get(batchOf(key))?.baseTry);
+    return journalNo <= (this.#asideAt.get(nodeId) ?? -1) || tryOf(item) < tryNo;
   }
 
   #isOurs(nodeId: NodeId, item: ResultItem): boolean {

@@ -9,7 +9,17 @@ import {Model} from './model.ts';
  * Votes after pages: on a workunit that is decided there are none, and none of a node that is quarantined. What was
  * deleted is told last: rows of it may still be there.
  */
-const ORDER = ['batch', 'node', 'control', 'report', 'page', 'vote', 'credit', 'history'] as const;
+const ORDER = [
+  'batch',
+  'node',
+  'control',
+  'report',
+  'page',
+  'tries',
+  'vote',
+  'credit',
+  'history',
+] as const;
 
 export function modelOf(rows: Rows): {model: Model; credit: number; head: number} {
   const model = new Model();

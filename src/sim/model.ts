@@ -27,6 +27,7 @@ import {holds} from './fabric.ts';
 import {getOr} from './get-or.ts';
 import {batchOf, nameOf, outputName, type WorkunitKey, workunitKey} from './model-names.ts';
 import {OrderModel} from './order-model.ts';
+import {TryModel} from './try-model.ts';
 
 /** `barred`: of a vote that is gone: its node was revoked or quarantined before, so it did not count. */
 export type ModelVote = {
@@ -62,6 +63,7 @@ export class Model {
   /** Canonical results of revoked nodes that are listed to be computed again. */
   readonly doubted = new Map<WorkunitKey, Doubted>();
   orders = new OrderModel();
+  tries = new TryModel();
 
   /** Rows are shared: nobody changes them. */
   copy(): Model {
@@ -75,6 +77,7 @@ export class Model {
     for (const nodeId of this.revoked) copy.revoked.add(nodeId);
     for (const [key, doubted] of this.doubted) copy.doubted.set(key, doubted);
     copy.orders = this.orders.copy();
+    copy.tries = this.tries.copy();
     for (const [key, outputs] of this.evidence)
       copy.evidence.set(key, new Map([...outputs].map(([name, set]) => [name, new Set(set)])));
     return copy;
@@ -101,6 +104,9 @@ export class Model {
         return this.#putPage(key, value, change);
       case 'check':
         return this.#putChecks(key, value, change);
+      case 'tries':
+        for (const workunit of this.tries.put(key, value)) change.later.add(workunit);
+        return;
       case 'batch':
         return this.#putBatch(decodeJson(value) as BatchRow, change);
       case 'history': {

@@ -7,7 +7,7 @@ import type {BatchRow, TableName} from '../core/tables.ts';
 import {holds} from './fabric.ts';
 
 /** Tables whose keys begin with the number of a batch. */
-const OF_BATCH: ReadonlySet<TableName> = new Set(['batch', 'page', 'check']);
+const OF_BATCH: ReadonlySet<TableName> = new Set(['batch', 'page', 'tries', 'check']);
 /** The key of a doubt begins with the id of a node: 32 digits. */
 const NODE_DIGITS = 32;
 

@@ -3,7 +3,7 @@
 import test from 'ava';
 import {decodePage, PAGE_WORKUNITS} from '../../src/core/tables.ts';
 import type {ResultItem} from '../../src/wire/message.ts';
-import {batchOf, creditOf, only, receiptsOf, refOf, resultsOf, workOf} from './look.ts';
+import {batchOf, creditOf, only, receiptsOf, refOf, renewalsOf, resultsOf, workOf} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {retry, shelve} from './shelving.ts';
 import type {TestNode, Work} from './test-node.ts';
@@ -250,4 +250,58 @@ test('inputs that were asked for before it was cancelled and retried come too la
   rig.report(a, work);
   t.like(batchOf(rig, id).counters, {state: 'done', done: 4});
   if (asked) rig.turn({type: 'inputsRead', batchId: id, from: asked.from, inputs: []});
+});
+
+test('after a restart a retry concerns what had failed alone: what else is in hand counts', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 1, maxErrorReplicas: 1}, rangeOf(70));
+  const [a, b] = [rig.node('a', {slots: 64}), rig.node('b', {slots: 64})];
+  const [first, ...rest] = rig.pull(a, 64);
+  if (!first) throw new Error('no work');
+  const late = rig.pull(b, 64);
+  fails(rig, a, [first]);
+  t.true(retry(rig, id).ok);
+  t.like(batchOf(rig, id).counters, {state: 'running', done: 0, failed: 0});
+  rig.kill();
+  for (const node of [a, b]) rig.join(node);
+  rig.says(a, rig.pullOf(a, 0, renewalsOf(rest)));
+  t.is(batchOf(rig, id).out, rest.length, 'its leases are known again');
+  const done = rig.report(b, late);
+  t.is(receiptsOf(done, b).length, 1);
+  t.is(batchOf(rig, id).counters.done, late.length, 'what it had finished counts');
+  rig.report(a, rest);
+  t.is(batchOf(rig, id).counters.done, 69);
+  rig.report(a, [first]);
+  t.is(batchOf(rig, id).counters.done, 69, 'of its earlier try nothing counts');
+  rig.kill();
+  rig.rest();
+  rig.join(a);
+  const again = rig.pull(a, 64);
+  t.deepEqual(
+    again.map(({index, replicaNo}) => [index, replicaNo]),
+    [[first.index, 256]],
+  );
+  rig.report(a, again);
+  t.like(batchOf(rig, id).counters, {state: 'done', done: 70, replicas: 71});
+});
+
+test('a batch that had ended begins anew as a whole, after a restart too', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 1, maxErrorReplicas: 1}, rangeOf(4));
+  const a = rig.node('a', {slots: 8});
+  const [first, second, ...rest] = rig.pull(a, 8);
+  if (!first || !second) throw new Error('no work');
+  fails(rig, a, [first]);
+  rig.report(a, [second]);
+  rig.ask({kind: 'cancelBatch', batchId: id});
+  t.true(retry(rig, id).ok);
+  rig.kill();
+  rig.rest();
+  rig.join(a);
+  rig.report(a, rest);
+  t.is(batchOf(rig, id).counters.done, 1);
+  t.deepEqual(
+    rig.pull(a, 8).map(({replicaNo}) => replicaNo),
+    [256, 256, 256],
+  );
 });

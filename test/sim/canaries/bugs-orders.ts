@@ -29,4 +29,18 @@ export const ORDER_BUGS = [
     find: "if (decision?.kind === 'failed') {",
     put: 'if (decision) {',
   },
+  {
+    name: 'retry-begins-all-anew',
+    what: 'after a restart all that is open of a retried batch begins anew, and what nodes have in hand is lost',
+    file: 'master/batch.ts',
+    find: 'this.#tries.of(workunit.index, this.control.baseTry)',
+    put: 'this.control.retries ?? 0',
+  },
+  {
+    name: 'retry-forgotten',
+    what: 'a restart forgets what began anew: results from before the retry count',
+    file: 'master/batch.ts',
+    find: 'ops.push(...this.#tries.saves(this.row.id));',
+    put: '',
+  },
 ];

@@ -315,7 +315,9 @@ export const BUGS: readonly Bug[] = [
     what: 'after a recovery receipts for what is lost look as if it were there',
     file: 'core/journal-salvage.ts',
     find: 'if (row.journalNo === this.#firstLost) this.#firstLost += 1;',
-    put: 'this.#firstLost = row.journalNo + 1;',
+    put: `if (row.journalNo !== this.#firstLost) this.#hasGaps = true;
+    this.#firstLost = row.journalNo + 1;
+    if (row.journalNo > 0) void 0;`,
   },
   {
     name: 'half-session-replaces-live',
