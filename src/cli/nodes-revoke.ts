@@ -67,7 +67,9 @@ async function listed(
 }
 
 function tell({name, nodeId}: NodeView, {batches}: DoubtsView): void {
-  print(`Revoked ${safe(name)} (${shortId(nodeId)}). Its open work goes to other nodes.`);
+  print(
+    `Revoked ${safe(name)} (${shortId(nodeId)}). Its open work goes to other nodes; of broadcasts it has failed.`,
+  );
   const count = batches.reduce((sum, {indexes}) => sum + indexes.length, 0);
   if (count === 0) {
     print('No canonical result rests on it alone.');
@@ -81,6 +83,6 @@ function tell({name, nodeId}: NodeView, {batches}: DoubtsView): void {
     print(`  batch ${batch}: ${grouped(indexes.length)} (${some}${more})`);
   }
   print(
-    'Other nodes compute them again, but for those of cancelled batches; `volley batch show` says what came out.',
+    'Other nodes compute them again, but for those of cancelled batches and of broadcasts: nobody else could. `volley batch show` says what came out.',
   );
 }

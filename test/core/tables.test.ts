@@ -27,6 +27,7 @@ import {
   type VoteRow,
   voteKey,
 } from '../../src/core/tables.ts';
+import {decodeTries, encodeTries} from '../../src/core/tries.ts';
 import type {FailReason, OutputRef} from '../../src/wire/message.ts';
 
 const uint32 = fc.nat(2 ** 32 - 1);
@@ -115,6 +116,21 @@ test('pages come back as they went', t => {
       flipped(t, bytes, decodePage);
     }),
     {numRuns: 60},
+  );
+  t.pass();
+});
+
+test('tries come back as they went', t => {
+  const row = fc.uniqueArray(fc.tuple(fc.nat(PAGE_WORKUNITS - 1), fc.nat(1_000)), {
+    selector: ([offset]) => offset,
+  });
+  fc.assert(
+    fc.property(row, entries => {
+      const bytes = encodeTries(new Map(entries));
+      t.deepEqual(decodeTries(bytes), new Map(entries));
+      cut(t, bytes, decodeTries);
+      flipped(t, bytes, decodeTries);
+    }),
   );
   t.pass();
 });
@@ -224,6 +240,7 @@ test('tables and their row versions are for ever', t => {
       node: 1,
       credit: 1,
       token: 1,
+      tries: 1,
       app: 1,
       release: 1,
       capture: 1,
