@@ -294,7 +294,9 @@ export class Results {
 
   endIfOver(batch: Batch, now: Now): void {
     if (batch.retrying) return; // failed ones are still being looked for
-    const {done, failed, reason} = batch.counters;
+    const {done, failed} = batch.counters;
+    // Of a failure that was retried since, nobody wants to read.
+    const reason = failed > 0 ? batch.counters.reason : '';
     const {count, policy} = batch.row;
     if (batch.counters.rechecking > 0) return;
     if (batch.decided === count && policy.firstWins)

@@ -199,6 +199,17 @@ test('lines that failed are read again', t => {
   t.is(batchOf(rig, id).counters.state, 'done');
 });
 
+test('a batch that ends done does not show why a workunit failed before its retry', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 1, maxErrorReplicas: 1}, rangeOf(2));
+  const a = rig.node('a');
+  fails(rig, a, rig.pull(a, 1));
+  t.regex(batchOf(rig, id).counters.reason, /why/);
+  t.true(retry(rig, id).ok);
+  finish(rig, a);
+  t.like(batchOf(rig, id).counters, {state: 'done', done: 2, failed: 0, reason: ''});
+});
+
 test('a batch without failed workunits is not retried', t => {
   const rig = MasterRig.ready();
   const id = rig.submit({minQuorum: 1}, rangeOf(1));
