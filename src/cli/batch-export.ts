@@ -5,15 +5,16 @@
 // was lost, also in a pipe.
 
 import {once} from 'node:events';
-import {open} from 'node:fs/promises';
+import {type FileHandle, open, stat} from 'node:fs/promises';
 import {EXIT, VolleyError} from '../base/errors.ts';
 import {asBatchId} from '../base/types.ts';
 import type {BatchView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {conditionOf} from './batch-suspend.ts';
 import {type CommandSpec, type Given, usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {FORMATS, type Format, headOf, recordOf, whereToGoOn} from './export-format.ts';
-import {grouped, tell} from './output.ts';
+import {counted, tell} from './output.ts';
 import {cannotWrite} from './result-bytes.ts';
 
 export const batchExportCommand: CommandSpec = {
@@ -42,13 +43,12 @@ async function exportBatch(given: Given): Promise<number> {
   if (given.flag('resume') && out === undefined) throw usage('--resume goes with --out');
   // Whoever ends us in the middle (main.ts does, when the reader of a pipe is gone) must not say 0.
   process.exitCode = EXIT.failed;
-  const count = await withClient(given, async client => {
+  await withClient(given, async client => {
     const batch = await client.batch(id);
-    if (out === undefined) return toStdout(recordsOf(given, client, batch, {format, from: 0}));
-    return toFile(given, client, batch, {format, out});
+    if (out === undefined) await toStdout(recordsOf(given, client, batch, {format, from: 0}));
+    else await toFile(given, client, batch, {format, out});
   });
   process.exitCode = EXIT.ok;
-  if (out !== undefined) tell(`volley: ${grouped(count)} results are in ${out}`);
   return EXIT.ok;
 }
 
@@ -77,13 +77,9 @@ const CHUNK_CHARACTERS = 64 * 1_024;
 
 type Records = ReturnType<typeof recordsOf>;
 
-async function toStdout(records: Records): Promise<number> {
-  let written = 0;
-  for await (const {text, count} of records) {
+async function toStdout(records: Records): Promise<void> {
+  for await (const {text} of records)
     if (!process.stdout.write(text)) await once(process.stdout, 'drain');
-    written += count;
-  }
-  return written;
 }
 
 async function toFile(
@@ -91,30 +87,68 @@ async function toFile(
   client: OperatorClient,
   batch: BatchView,
   {format, out}: {readonly format: Format; readonly out: string},
-): Promise<number> {
+): Promise<void> {
   const resume = given.flag('resume');
   if (resume && batch.state === 'running')
-    throw usage(`batch ${batch.id} is running: results before the end of the file may still come`);
+    throw usage(
+      `batch ${batch.id} is ${conditionOf(batch)}: results before the end of the file may still come; ` +
+        'export it anew when it has ended',
+    );
   try {
-    const file = await open(out, resume ? 'r+' : 'wx');
+    const file = await openFile(out, resume);
     try {
-      const {bytes, from} = resume ? await whereToGoOn(file, format) : {bytes: 0, from: 0};
+      const {bytes, from} = resume
+        ? await whereToGoOn(file, format, batch.id, batch.policy.broadcast)
+        : {bytes: 0, from: 0};
       await file.truncate(bytes);
-      let [written, at] = [0, bytes];
-      for await (const {text, count} of recordsOf(given, client, batch, {format, from})) {
-        // One write may take only a part, on a disk that is nearly full.
-        const chunk = new TextEncoder().encode(text);
-        for (let done = 0; done < chunk.length; )
-          done += (await file.write(chunk, done, chunk.length - done, at + done)).bytesWritten;
-        at += chunk.length;
-        written += count;
-      }
+      const count = await append(file, bytes, recordsOf(given, client, batch, {format, from}));
       await file.sync();
-      return written;
+      tell(`volley: ${ending(out, count, bytes > 0)}`);
     } finally {
       await file.close();
     }
   } catch (error) {
     throw error instanceof VolleyError ? error : cannotWrite(out, error);
   }
+}
+
+/** Without --resume never one that is there: it may be the only copy of something else. */
+async function openFile(out: string, resume: boolean): Promise<FileHandle> {
+  try {
+    return await open(out, resume ? 'r+' : 'wx');
+  } catch (error) {
+    const {code} = error as NodeJS.ErrnoException;
+    const isFolder = await stat(out).then(
+      found => found.isDirectory(),
+      () => false,
+    );
+    if (isFolder)
+      throw new VolleyError('VOLLEY_CANNOT_WRITE', {path: out, reason: 'it is a folder'}, error);
+    if (code === 'EEXIST')
+      throw usage(`${out} is there already: go on with it by --resume, or name another file`);
+    if (resume && code === 'ENOENT')
+      throw usage(`${out} is not there: begin it by the same command without --resume`);
+    throw error;
+  }
+}
+
+/** Answers how many results were written. */
+async function append(file: FileHandle, start: number, records: Records): Promise<number> {
+  let [written, at] = [0, start];
+  for await (const {text, count} of records) {
+    // One write may take only a part, on a disk that is nearly full.
+    const chunk = new TextEncoder().encode(text);
+    for (let done = 0; done < chunk.length; )
+      done += (await file.write(chunk, done, chunk.length - done, at + done)).bytesWritten;
+    at += chunk.length;
+    written += count;
+  }
+  return written;
+}
+
+/** `hadSome`: results were in the file before. */
+function ending(out: string, count: number, hadSome: boolean): string {
+  if (hadSome && count === 0) return `${out} is whole already`;
+  const results = counted(count, hadSome ? 'more result' : 'result');
+  return `${results} ${count === 1 ? 'is' : 'are'} in ${out}`;
 }

@@ -2,6 +2,7 @@
 // for a file that was cut: where its last whole record ends, and which result that was.
 
 import type {FileHandle} from 'node:fs/promises';
+import type {BatchId} from '../base/types.ts';
 import type {ResultView} from '../core/views.ts';
 import {usage} from './command.ts';
 
@@ -29,28 +30,49 @@ function field(value: string | number | undefined): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** What a record begins with. */
+const beginningOf = (format: Format, batch: BatchId): string =>
+  format === 'csv' ? `${batch},` : `{"batch":${batch},`;
+
 const CHUNK_BYTES = 256 * 1_024;
 /** A record holds one inline output and little else. */
 const RECORD_BYTES_MAX = 64 * 1_024;
 const [QUOTE, LINE_FEED] = [0x22, 0x0a];
 
-/** `bytes` of the file are whole records, and the next result is `from`. Reads the file once, in pieces. */
+/**
+ * `bytes` of the file are whole records, and the next result is `from`. Reads the file once, in pieces. Refuses what
+ * is no export of that batch: a mixed file looks like a whole one.
+ */
 export async function whereToGoOn(
   file: FileHandle,
   format: Format,
+  batch: BatchId,
+  isBroadcast = false,
 ): Promise<{readonly bytes: number; readonly from: number}> {
   const ends = new RecordEnds(format);
   const chunk = new Uint8Array(CHUNK_BYTES);
-  for (let at = 0; ; ) {
-    const {bytesRead} = await file.read(chunk, 0, CHUNK_BYTES, at);
+  let size = 0;
+  for (;;) {
+    const {bytesRead} = await file.read(chunk, 0, CHUNK_BYTES, size);
     if (bytesRead === 0) break;
-    ends.see(chunk.subarray(0, bytesRead), at);
-    at += bytesRead;
+    ends.see(chunk.subarray(0, bytesRead), size);
+    size += bytesRead;
   }
   const {start, end} = ends;
   const isHead = format === 'csv' && start === 0;
-  if (end === 0 || isHead) return {bytes: 0, from: 0};
-  return {bytes: end, from: indexOf(await textOf(file, start, end), format) + 1};
+  if (end === 0 || isHead) {
+    const wanted = headOf(format, isBroadcast) + beginningOf(format, batch);
+    const text = await textOf(file, 0, Math.min(size, wanted.length));
+    if (!wanted.startsWith(text))
+      throw usage(`the file is no export of batch ${batch} in ${format}: it cannot go on`);
+    return {bytes: 0, from: 0};
+  }
+  const found = placeOf(await textOf(file, start, end), format);
+  if (found.batch !== batch)
+    throw usage(
+      `the file holds results of batch ${found.batch}: it cannot go on with batch ${batch}`,
+    );
+  return {bytes: end, from: found.index + 1};
 }
 
 /** Where the last whole record begins and ends. A line end between quotes ends no record of CSV. */
@@ -80,18 +102,21 @@ async function textOf(file: FileHandle, start: number, end: number): Promise<str
   return new TextDecoder().decode(bytes);
 }
 
-/** Index of the result that a record holds. */
-function indexOf(record: string, format: Format): number {
-  const index = format === 'csv' ? Number(record.split(',')[1]) : indexInJson(record);
-  if (!Number.isInteger(index)) throw usage(`the file is no export in ${format}: it cannot go on`);
-  return index;
+type Place = {readonly batch: number; readonly index: number};
+
+/** Which result a record holds. */
+function placeOf(record: string, format: Format): Place {
+  const [batch, index] = (format === 'csv' ? record.split(',') : inJson(record)).map(Number);
+  if (!Number.isInteger(batch) || !Number.isInteger(index))
+    throw usage(`the file is no export in ${format}: it cannot go on`);
+  return {batch: batch ?? 0, index: index ?? 0};
 }
 
-function indexInJson(record: string): number {
+function inJson(record: string): unknown[] {
   try {
-    const value: unknown = JSON.parse(record);
-    return Number((value as {index?: unknown} | null)?.index);
+    const value = JSON.parse(record) as Partial<Place> | null;
+    return [value?.batch, value?.index];
   } catch {
-    return Number.NaN;
+    return [];
   }
 }

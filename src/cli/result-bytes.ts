@@ -1,5 +1,6 @@
-// The bytes of one result, wherever the master keeps them.
+// The bytes of one result, wherever the master keeps them, and why they cannot be written to a file.
 
+import {dirname} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
 import type {ResultView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
@@ -19,5 +20,10 @@ export function cannotWrite(path: string, error: unknown): VolleyError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
     return new VolleyError('VOLLEY_NO_PERMISSION', {what: `writing ${path}`, reason}, error);
-  return new VolleyError('VOLLEY_CANNOT_WRITE', {path, reason}, error);
+  const words: Record<string, string> = {
+    ENOENT: `there is no folder ${dirname(path)}`,
+    EISDIR: 'it is a folder',
+  };
+  const told = words[String(code)] ?? reason;
+  return new VolleyError('VOLLEY_CANNOT_WRITE', {path, reason: told}, error);
 }

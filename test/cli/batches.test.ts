@@ -101,6 +101,7 @@ test.serial('an export that was cut goes on to the same bytes, in both formats',
   t.timeout(170_000);
   const line = 'batch submit primes --range 0..300 --chunk 1 --quorum 1 --wait';
   const {id} = await json<Batch>(line);
+  const {id: other} = await json<Batch>(line);
   for (const format of ['ndjson', 'csv']) {
     const out = join(cluster.dir, `export.${format}`);
     const first = await ask(`batch export ${id} --format ${format} --out ${out}`);
@@ -109,12 +110,51 @@ test.serial('an export that was cut goes on to the same bytes, in both formats',
     t.is((await ask(`batch export ${id} --format ${format}`)).stdout, whole);
     t.is(whole.trimEnd().split('\n').length, format === 'csv' ? 601 : 300);
     const again = await ask(`batch export ${id} --format ${format} --out ${out}`);
-    t.regex(again.stderr, /EEXIST/, 'a file that is there is not written over');
-    await truncate(out, Math.floor((await stat(out)).size / 2) + 3);
-    const resumed = await ask(`batch export ${id} --format ${format} --out ${out} --resume`);
+    t.is(again.code, 2, 'a file that is there is not written over');
+    t.regex(again.stderr, /is there already: go on with it by --resume, or name another file/);
+    const resume = (batch: number) =>
+      ask(`batch export ${batch} --format ${format} --out ${out} --resume`);
+    t.regex((await resume(id)).stderr, new RegExp(`: ${out} is whole already\n$`));
+    const size = Math.floor((await stat(out)).size / 2) + 3;
+    await truncate(out, size);
+    const mixed = await resume(other);
+    t.is(mixed.code, 2);
+    const refusal = `the file holds results of batch ${id}: it cannot go on with batch ${other}`;
+    t.true(mixed.stderr.includes(refusal), mixed.stderr);
+    t.is((await stat(out)).size, size);
+    const resumed = await resume(id);
     t.is(resumed.code, 0, resumed.stderr);
+    t.regex(resumed.stderr, new RegExp(`: 1[45]\\d more results are in ${out}\n$`));
     t.is(await readFile(out, 'utf8'), whole);
   }
+});
+
+test.serial('where an export cannot be written, it is said what is in the way', async t => {
+  t.timeout(170_000);
+  const {id} = await json<Batch>('batch submit primes --range 0..10 --chunk 10 --quorum 1 --wait');
+  const told = async (line: string): Promise<string> => {
+    const {code, stderr} = await ask(`batch export ${line}`);
+    t.is(code === 0, false);
+    t.notRegex(stderr, /ENOENT|EEXIST|EISDIR/);
+    return stderr;
+  };
+  const {dir} = cluster;
+  t.regex(await told(`${id} --out ${dir}/no/f.csv`), /there is no folder .*\/no\n/);
+  t.regex(
+    await told(`${id} --out ${dir}/no.csv --resume`),
+    /no\.csv is not there: .*without --resume/,
+  );
+  t.regex(await told(`${id} --out ${dir}`), /it is a folder/);
+  t.regex(await told(`${id} --out ${dir} --resume`), /it is a folder/);
+  const running = await json<Batch>(
+    'batch submit primes --range 0..10_000_000_000 --chunk 10_000_000 --name long',
+  );
+  await ask(`batch suspend ${running.id}`);
+  t.regex(
+    await told(`${running.id} --out ${dir}/f.csv --resume`),
+    /is suspended: .* export it anew when it has ended/,
+  );
+  t.is((await ask(`batch delete ${running.id} --force`)).code, 0);
 });
 
 test.serial('an export whose reader goes away says so by its exit code', async t => {

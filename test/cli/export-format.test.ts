@@ -18,13 +18,18 @@ const VIEWS: readonly ResultView[] = [
 const whole = (format: Format): string =>
   headOf(format) + VIEWS.map(view => recordOf(format, view)).join('');
 
-async function goOn(t: import('ava').ExecutionContext, text: Uint8Array, format: Format) {
+async function goOn(
+  t: import('ava').ExecutionContext,
+  text: Uint8Array,
+  format: Format,
+  {id = 1, isBroadcast = false} = {},
+) {
   const dir = await mkdtemp(join(tmpdir(), 'volley-export-'));
   t.teardown(() => rm(dir, {recursive: true, force: true}));
   await writeFile(join(dir, 'f'), text);
   const file = await open(join(dir, 'f'), 'r');
   try {
-    return await whereToGoOn(file, format);
+    return await whereToGoOn(file, format, asBatchId(id), isBroadcast);
   } finally {
     await file.close();
   }
@@ -54,6 +59,36 @@ test('a file that is no export does not go on', async t => {
     code: 'VOLLEY_USAGE',
   });
   await t.throwsAsync(goOn(t, new TextEncoder().encode('a,b\r\nc,d\r\n'), 'csv'), {
+    code: 'VOLLEY_USAGE',
+  });
+});
+
+for (const format of FORMATS)
+  test(`a ${format} file of one batch does not go on with another, wherever it was cut`, async t => {
+    const bytes = new TextEncoder().encode(whole(format));
+    // Up to there the two begin alike.
+    const head = headOf(format).length + (format === 'csv' ? 0 : '{"batch":'.length);
+    const {bytes: kept, from} = await goOn(t, bytes.subarray(0, head), format, {id: 53});
+    t.deepEqual([kept, from], [0, 0]);
+    for (let cut = head + 1; cut <= bytes.length; cut++) {
+      const error = await t.throwsAsync(goOn(t, bytes.subarray(0, cut), format, {id: 53}));
+      t.like(error, {code: 'VOLLEY_USAGE'});
+      t.regex(
+        error?.message ?? '',
+        /results of batch 1: it cannot go on with batch 53|no export of/,
+      );
+    }
+    const error = await t.throwsAsync(goOn(t, bytes, format, {id: 53}));
+    t.is(error?.message, 'the file holds results of batch 1: it cannot go on with batch 53');
+  });
+
+test('a file without one whole record must begin as an export does', async t => {
+  const text = (wanted: string): Uint8Array => new TextEncoder().encode(wanted);
+  for (const format of FORMATS) {
+    await t.throwsAsync(goOn(t, text('my only copy'), format), {code: 'VOLLEY_USAGE'});
+    t.deepEqual(await goOn(t, text(''), format), {bytes: 0, from: 0});
+  }
+  await t.throwsAsync(goOn(t, text(headOf('csv')), 'csv', {isBroadcast: true}), {
     code: 'VOLLEY_USAGE',
   });
 });
