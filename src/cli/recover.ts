@@ -4,7 +4,7 @@
 import {rename} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {Salvaged} from '../io/store-rebuild.ts';
-import type {Loss} from '../master/salvage.ts';
+import type {BatchLoss, Loss} from '../master/salvage.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {counted, grouped, print, printJson, safe} from './output.ts';
 import {DATA_OPTION, type StorePlace, storePlace} from './store-place.ts';
@@ -93,6 +93,7 @@ async function mendMaster(saved: Salvaged, wall: number): Promise<Mended> {
 const nodeLoss = (damaged: ReadonlySet<string>): Mended => ({
   loss: {
     batches: [],
+    missingBatches: [],
     rows: [...damaged].map(rowKey => ({rowKey, reason: 'it is lost or out of date'})),
     doubtfulNodes: [],
     recounted: false,
@@ -136,6 +137,7 @@ function tellOutcome(place: StorePlace, outcome: Outcome, kept: string | undefin
     `Damaged in ${counted(damages, 'place')}; ${counted(rows, 'row')} of the ${place.role} can be kept.`,
   );
   for (const batch of loss.batches.slice(0, SHOWN_MAX)) print(`  ${describe(batch)}`);
+  if (loss.missingBatches.length > 0) print(`  ${describeMissing(loss.missingBatches)}`);
   for (const {rowKey, reason} of loss.rows.slice(0, SHOWN_MAX))
     print(`  ${safe(rowKey, 80)}: ${safe(reason, 80)}`);
   const hidden =
@@ -159,11 +161,27 @@ function tellMembers({doubtfulNodes, voidAfter}: Loss): void {
     print(`  and ${grouped(doubtfulNodes.length - SHOWN_MAX)} more (--json)`);
 }
 
-function describe({batchId, name, reopened}: Loss['batches'][number]): string {
+export function describe({batchId, name, reopened, decisionsLost}: BatchLoss): string {
   if (reopened === undefined)
     return `batch ${batchId}: the disk lost what was asked for; submit it again`;
-  const shown = runs(reopened).slice(0, 8).join(', ');
-  return `batch ${batchId} (${safe(name, 40)}): up to ${grouped(reopened.length)} workunits are open again: ${shown}`;
+  const numbers = runs(reopened).slice(0, 8).join(', ');
+  const open = `${counted(reopened.length, 'workunit')} ${reopened.length === 1 ? 'is' : 'are'} open again`;
+  const lost = `at least ${counted(decisionsLost, 'decision')} ${decisionsLost === 1 ? 'is' : 'are'} lost`;
+  const head = `batch ${batchId} (${safe(name, 40)}):`;
+  if (reopened.length === 0) return `${head} ${lost}; nothing says of which workunits`;
+  if (decisionsLost > reopened.length)
+    return `${head} ${lost}; by number it is known that ${open}: ${numbers}`;
+  return `${head} up to ${open}${decisionsLost > 0 ? ` and ${lost}` : ''}: ${numbers}`;
+}
+
+/** `batches 25 to 52 and 54 are not in what is left: …` */
+export function describeMissing(gaps: Loss['missingBatches']): string {
+  const [first, last] = [gaps[0]?.[0], gaps.at(-1)?.[1]];
+  if (first === last) return `batch ${first} is not in what is left: it is lost, or was deleted`;
+  const names = gaps.map(([from, to]) => (from === to ? `${from}` : `${from} to ${to}`));
+  const shown = names.slice(0, SHOWN_MAX).join(', ');
+  const more = names.length > SHOWN_MAX ? ', …' : '';
+  return `batches ${shown}${more} are not in what is left: they are lost, or were deleted`;
 }
 
 /** `0-63`, `70` … of sorted numbers. */

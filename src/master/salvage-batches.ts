@@ -50,3 +50,14 @@ export function endWithoutNodes(
   const {retrying: _, suspended: __, ...rest} = row;
   return {...rest, state: 'cancelled', reason: 'the list of its nodes is lost', endedAt: wall};
 }
+
+/** The numbers from 1 to the highest that are not among the known ones: first and last of each gap. */
+export function gapsIn(known: readonly number[], highest: number): [number, number][] {
+  const gaps: [number, number][] = [];
+  let next = 1;
+  for (const number of [...known, highest + 1].sort((a, b) => a - b)) {
+    if (number > next) gaps.push([next, number - 1]);
+    next = Math.max(next, number + 1);
+  }
+  return gaps;
+}

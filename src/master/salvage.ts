@@ -5,6 +5,7 @@
 //   vote    only of workunits that are open, of members, and never so many that they would decide; those that went with
 //           the end of a batch whose row is an older one, and runs, are missing: their workunits are told
 //   batch   counters follow from its pages; one that ended and lost decisions goes on
+//           decisions that its row counts and no page has are told by their number
 //           a batch whose row is lost leaves a tombstone: its number must not be given again
 //           what operators decided about it stays (salvage-orders.ts); one that they deleted goes on going
 //   check   what was to be checked again is looked up anew: nodes that were revoked are listed once more
@@ -20,6 +21,7 @@ import {hex32} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import {asBatchId, asNodeId, type BatchId, type NodeId} from '../base/types.ts';
 import type {Readable, Tables} from '../core/journal-salvage.ts';
+import {NUMBERS_KEY, type NumbersRow} from '../core/operator-rows.ts';
 import {
   type BatchRow,
   batchKey,
@@ -44,7 +46,7 @@ import {decodeResults} from '../wire/codec.ts';
 import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, Recount} from './recount.ts';
-import {endWithoutNodes, openOf, stateOf} from './salvage-batches.ts';
+import {endWithoutNodes, gapsIn, openOf, stateOf} from './salvage-batches.ts';
 import {closeChecks, listAgain} from './salvage-checks.ts';
 import {deletedIn, keepNumbers, ordersLost, quarantinedIn} from './salvage-orders.ts';
 import {attempt, keepVotes, sorted, Unvoted} from './salvage-votes.ts';
@@ -64,10 +66,20 @@ export type BatchLoss = {
    * is lost.
    */
   readonly reopened: readonly number[] | undefined;
+  /**
+   * Decisions that its row counts and that are gone, or do not stand. Where a page and the journal that named it are
+   * both gone nobody knows which: they are not in `reopened`. At least; the row may be an older one.
+   */
+  readonly decisionsLost: number;
 };
 
 export type Loss = {
   readonly batches: readonly BatchLoss[];
+  /**
+   * Numbers that were given out, first and last of each gap, and that nothing is left of: lost, or deleted and the
+   * word of it is lost. Of those above the highest one known nobody knows.
+   */
+  readonly missingBatches: readonly (readonly [number, number])[];
   /** Rows that were left out, or of what operators decided lost or out of date, `table/key`: reason. */
   readonly rows: readonly {readonly rowKey: string; readonly reason: string}[];
   /** Nodes whose rows are lost or out of date: a revocation may be among what is gone. */
@@ -167,7 +179,8 @@ export class MasterSalvage {
     this.#rows.push(...ordersLost(this.#tables, this.#damaged));
     this.#deleted = deletedIn(this.#table('history'));
     keepNumbers(this.#table('meta'), this.#table('history'), this.#lastReportNo);
-    for (const row of this.#batches().values()) this.#mendBatch(row, wall);
+    const batches = this.#batches();
+    for (const row of batches.values()) this.#mendBatch(row, wall);
     this.#shots();
     const isOlder = this.#hasGaps || [...this.#damaged].some(key => /^(credit|page)\//.test(key));
     const recounted = isOlder || this.#losses.length > 0;
@@ -176,7 +189,10 @@ export class MasterSalvage {
     const isReopened = this.#losses.some(({reopened}) => reopened !== undefined);
     const voidAfter = this.#void(isReopened ? 0 : lastGood);
     const doubtfulNodes = this.#doubtfulNodes();
-    return {batches: this.#losses, rows: this.#rows, doubtfulNodes, recounted, voidAfter};
+    const highest = this.#meta<NumbersRow>(NUMBERS_KEY)?.batchId ?? 0;
+    const missingBatches = gapsIn([...batches.keys(), ...this.#deleted], highest);
+    const [losses, rows] = [this.#losses, this.#rows];
+    return {batches: losses, missingBatches, rows, doubtfulNodes, recounted, voidAfter};
   }
 
   #table(table: TableName): Map<string, Uint8Array> {
@@ -238,7 +254,7 @@ export class MasterSalvage {
       const batchId = asBatchId(id);
       if (!(id > 0) || batches.has(batchId) || this.#deleted.has(id)) continue;
       batches.set(batchId, tombstone(batchId));
-      this.#losses.push({batchId, name: '', reopened: undefined});
+      this.#losses.push({batchId, name: '', reopened: undefined, decisionsLost: 0});
     }
     return batches;
   }
@@ -258,18 +274,7 @@ export class MasterSalvage {
     const pages = this.#pagesOf(row);
     const damaged = this.#damagedPages(row);
     const reopened = new Set<number>();
-    const counts = {done: 0, failed: 0};
-    for (const [pageNo, page] of pages) {
-      for (const [offset, decision] of [...page]) {
-        const index = pageNo * PAGE_WORKUNITS + offset;
-        if (this.#stands(row, index, decision)) counts[decision.kind] += 1;
-        else {
-          page.delete(offset);
-          reopened.add(index);
-        }
-      }
-      this.#putPage(row, pageNo, page);
-    }
+    const counts = this.#keepDecisions(row, pages, reopened);
     for (const pageNo of damaged)
       for (const index of openOf(row, pageNo, pages.get(pageNo))) reopened.add(index);
     const isDecided = (index: number): boolean =>
@@ -285,9 +290,31 @@ export class MasterSalvage {
     const lastReportNo = Math.max(row.lastReportNo, this.#lastReportNo);
     const mended: BatchRow = {...row, ...ended, ...counts, rechecking: 0, lastReportNo};
     this.#table('batch').set(batchKey(row.id), encodeJson(mended));
-    if (reopened.size === 0) return;
+    const decisionsLost = Math.max(0, row.done + row.failed - counts.done - counts.failed);
+    if (reopened.size === 0 && decisionsLost === 0) return;
     const indexes = [...reopened].sort((a, b) => a - b);
-    this.#losses.push({batchId: row.id, name: row.name, reopened: indexes});
+    this.#losses.push({batchId: row.id, name: row.name, reopened: indexes, decisionsLost});
+  }
+
+  /** Counts the decisions that stand; the workunits of others are open again. */
+  #keepDecisions(
+    row: BatchRow,
+    pages: Pages,
+    reopened: Set<number>,
+  ): {readonly done: number; readonly failed: number} {
+    const counts = {done: 0, failed: 0};
+    for (const [pageNo, page] of pages) {
+      for (const [offset, decision] of [...page]) {
+        const index = pageNo * PAGE_WORKUNITS + offset;
+        if (this.#stands(row, index, decision)) counts[decision.kind] += 1;
+        else {
+          page.delete(offset);
+          reopened.add(index);
+        }
+      }
+      this.#putPage(row, pageNo, page);
+    }
+    return counts;
   }
 
   #pagesOf(row: BatchRow): Pages {

@@ -77,7 +77,37 @@ export function checkSalvage(
     const story = `${nameOf(key)} of ${nodeId}, receipt ${journalNo}, is lost without a word`;
     holds(isKept || isTold, 'S1', () => `${story}; the journal is good to ${lastGood}`);
   }
+  checkNumbers(before, {loss, model}, withdrawn);
   checkCredit(model);
+}
+
+/** What is declared by numbers alone: batches that nothing is left of, and decisions that only a row counts. */
+function checkNumbers(
+  before: Model,
+  {loss, model}: Pick<Salvaged, 'loss' | 'model'>,
+  withdrawn: ReadonlyMap<WorkunitKey, readonly Withdrawn[]>,
+): void {
+  const isMissing = (id: number): boolean =>
+    loss.missingBatches.some(([first, last]) => id >= first && id <= last);
+  for (const id of model.batches.keys())
+    holds(!isMissing(id), 'S13', () => `batch ${id} is there, and is called missing`);
+  const highest = [...model.batches.keys()].reduce((most, id) => Math.max(most, id), 0);
+  for (const id of before.batches.keys()) {
+    const isTold = model.batches.has(id) || before.orders.deleted.has(id) || isMissing(id);
+    holds(isTold || id > highest, 'S13', () => `batch ${id} is gone, and nobody says so`);
+  }
+  const gone = new Map<number, number>();
+  const count = (key: WorkunitKey): void => {
+    gone.set(batchOf(key), (gone.get(batchOf(key)) ?? 0) + 1);
+  };
+  for (const key of before.decisions.keys()) if (!model.decisions.has(key)) count(key);
+  // An older row of the batch still counts what was taken out since.
+  for (const [key, each] of withdrawn) for (const _ of each) count(key);
+  for (const {batchId, decisionsLost} of loss.batches) {
+    const most = gone.get(batchId) ?? 0;
+    const story = `batch ${batchId}: ${decisionsLost} decisions are called lost, ${most} are gone`;
+    holds(decisionsLost <= most, 'S13', () => story);
+  }
 }
 
 /** Whose result is canonical was paid for it. */

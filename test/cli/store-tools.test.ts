@@ -16,6 +16,8 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import {toHex} from '../../src/base/bytes.ts';
+import {asBatchId} from '../../src/base/types.ts';
+import {describe, describeMissing} from '../../src/cli/recover.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import {loadedRig, writeStore} from '../rig/stored-master.ts';
 import {masterFlags, newCluster, start, temporaryFolder, volley} from './rig.ts';
@@ -103,6 +105,33 @@ test('a damaged store is named with 75, told about without a change, and mended 
   t.is(statSync(store).mode & 0o777, 0o700);
   t.is((await volley(['doctor', '--store', '--data', data])).code, 0);
   t.is((await volley(['recover', '--data', data])).code, 0);
+});
+
+test('what is lost is told by its number where nothing names it', t => {
+  const lossOf = (reopened: readonly number[] | undefined, decisionsLost: number): string =>
+    describe({batchId: asBatchId(53), name: 'flood', reopened, decisionsLost});
+  t.is(lossOf(undefined, 0), 'batch 53: the disk lost what was asked for; submit it again');
+  t.is(lossOf([4], 0), 'batch 53 (flood): up to 1 workunit is open again: 4');
+  t.is(
+    lossOf([1, 2, 3, 7], 2),
+    'batch 53 (flood): up to 4 workunits are open again and at least 2 decisions are lost: 1-3, 7',
+  );
+  t.is(
+    lossOf([1, 2], 1_978),
+    'batch 53 (flood): at least 1,978 decisions are lost; by number it is known that 2 workunits are open again: 1-2',
+  );
+  t.is(
+    lossOf([], 1),
+    'batch 53 (flood): at least 1 decision is lost; nothing says of which workunits',
+  );
+  t.is(describeMissing([[3, 3]]), 'batch 3 is not in what is left: it is lost, or was deleted');
+  t.is(
+    describeMissing([
+      [25, 52],
+      [54, 54],
+    ]),
+    'batches 25 to 52, 54 are not in what is left: they are lost, or were deleted',
+  );
 });
 
 test('the store of a node is mended by the same commands', async t => {

@@ -1,8 +1,9 @@
 // What operators did to batches is no damage.
 
 import test from 'ava';
+import {asBatchId} from '../../src/base/types.ts';
 import {type BatchRow, decodeCredit, decodePage} from '../../src/core/tables.ts';
-import {BAD, keyOf, mend, rowOf} from './damage.ts';
+import {BAD, finish, keyOf, mend, rowOf} from './damage.ts';
 import {batchOf, resultsOf} from './look.ts';
 import {MasterRig} from './rig.ts';
 import type {TestNode} from './test-node.ts';
@@ -58,7 +59,9 @@ test('a batch that was cancelled, and whose row is the one before, says which vo
   const {loss, next} = mend(rig, [], [], [rowKey]);
   const indexes = open.map(({index}) => index);
   t.deepEqual(indexes, [1, 2]);
-  t.deepEqual(loss.batches, [{batchId: id, name: batchOf(rig, id).row.name, reopened: indexes}]);
+  t.deepEqual(loss.batches, [
+    {batchId: id, name: batchOf(rig, id).row.name, reopened: indexes, decisionsLost: 0},
+  ]);
   t.is(loss.voidAfter, 0, 'their nodes say them again');
   t.like(batchOf(next, id).counters, {state: 'running', done: 1});
 });
@@ -71,4 +74,52 @@ test('of a batch whose row is an older one nothing is missing where the votes ar
   const {loss} = mend(rig, [], [], [keyOf(rig, 'batch')]);
   t.deepEqual(loss.batches, []);
   t.is(loss.voidAfter, 7);
+});
+
+test('decisions whose page and journal are gone are counted by the row of their batch', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 1}, rangeOf(6));
+  const a = rig.node('a');
+  rig.report(a, rig.pull(a, 4));
+  rig.rows.delete(keyOf(rig, 'page'));
+  const {loss, next} = mend(rig);
+  t.deepEqual(loss.batches, [{batchId: id, name: rowOf(rig).name, reopened: [], decisionsLost: 4}]);
+  t.is(loss.voidAfter, 0, 'their nodes say them again');
+  t.true(loss.recounted);
+  t.like(rowOf(next), {state: 'running', done: 0});
+  finish(next, a);
+  t.is(batchOf(next, id).counters.done, 6);
+});
+
+test('numbers of batches that nothing is left of are named, those of deleted ones are not', t => {
+  const rig = MasterRig.ready();
+  for (let no = 1; no <= 9; no++) rig.submit({minQuorum: 1}, rangeOf(1));
+  const [second, last] = [asBatchId(2), asBatchId(9)];
+  for (const id of [second, last]) rig.ask({kind: 'deleteBatch', batchId: id, force: true});
+  rig.pass(1_000);
+  t.deepEqual(mend(rig).loss.missingBatches, []);
+  const drop = (table: string, no: number): void => {
+    for (const key of [...rig.rows.keys()])
+      if (key.startsWith(`${table}/0000000${no}`)) rig.rows.delete(key);
+  };
+  for (const no of [1, 3, 4, 6]) for (const table of ['batch', 'history']) drop(table, no);
+  const ranges = [
+    [1, 1],
+    [3, 4],
+    [6, 6],
+  ];
+  t.deepEqual(mend(rig).loss.missingBatches, ranges);
+  // The highest is known by the row of numbers alone.
+  for (const no of [8, 9]) for (const table of ['batch', 'history']) drop(table, no);
+  const {loss, next} = mend(rig);
+  t.deepEqual(loss.missingBatches, [...ranges, [8, 9]]);
+  next.turn();
+  t.is(next.submit({minQuorum: 1}, rangeOf(1)), asBatchId(10));
+});
+
+test('a batch whose history is left, without its row and a word of a deletion, is named', t => {
+  const rig = MasterRig.ready();
+  for (let no = 1; no <= 3; no++) rig.submit({minQuorum: 1}, rangeOf(1));
+  for (const no of [2, 3]) rig.rows.delete(`batch/0000000${no}`);
+  t.deepEqual(mend(rig).loss.missingBatches, [[2, 3]]);
 });

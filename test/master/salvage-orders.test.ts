@@ -149,7 +149,9 @@ test('a vote of a quarantined node that an older disk has again is none, and its
     next.scan('vote').map(([key]) => key),
     [kept[0]],
   );
-  t.deepEqual(loss.batches, [{batchId: id, name: rowOf(rig).name, reopened: [0]}]);
+  t.deepEqual(loss.batches, [
+    {batchId: id, name: rowOf(rig).name, reopened: [0], decisionsLost: 0},
+  ]);
   t.is(loss.voidAfter, 0, 'it may have been released since');
 });
 

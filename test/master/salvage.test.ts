@@ -25,6 +25,7 @@ test('of a store without damage nothing is lost, and the epoch goes far ahead', 
   const {loss, rows, next} = mend(rig);
   t.deepEqual(loss, {
     batches: [],
+    missingBatches: [],
     rows: [],
     doubtfulNodes: [],
     recounted: false,
@@ -49,7 +50,9 @@ test('workunits of a lost page are open again, an ended batch goes on and comes 
   const {rig, a} = decided(6);
   t.is(rowOf(rig).state, 'done');
   const {loss, next} = mend(rig, [keyOf(rig, 'page')]);
-  t.deepEqual(loss.batches, [{batchId: 1, name: 'b', reopened: [0, 1, 2, 3, 4, 5]}]);
+  t.deepEqual(loss.batches, [
+    {batchId: 1, name: 'b', reopened: [0, 1, 2, 3, 4, 5], decisionsLost: 6},
+  ]);
   t.true(loss.recounted);
   t.like(rowOf(next), {state: 'running', endedAt: 0, done: 0});
   t.is(decodeCredit(next.scan('credit')[0]?.[1] ?? BAD).credit, 0, 'nothing is decided');
@@ -88,7 +91,7 @@ test('of a batch whose row is lost a tombstone is left, its number is not given 
   const {rig} = decided(3);
   const page = keyOf(rig, 'page');
   const {loss, next} = mend(rig, [keyOf(rig, 'batch')]);
-  t.deepEqual(loss.batches, [{batchId: 1, name: '', reopened: undefined}]);
+  t.deepEqual(loss.batches, [{batchId: 1, name: '', reopened: undefined, decisionsLost: 0}]);
   t.deepEqual(loss.rows, [{rowKey: page, reason: 'its batch is lost'}]);
   t.like(rowOf(next), {state: 'failed', name: 'lost-1', count: 0});
   next.turn();
@@ -302,7 +305,7 @@ test('damage of one batch leaves the pages and votes of another as they are', t 
   rig.report(a, rig.pull(a, 2));
   t.is(rig.scan('vote').length, 2);
   const {loss, next} = mend(rig, [keyOf(rig, 'page')]);
-  t.deepEqual(loss.batches, [{batchId: first, name: 'b', reopened: [0, 1]}]);
+  t.deepEqual(loss.batches, [{batchId: first, name: 'b', reopened: [0, 1], decisionsLost: 2}]);
   t.is(next.scan('vote').length, 2);
   const b = new TestNode('b');
   finish(next, a);

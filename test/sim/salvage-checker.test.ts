@@ -2,7 +2,7 @@
 
 import test, {type ExecutionContext} from 'ava';
 import {asBatchId, asNodeId} from '../../src/base/types.ts';
-import {NO_CREDIT} from '../../src/core/tables.ts';
+import {type BatchRow, NO_CREDIT} from '../../src/core/tables.ts';
 import type {Loss} from '../../src/master/salvage.ts';
 import {SimFailure} from '../../src/sim/fabric.ts';
 import {type Decided, Model} from '../../src/sim/model.ts';
@@ -20,7 +20,8 @@ function modelWith(decisions: readonly (readonly [number, Decided])[]): Model {
 }
 
 const lossOf = (reopened: readonly number[] | undefined): Loss => ({
-  batches: [{batchId: asBatchId(1), name: 'x', reopened}],
+  batches: [{batchId: asBatchId(1), name: 'x', reopened, decisionsLost: 0}],
+  missingBatches: [],
   rows: [],
   doubtfulNodes: [],
   recounted: true,
@@ -28,6 +29,7 @@ const lossOf = (reopened: readonly number[] | undefined): Loss => ({
 });
 const NO_LOSS: Loss = {
   batches: [],
+  missingBatches: [],
   rows: [],
   doubtfulNodes: [],
   recounted: false,
@@ -101,4 +103,25 @@ test('S8: whose result is canonical has credit for it', t => {
   speaks(t, 'S8', /has credit for 0 results, 1 of it are canonical/, check);
   model.credits.set(NODE, {...NO_CREDIT, validated: 1, credit: 1});
   t.notThrows(check);
+});
+
+test('S13: batches that are gone, and how many decisions, are told as they are', t => {
+  const batchesOf = (ids: readonly number[], from = new Model()): Model => {
+    for (const id of ids) from.batches.set(id, {} as BatchRow);
+    return from;
+  };
+  const check = (left: readonly number[], loss: Loss): void =>
+    checkSalvage(batchesOf([1, 2, 3]), salvagedAs(batchesOf(left), loss), new Map(), []);
+  speaks(t, 'S13', /batch 2 is gone, and nobody says so/, () => check([1, 3], NO_LOSS));
+  t.notThrows(() => check([1, 3], {...NO_LOSS, missingBatches: [[2, 2]]}));
+  t.notThrows(() => check([1, 2], NO_LOSS), 'of those above the highest nobody knows');
+  speaks(t, 'S13', /batch 2 is there, and is called missing/, () =>
+    check([1, 2, 3], {...NO_LOSS, missingBatches: [[2, 2]]}),
+  );
+  const lost = (decisionsLost: number): void => {
+    const loss = {...lossOf([5]), batches: [{...lossOf([5]).batches[0], decisionsLost}]} as Loss;
+    checkSalvage(modelWith([[KEY, done(3)]]), salvagedAs(new Model(), loss), new Map(), []);
+  };
+  t.notThrows(() => lost(1));
+  speaks(t, 'S13', /2 decisions are called lost, 1 are gone/, () => lost(2));
 });
