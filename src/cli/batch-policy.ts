@@ -2,12 +2,12 @@
 
 import {type Compare, type CompareRequest, NUMBER_FORMATS} from '../core/compare.ts';
 import {
-  CHECK_EVERY_MAX,
   HOMOGENEITIES,
+  POLICY_RANGES,
   type Policy,
+  type PolicyNumber,
   type PolicyRequest,
   REDUNDANCIES,
-  TRUST_AFTER_MAX,
 } from '../core/policy.ts';
 import {defined, type Given, type OptionSpec, usage} from './command.ts';
 
@@ -36,7 +36,11 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
   {flag: '--output-limit <bytes>', text: "for one workunit (default and most: the app's)"},
 ];
 
-const SECONDS_MAX = 30 * 86_400;
+/** A flag that stands for a number of the policy. */
+export function numberIn(given: Given, flag: string, name: PolicyNumber): number | undefined {
+  const {least, most, whole} = POLICY_RANGES[name];
+  return whole ? given.whole(flag, least, most) : given.number(flag, least, most);
+}
 
 /** The master checks again; here only what keeps a typing error from leaving uploads behind. */
 export function policyIn(given: Given): PolicyRequest {
@@ -45,18 +49,18 @@ export function policyIn(given: Given): PolicyRequest {
     firstWins: given.flag('first-wins') ? true : undefined,
     broadcast: given.flag('all') ? true : undefined,
     redundancy: given.oneOf('redundancy', REDUNDANCIES),
-    trustAfter: given.whole('trust-after', 2, TRUST_AFTER_MAX),
-    checkEvery: given.whole('check-every', 2, CHECK_EVERY_MAX),
+    trustAfter: numberIn(given, 'trust-after', 'trustAfter'),
+    checkEvery: numberIn(given, 'check-every', 'checkEvery'),
     homogeneous: given.oneOf('homogeneous', HOMOGENEITIES),
-    minQuorum: given.whole('quorum', 1, 16),
-    targetReplicas: given.whole('target', 1, 32),
-    maxErrorReplicas: given.whole('max-errors', 1, 64),
-    maxTotalReplicas: given.whole('max-replicas', 1, 128),
-    leaseSeconds: given.whole('lease', 1, SECONDS_MAX),
-    priority: given.whole('priority', -100, 100),
-    timeLimitSeconds: given.whole('time-limit', 1, 7 * 86_400),
-    memoryLimitMib: given.whole('memory-limit', 1, 1_024),
-    outputLimitBytes: given.whole('output-limit', 1, 64 * 1_024 * 1_024),
+    minQuorum: numberIn(given, 'quorum', 'minQuorum'),
+    targetReplicas: numberIn(given, 'target', 'targetReplicas'),
+    maxErrorReplicas: numberIn(given, 'max-errors', 'maxErrorReplicas'),
+    maxTotalReplicas: numberIn(given, 'max-replicas', 'maxTotalReplicas'),
+    leaseSeconds: numberIn(given, 'lease', 'leaseSeconds'),
+    priority: numberIn(given, 'priority', 'priority'),
+    timeLimitSeconds: numberIn(given, 'time-limit', 'timeLimitSeconds'),
+    memoryLimitMib: numberIn(given, 'memory-limit', 'memoryLimitMib'),
+    outputLimitBytes: numberIn(given, 'output-limit', 'outputLimitBytes'),
   });
 }
 

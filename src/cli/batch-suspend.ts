@@ -3,6 +3,7 @@
 import {asBatchId, type BatchId} from '../base/types.ts';
 import type {BatchView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {numberIn} from './batch-policy.ts';
 import {type CommandSpec, type Given, usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {grouped, print, printJson, safe} from './output.ts';
@@ -35,7 +36,7 @@ export const batchPriorityCommand: CommandSpec = {
   ],
   examples: ['volley batch priority 1 --to 10', 'volley batch priority 2 --to -5'],
   run: given => {
-    const priority = given.whole('to', -100, 100);
+    const priority = numberIn(given, 'to', 'priority');
     if (priority === undefined) throw usage('--to is missing: which priority shall it have?');
     return change(given, (client, id) => client.setPriority(id, priority));
   },

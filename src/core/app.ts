@@ -9,6 +9,7 @@ import {
   MEMORY_LIMIT_MIB_MAX,
   OUTPUT_LIMIT_BYTES_MAX,
   SANDBOX_LEVEL_MAX,
+  TIME_LIMIT_SECONDS_MAX,
   WASM_BYTES_MAX,
 } from '../wire/limits.ts';
 import {decodeJson} from './tables.ts';
@@ -60,8 +61,6 @@ export function isOlderVersion(first: string, second: string): boolean {
   return aMarks.join('-') < bMarks.join('-');
 }
 
-/** Longest time one workunit of any app may take: a week. Also keeps timers below 2^31 ms. */
-export const TIME_LIMIT_SECONDS_MAX = 7 * 24 * 3_600;
 const DESCRIPTION_CHARS_MAX = 512;
 const SIGNATURE_BYTES = 64;
 

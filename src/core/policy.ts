@@ -1,13 +1,16 @@
 // How often each workunit of a batch is computed, for how long, and when outputs agree.
 
+import {
+  MEMORY_LIMIT_MIB_MAX,
+  OUTPUT_LIMIT_BYTES_MAX,
+  TIME_LIMIT_SECONDS_MAX,
+} from '../wire/limits.ts';
 import type {Compare, CompareRequest} from './compare.ts';
 
 /** How often a workunit is computed. */
 export const REDUNDANCIES = ['always', 'adaptive', 'none'] as const;
 export type Redundancy = (typeof REDUNDANCIES)[number];
 
-export const TRUST_AFTER_MAX = 1_000;
-export const CHECK_EVERY_MAX = 100;
 /** What the machines must have in common whose results of a workunit are held against each other. */
 export const HOMOGENEITIES = ['off', 'arch', 'engine'] as const;
 export type Homogeneity = (typeof HOMOGENEITIES)[number];
@@ -49,3 +52,37 @@ export type PolicyRequest = Partial<Omit<Policy, 'compare' | 'redundancy'>> & {
   /** always (default): a quorum each time; none: a quorum of one. */
   readonly redundancy?: Redundancy;
 };
+
+/** Allowed values, both ends included. */
+export type PolicyRange = {readonly least: number; readonly most: number; readonly whole: boolean};
+const whole = (least: number, most: number): PolicyRange => ({least, most, whole: true});
+
+/** Of each number in a policy. What the master, the schema of its interface and the flags of the program hold to. */
+export const POLICY_RANGES = {
+  minQuorum: whole(1, 16),
+  targetReplicas: whole(1, 32),
+  maxErrorReplicas: whole(1, 100),
+  maxTotalReplicas: whole(1, 200),
+  leaseSeconds: whole(1, 30 * 86_400),
+  priority: whole(-100, 100),
+  /** An app may say 0.5. */
+  timeLimitSeconds: {least: 0.001, most: TIME_LIMIT_SECONDS_MAX, whole: false},
+  memoryLimitMib: whole(1, MEMORY_LIMIT_MIB_MAX),
+  outputLimitBytes: whole(1, OUTPUT_LIMIT_BYTES_MAX),
+  trustAfter: whole(2, 1_000),
+  checkEvery: whole(2, 100),
+} as const satisfies Partial<Record<keyof Policy, PolicyRange>>;
+export type PolicyNumber = keyof typeof POLICY_RANGES;
+
+/** What is wrong with the numbers of a policy; those that are not given have defaults. */
+export function rangeFault(policy: {readonly [K in PolicyNumber]?: number}): string | undefined {
+  for (const [name, range] of Object.entries(POLICY_RANGES)) {
+    const value = policy[name as PolicyNumber];
+    if (value === undefined) continue;
+    const {least, most} = range;
+    const isKind = !range.whole || Number.isInteger(value);
+    if (!isKind || !(value >= least && value <= most))
+      return `${name} must be a ${range.whole ? 'whole ' : ''}number from ${least} to ${most}, not ${value}`;
+  }
+  return undefined;
+}

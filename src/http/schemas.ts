@@ -3,14 +3,12 @@
 
 import {ACCESS_NAME, ROLES} from '../core/access.ts';
 import {NUMBER_FORMATS} from '../core/compare.ts';
-import {CHECK_EVERY_MAX, HOMOGENEITIES, REDUNDANCIES, TRUST_AFTER_MAX} from '../core/policy.ts';
+import {HOMOGENEITIES, POLICY_RANGES, type PolicyNumber, REDUNDANCIES} from '../core/policy.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
   LABELS_MAX,
-  MEMORY_LIMIT_MIB_MAX,
   NAME_BYTES_MAX,
-  OUTPUT_LIMIT_BYTES_MAX,
   REASON_BYTES_MAX,
   WORKUNITS_PER_BATCH_MAX,
 } from '../wire/limits.ts';
@@ -72,22 +70,18 @@ const COMPARE: Schema = {
   ],
 };
 
+const POLICY_NUMBERS = Object.fromEntries(
+  Object.entries(POLICY_RANGES).map(([name, {least, most, whole: isWhole}]): [string, Schema] => [
+    name,
+    isWhole ? whole(least, most) : {type: 'number', minimum: least, maximum: most},
+  ]),
+) as Readonly<Record<PolicyNumber, Schema>>;
 const POLICY = {
-  minQuorum: whole(1, 16),
-  targetReplicas: whole(1, 64),
-  maxErrorReplicas: whole(0, 64),
-  maxTotalReplicas: whole(1, 128),
-  leaseSeconds: {type: 'number', exclusiveMinimum: 0, maximum: 30 * 86_400},
-  priority: whole(-100, 100),
-  timeLimitSeconds: {type: 'number', exclusiveMinimum: 0, maximum: 7 * 86_400},
-  memoryLimitMib: whole(1, MEMORY_LIMIT_MIB_MAX),
-  outputLimitBytes: whole(0, OUTPUT_LIMIT_BYTES_MAX),
+  ...POLICY_NUMBERS,
   compare: COMPARE,
   firstWins: {type: 'boolean'},
   broadcast: {type: 'boolean'},
   redundancy: {enum: [...REDUNDANCIES]},
-  trustAfter: whole(2, TRUST_AFTER_MAX),
-  checkEvery: whole(2, CHECK_EVERY_MAX),
   homogeneous: {enum: [...HOMOGENEITIES]},
 };
 
@@ -161,7 +155,7 @@ export const LABEL_BODY = object(
   'add',
   'remove',
 );
-export const PRIORITY_BODY = object({priority: whole(-100, 100)});
+export const PRIORITY_BODY = object({priority: POLICY_NUMBERS.priority});
 export const FORCE_BODY = object({force: {type: 'boolean', default: false}}, 'force');
 
 const TARGET = object(

@@ -1,7 +1,7 @@
 // The policy of a batch: what was asked for, the defaults, and what of it contradicts the rest.
 
 import {COMPARED_BYTES_MAX} from '../core/compare.ts';
-import {CHECK_EVERY_MAX, type Policy, type PolicyRequest, TRUST_AFTER_MAX} from '../core/policy.ts';
+import {type Policy, type PolicyRequest, rangeFault} from '../core/policy.ts';
 import type {AppRow} from '../core/tables.ts';
 import {compareOf} from './compare-policy.ts';
 
@@ -15,19 +15,6 @@ const POLICY: Omit<Amounts, 'timeLimitSeconds' | 'memoryLimitMib' | 'outputLimit
   maxTotalReplicas: 20,
   leaseSeconds: 300,
   priority: 0,
-};
-
-/** Allowed values, both ends included. */
-const POLICY_RANGES: Readonly<Record<keyof Amounts, readonly [number, number]>> = {
-  minQuorum: [1, 16],
-  targetReplicas: [1, 32],
-  maxErrorReplicas: [1, 100],
-  maxTotalReplicas: [1, 200],
-  leaseSeconds: [1, 30 * 86_400],
-  priority: [-100, 100],
-  timeLimitSeconds: [0.001, 30 * 86_400],
-  memoryLimitMib: [1, 1_024],
-  outputLimitBytes: [1, 64 * 1_024 * 1_024],
 };
 
 /**
@@ -97,27 +84,11 @@ function adaptiveOf(wanted: Pick<PolicyRequest, keyof Adaptive>): Adaptive | str
     return trustAfter === undefined && checkEvery === undefined
       ? {}
       : 'trustAfter and checkEvery are for adaptive redundancy';
-  const isWhole = (value: number | undefined, most: number): boolean =>
-    value === undefined || (Number.isInteger(value) && value >= 2 && value <= most);
-  if (!isWhole(trustAfter, TRUST_AFTER_MAX))
-    return `trustAfter must be a whole number from 2 to ${TRUST_AFTER_MAX}, not ${trustAfter}`;
-  if (!isWhole(checkEvery, CHECK_EVERY_MAX))
-    return `checkEvery must be a whole number from 2 to ${CHECK_EVERY_MAX}, not ${checkEvery}`;
   return {
     redundancy,
     ...(trustAfter === undefined ? {} : {trustAfter}),
     ...(checkEvery === undefined ? {} : {checkEvery}),
   };
-}
-
-function rangeFault(policy: Policy): string | undefined {
-  for (const [name, [least, most]] of Object.entries(POLICY_RANGES)) {
-    const value = policy[name as keyof Amounts];
-    const isWhole = name === 'timeLimitSeconds' || Number.isInteger(value); // an app may say 0.5
-    if (!isWhole || !(value >= least && value <= most))
-      return `${name} must be a whole number from ${least} to ${most}, not ${value}`;
-  }
-  return undefined;
 }
 
 /** Whether several results of a workunit are wanted, or one for all nodes. */

@@ -24,7 +24,8 @@ const BODIES: readonly [string, unknown, string][] = [
   ['batches', {...BATCH, policy: {minQuorum: 0}}, 'policy.minQuorum must be at least 1'],
   ['batches', {...BATCH, policy: {minQuorum: 17}}, 'policy.minQuorum must be at most 16'],
   ['batches', {...BATCH, policy: {minQuorum: 1.5}}, 'policy.minQuorum must be a whole number'],
-  ['batches', {...BATCH, policy: {leaseSeconds: 0}}, 'policy.leaseSeconds must be more than 0'],
+  ['batches', {...BATCH, policy: {leaseSeconds: 0}}, 'policy.leaseSeconds must be at least 1'],
+  ['tokens', {uses: 1, hours: 0}, 'hours must be more than 0'],
   ['batches', {...BATCH, policy: []}, 'policy must be an object'],
   [
     'batches',

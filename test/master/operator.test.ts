@@ -39,6 +39,20 @@ test('a policy that contradicts itself is refused', t => {
   t.is(rig.core.context.batches.size, 0);
 });
 
+test('a number of a policy outside of its range is refused by its name', t => {
+  const rig = MasterRig.ready();
+  for (const [policy, wanted] of [
+    [{maxErrorReplicas: 0}, 'a whole number from 1 to 100, not 0'],
+    [{leaseSeconds: 0.5}, 'a whole number from 1 to 2592000, not 0.5'],
+    [{timeLimitSeconds: 0}, 'a number from 0.001 to 604800, not 0'],
+    [{redundancy: 'adaptive', trustAfter: 1}, 'a whole number from 2 to 1000, not 1'],
+    [{redundancy: 'adaptive', checkEvery: 101}, 'a whole number from 2 to 100, not 101'],
+  ] as const)
+    t.is(reasonOf(rig, policy), `${Object.keys(policy).at(-1)} must be ${wanted}`);
+  t.is(reasonOf(rig, {timeLimitSeconds: 0.5}), undefined, 'as an app may say');
+  t.is(rig.core.context.batches.size, 1);
+});
+
 test('a batch without a name is called by its app', t => {
   const rig = MasterRig.ready();
   t.is(reasonOf(rig, {}), undefined);
