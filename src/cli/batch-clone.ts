@@ -5,7 +5,7 @@ import {POLICY_OPTIONS, policyIn, policyOfCopy} from './batch-policy.ts';
 import {aimIn, TARGET_OPTIONS, warn} from './batch-target.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {grouped, print, printJson, safe, tell} from './output.ts';
+import {counted, print, printJson, safe, tell} from './output.ts';
 
 export const batchCloneCommand: CommandSpec = {
   name: 'batch clone',
@@ -51,7 +51,8 @@ async function clone(given: Given): Promise<number | undefined> {
       return watchBatch(client, batchId, asJson);
     }
     if (asJson) printJson(batch);
-    else print(`Batch ${batchId} is a copy of batch ${source}: ${grouped(batch.count)} workunits.`);
+    else
+      print(`Batch ${batchId} is a copy of batch ${source}: ${counted(batch.count, 'workunit')}.`);
     return undefined;
   });
 }

@@ -24,19 +24,20 @@ export async function planInput(given: Given): Promise<InputPlan> {
   const paths = given.args.slice(1);
   const kinds = [range, lines, files[0]].filter(kind => kind !== undefined).length;
   const isBroadcast = given.flag('all');
-  if (kinds === 0 && isBroadcast && paths.length === 0) return planRange('0..1', 1);
+  if (kinds === 0 && isBroadcast && paths.length === 0) return planRange('0..1', 1, 1);
+  if (kinds === 0 && isBroadcast) throw usage(`what is "${paths[0]}" for?`);
   if (kinds !== 1)
     throw usage(`give ${kinds === 0 ? '' : 'only '}one of --range, --lines and --files`);
   // The shell makes `--files a.txt b.txt` of a pattern without quotes.
   if (paths.length > 0 && files.length === 0) throw usage(`what is "${paths[0]}" for?`);
   const chunk = given.whole('chunk', 1, 2 ** 53 - 1);
-  if (range !== undefined)
-    return planRange(range, chunk ?? (isBroadcast ? 2 ** 53 - 1 : undefined));
+  if (range !== undefined) return planRange(range, chunk, isBroadcast ? 1 : PIECES);
   if (given.flag('chunk')) throw usage('--chunk goes with --range');
   return lines === undefined ? planFiles([...files, ...paths]) : planLines(lines);
 }
 
-function planRange(text: string, chunk: number | undefined): InputPlan {
+/** @param pieces about so many, without a chunk */
+function planRange(text: string, chunk: number | undefined, pieces: number): InputPlan {
   const [, from = '', to = ''] = /^(.+?)\.\.(.+)$/.exec(text) ?? [];
   const [start, end] = [numberOf(from), numberOf(to)];
   if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end))
@@ -45,7 +46,7 @@ function planRange(text: string, chunk: number | undefined): InputPlan {
     kind: 'range' as const,
     start: start ?? 0,
     end: end ?? 0,
-    chunk: chunk ?? Math.max(1, Math.ceil(((end ?? 0) - (start ?? 0)) / PIECES)),
+    chunk: chunk ?? Math.max(1, Math.ceil(((end ?? 0) - (start ?? 0)) / pieces)),
   };
   if (input.start < 0) throw usage(`--range cannot begin below 0: "${text}"`);
   if (input.end <= input.start)

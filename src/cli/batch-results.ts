@@ -9,7 +9,7 @@ import type {OperatorClient, ResultsFilter} from '../http/client.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {grouped, print, printPaced, safe, safeText, tell} from './output.ts';
+import {counted, grouped, print, printPaced, safe, safeText, tell} from './output.ts';
 import {cannotWrite, outputOf} from './result-bytes.ts';
 
 export const batchResultsCommand: CommandSpec = {
@@ -150,7 +150,9 @@ function sayWhatIsMissing(batch: BatchView): void {
   if (batch.winner !== undefined) return;
   const open = batch.count - batch.done - batch.failed;
   if (open > 0)
-    tell(`volley: the batch is ${batch.state}: ${grouped(open)} workunits have no result`);
+    tell(
+      `volley: the batch is ${batch.state}: ${counted(open, 'workunit')} ${open === 1 ? 'has' : 'have'} no result`,
+    );
   if (batch.rechecking > 0)
     tell(
       `volley: ${grouped(batch.rechecking)} results rest on a revoked node alone and are being checked again`,
@@ -160,5 +162,5 @@ function sayWhatIsMissing(batch: BatchView): void {
       `volley: ${grouped(batch.replaced)} results of a revoked node were replaced; --json names them`,
     );
   if (batch.failed > 0)
-    tell(`volley: ${grouped(batch.failed)} workunits failed; --state failed lists them`);
+    tell(`volley: ${counted(batch.failed, 'workunit')} failed; --state failed lists them`);
 }

@@ -9,7 +9,17 @@ import type {BatchView} from '../core/views.ts';
 import {conditionOf} from './batch-suspend.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {ago, duration, grouped, instant, percent, print, printJson, safe} from './output.ts';
+import {
+  ago,
+  counted,
+  duration,
+  grouped,
+  instant,
+  percent,
+  print,
+  printJson,
+  safe,
+} from './output.ts';
 
 export const batchShowCommand: CommandSpec = {
   name: 'batch show',
@@ -116,12 +126,17 @@ function targetOf({target}: BatchView): string {
 function inputOf(input: InputSource): string {
   switch (input.kind) {
     case 'range':
-      return `${grouped(input.start)} … ${grouped(input.end)} in pieces of ${grouped(input.chunk)}`;
+      return rangeText(input);
     case 'lines':
-      return `${grouped(input.count)} lines of blob ${input.blobId.slice(0, 16)}`;
+      return `${counted(input.count, 'line')} of blob ${input.blobId.slice(0, 16)}`;
     case 'files':
-      return `${grouped(input.count)} files, listed in blob ${input.blobId.slice(0, 16)}`;
+      return `${counted(input.count, 'file')}, listed in blob ${input.blobId.slice(0, 16)}`;
     default:
       return assertNever(input);
   }
+}
+
+function rangeText({start, end, chunk}: Extract<InputSource, {kind: 'range'}>): string {
+  const range = `${grouped(start)} … ${grouped(end)}`;
+  return chunk >= end - start ? range : `${range} in pieces of ${grouped(chunk)}`;
 }

@@ -7,7 +7,7 @@ import {POLICY_OPTIONS, policyIn} from './batch-policy.ts';
 import {aimIn, TARGET_OPTIONS, warn} from './batch-target.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {grouped, print, printJson} from './output.ts';
+import {counted, print, printJson} from './output.ts';
 
 export const batchSubmitCommand: CommandSpec = {
   name: 'batch submit',
@@ -58,7 +58,7 @@ async function submit(given: Given): Promise<number | undefined> {
       if (given.flag('json')) printJson(await client.batch(batchId));
       else {
         const {count} = await client.batch(batchId);
-        print(`Batch ${batchId} is submitted: ${grouped(count)} workunits of ${app}.`);
+        print(`Batch ${batchId} is submitted: ${counted(count, 'workunit')} of ${app}.`);
         print(`Watch it with: volley batch watch ${batchId}`);
       }
       return undefined;

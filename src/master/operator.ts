@@ -184,7 +184,8 @@ export class Operator {
     context.dirtyBatches.add(added);
     context.workNo += 1;
     const copied = batch.clonedFrom === undefined ? '' : `, cloned from batch ${batch.clonedFrom}`;
-    const detail = `${added.row.count} workunits of ${app.name}${copied}`;
+    const {count} = added.row;
+    const detail = `${count} workunit${count === 1 ? '' : 's'} of ${app.name}${copied}`;
     record(context, added, {actor, action: 'submitted', detail}, now);
     const told = suspended ? `is suspended: ${suspended.reason}` : warning;
     return {ok: true, batchId: id, ...(told === '' ? {} : {warning: told})};

@@ -67,8 +67,9 @@ export function policyOf(
 
 function quorumOf(wanted: PolicyRequest): number | string {
   const {redundancy, broadcast = false} = wanted;
-  if (broadcast && isShared(wanted))
-    return 'a broadcast has one result of each node: no quorum, no other replicas, nothing to compare, no winner';
+  const shared = broadcast ? sharedIn(wanted) : [];
+  if (shared.length > 0)
+    return `a broadcast has one result of each node: leave ${shared.join(' and ')} out`;
   const isAlone = broadcast || redundancy === 'none';
   const minQuorum = wanted.minQuorum ?? (isAlone ? 1 : POLICY.minQuorum);
   if (redundancy === 'none' && minQuorum > 1)
@@ -91,14 +92,18 @@ function adaptiveOf(wanted: Pick<PolicyRequest, keyof Adaptive>): Adaptive | str
   };
 }
 
-/** Whether several results of a workunit are wanted, or one for all nodes. */
-const isShared = (wanted: PolicyRequest): boolean =>
-  (wanted.minQuorum ?? 1) > 1 ||
-  (wanted.targetReplicas ?? 1) > 1 ||
-  (wanted.compare?.kind ?? 'exact') !== 'exact' ||
-  wanted.redundancy === 'adaptive' ||
-  wanted.firstWins === true ||
-  (wanted.homogeneous ?? 'off') !== 'off';
+/** What makes several results of a workunit, or one for all nodes, by its name. */
+function sharedIn(wanted: PolicyRequest): (keyof PolicyRequest)[] {
+  const asks: readonly (readonly [keyof PolicyRequest, boolean])[] = [
+    ['minQuorum', (wanted.minQuorum ?? 1) > 1],
+    ['targetReplicas', (wanted.targetReplicas ?? 1) > 1],
+    ['compare', (wanted.compare?.kind ?? 'exact') !== 'exact'],
+    ['redundancy', wanted.redundancy === 'adaptive'],
+    ['firstWins', wanted.firstWins === true],
+    ['homogeneous', (wanted.homogeneous ?? 'off') !== 'off'],
+  ];
+  return asks.flatMap(([name, isAsked]) => (isAsked ? [name] : []));
+}
 
 function contradictionIn(policy: Policy): string | undefined {
   if (policy.compare && policy.outputLimitBytes > COMPARED_BYTES_MAX)

@@ -97,6 +97,16 @@ test.serial('only machines alike compute a batch that says so, and its copy', as
   t.regex(stderr, /off or arch or engine/);
 });
 
+test.serial('one workunit is told as one, wherever it is told', async t => {
+  t.timeout(170_000);
+  const sent = await ask('batch submit primes --lines - --quorum 1', '[0,10]\n');
+  const id = /Batch (\d+) is submitted: 1 workunit of primes\./.exec(sent.stdout)?.[1];
+  t.truthy(id, sent.stdout);
+  t.regex((await ask(`batch show ${id}`)).stdout, /^input +1 line of blob /m);
+  t.regex((await ask(`batch clone ${id}`)).stdout, /: 1 workunit\.$/m);
+  t.regex((await ask(`batch history ${id}`)).stdout, /submitted +1 workunit of primes/);
+});
+
 test.serial('an export that was cut goes on to the same bytes, in both formats', async t => {
   t.timeout(170_000);
   const line = 'batch submit primes --range 0..300 --chunk 1 --quorum 1 --wait';
@@ -226,7 +236,9 @@ test.serial(
     const batch = await json<Batch & {policy: object}>(line);
     t.like(batch, {state: 'done', count: 2, done: 2, policy: {broadcast: true, minQuorum: 1}});
     t.is((await ask(`batch results ${batch.id}`)).stdout, 'n1\t168\nn2\t168\n');
-    t.regex((await ask(`batch show ${batch.id}`)).stdout, /broadcast: one workunit for each node/);
+    const {stdout: shown} = await ask(`batch show ${batch.id}`);
+    t.regex(shown, /broadcast: one workunit for each node/);
+    t.regex(shown, /^input +0 … 1,000$/m);
     const out = join(cluster.data, 'of-nodes');
     t.is((await ask(`batch results ${batch.id} --out ${out}`)).code, 0);
     t.is((await readFile(join(out, 'n2.out'), 'utf8')).trim(), '168');
@@ -262,6 +274,9 @@ test.serial(
     t.regex(many.stderr, /a broadcast has one input for all its nodes, not 10/);
     const several = await ask('batch submit primes --all --quorum 2');
     t.is(several.code, 2);
-    t.regex(several.stderr, /a broadcast has one result of each node/);
+    t.regex(several.stderr, /a broadcast has one result of each node: leave minQuorum out/);
+    const word = await ask('batch submit primes --all no');
+    t.is(word.code, 2);
+    t.regex(word.stderr, /what is "no" for\?/);
   },
 );

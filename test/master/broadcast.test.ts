@@ -117,15 +117,23 @@ test('without a node, with many inputs, and with a policy of several results it 
   rig.nodes(3);
   t.like(ask({}, {...ONE, chunk: 1}), {ok: false, code: 'VOLLEY_BAD_INPUT'});
   t.like(ask({}, {...LINE, count: 2}), {ok: false, code: 'VOLLEY_BAD_INPUT'});
-  const several: PolicyRequest[] = [
-    {minQuorum: 2},
-    {targetReplicas: 2},
-    {redundancy: 'adaptive'},
-    {homogeneous: 'arch'},
-    {compare: {kind: 'numeric'}},
-    {firstWins: true},
+  const several: readonly (readonly [PolicyRequest, string])[] = [
+    [{minQuorum: 2}, 'minQuorum'],
+    [{targetReplicas: 2}, 'targetReplicas'],
+    [{redundancy: 'adaptive'}, 'redundancy'],
+    [{homogeneous: 'arch'}, 'homogeneous'],
+    [{compare: {kind: 'numeric'}}, 'compare'],
+    [{firstWins: true}, 'firstWins'],
+    [{minQuorum: 3, firstWins: true}, 'minQuorum and firstWins'],
+    [
+      {minQuorum: 3, targetReplicas: 3, homogeneous: 'engine'},
+      'minQuorum and targetReplicas and homogeneous',
+    ],
   ];
-  for (const policy of several) t.like(ask(policy), {ok: false, code: 'VOLLEY_BAD_POLICY'});
+  for (const [policy, names] of several) {
+    const reason = `a broadcast has one result of each node: leave ${names} out`;
+    t.like(ask(policy), {ok: false, code: 'VOLLEY_BAD_POLICY', fields: {reason}});
+  }
   t.is(rig.core.context.batches.size, 0);
   t.deepEqual(rig.scan('batch'), []);
   t.true(ask({redundancy: 'none', homogeneous: 'off'}).ok);
