@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -18,7 +19,10 @@ import test, {type ExecutionContext} from 'ava';
 import {toHex} from '../../src/base/bytes.ts';
 import {asBatchId} from '../../src/base/types.ts';
 import {describe, describeMissing} from '../../src/cli/recover.ts';
+import {decodePage, decodePageKey} from '../../src/core/tables.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
+import {openLevelStore} from '../../src/io/level-store.ts';
+import type {Loss} from '../../src/master/salvage.ts';
 import {loadedRig, writeStore} from '../rig/stored-master.ts';
 import {masterFlags, newCluster, start, temporaryFolder, volley} from './rig.ts';
 
@@ -105,6 +109,30 @@ test('a damaged store is named with 75, told about without a change, and mended 
   t.is(statSync(store).mode & 0o777, 0o700);
   t.is((await volley(['doctor', '--store', '--data', data])).code, 0);
   t.is((await volley(['recover', '--data', data])).code, 0);
+});
+
+test('of a store without one of its tables the lost decisions are counted', async t => {
+  const data = join(await temporaryFolder(t), 'master');
+  const store = join(data, 'store');
+  mkdirSync(data, {mode: 0o700});
+  writeFileSync(join(data, 'cluster.json'), '{}');
+  await writeStore(store, loadedRig({workunits: 4_000, nodes: 4, outputBytes: 200}).rig, 'both');
+  const tables = readdirSync(store).filter(name => name.endsWith('.ldb'));
+  const sizeOf = (name: string): number => statSync(join(store, name)).size;
+  rmSync(join(store, tables.sort((a, b) => sizeOf(b) - sizeOf(a))[0] ?? ''));
+  const {code, stdout} = await volley(['recover', '--data', data]);
+  t.is(code, 75);
+  t.regex(stdout, /batch 1 \(b\): at least 1,\d{3} decisions are lost; by number it is known that/);
+  const done = await volley(['recover', '--apply', '--json', '--data', data]);
+  const {loss} = JSON.parse(done.stdout) as {loss: Loss};
+  const level = await openLevelStore(store);
+  t.teardown(() => level.close());
+  for (const {batchId, decisionsLost} of loss.batches) {
+    let left = 0;
+    for await (const [key, page] of level.scan('page'))
+      if (decodePageKey(key).batchId === batchId) left += decodePage(page).size;
+    t.is(decisionsLost, 2_000 - left, `batch ${batchId}`);
+  }
 });
 
 test('what is lost is told by its number where nothing names it', t => {
