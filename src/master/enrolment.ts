@@ -23,7 +23,7 @@ import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {heartbeatMs} from './liveness.ts';
 import {Pending} from './pending.ts';
-import {type NodeState, peerOf, saveNode} from './roster.ts';
+import {isStopped, type NodeState, peerOf, saveNode} from './roster.ts';
 
 /**
  * A node may have seen epochs that an old backup of the master has not, and shows a proof of its Welcome. One
@@ -270,7 +270,7 @@ export class Enrolment {
         blobPort: config.blobPort,
         blobKey: node.blobKey,
         state,
-        suspended: node.control.hold?.kind === 'suspended',
+        suspended: isStopped(node),
         labels: node.control.labels ?? [],
         wallMs: this.#context.instant(now.mono),
         trust: config.signedTrust,

@@ -14,7 +14,7 @@ import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
 import type {Liveness} from './liveness.ts';
 import type {Results} from './results.ts';
-import {type NodeState, peerOf} from './roster.ts';
+import {forgetAnswer, isStopped, type NodeState, peerOf} from './roster.ts';
 import {setAside} from './set-aside.ts';
 
 type Order<K extends NodeOrder['kind']> = Extract<NodeOrder, {kind: K}>;
@@ -128,7 +128,10 @@ export class NodeDesk {
     const hold = {kind, by: actor.name, at: now.wall, reason};
     this.#context.setControl(node, {...node.control, hold});
     this.#note(`node is ${kind}`, node, actor, reason);
-    if (kind !== 'draining') this.#liveness.release(node, now);
+    if (isStopped(node)) {
+      this.#liveness.release(node, now);
+      forgetAnswer(node);
+    }
     if (kind === 'quarantined') setAside(this.#context, this.#results, node.row.nodeId, now);
     this.#enrolment.tell(node, now);
     return undefined;
@@ -157,6 +160,7 @@ export class NodeDesk {
 
   #free(node: NodeState, now: Now): void {
     const {hold: _, ...control} = node.control;
+    if (isStopped(node)) forgetAnswer(node);
     this.#context.setControl(node, control);
     this.#context.workNo += 1;
     this.#enrolment.tell(node, now);

@@ -14,7 +14,7 @@ import {heartbeatMs} from './liveness.ts';
 import {holdsApart} from './losses.ts';
 import {runMsAt} from './pace.ts';
 import type {Recall} from './recall.ts';
-import {allowedAt, mayWork, type NodeState, peerOf} from './roster.ts';
+import {allowedAt, isStopped, mayWork, type NodeState, peerOf} from './roster.ts';
 import {batchesFor, canRun, mostOf, pick, shareOf} from './scheduler.ts';
 import type {Replica, Workunit} from './workunit.ts';
 
@@ -42,7 +42,7 @@ export class Pulls {
     const closed = this.#renew(node, pull, now);
     node.load = pull.load;
     node.stateGeneration = pull.stateGeneration;
-    if (node.lastPull?.nonce !== pull.nonce)
+    if (node.lastPull?.nonce !== pull.nonce || node.lastPull.assigns.length === 0)
       node.lastPull = {nonce: pull.nonce, assigns: this.#answer(node, pull, closed, now)};
     for (const message of node.lastPull.assigns)
       this.#context.emit({type: 'send', to: peerOf(node), message});
@@ -85,7 +85,7 @@ export class Pulls {
       batches: part,
       waitMs: heartbeatMs(this.#context.roster.size),
       state: this.#context.state,
-      suspended: node.control.hold?.kind === 'suspended',
+      suspended: isStopped(node),
       closed: no === 0 ? closed.slice(0, CLOSED_MAX) : [],
       wallMs: this.#context.instant(now.mono),
       part: no,

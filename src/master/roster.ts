@@ -57,7 +57,7 @@ export type NodeState = {
   /** The newest group key that it has named; -1 = none. */
   groupKeyId: number;
   readonly out: Set<Replica>;
-  /** The answer to its newest pull, for repeats of it. */
+  /** The answer to its newest pull, for repeats of it; none = it does not hold any more. */
   lastPull: {nonce: number; assigns: readonly Assign[]} | undefined;
   /** Value of the master's work counter when it was last told that there is nothing; -1 = not idle. */
   idleSince: number;
@@ -254,6 +254,15 @@ export const allowedAt = ({row, guest}: NodeState): number =>
 /** Whether it could begin something now. */
 export const mayWork = (node: NodeState): boolean =>
   node.up && allowedAt(node) > 0 && node.guest?.draining !== true;
+
+/** It holds no leases and is given none: it is told, and lets go of what it has. */
+export const isStopped = ({control: {hold}}: Pick<NodeState, 'control'>): boolean =>
+  hold?.kind === 'suspended' || hold?.kind === 'quarantined';
+
+/** A repeat of its newest pull is answered anew: what was said has been taken back. */
+export function forgetAnswer(node: NodeState): void {
+  if (node.lastPull) node.lastPull = {...node.lastPull, assigns: []};
+}
 
 export const saveNode = (row: NodeRow): Op => put('node', row.nodeId, encodeJson(row));
 

@@ -387,7 +387,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   check(): void {
-    this.slots.check();
+    this.#work.check();
   }
 
   #note(level: Note['level'], what: string, fields: Note['fields']): void {

@@ -1,5 +1,6 @@
 // Whether this node computes, as the master wants it: the state of the whole cluster, and its word about this
-// node alone. While it rests it asks for no work, runs none, and keeps what it holds: that begins anew later.
+// node alone. While it rests it asks for no work and runs none. With the whole cluster it keeps what it holds, and
+// begins it anew later; alone it lets go of it (work.ts).
 //
 // The state of the cluster has a generation: of two packets of one start of the master the one that was said later
 // counts, in whatever order they come. What a later start says counts whatever its generation: a master that came
@@ -15,7 +16,7 @@ export class Orders {
   #instance = '';
   /** Of the Welcome of this session, and so of all answers in it. */
   #session = 0;
-  /** The master's word about this node: in Welcome, and in each answer to a Pull. */
+  /** Suspended or quarantined, by the master's word: in Welcome, and in each answer to a Pull. */
   isSuspended = false;
 
   /** Of the state that this node obeys; its pulls tell it. */

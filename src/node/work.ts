@@ -1,8 +1,9 @@
 // The work in hand: which of it may run now, which stands still, what is given back. The guest says how much;
 // this says which. A node that rests keeps its leases for a while, since most rests are short, and then lets
-// others have the work; what ran goes on from its saved state should it come here again.
+// others have the work; what ran goes on from its saved state should it come here again. One that the master has
+// stopped has none left (node-desk.ts), so it keeps nothing: what it went on with would be for nothing.
 
-import {assertNever} from '../base/assert.ts';
+import {assert, assertNever} from '../base/assert.ts';
 import {toUtf8} from '../base/bytes.ts';
 import {addMono, type BatchId, type MonoMs, NEVER, type ReplicaId} from '../base/types.ts';
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
@@ -164,6 +165,7 @@ export class Work {
   #act(now: MonoMs): void {
     for (const note of this.guest.takeNotes()) this.#emit({type: 'note', note});
     this.slots.allow(this.guest.allowed.slots);
+    if (this.#orders.isSuspended) this.#leaveAll();
     this.#rest(now);
     if (this.#orders.rests)
       for (const replicaId of this.slots.hold())
@@ -187,10 +189,17 @@ export class Work {
       held.restingSince = rests ? (held.restingSince ?? now) : undefined;
       if (rests && this.#leaveAt(held) <= now) over.push(held);
     }
-    for (const held of over) {
-      this.giveBack(held.id);
-      if (held.slot >= 0) this.#emit({type: 'stop', replicaId: held.id, keepsState: true});
-    }
+    for (const held of over) this.#leave(held);
+  }
+
+  /** The master has taken it all back. It is named as returned all the same: its word may have come late. */
+  #leaveAll(): void {
+    for (const held of [...this.slots.held()]) this.#leave(held);
+  }
+
+  #leave(held: Held): void {
+    this.giveBack(held.id);
+    if (held.slot >= 0) this.#emit({type: 'stop', replicaId: held.id, keepsState: true});
   }
 
   /** A turn of a node that nothing holds back must not walk all that is in hand. */
@@ -238,6 +247,13 @@ export class Work {
 
   get bufferMs(): number {
     return this.guest.bufferMs;
+  }
+
+  /** After a turn. */
+  check(): void {
+    this.slots.check();
+    const isIdle = !this.#orders.isSuspended || this.slots.size === 0;
+    assert(isIdle, `suspended by the master, and ${this.slots.size} replicas are in hand`);
   }
 
   #state(): GuestState {

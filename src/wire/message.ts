@@ -62,7 +62,7 @@ export type Welcome = {
   readonly blobPort: number;
   readonly blobKey: Uint8Array;
   readonly state: DesiredState;
-  /** The operator suspended this node. */
+  /** This node alone is suspended, or quarantined: it has no leases. */
   readonly suspended: boolean;
   /** Labels that the operator gave it, beside its own. */
   readonly labels: readonly string[];
@@ -161,7 +161,7 @@ export type Assign = {
   readonly waitMs: number;
   readonly state: DesiredState;
   readonly closed: readonly BatchId[];
-  /** The operator suspended this node. */
+  /** This node alone is suspended, or quarantined: it has no leases. */
   readonly suspended: boolean;
   readonly wallMs: WallMs;
   /** 0 … parts-1: one Pull may be answered by several datagrams. */

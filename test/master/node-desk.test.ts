@@ -39,6 +39,55 @@ test('a suspended node is told at once, loses its leases and gets no work until 
   t.is(rig.scan('control').length, 0);
 });
 
+test('a quarantined node is told to stop too: it would go on with what others have', t => {
+  const rig = MasterRig.ready();
+  rig.submit({minQuorum: 1}, rangeOf(20));
+  const a = rig.node('a');
+  rig.pull(a, 4);
+  const {effects} = hold(rig, a, 'quarantined', 'its memory flips bits');
+  t.true(sentTo(effects, a, 'welcome')[0]?.suspended);
+  t.is(stateOf(rig, a).out.size, 0);
+  t.like(assignsOf(rig.says(a, rig.pullOf(a)), a)[0], {suspended: true, batches: []});
+  const released = rig.asked({kind: 'releaseNode', nodeId: a.id});
+  t.false(sentTo(released.effects, a, 'welcome')[0]?.suspended);
+  t.is(rig.pull(a, 4).length, 4);
+});
+
+for (const kind of ['suspended', 'quarantined'] as const)
+  test(`a pull from before it was ${kind} that is said again gets none of the leases taken back`, t => {
+    const rig = MasterRig.ready();
+    rig.submit({minQuorum: 1}, rangeOf(20));
+    const a = rig.node('a');
+    const pull = rig.pullOf(a, 4);
+    t.is(assignsOf(rig.says(a, pull), a)[0]?.batches.length, 1);
+    hold(rig, a, kind);
+    t.like(assignsOf(rig.says(a, pull), a)[0], {suspended: true, batches: []});
+  });
+
+test('one from before it drains gets its leases again, which are its own still', t => {
+  const rig = MasterRig.ready();
+  rig.submit({minQuorum: 1}, rangeOf(20));
+  const a = rig.node('a');
+  const pull = rig.pullOf(a, 4);
+  const first = assignsOf(rig.says(a, pull), a);
+  hold(rig, a, 'draining');
+  t.deepEqual(assignsOf(rig.says(a, pull), a), first);
+  rig.ask({kind: 'resumeNode', nodeId: a.id});
+  t.deepEqual(assignsOf(rig.says(a, pull), a), first);
+});
+
+test('an older pull that comes late after that is not answered', t => {
+  const rig = MasterRig.ready();
+  rig.submit({minQuorum: 1}, rangeOf(20));
+  const a = rig.node('a');
+  const older = rig.pullOf(a, 4);
+  rig.says(a, rig.pullOf(a, 0));
+  hold(rig, a, 'suspended');
+  rig.ask({kind: 'resumeNode', nodeId: a.id});
+  t.deepEqual(assignsOf(rig.says(a, older), a), []);
+  t.is(stateOf(rig, a).out.size, 0);
+});
+
 test('a draining node keeps what it has, and its results count', t => {
   const rig = MasterRig.ready();
   const id = rig.submit({minQuorum: 1}, rangeOf(20));

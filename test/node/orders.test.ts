@@ -1,9 +1,10 @@
-// What the master's word does to a node: it stops, keeps what it holds, and begins it anew.
+// What the master's word does to a node: with the whole cluster it stops, keeps what it holds, and begins it anew;
+// alone it stops, and what it held is others' at once.
 
 import test from 'ava';
 import type {NodeEffect} from '../../src/core/core.ts';
-import type {Pull} from '../../src/wire/message.ts';
-import {NodeRig} from './rig.ts';
+import type {Assign, Pull} from '../../src/wire/message.ts';
+import {NodeRig, only, runs, sent} from './rig.ts';
 
 const runsIn = (effects: readonly NodeEffect[]) =>
   effects.flatMap(effect => (effect.type === 'run' ? [effect.order.replicaId] : []));
@@ -21,6 +22,17 @@ function busy(): {rig: NodeRig; running: string[]} {
   if (!pull) throw new Error('no pull');
   const effects = rig.hears(rig.assignOf(pull, 2));
   return {rig, running: runsIn(effects)};
+}
+
+/** Answers each pull with no work, until there is none; what the node did. */
+function answered(rig: NodeRig, said: readonly NodeEffect[], changes: Partial<Assign>) {
+  const effects: NodeEffect[] = [];
+  let last = said;
+  for (let no = 0; no < 50 && pullsIn(last).length > 0; no++) {
+    last = pullsIn(last).flatMap(pull => rig.hears(rig.assignOf(pull, 0, changes)));
+    effects.push(...last);
+  }
+  return effects;
 }
 
 const says = (rig: NodeRig, generation: number, paused: boolean): NodeEffect[] =>
@@ -106,13 +118,61 @@ test('an answer of an earlier start of the master that comes late says nothing o
   t.is(next?.stateGeneration, 0);
 });
 
-test('a node that is suspended by itself stops until it is resumed', t => {
+test('a node that is suspended by itself keeps nothing: others have its work by then', t => {
+  const rig = NodeRig.working(60);
+  const running = runs(rig.first);
+  const effects = rig.hears(rig.welcome({suspended: true}));
+  const stops = only(effects, 'stop').map(({replicaId, keepsState}) => [replicaId, keepsState]);
+  t.deepEqual(
+    stops,
+    running.map(id => [id, true]),
+    'what they saved is kept',
+  );
+  t.is(rig.core.slots.size, 0);
+  t.is(only(effects, 'pace').length, 0);
+});
+
+test('resumed, it asks at once, runs nothing of what it had, and goes on with what it is given anew', t => {
+  const rig = NodeRig.working(60);
+  answered(rig, rig.hears(rig.welcome({suspended: true})), {suspended: true});
+  const effects = rig.hears(rig.welcome({suspended: false}));
+  t.deepEqual(runsIn(effects), []);
+  const pull = pullsIn(effects).find(({wanted}) => wanted > 0);
+  t.truthy(pull, 'it asks for work');
+  t.deepEqual(pull?.running, [], 'and renews nothing');
+  const again = pull ? rig.hears(rig.assignOf(pull, 2)) : [];
+  t.deepEqual(runsIn(again), ['1/0/0', '1/1/0']);
+});
+
+test('the answer to a pull says it too, and what comes with it is not begun', t => {
   const {rig, running} = busy();
-  t.deepEqual(stopsIn(rig.hears(rig.welcome({suspended: true}))), running);
   const [pull] = pullsIn(rig.pass(2_000));
   if (!pull) throw new Error('no pull');
-  t.is(pull.wanted, 0);
-  t.deepEqual(runsIn(rig.hears(rig.assignOf(pull, 0, {suspended: false}))), running);
+  const batches = [rig.batchOf(7, 1)];
+  const effects = rig.hears(rig.assignOf(pull, 0, {suspended: true, batches}));
+  t.deepEqual(stopsIn(effects), running);
+  t.deepEqual(runsIn(effects), []);
+  t.is(rig.core.slots.size, 0);
+  t.deepEqual(pullsIn(rig.pass(200))[0]?.wanted, 0);
+});
+
+test('what it let go is named to the master, whose word may be older than what it gave', t => {
+  const rig = NodeRig.working(40);
+  const first = rig.hears(rig.welcome({suspended: true}));
+  const effects = [...first, ...answered(rig, first, {suspended: true})];
+  const told = sent(effects, 'pull').flatMap(({returned = []}) => returned.map(({index}) => index));
+  t.deepEqual(
+    [...new Set(told)].sort((a, b) => a - b),
+    [...Array(40).keys()],
+  );
+});
+
+test('through a pause of the whole cluster it keeps all, until it is suspended itself', t => {
+  const {rig, running} = busy();
+  says(rig, 1, true);
+  t.is(rig.core.slots.size, running.length);
+  t.deepEqual(stopsIn(rig.hears(rig.welcome({suspended: true}))), [], 'they stopped before');
+  t.is(rig.core.slots.size, 0);
 });
 
 test('a result that was on its way when it was stopped is reported all the same', t => {
