@@ -10,6 +10,7 @@ import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {grouped, print, printJson, tell} from './output.ts';
 import {ProgressLine} from './progress.ts';
+import {byWholeId} from './which-node.ts';
 
 const LEAD_MS = 300;
 const LEAD_MS_MAX = 60_000;
@@ -111,6 +112,8 @@ export function targetOf(texts: readonly string[], nodes: readonly NodeView[]): 
 const ID_LETTERS_MIN = 4;
 
 function idsOf(text: string, nodes: readonly NodeView[]): readonly NodeId[] {
+  const whole = byWholeId(nodes, text);
+  if (whole) return [whole.nodeId];
   const byName = nodes.filter(node => node.name === text);
   if (byName.length > 0) return byName.map(node => node.nodeId);
   const byId = nodes.filter(node => node.nodeId.startsWith(text.toLowerCase()));

@@ -63,8 +63,8 @@ async function runNode(given: Given): Promise<undefined> {
     ...network,
     join,
     root,
-    name: given.text('name'),
-    labels: given.texts('label'),
+    name: (await namesIn(given, 'name'))[0],
+    labels: await namesIn(given, 'label'),
     slots: given.whole('slots', 1, 256),
     evil: given.number('evil', 0, 100),
     minFreeBytes: given.mebibytes('min-free'),
@@ -98,6 +98,16 @@ async function runNode(given: Given): Promise<undefined> {
     await node.close();
   });
   return undefined;
+}
+
+/** Said here, not found out when the master does not take it. */
+async function namesIn(given: Given, flag: 'name' | 'label'): Promise<readonly string[]> {
+  const {faultOfName} = await import('../io/config.ts');
+  for (const text of given.texts(flag)) {
+    const fault = faultOfName(text);
+    if (fault !== undefined) throw usage(`--${flag} ${fault}`);
+  }
+  return given.texts(flag);
 }
 
 /** Which root to trust, when no token says it. */

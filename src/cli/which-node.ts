@@ -10,6 +10,8 @@ const PREFIX_DIGITS_MIN = 8;
 
 /** Throws VOLLEY_UNKNOWN_NODE, and VOLLEY_USAGE when several are meant. */
 export function whichNode(nodes: readonly NodeView[], text: string): NodeView {
+  const whole = byWholeId(nodes, text);
+  if (whole) return whole;
   const id = parseFingerprint(text) ?? text.toLowerCase();
   const byId = nodes.filter(({nodeId}) =>
     id.length >= PREFIX_DIGITS_MIN ? nodeId.startsWith(id) : nodeId === id,
@@ -20,6 +22,12 @@ export function whichNode(nodes: readonly NodeView[], text: string): NodeView {
   if (other === undefined) return node;
   const ids = found.slice(0, 4).map(({nodeId}) => nodeId);
   throw usage(`"${safe(text)}" is ${found.length} nodes; give one of the ids ${ids.join(', ')}`);
+}
+
+/** The node of an id or fingerprint that was given in full: whatever others call themselves, it is this one. */
+export function byWholeId(nodes: readonly NodeView[], text: string): NodeView | undefined {
+  const id = parseFingerprint(text);
+  return id === undefined ? undefined : nodes.find(({nodeId}) => nodeId === id);
 }
 
 /** The 32 hex digits of a fingerprint that was typed, in one word or in groups. */

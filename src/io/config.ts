@@ -193,13 +193,19 @@ function checkCommand(command: unknown, where: string, refuse: Refuse): void {
   }
 }
 
+/** What is wrong with the name or a label of a node, as the end of a sentence; the master cleans what it shows. */
+export function faultOfName(name: string): string | undefined {
+  if (name.trim() === '') return 'must not be empty';
+  if (toUtf8(name).length > NAME_BYTES_MAX) return `must be at most ${NAME_BYTES_MAX} bytes long`;
+  return undefined;
+}
+
 function checkText(value: unknown, what: string, refuse: Refuse): void {
-  if (typeof value !== 'string' || value.trim() === '') refuse(`${what} must be a text`);
+  if (typeof value !== 'string') refuse(`${what} must be a text`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
   if (/[\u0000-\u001f\u007f]/.test(value)) refuse(`${what} must not hold control characters`);
-  if (toUtf8(value).length > NAME_BYTES_MAX) {
-    refuse(`${what} must be at most ${NAME_BYTES_MAX} bytes long`);
-  }
+  const fault = faultOfName(value);
+  if (fault !== undefined) refuse(`${what} ${fault}`);
 }
 
 const isWholeWithin = (value: unknown, min: number, max: number): boolean =>

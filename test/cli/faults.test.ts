@@ -1,5 +1,6 @@
 import {type StdioOptions, spawn} from 'node:child_process';
 import {once} from 'node:events';
+import {existsSync} from 'node:fs';
 import {chmod, mkdir, open, readFile, rm, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {join} from 'node:path';
@@ -100,6 +101,25 @@ test.serial('a node that never joined says how', async t => {
   t.is(code, 2);
   t.regex(stderr, /has not joined a cluster yet; run `volley node --join TOKEN`/);
 });
+
+test.serial(
+  'a node without a name is refused before anything is made, and so is a long one',
+  async t => {
+    const dir = join(await temporaryFolder(t), 'node');
+    const cases: [string, string, string][] = [
+      ['--name', '', 'volley: --name must not be empty'],
+      ['--name', ' ', 'volley: --name must not be empty'],
+      ['--name', 'x'.repeat(65), 'volley: --name must be at most 64 bytes long'],
+      ['--label', '', 'volley: --label must not be empty'],
+    ];
+    for (const [flag, text, line] of cases) {
+      const {code, stderr} = await volley(['node', '--data', dir, flag, text]);
+      t.is(code, 2);
+      t.true(stderr.startsWith(line), stderr);
+    }
+    t.false(existsSync(dir));
+  },
+);
 
 test.serial('a token with a typing error is told from one that is wrong', async t => {
   const cluster = await newCluster(t);

@@ -1,5 +1,6 @@
 import test from 'ava';
 import {asNodeId} from '../../src/base/types.ts';
+import {targetOf} from '../../src/cli/capture.ts';
 import {fingerprintOf, whichNode} from '../../src/cli/which-node.ts';
 import {nodeView} from '../http/rig.ts';
 
@@ -23,6 +24,22 @@ test('a name or a beginning that several nodes have is refused with their ids', 
       code: 'VOLLEY_USAGE',
       message: /is 2 nodes; .*77de.*0000/,
     });
+});
+
+test('an id in full is its node, also if another one is named like it', t => {
+  const posing = {...nodeView(asNodeId('ee'.repeat(16))), name: A};
+  const all = [posing, ...nodes];
+  for (const text of [A, A.toUpperCase(), A.replace(/.{4}/g, '$& ').trim()]) {
+    t.is(whichNode(all, text).nodeId, A);
+    t.deepEqual(targetOf([text], all).nodes, [A]);
+  }
+  t.is(whichNode([posing], A).nodeId, posing.nodeId, 'with no node of this id it is a name as any');
+  t.deepEqual(targetOf([A], [posing]).nodes, [posing.nodeId]);
+});
+
+test('--select takes all nodes of a name, and the beginning of one id', t => {
+  t.deepEqual(targetOf(['cam-07', 'ffff'], nodes).nodes, [A, B, asNodeId('ff'.repeat(16))]);
+  t.throws(() => targetOf(['1f3c'], nodes), {code: 'VOLLEY_UNKNOWN_NODE'});
 });
 
 test('a beginning of less than eight digits means nobody', t => {
