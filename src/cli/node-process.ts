@@ -42,6 +42,7 @@ import type {NodeCore} from '../node/node.ts';
 import {NODE_TABLES, NodeRestore} from '../node/restore.ts';
 import {NodeRuntime} from '../runtime/node-runtime.ts';
 import type {Tell} from '../runtime/ports.ts';
+import type {JoinSecret} from '../wire/attempt.ts';
 import {CommandReceiver} from '../wire/command.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
@@ -52,6 +53,8 @@ import {GroupEar} from './group-ear.ts';
 import {openGuest} from './node-guest.ts';
 import {openHands} from './node-hands.ts';
 import {OtherRoot} from './other-root.ts';
+import {tell} from './output.ts';
+import {SpareToken} from './spare-token.ts';
 import {packageVersion} from './version.ts';
 
 const LOAD_MS = 10_000;
@@ -113,6 +116,28 @@ function membershipOf(options: NodeOptions, crypto: NodeCrypto): Membership {
   return membership;
 }
 
+const joinSecretOf = (crypto: NodeCrypto, secret: Uint8Array): JoinSecret => ({
+  id: tokenIdOf(crypto, secret),
+  psk: pskOf(crypto, secret),
+});
+
+/** Of a member: the token that it was started with all the same. */
+function spareOf(
+  {join: text}: NodeOptions,
+  crypto: NodeCrypto,
+  {join: used}: Membership,
+  show: (token: JoinSecret | undefined) => void,
+): SpareToken | undefined {
+  const token = text === undefined || used ? undefined : decodeToken(text);
+  if (token?.kind !== 'token') return undefined;
+  const later = (act: () => void, ms: number): (() => void) => {
+    const timer = setTimeout(act, ms);
+    return () => clearTimeout(timer);
+  };
+  const say = (line: string): void => tell(`volley: ${line}`);
+  return new SpareToken({token: joinSecretOf(crypto, token.secret), show, tell: say, later});
+}
+
 /** As on disk; with the fingerprint of another root the node asks that one to be let in. */
 function membershipByRoot({root, data}: NodeOptions): Membership {
   const known = readMembership(data);
@@ -168,6 +193,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const tell: Tell = event => runtime?.post(event);
   const hands = await openHands({...self, data, evil, fatal}, link, closers, tell);
   const otherRoot = otherRootOf(self, options, log);
+  const spare = spareOf(options, crypto, membership, (token): void => runtime?.joinBy(token));
   const running = new NodeRuntime({
     core,
     link,
@@ -176,12 +202,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
     head,
     onBadTrust: (frame, from) => otherRoot.heard(frame, from),
     onTrust: (trust, root) => keepTrust(options.data, trust, root),
-    onJoined: (_trust, master) => {
-      joined(options.data, membership, master);
-      ear.joined();
-      options.onJoined?.();
-    },
-    ...(options.onRefused ? {onRefused: options.onRefused} : {}),
+    ...wayIn(options, membership, ear, spare),
   });
   runtime = running;
   udp.onDatagram((bytes, from, way) => {
@@ -196,6 +217,23 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   closers.add(every(LOAD_MS, () => core.setLoad(loadavg()[0] ?? 0)));
   return {nodeId: self.nodeId, name: config.name, close: () => closers.closeAll()};
 }
+
+const wayIn = (
+  {data, onJoined, onRefused}: NodeOptions,
+  membership: Membership,
+  ear: GroupEar,
+  spare: SpareToken | undefined,
+) => ({
+  onJoined: (_trust: Uint8Array | undefined, master: Address | undefined): void => {
+    joined(data, membership, master);
+    spare?.joined();
+    ear.joined();
+    onJoined?.();
+  },
+  onRefused: (reason: string): void => {
+    if (!spare?.refused(reason)) onRefused?.(reason);
+  },
+});
 
 function aboutOf({nodeId, config}: Self, {onDrained = () => {}}: NodeOptions) {
   const {name, version, speed} = config;

@@ -81,8 +81,7 @@ async function runNode(given: Given): Promise<undefined> {
   const joining = new Joining({byToken: needed, seconds: joinSeconds, data, fatal: daemon.fatal});
   if (join !== undefined && !needed)
     tell(
-      `volley: this node is a member already, so the token is not used; should the master not know ` +
-        `it any more, remove ${data}/membership.json and join again`,
+      'volley: this node is a member already; the token is used only if the master does not know it any more',
     );
   const node = await openNode({
     ...options,

@@ -134,6 +134,7 @@ export class Enrolment {
     const fault = roster.tokens.faultOf(tokenId, now.wall);
     if (fault !== undefined) return fault;
     for (const op of roster.tokens.spend(tokenId)) this.#context.save(op);
+    this.pending.take(nodeId, now); // it may have asked without it before
     this.#context.note('info', 'node enrolled', {node: nodeId, token: tokenId});
     return undefined;
   }

@@ -7,6 +7,7 @@ import type {Address, MonoMs} from '../base/types.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {Head} from '../core/journal.ts';
 import type {NodeCore} from '../node/node.ts';
+import type {JoinSecret} from '../wire/attempt.ts';
 import type {CommandReceiver, CommandWay} from '../wire/command.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {Received} from '../wire/link.ts';
@@ -111,6 +112,12 @@ export class NodeRuntime {
     }
     this.#sendOutgoing();
     this.#watchLink();
+  }
+
+  /** Makes a new session, by this token or without one. */
+  joinBy(token: JoinSecret | undefined): void {
+    this.#link.joinBy(token, this.#ports.clock.now().mono);
+    this.#tend();
   }
 
   #receive(received: Received, heardAt: MonoMs): void {

@@ -21,6 +21,7 @@ import {
   type PeerId,
 } from '../base/types.ts';
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
+import type {JoinSecret} from './attempt.ts';
 import {AttemptMaker, sessionOf} from './attempt-maker.ts';
 import {decodeBeacon, decodeMessage, encodeMessage} from './codec.ts';
 import {CookieJar} from './cookie.ts';
@@ -124,6 +125,12 @@ export class NodeLink implements Link {
   /** From now on handshakes do without the join token. */
   enrolled(): void {
     this.#attempts.token = undefined;
+  }
+
+  /** From now on handshakes show this token, or none; one begins. */
+  joinBy(token: JoinSecret | undefined, now: MonoMs): void {
+    this.#attempts.token = token;
+    if (this.#state.kind === 'linked') this.#state = handshakingAt(this.#state.door, now);
   }
 
   receive(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[] {

@@ -2,7 +2,7 @@
 
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
-import {type Cluster, runningCluster, type Volley, volley} from './rig.ts';
+import {type Cluster, nodeFlags, runningCluster, start, type Volley, volley} from './rig.ts';
 
 let cluster: Cluster & {readonly nodes: readonly Volley[]};
 const cleanups: (() => unknown)[] = [];
@@ -116,3 +116,26 @@ test.serial('a node that is gone is forgotten', async t => {
   t.is(await nodeCalled('n2'), undefined);
   t.regex((await ask('status')).stdout, /^forgotten +1 nodes/m);
 });
+
+test.serial(
+  'a node that was forgotten joins anew with a token, and without one is told to ask',
+  async t => {
+    t.timeout(170_000);
+    const {token} = await json<{token: string}>('nodes token');
+    const line = ['node', ...nodeFlags(cluster, 'n2'), '--join', token];
+    const back = start(t, line);
+    await back.says('has joined the cluster');
+    t.regex(back.stderr, /does not know this node any more: it joins anew with the token/);
+    t.is((await nodeCalled('n2'))?.state, 'up');
+    t.is((await json<{nodes: object[]}>('nodes pending')).nodes.length, 0);
+    await back.stop();
+    await until(async () => (await nodeCalled('n2'))?.state === 'silent');
+    t.is((await ask('nodes', 'forget', 'n2')).code, 0);
+    const asks = start(t, line);
+    await asks.says('Waiting to be approved');
+    t.regex(asks.stderr, /the token is used up .*it asks without one/);
+    const {nodes} = await json<{nodes: {nodeId: string}[]}>('nodes pending');
+    t.is((await ask('nodes', 'approve', nodes[0]?.nodeId ?? '')).code, 0);
+    await asks.says('has joined the cluster');
+  },
+);

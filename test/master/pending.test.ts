@@ -109,6 +109,14 @@ test('one that has not asked for ten minutes is forgotten', t => {
   t.deepEqual(pendingIds(rig), [b.id]);
 });
 
+test('one that comes with a token after all asks no more', t => {
+  const rig = MasterRig.ready();
+  const node = new TestNode('a');
+  t.is(asks(rig, node), 'pending');
+  t.is(sentTo(rig.join(node), node, 'welcome').length, 1);
+  t.deepEqual(pendingIds(rig), []);
+});
+
 test('few of one address and few in all may ask at a time', t => {
   const rig = MasterRig.ready();
   const reasons = (count: number, host: (i: number) => string) =>
