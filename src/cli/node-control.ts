@@ -17,6 +17,8 @@ type Shown = NodeStatus & {
   readonly nodeId: string;
   readonly version: string;
   readonly speed: number;
+  /** Why preferences.json is not taken as it is now. */
+  readonly preferencesFault?: string;
 };
 
 async function ask(given: Given, request: ControlRequest): Promise<Shown> {
@@ -43,6 +45,8 @@ function show(given: Given, shown: Shown): void {
   print(session.welcomed ? `  in epoch ${session.epoch} of its master` : '  looks for its master');
   const {owner, operator} = shown.preferences;
   print(`  preferences: ${JSON.stringify(owner)}; of the operator: ${JSON.stringify(operator)}`);
+  const {preferencesFault: fault} = shown;
+  if (fault !== undefined) print(`  preferences.json is not taken: ${safe(fault, 200)}`);
   const {doubted, ...sensors} = shown.sensors;
   if (Object.keys(sensors).length > 0) print(`  sensors: ${JSON.stringify(sensors)}`);
   for (const doubt of doubted) print(`  not believed: ${safe(doubt, 100)}`);

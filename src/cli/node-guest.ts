@@ -51,7 +51,10 @@ export async function openGuest(self: GuestOf, closers: Closers): Promise<void> 
   closers.add(every(LOOK_MS, look));
   const drain = new Drain(self);
   closers.add(() => drain.stop());
-  const control = await openControl(self.data, request => answer(self, drain, request));
+  const control = await openControl(self.data, request => {
+    look(); // who has just changed the file is told what became of it
+    return answer(self, drain, request);
+  });
   closers.add(() => control.close());
 }
 
@@ -76,7 +79,9 @@ async function answer(
     self.post({type: 'aborted', replicaId: meant.replicaId});
   }
   await new Promise<void>(resolve => self.clock.soon(resolve)); // after the turn of what was said
-  return {ok: true, status: {...self.about, ...viewNodeStatus(self.core)}};
+  const {fault} = self.file;
+  const more = fault === undefined ? {} : {preferencesFault: fault};
+  return {ok: true, status: {...self.about, ...viewNodeStatus(self.core), ...more}};
 }
 
 /** Ends the process when nothing is left to do and to tell. */

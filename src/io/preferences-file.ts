@@ -1,5 +1,5 @@
 // `preferences.json` in a node's folder: what its owner wants it to be careful with. Wrong at the start is an
-// error; wrong later on changes nothing, and is noted.
+// error; wrong later on changes nothing, is noted, and stands in the node's status until it is mended.
 
 import {statSync} from 'node:fs';
 import {join} from 'node:path';
@@ -39,6 +39,7 @@ export class PreferencesFile {
   readonly #dir: string;
   #seen: string;
   #now: Preferences;
+  #fault: string | undefined;
 
   /** Throws VOLLEY_BAD_CONFIG. */
   constructor(dir: string) {
@@ -51,6 +52,11 @@ export class PreferencesFile {
     return this.#now;
   }
 
+  /** Why what is there now is not taken; undefined = it is. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
   #signature(): string {
     const found = statSync(preferencesPath(this.#dir), {throwIfNoEntry: false});
     return found ? `${found.ino} ${found.size} ${found.mtimeMs} ${found.mode}` : '';
@@ -61,12 +67,14 @@ export class PreferencesFile {
     const signature = this.#signature();
     if (signature === this.#seen) return undefined;
     this.#seen = signature;
+    this.#fault = undefined;
     try {
       this.#now = readPreferences(this.#dir);
       return this.#now;
     } catch (error) {
-      if (error instanceof VolleyError) return error;
-      throw error;
+      if (!(error instanceof VolleyError)) throw error;
+      this.#fault = String(error.fields['reason'] ?? error.message);
+      return error;
     }
   }
 }

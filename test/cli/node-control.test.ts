@@ -123,7 +123,15 @@ test.serial(
     await until(async () => (await node(cluster, 'status')).cpuPercent === 40, 'the duty cycle');
     writeFileSync(path, '{"cpuPercnt": 10}', {mode: 0o600});
     await until(() => a.stderr.includes('did you mean "cpuPercent"?'), 'the note');
-    t.is((await node(cluster, 'status')).cpuPercent, 40, 'what was good stays');
+    const fault = 'unknown key "cpuPercnt"; did you mean "cpuPercent"?';
+    t.like(await node(cluster, 'status'), {cpuPercent: 40, preferencesFault: fault});
+    const status = ['node', 'status', '--data', dirOf(cluster, 'a')];
+    t.true((await volley(status)).stdout.includes(`\n  preferences.json is not taken: ${fault}\n`));
+    writeFileSync(path, '{"cpuPercent": 40, "cores": 1}', {mode: 0o600});
+    const mended = await node(cluster, 'status');
+    t.like(mended, {preferences: {owner: {cores: 1}}}, 'looked at when asked');
+    t.false('preferencesFault' in mended);
+    writeFileSync(path, '{"cpuPercnt": 10}', {mode: 0o600});
     const prefs = ['nodes', 'prefs', '--label', 'of-a', 'cpuPercent=20', 'hours=00:00-24:00'];
     t.like(await operator(cluster, ...prefs), {nodes: [{preferences: {cpuPercent: 20}}]});
     await until(async () => (await node(cluster, 'status')).cpuPercent === 20, 'the wish');

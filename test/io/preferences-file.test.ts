@@ -45,6 +45,14 @@ test('a change is told once, a fault is told once, and what was good stays', t =
   t.true(fault instanceof VolleyError && fault.message.includes('did you mean "cores"?'));
   t.is(file.look(), undefined);
   t.deepEqual(file.preferences, {cores: 2});
+  t.is(file.fault, 'unknown key "coers"; did you mean "cores"?', 'as long as it is there');
+  write('{"cores": 3}');
+  t.deepEqual(file.look(), {cores: 3});
+  t.is(file.fault, undefined);
+  write('{"cores": ');
+  t.true(file.look() instanceof VolleyError);
+  t.truthy(file.fault);
   rmSync(path);
   t.deepEqual(file.look(), {});
+  t.is(file.fault, undefined);
 });
