@@ -101,10 +101,11 @@ export const nodeDrainCommand: CommandSpec = {
 export const nodeAbortCommand: CommandSpec = {
   name: 'node abort',
   args: '<replica>',
-  summary: 'End one replica of the node on this machine; another node gets its workunit',
+  summary:
+    'End one replica of the node on this machine; another node gets its workunit, of a broadcast this one again',
   options: OPTIONS,
   examples: [
-    'volley node abort 3/17/0                  # as `volley node status` names what runs',
+    'volley node abort 3/17/0                  # as `volley node status` names what runs; with --json what waits too',
     'volley node abort 3/17                    # batch 3, workunit 17; the node has one of each',
   ],
   run: async given => {

@@ -22,6 +22,8 @@ export type NodeStatus = {
     readonly standsStill: boolean;
   }[];
   readonly waiting: number;
+  /** The first of them. */
+  readonly waits: readonly ReplicaId[];
   /** Reports and statements that wait for their receipts. */
   readonly spooled: number;
   readonly session: {readonly welcomed: boolean; readonly epoch: number};
@@ -39,7 +41,7 @@ export function viewNodeStatus(core: NodeCore): NodeStatus {
   const {work, slots, spool} = core;
   const {guest} = work;
   const {allowed} = guest;
-  const running = [...slots.held()].filter(({slot}) => slot >= 0);
+  const {running, waiting} = inHand(slots);
   return {
     state: stateOf(core, running.length > 0),
     reasons: allowed.reasons,
@@ -52,6 +54,7 @@ export function viewNodeStatus(core: NodeCore): NodeStatus {
       standsStill: restingSince !== undefined,
     })),
     waiting: slots.waiting,
+    waits: waiting.slice(0, NAMED_MAX).map(({id}) => id),
     spooled: spool.size,
     session: {welcomed: core.welcomed, epoch: core.epoch},
     preferences: {
@@ -59,6 +62,17 @@ export function viewNodeStatus(core: NodeCore): NodeStatus {
       operator: guest.preferencesOf('operator'),
     },
     sensors: sensorsOf(core),
+  };
+}
+
+function inHand(slots: Slots): {
+  readonly running: readonly Held[];
+  readonly waiting: readonly Held[];
+} {
+  const held = [...slots.held()];
+  return {
+    running: held.filter(({slot}) => slot >= 0),
+    waiting: held.filter(({slot}) => slot < 0),
   };
 }
 
@@ -73,8 +87,7 @@ export function meantOf(slots: Slots, name: ReplicaId | WorkunitId): Meant {
   if (one && more.length === 0) return {kind: 'one', replicaId: one.id};
   // A batch that was tried again may have come while an older replica is still here.
   if (one) return {kind: 'none', why: `"${name}" may be ${listOf([one, ...more])}: say which`};
-  const running = [...slots.held()].filter(({slot}) => slot >= 0);
-  const waiting = [...slots.held()].filter(({slot}) => slot < 0);
+  const {running, waiting} = inHand(slots);
   const all = [...running, ...waiting];
   const there = all.length === 0 ? 'nothing is' : `in hand are ${listOf(all)}`;
   return {kind: 'none', why: `"${name}" is not in hand at this node; ${there}`};

@@ -3,7 +3,7 @@
 import test from 'ava';
 import type {ReplicaId, WorkunitId} from '../../src/base/types.ts';
 import type {NodeEffect, NodeEvent} from '../../src/core/core.ts';
-import {meantOf} from '../../src/node/status.ts';
+import {meantOf, viewNodeStatus} from '../../src/node/status.ts';
 import {itemsOf, NodeRig, notesOf, only, runs, savedKeys, sent} from './rig.ts';
 
 const abort = (id: string): NodeEvent => ({type: 'aborted', replicaId: id as ReplicaId});
@@ -45,6 +45,21 @@ test('what runs is stopped without its state, reported, and the slot begins the 
   t.deepEqual(order, ['stop', 'run'], 'the runner has the slot free before it is given more');
   t.deepEqual(told([...effects, ...rig.pass(50)]), [refused('1/0/0')]);
   t.false(rig.core.slots.has('1/0/0' as ReplicaId));
+});
+
+test('the status names what runs and the first of what waits, so that it can be aborted', t => {
+  const few = viewNodeStatus(NodeRig.working(4).core);
+  t.deepEqual(
+    few.running.map(({replica}) => replica),
+    ['1/0/0', '1/1/0'] as ReplicaId[],
+  );
+  t.deepEqual(few.waits, ['1/2/0', '1/3/0'] as ReplicaId[]);
+  const many = viewNodeStatus(NodeRig.working(60).core);
+  t.is(many.waiting, 58);
+  t.deepEqual(
+    many.waits,
+    Array.from({length: 16}, (_, i) => `1/${i + 2}/0` as ReplicaId),
+  );
 });
 
 test('what waits is taken out of hand too, with the state of an earlier run', t => {
