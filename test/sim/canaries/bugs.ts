@@ -307,7 +307,7 @@ export const BUGS: readonly Bug[] = [
     name: 'recovered-in-silence',
     what: 'recover opens decided workunits again and does not say which',
     file: 'master/salvage.ts',
-    find: 'this.#losses.push({batchId: row.id, name: row.name, reopened: indexes});',
+    find: 'this.#losses.push({batchId: row.id, name: row.name, reopened: indexes, decisionsLost});',
     put: 'void indexes;',
   },
   {
