@@ -80,7 +80,7 @@ export class Recall {
     const {nodeId} = node.row;
     if (node.out.size >= LEASES_PER_NODE_MAX) return;
     const hold = node.control.hold?.kind;
-    if (hold === 'suspended' || hold === 'quarantined') return; // it keeps them, and computes nothing
+    if (hold === 'suspended' || hold === 'quarantined') return; // it lets go of them
     if (leaseProof(this.#context, nodeId, renewal) !== renewal.proof) return;
     const workunit = openedTo(batch, renewal.index);
     if (!workunit || workunit.wanted === 0 || hasAnswered(workunit, nodeId, renewal)) return;

@@ -13,8 +13,9 @@ const FIRST_MS = 5_000;
 /** A node that never brings a result has it so often: then its workunit has failed. */
 export const BROADCAST_REPLICAS_MAX = 6;
 
-const isWhole = ({deadAfterHeal, reflashAt}: Plan): boolean =>
-  deadAfterHeal === 0 && reflashAt.length === 0;
+/** A greedy node may have its lease taken back, and never ask again. */
+const isWhole = ({deadAfterHeal, reflashAt, nodes}: Plan): boolean =>
+  deadAfterHeal === 0 && reflashAt.length === 0 && nodes.every(({misdeed}) => misdeed !== 'greedy');
 
 export function withBroadcast(plan: Plan): Plan {
   const prng = new Prng(plan.seed + SALT);

@@ -30,8 +30,8 @@ test('what is stopped and begun anew after the sleep says nothing', t => {
   const rig = running(1);
   rig.wallStepMs += 5_000;
   rig.turn();
-  rig.hears(rig.welcome({suspended: true}));
-  rig.hears(rig.welcome());
+  rig.turn(rig.command({kind: 'state'}, {state: {generation: 1, paused: true}}));
+  rig.turn(rig.command({kind: 'state'}, {state: {generation: 2, paused: false}}));
   t.deepEqual(suspicions(rig.turn(rig.computed('1/0/0' as ReplicaId, output))), [undefined]);
 });
 
