@@ -14,6 +14,11 @@ import type {NodeState} from './roster.ts';
 import type {Workunit} from './workunit.ts';
 
 const LOSSES_MIN = 2;
+/**
+ * A node runs the oldest of what it holds, one in each slot, and may have ended a few that it has not reported yet. What
+ * waits there has not begun: of hundreds all but a few would run apart after two losses, one after the other.
+ */
+const BLAMED_PER_SLOT = 4;
 /** Nodes lost within this time of each other were lost at once. */
 const AT_ONCE_MS = 10 * SECOND_MS;
 /** So many lost at once may be due to what they held: these, or this share of all. */
@@ -46,7 +51,9 @@ export class Losses {
     const most = Math.max(AT_ONCE_MAX, AT_ONCE_SHARE * this.#context.roster.size);
     if (this.#lostAt.length > most) return;
     const isAlone = holdsApart(node);
+    let left = BLAMED_PER_SLOT * node.row.slots;
     for (const {workunit} of node.out) {
+      if (--left < 0) return;
       workunit.losses = (workunit.losses ?? 0) + 1;
       if (isAlone) workunit.lostAlone = (workunit.lostAlone ?? 0) + 1;
     }

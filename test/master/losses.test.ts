@@ -91,3 +91,19 @@ test('when the power goes nobody is suspected', t => {
   const suspected = [...batchOf(rig, id).open.values()].filter(({losses = 0}) => losses > 1);
   t.true(suspected.length <= 3, `${suspected.length}`);
 });
+
+test('what only waited at the node that was lost is not suspected', t => {
+  const rig = MasterRig.ready();
+  const [first, ...rest] = rig.nodes(3, {slots: 1}) as [TestNode, TestNode, TestNode];
+  const id = rig.submit(ALONE, rangeOf(60));
+  rig.report(first, rig.pull(first, 1)); // from now on it is given more than one ahead
+  const held = rig.pull(first, 59);
+  t.true(held.length > 20);
+  isLost(rig, rest);
+  const lost = [...batchOf(rig, id).open.values()].filter(({losses = 0}) => losses > 0);
+  t.deepEqual(
+    lost.map(({index}) => index),
+    indexesOf(held).slice(0, 4),
+    'the oldest: one that ran, and a few that it may have ended',
+  );
+});
