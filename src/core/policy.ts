@@ -46,7 +46,7 @@ export type Policy = {
   readonly broadcast?: boolean;
 };
 
-/** What an operator says of it; the rest has defaults (master/operator.ts). */
+/** What an operator says of it; the rest has defaults (master/policy.ts). */
 export type PolicyRequest = Partial<Omit<Policy, 'compare' | 'redundancy'>> & {
   readonly compare?: CompareRequest;
   /** always (default): a quorum each time; none: a quorum of one. */

@@ -100,29 +100,26 @@ const isGone = (context: MasterContext, workunit: Workunit): boolean =>
 /** Names in a sentence. */
 const NAMED_MAX = 3;
 
-/** Which nodes of a broadcast do not begin now, in a sentence; '' = all could, or have. */
-export function whoIsMissing({roster}: MasterContext, {owners, open}: Batch): string {
-  if (!owners) return '';
-  const missing: string[] = [];
-  for (const {owner, wanted} of open.values()) {
-    const node = owner !== undefined && wanted > 0 ? roster.node(owner) : undefined;
-    const why = node && whyIdle(node);
-    if (why) missing.push(`${node.row.name} ${why}`);
-  }
-  return missingText(missing, owners.count);
-}
+/** Nodes whose workunits nobody has and nobody has done. */
+export const awaitedIn = ({open}: Batch): NodeId[] =>
+  [...open.values()].flatMap(({owner, wanted}) =>
+    owner !== undefined && wanted > 0 ? [owner] : [],
+  );
 
-/** The same of one that is not there yet. */
-export const whoWouldBeMissing = ({roster}: MasterContext, nodes: readonly NodeId[]): string => {
-  const missing = nodes.flatMap(nodeId => {
+/**
+ * Which nodes of a broadcast cannot begin now, in a sentence; '' = all of them could.
+ * @param count of all its nodes, those that have done it too
+ */
+export function whoIsMissing(
+  {roster}: MasterContext,
+  awaited: readonly NodeId[],
+  count: number,
+): string {
+  const missing = awaited.flatMap(nodeId => {
     const node = roster.node(nodeId);
     const why = node && whyIdle(node);
     return why ? [`${node.row.name} ${why}`] : [];
   });
-  return missingText(missing, nodes.length);
-};
-
-function missingText(missing: readonly string[], count: number): string {
   if (missing.length === 0) return '';
   const more = missing.length > NAMED_MAX ? `, and ${missing.length - NAMED_MAX} more` : '';
   const named = missing.slice(0, NAMED_MAX).join(', ') + more;

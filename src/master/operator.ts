@@ -20,7 +20,7 @@ import {
 } from '../wire/limits.ts';
 import {Batch} from './batch.ts';
 import type {BatchDesk} from './batch-desk.ts';
-import {nodesFor, Owners, whoWouldBeMissing} from './broadcast.ts';
+import {nodesFor, Owners, whoIsMissing} from './broadcast.ts';
 import type {Captures} from './capture.ts';
 import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
@@ -206,7 +206,7 @@ export class Operator {
   #whatIsMissing(wish: Wish, nodes: readonly NodeId[] = []): string {
     const context = this.#context;
     return nodes.length > 0
-      ? whoWouldBeMissing(context, nodes)
+      ? whoIsMissing(context, nodes, nodes.length)
       : whatIsMissing(wish, candidates(context));
   }
 

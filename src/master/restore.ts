@@ -119,9 +119,16 @@ export class MasterRestore {
 
   /** Key ranges [from, to) of tables to push after FIRST_TABLES, in this order. */
   ranges(): {readonly table: TableName; readonly from: string; readonly to: string}[] {
-    const running = [...this.#batches.values()].filter(row => row.state === 'running');
+    const rows = [...this.#batches.values()];
+    const running = rows.filter(row => row.state === 'running');
+    // One that has ended may go on: a revocation has results of it checked again.
+    const retried = rows.filter(row => (row.retries ?? 0) > 0);
     return (['page', 'tries', 'vote', 'check'] as const).flatMap(table =>
-      running.map(row => ({table, from: hex32(row.id), to: hex32(row.id + 1)})),
+      (table === 'tries' ? retried : running).map(row => ({
+        table,
+        from: hex32(row.id),
+        to: hex32(row.id + 1),
+      })),
     );
   }
 
@@ -321,7 +328,8 @@ export class MasterRestore {
 
   /** Nothing of it is left to be taken up, unless results of it are checked again. */
   #ended(row: BatchRow): Batch {
-    return new Batch(row, feederOf(row, row.count), undefined, undefined, this.#ownersOf(row));
+    const [owners, tries] = [this.#ownersOf(row), this.#tries.get(row.id)];
+    return new Batch(row, feederOf(row, row.count), undefined, undefined, owners, tries);
   }
 
   /** One that has ended may have lost its list (salvage.ts). */

@@ -12,7 +12,7 @@ import type {
   StatusView,
 } from '../core/views.ts';
 import type {Batch} from './batch.ts';
-import {whoIsMissing} from './broadcast.ts';
+import {awaitedIn, whoIsMissing} from './broadcast.ts';
 import {viewCapture} from './capture-row.ts';
 import type {MasterContext} from './context.ts';
 import {whatIsMissing} from './feasible.ts';
@@ -116,7 +116,7 @@ function viewOf({context, etas}: MasterCore, batch: Batch, now: Now): BatchView 
 function waitsFor(context: MasterContext, batch: Batch): string {
   if (context.state.paused) return 'is suspended with the whole cluster';
   if (batch.control.suspended) return '';
-  if (batch.owners) return whoIsMissing(context, batch);
+  if (batch.owners) return whoIsMissing(context, awaitedIn(batch), batch.owners.count);
   const missing = whatIsMissing({...batch.row, ...batch.control}, candidates(context));
   return missing || whatIsStuck(batch) || context.probes.waitsFor(batch);
 }

@@ -3,6 +3,7 @@ import {decodeChecks} from '../../src/core/checks.ts';
 import {decodeJson} from '../../src/core/tables.ts';
 import {computedBy, Desk, rangeOf} from './desk.ts';
 import {batchOf, creditOf, only, refOf, resultsOf, stateOf} from './look.ts';
+import {retry} from './shelving.ts';
 import {blobOf, inline, type TestNode, type Work} from './test-node.ts';
 
 const statesOf = (desk: Desk): Record<string, number> => {
@@ -272,4 +273,34 @@ test('watchers are told of each step: checked again, and over', t => {
     ['running', 1, 0],
     ['done', 0, 1],
   ]);
+});
+
+test('what had begun anew is checked in its own try, whatever restarts lie between', t => {
+  const desk = new Desk();
+  const {rig} = desk;
+  const id = rig.submit({minQuorum: 1, maxErrorReplicas: 1}, rangeOf(2));
+  const bad = rig.node('bad');
+  const [first, second] = rig.pull(bad);
+  if (!first || !second) throw new Error('no work');
+  const failed = {...refOf(first), cpuMs: 1, status: 'timedOut', reason: ''} as const;
+  rig.says(bad, rig.reportOf(bad, [failed]));
+  t.true(retry(rig, id).ok);
+  rig.report(bad, [second, ...rig.pull(bad)]);
+  t.like(batchOf(rig, id).counters, {state: 'done', done: 2});
+  desk.kill();
+  desk.revoke(bad);
+  desk.answerAll();
+  const good = rig.node('good');
+  const work = rig.pull(good);
+  t.deepEqual(
+    work.map(({index, replicaNo}) => [index, replicaNo]).sort(([a = 0], [b = 0]) => a - b),
+    [
+      [0, 256],
+      [1, 0],
+    ],
+  );
+  rig.kill();
+  rig.join(good);
+  rig.report(good, work);
+  t.like(batchOf(rig, id).counters, {state: 'done', done: 2, rechecking: 0, confirmed: 2});
 });
