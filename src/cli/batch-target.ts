@@ -1,7 +1,7 @@
 // Which nodes may compute a batch, and what is said when there are too few.
 
 import type {BatchId} from '../base/types.ts';
-import type {BatchRequest} from '../core/core.ts';
+import type {BatchRequest} from '../core/operator-request.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {defined, type Given, type OptionSpec} from './command.ts';
 import {tell} from './output.ts';

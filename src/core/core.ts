@@ -16,13 +16,13 @@ import type {
   WallMs,
 } from '../base/types.ts';
 import type {
+  BlobRef,
   Command,
   FailReason,
   Input,
   Message,
   OutputRef,
   ShotFile,
-  Target,
 } from '../wire/message.ts';
 import type {Comparison} from './compare.ts';
 import type {GuestEvent} from './guest.ts';
@@ -34,9 +34,14 @@ import type {
   ListedReport,
   SinglesPage,
 } from './lookups.ts';
-import type {BatchOrder, ClusterOrder, NodeOrder} from './operator-request.ts';
-import type {Actor, BatchTarget} from './operator-rows.ts';
-import type {PolicyRequest} from './policy.ts';
+import type {
+  BatchOrder,
+  BatchRequest,
+  CaptureRequest,
+  ClusterOrder,
+  NodeOrder,
+} from './operator-request.ts';
+import type {Actor} from './operator-rows.ts';
 import type {Preferences} from './preferences.ts';
 import type {AppRow, BatchRow, InputSource, Op} from './tables.ts';
 
@@ -92,30 +97,6 @@ export type SharedEffect =
   | {readonly type: 'forget'; readonly peer: PeerId};
 
 // ---- master -----------------------------------------------------------------------------------
-
-export type BatchRequest = {
-  readonly name: string;
-  readonly app: string;
-  readonly args: readonly string[];
-  readonly input: InputSource;
-  readonly policy: PolicyRequest;
-  /** The batch that it is a copy of; only told in its history. */
-  readonly clonedFrom?: BatchId;
-  readonly target?: BatchTarget;
-  /** Refuse it when the nodes that are there could not meet its policy. */
-  readonly strict?: boolean;
-};
-
-export type CaptureRequest = {
-  readonly action: string;
-  readonly args: readonly string[];
-  readonly target: Target;
-  /** Milliseconds from now on the master's clock to the first shot; 0 = fire on hearing. */
-  readonly leadMs: number;
-  readonly shots: number;
-  /** Milliseconds between shots. */
-  readonly intervalMs: number;
-};
 
 export type OperatorRequest =
   | {readonly kind: 'addApp'; readonly app: AppRow}
@@ -292,6 +273,8 @@ export type RunOrder = {
   readonly timeLimitMs: number;
   readonly memoryLimitMib: number;
   readonly outputLimitBytes: number;
+  /** What all workunits of its batch may read beside their own input. */
+  readonly shared?: BlobRef;
   /** Seeds what the app sees as random: the same for every replica of a workunit. */
   readonly seed: number;
 };

@@ -1,7 +1,34 @@
-// What operators may ask about what is there: batches, nodes, the whole cluster.
+// What operators may ask for: batches and captures, and orders about what is there.
 
 import type {BatchId, NodeId} from '../base/types.ts';
-import type {HoldKind} from './operator-rows.ts';
+import type {Target} from '../wire/message.ts';
+import type {BatchTarget, HoldKind} from './operator-rows.ts';
+import type {PolicyRequest} from './policy.ts';
+import type {InputSource} from './tables.ts';
+
+export type BatchRequest = {
+  readonly name: string;
+  readonly app: string;
+  readonly args: readonly string[];
+  readonly input: InputSource;
+  readonly policy: PolicyRequest;
+  /** The batch that it is a copy of; only told in its history. */
+  readonly clonedFrom?: BatchId;
+  readonly target?: BatchTarget;
+  /** Refuse it when the nodes that are there could not meet its policy. */
+  readonly strict?: boolean;
+};
+
+export type CaptureRequest = {
+  readonly action: string;
+  readonly args: readonly string[];
+  readonly target: Target;
+  /** Milliseconds from now on the master's clock to the first shot; 0 = fire on hearing. */
+  readonly leadMs: number;
+  readonly shots: number;
+  /** Milliseconds between shots. */
+  readonly intervalMs: number;
+};
 
 export type BatchOrder =
   | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}

@@ -12,7 +12,7 @@
 import {VolleyError} from '../base/errors.ts';
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {AccessView, Role} from '../core/access.ts';
-import type {BatchRequest, CaptureRequest} from '../core/core.ts';
+import type {BatchRequest, CaptureRequest} from '../core/operator-request.ts';
 import type {HistoryRow} from '../core/operator-rows.ts';
 import type {Preferences} from '../core/preferences.ts';
 import type {AppRow} from '../core/tables.ts';

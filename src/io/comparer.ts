@@ -151,6 +151,7 @@ export class OutputComparer implements Comparer {
       },
       args: [],
       input: concat(toUtf8(`${a.length} ${b.length}\n`), a, b),
+      shared: EMPTY,
       seed: 0,
       timeMs: Math.min(limits.timeSeconds * SECOND_MS, this.#timeMsMax),
       memoryMib: limits.memoryMib,

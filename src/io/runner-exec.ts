@@ -3,6 +3,8 @@
 // program may do is what the owner's account may do.
 
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process';
+import {closeSync, openSync, rmSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
 import {MIB} from '../base/units.ts';
 import type {FailReason} from '../wire/message.ts';
 import {MemoryWatch} from './memory-watch.ts';
@@ -43,6 +45,8 @@ export function surplusOf(
 export type ExecOrder = {
   readonly argv: readonly string[];
   readonly input: Uint8Array;
+  /** Its file descriptor 4; empty = nothing to read there. */
+  readonly shared: Uint8Array;
   readonly timeMs: number;
   /** Of the program and all that it started, resident. */
   readonly memoryMib: number;
@@ -59,17 +63,32 @@ export type ExecRun = {
   readonly ended: Promise<void>;
 };
 
-/** `done` is called once, unless stopped before. */
-export function execute(order: ExecOrder, done: (outcome: Outcome) => void): ExecRun {
+/** As `execute`; where that cannot even begin, this is how it ended. */
+export function begun(order: ExecOrder, done: (outcome: Outcome) => void): ExecRun {
+  try {
+    return execute(order, done);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    const ended = Promise.resolve().then(() =>
+      done({kind: 'failed', reason: 'inputMissing', detail, cpuMs: 0}),
+    );
+    return {stop: () => {}, hold: () => {}, ended};
+  }
+}
+
+/** `done` is called once, unless stopped before. Throws when the disk has no room for what is shared. */
+function execute(order: ExecOrder, done: (outcome: Outcome) => void): ExecRun {
   const [program = '', ...args] = order.argv;
   const startedAt = performance.now();
   // A process group of its own, so that what it starts ends with it.
+  const shared = readableOf(order.dir, order.shared);
   const child = spawn(program, args, {
     cwd: order.dir,
     env: {PATH: process.env['PATH'] ?? '/usr/bin:/bin'},
-    stdio: 'pipe',
+    stdio: ['pipe', 'pipe', 'pipe', 'ignore', shared],
     detached: true,
-  });
+  }) as ChildProcessWithoutNullStreams;
+  closeSync(shared);
   let verdict: Outcome | undefined;
   let isOver = false;
   const still = new Stillness(child.pid);
@@ -115,6 +134,18 @@ export function execute(order: ExecOrder, done: (outcome: Outcome) => void): Exe
     if (!isHeld && !isOver) timer = limit();
   };
   return {stop, hold, ended};
+}
+
+/** A descriptor from which these bytes can be read, in a file without a name. Throws where there is no room. */
+function readableOf(dir: string, bytes: Uint8Array): number {
+  if (bytes.length === 0) return openSync('/dev/null', 'r');
+  const path = join(dir, '.shared');
+  try {
+    writeFileSync(path, bytes, {mode: 0o600});
+    return openSync(path, 'r');
+  } finally {
+    rmSync(path, {force: true});
+  }
 }
 
 /** How long a program was made to stand still. */

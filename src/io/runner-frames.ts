@@ -4,6 +4,7 @@
 //
 //   frame   length u32 (of what follows), kind u8, body
 //   to the runner    app    module bytes; all later orders are for it
+//                    shared what later orders may read beside their input, until the next such frame
 //                    run    no u32, outputMax u32, seed f64, argc u8, argc × (length u16, UTF-8), length u32 of
 //                           what an earlier run saved, that, input
 //   from the runner  ready  the app is compiled, or each order will say why it is not
@@ -13,7 +14,7 @@
 import {concat, EMPTY, fromUtf8, toUtf8, viewOf} from '../base/bytes.ts';
 import {STATE_BYTES_MAX} from '../wire/limits.ts';
 
-export const FRAME = {app: 1, run: 2, ready: 3, ended: 4, state: 5} as const;
+export const FRAME = {app: 1, run: 2, ready: 3, ended: 4, state: 5, shared: 6} as const;
 const KINDS: readonly number[] = Object.values(FRAME);
 export const LENGTH_BYTES = 4;
 /** Length and kind. */
@@ -69,12 +70,16 @@ export const endedBytesMax = (outputBytesMax: number): number =>
 
 export const STATE_FRAME_BYTES_MAX = STATE_HEAD_BYTES + STATE_BYTES_MAX;
 
-export function encodeApp(module: Uint8Array): Uint8Array {
+const framed = (kind: number, body: Uint8Array): Uint8Array => {
   const head = new Uint8Array(LENGTH_BYTES + 1);
-  viewOf(head).setUint32(0, module.length + 1, true);
-  head[LENGTH_BYTES] = FRAME.app;
-  return concat(head, module);
-}
+  viewOf(head).setUint32(0, body.length + 1, true);
+  head[LENGTH_BYTES] = kind;
+  return concat(head, body);
+};
+
+export const encodeApp = (module: Uint8Array): Uint8Array => framed(FRAME.app, module);
+
+export const encodeShared = (shared: Uint8Array): Uint8Array => framed(FRAME.shared, shared);
 
 export function encodeReady(): Uint8Array {
   return new Uint8Array([1, 0, 0, 0, FRAME.ready]);

@@ -28,6 +28,8 @@ export type Job = {
     | {readonly kind: 'exec'; readonly argv: readonly string[]};
   readonly args: readonly string[];
   readonly input: Uint8Array;
+  /** What all workunits of the batch may read; the same array for the same blob. */
+  readonly shared: Uint8Array;
   readonly seed: number;
   readonly timeMs: number;
   readonly memoryMib: number;
@@ -67,3 +69,6 @@ export function failureOf(status: Exclude<Status, 'done'>, body: Uint8Array) {
   const detail = new TextDecoder().decode(body);
   return {kind: 'failed', reason: REASONS[status], detail} as const;
 }
+
+/** Of its time limit; what was begun elsewhere in time goes on for a moment at least. */
+export const leftMsOf = ({timeMs, spentMs}: Job): number => Math.max(1, timeMs - spentMs);

@@ -115,6 +115,13 @@ export function lastWords(stderr: string): string {
   return (said.find(line => FAULT.test(line)) ?? said.at(-1) ?? '').slice(0, SAID_CHARS_MAX);
 }
 
+/** Why a runner ended by itself. */
+export function storyOf({signal, code, stderr}: ProcessEnd): string {
+  const how = `the runner ended (${signal ?? `exit code ${code}`})`;
+  const said = lastWords(stderr);
+  return said === '' ? how : `${how}: ${said}`;
+}
+
 export type ProcessHandlers = {
   onReady(): void;
   onEnded(ended: EndedFrame): void;

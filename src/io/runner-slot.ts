@@ -8,11 +8,12 @@ import {EMPTY} from '../base/bytes.ts';
 import {KIB, MIB, SECOND_MS} from '../base/units.ts';
 import type {FailReason} from '../wire/message.ts';
 import {MemoryWatch} from './memory-watch.ts';
-import {type ExecRun, execute} from './runner-exec.ts';
+import {begun, type ExecRun} from './runner-exec.ts';
 import {
   type EndedFrame,
   encodeApp,
   encodeRun,
+  encodeShared,
   endedBytesMax,
   FRAME,
   STATE_FRAME_BYTES_MAX,
@@ -21,11 +22,12 @@ import {
 import {
   failureOf,
   type Job,
+  leftMsOf,
   type Outcome,
   type SlotOptions,
   type WasmProgram,
 } from './runner-job.ts';
-import {lastWords, type ProcessEnd, RunnerProcess} from './runner-process.ts';
+import {type ProcessEnd, RunnerProcess, storyOf} from './runner-process.ts';
 import {goOn, standStill} from './stand-still.ts';
 
 /** Orders in a process at once: enough that it never waits for us, few enough to do again. */
@@ -56,6 +58,8 @@ export class RunnerSlot {
   #isStarting = false;
   #runs = 0;
   #overtakes = 0;
+  /** What its process was given last to read beside inputs. */
+  #shared: Uint8Array = EMPTY;
   /** When the first of #flight began to run, or the process to start. */
   #headAt = 0;
   #exec: {readonly job: Job; readonly run: ExecRun} | undefined;
@@ -169,7 +173,7 @@ export class RunnerSlot {
       const fits = job.program.kind === 'wasm' && job.program.key === this.#processKey;
       if (!fits || this.#flight.length >= FLIGHT_MAX || (left.length > 0 && !this.#mayOvertake()))
         left.push(job);
-      else taken.push(this.#take(job));
+      else taken.push(...this.#take(job));
     }
     this.#ready = left;
     if (taken.length > 0) this.#process?.write(Buffer.concat(taken));
@@ -192,13 +196,16 @@ export class RunnerSlot {
     return this.#overtakes <= OVERTAKES_MAX;
   }
 
-  #take(job: Job): Uint8Array {
+  #take(job: Job): readonly Uint8Array[] {
     if (this.#flight.length === 0 && !this.#isStarting) this.#headAt = performance.now();
     const no = (this.#headNo + this.#flight.length) >>> 0;
     this.#flight.push(job);
     this.#runs += 1;
     const {outputBytesMax, seed, args, state, input} = job;
-    return encodeRun({no, outputBytesMax, seed, args, state, input});
+    const run = encodeRun({no, outputBytesMax, seed, args, state, input});
+    if (job.shared === this.#shared) return [run];
+    this.#shared = job.shared;
+    return [encodeShared(job.shared), run];
   }
 
   #start({key, module, memoryMib}: WasmProgram): void {
@@ -206,6 +213,7 @@ export class RunnerSlot {
     this.#isStarting = true;
     this.#runs = 0;
     this.#overtakes = 0;
+    this.#shared = EMPTY;
     this.#headNo = 0;
     this.#headAt = performance.now();
     const lengthMax = (kind: number): number => {
@@ -330,9 +338,9 @@ export class RunnerSlot {
   #runExec(job: Job, argv: readonly string[]): void {
     this.#ready.shift();
     this.#bytes -= job.input.length;
-    const {input, timeMs, memoryMib, outputBytesMax} = job;
-    const order = {argv, input, timeMs, memoryMib, outputBytesMax, dir: this.#options.dir};
-    const run = execute(order, outcome => this.#finish(job, outcome));
+    const {input, shared, timeMs, memoryMib, outputBytesMax} = job;
+    const order = {argv, input, shared, timeMs, memoryMib, outputBytesMax, dir: this.#options.dir};
+    const run = begun(order, outcome => this.#finish(job, outcome));
     this.#exec = {job, run};
     this.#remember(
       run.ended.then(() => {
@@ -348,7 +356,7 @@ export class RunnerSlot {
     const pid = this.#process?.pid;
     const isStill = this.#stillSince !== undefined;
     if (job === undefined || pid === undefined || isStill) return this.#memory.stop();
-    const buffers = 2 * this.#bytes + 3 * job.outputBytesMax;
+    const buffers = 2 * (this.#bytes + job.shared.length) + 3 * job.outputBytesMax;
     this.#memory.watch(pid, job.memoryMib * MIB + buffers + ENGINE_BYTES);
   }
 
@@ -386,13 +394,4 @@ export class RunnerSlot {
     }
     this.#arm();
   }
-}
-
-/** Of its time limit; what was begun elsewhere in time goes on for a moment at least. */
-const leftMsOf = ({timeMs, spentMs}: Job): number => Math.max(1, timeMs - spentMs);
-
-function storyOf({signal, code, stderr}: ProcessEnd): string {
-  const how = `the runner ended (${signal ?? `exit code ${code}`})`;
-  const said = lastWords(stderr);
-  return said === '' ? how : `${how}: ${said}`;
 }

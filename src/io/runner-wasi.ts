@@ -1,6 +1,7 @@
-// The world that a workunit sees: stdin, stdout, stderr, args, and the state it saved before. No file, no clock (it stands at 0), no
-// environment; randomness is a stream seeded by the workunit, so that all replicas see the same. The
-// calls are those of browser_wasi_shim; what would tell the time or another secret is replaced here.
+// The world that a workunit sees: stdin, stdout, stderr, args, the state it saved before, and what its batch
+// shares. No file, no clock (it stands at 0), no environment; randomness is a stream seeded by the workunit,
+// so that all replicas see the same. The calls are those of browser_wasi_shim; what would tell the time or
+// another secret is replaced here.
 
 import {Fd, WASI, WASIProcExit, wasi} from '@bjorn3/browser_wasi_shim';
 import {concat, EMPTY, toUtf8} from '../base/bytes.ts';
@@ -178,6 +179,9 @@ export class Sandbox {
   readonly #stdout = new OutputFd();
   readonly #stderr = new ErrorFd();
   readonly #state = new StateFd();
+  /** File descriptor 4. */
+  readonly #sharedFd = new InputFd();
+  #shared: Uint8Array = EMPTY;
   // Its debug log, on unless it is told, would go to stdout, where the frames go.
   readonly #wasi = new WASI([], [], [], {debug: false});
   readonly #calls: WebAssembly.ModuleImports;
@@ -207,6 +211,11 @@ export class Sandbox {
     }
   }
 
+  /** What every later run may read beside its input. */
+  share(bytes: Uint8Array): void {
+    this.#shared = bytes;
+  }
+
   /** @param save takes what the app saves, as often as it does */
   run(order: RunFrame, save: (bytes: Uint8Array) => void = () => {}): Ended {
     if (typeof this.#app === 'string')
@@ -222,6 +231,7 @@ export class Sandbox {
       this.#stdout.open(order.outputBytesMax),
       this.#stderr.open(),
       this.#state.start(order.state, save),
+      this.#sharedFd.open(this.#shared),
     ];
     try {
       const code = this.#start(this.#app);

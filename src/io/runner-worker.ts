@@ -85,6 +85,10 @@ function onFrame(frame: Uint8Array): void {
     writeAll(encodeReady());
     return;
   }
+  if (frame[0] === FRAME.shared) {
+    sandbox.share(frame.slice(1));
+    return;
+  }
   const order = decodeRun(frame);
   const startedAt = performance.now();
   const {status, output, reason} = sandbox.run(order, savesOf(order.no, startedAt));

@@ -22,6 +22,7 @@ import {permilleOf} from './runner-frames.ts';
 import type {Job, Outcome} from './runner-job.ts';
 import {RunnerSlot} from './runner-slot.ts';
 import {type Jail, NO_JAIL} from './sandbox.ts';
+import {SharedInputs} from './shared-inputs.ts';
 import type {StateOf, StateStore} from './state-store.ts';
 
 const NICENESS = 10;
@@ -63,6 +64,7 @@ export class ProcessRunner implements Runner {
   readonly #entries = new Map<ReplicaId, Waiting>();
   readonly #rebound = new Map<string, Uint8Array>();
   readonly #states: RunStates;
+  readonly #shared: SharedInputs;
   readonly #duty = new DutyCycle(
     () => this.#holdAll(),
     () => this.#runsSomething,
@@ -74,6 +76,7 @@ export class ProcessRunner implements Runner {
     this.#options = options;
     this.#jail = options.jail ?? NO_JAIL;
     this.#states = new RunStates(options.states);
+    this.#shared = new SharedInputs(options.readInput);
     this.#lanes = Array.from({length: options.slots}, (_, no) => this.#makeLane(no));
   }
 
@@ -179,12 +182,13 @@ export class ProcessRunner implements Runner {
       if ('reason' in ready) return ready;
       const {input} = order;
       const bytes = input.kind === 'inline' ? input.bytes : await this.#options.readInput(input);
+      const shared = order.shared ? await this.#shared.get(order.shared) : EMPTY;
       if (bytes.length > BLOB_BYTES_MAX)
         return {reason: 'inputMissing', detail: `the input of ${bytes.length} bytes is too large`};
       const {replicaId, appId, args} = order;
       const saved = await this.#states.load({replicaId, appId, args, input: bytes});
       // An input may take minutes: the key that signed the app may be named no longer.
-      if (input.kind !== 'inline') ready = await this.#programFor(order);
+      if (input.kind !== 'inline' || order.shared) ready = await this.#programFor(order);
       if ('reason' in ready) return ready;
       const {program, manifest} = ready;
       const {limits} = manifest;
@@ -193,6 +197,7 @@ export class ProcessRunner implements Runner {
         program,
         args: order.args,
         input: bytes,
+        shared,
         seed: order.seed,
         memoryMib: memoryOf(order, manifest),
         timeMs: Math.min(order.timeLimitMs, limits.timeSeconds * SECOND_MS),

@@ -99,6 +99,7 @@ function tryJail(jail: Jail, dir: string): Promise<string> {
       program: {kind: 'wasm', key: 'probe', module: NOTHING, memoryMib: 1},
       args: [],
       input: new Uint8Array(0),
+      shared: new Uint8Array(0),
       seed: 0,
       timeMs: ANSWER_MS_MAX,
       memoryMib: 1,

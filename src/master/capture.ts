@@ -14,7 +14,8 @@ import {
   type WallMs,
 } from '../base/types.ts';
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
-import type {CaptureRequest, OperatorAnswer} from '../core/core.ts';
+import type {OperatorAnswer} from '../core/core.ts';
+import type {CaptureRequest} from '../core/operator-request.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
 import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';

@@ -5,7 +5,7 @@ import {assert} from '../base/assert.ts';
 import type {BatchId, BlobId, MonoMs, ReplicaId, WorkunitId} from '../base/types.ts';
 import {replicaId, workunitId} from '../base/types.ts';
 import type {RunOrder} from '../core/core.ts';
-import type {AssignedBatch, Input, Lease, Renewal, ReplicaRef} from '../wire/message.ts';
+import type {AssignedBatch, BlobRef, Input, Lease, Renewal, ReplicaRef} from '../wire/message.ts';
 
 /** One lease in hand. */
 export type Held = ReplicaRef & {
@@ -17,6 +17,7 @@ export type Held = ReplicaRef & {
   readonly timeLimitMs: number;
   readonly memoryLimitMib: number;
   readonly outputLimitBytes: number;
+  readonly shared: BlobRef | undefined;
   /** When the master last heard that we have it. */
   renewedAt: MonoMs;
   /** How far it says it is, 0 … 1000. */
@@ -255,6 +256,7 @@ const orderOf = (held: Held): RunOrder => ({
   timeLimitMs: held.timeLimitMs,
   memoryLimitMib: held.memoryLimitMib,
   outputLimitBytes: held.outputLimitBytes,
+  ...(held.shared ? {shared: held.shared} : {}),
   seed: seedOf(held.batchId, held.index),
 });
 
@@ -275,6 +277,7 @@ export const heldOf = (batch: AssignedBatch, lease: Lease, now: MonoMs): Held =>
   timeLimitMs: batch.timeLimitMs,
   memoryLimitMib: batch.memoryLimitMib,
   outputLimitBytes: batch.outputLimitBytes,
+  shared: batch.shared,
   renewedAt: now,
   permille: 0,
   restingSince: undefined,

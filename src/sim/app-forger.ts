@@ -6,7 +6,7 @@ import {concat, toUtf8} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import {asAddress, type BlobId} from '../base/types.ts';
 import {encodeManifest, signApp, splitSignedApp} from '../core/app.ts';
-import type {BatchRequest} from '../core/core.ts';
+import type {BatchRequest} from '../core/operator-request.ts';
 import {
   decodeSignedTrust,
   decodeTrust,

@@ -3,7 +3,7 @@
 
 import {Prng} from '../base/prng.ts';
 import {asBlobId} from '../base/types.ts';
-import type {BatchRequest} from '../core/core.ts';
+import type {BatchRequest} from '../core/operator-request.ts';
 import type {PolicyRequest} from '../core/policy.ts';
 import type {InputSource} from '../core/tables.ts';
 import {withAttack} from './attack-plan.ts';

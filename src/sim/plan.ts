@@ -1,6 +1,6 @@
 // All that a run is made of. The same plan gives the same run; draw.ts draws plans from seeds.
 
-import type {BatchRequest, CaptureRequest} from '../core/core.ts';
+import type {BatchRequest, CaptureRequest} from '../core/operator-request.ts';
 import type {AttackPlan} from './attack-plan.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import type {KeyPlan} from './key-plan.ts';

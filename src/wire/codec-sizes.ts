@@ -62,6 +62,7 @@ function inputBytesMax(input: Input): number {
 /** Bytes that `batch` adds to an Assign, at most, when it has no leases yet. */
 export function assignedBatchBytesMax(batch: Omit<AssignedBatch, 'leases'>): number {
   let bytes = LENGTH_DELIMITED + 5 * UINT32_MAX + BLOB_ID;
+  if (batch.shared) bytes += 2 + BLOB_ID + DOUBLE;
   for (const arg of batch.args) bytes += LENGTH_DELIMITED + utf8Length(arg);
   return bytes;
 }

@@ -31,6 +31,7 @@ import {
 import type {
   Assign,
   AssignedBatch,
+  BlobRef,
   DesiredState,
   FailReason,
   Guest,
@@ -134,6 +135,7 @@ export function assignProperties(message: Assign): volley.Assign.$Properties {
       timeLimitMs: batch.timeLimitMs,
       memoryLimitMib: batch.memoryLimitMib,
       outputLimitBytes: batch.outputLimitBytes,
+      ...(batch.shared ? {shared: blobProperties(batch.shared)} : {}),
       leases: batch.leases.map(leaseProperties),
     })),
     waitMs: message.waitMs,
@@ -145,6 +147,16 @@ export function assignProperties(message: Assign): volley.Assign.$Properties {
     parts: message.parts,
   };
 }
+
+const blobProperties = ({blobId, size}: BlobRef): volley.BlobRef.$Properties => ({
+  blob: idBytes(blobId, 32),
+  size,
+});
+
+const readBlob = (blob: volley.BlobRef.$Properties): BlobRef => ({
+  blobId: blobIdOf(blob.blob),
+  size: within(whole(blob.size ?? 0), BLOB_BYTES_MAX),
+});
 
 function leaseProperties(lease: Lease): volley.Lease.$Properties {
   return {
@@ -204,6 +216,7 @@ function readBatch(batch: volley.AssignedBatch.$Properties): AssignedBatch {
     timeLimitMs: batch.timeLimitMs ?? 0,
     memoryLimitMib: within(batch.memoryLimitMib ?? 0, MEMORY_LIMIT_MIB_MAX),
     outputLimitBytes: within(batch.outputLimitBytes ?? 0, OUTPUT_LIMIT_BYTES_MAX),
+    ...(batch.shared ? {shared: readBlob(batch.shared)} : {}),
     leases: (batch.leases ?? []).map(readLease),
   };
 }
@@ -261,7 +274,7 @@ export function resultProperties(item: ResultItem): volley.ResultItem.$Propertie
       properties.inline = output.bytes;
       return properties;
     case 'blob':
-      properties.blob = {blob: idBytes(output.blobId, 32), size: output.size};
+      properties.blob = blobProperties(output);
       return properties;
     default:
       return assertNever(output);
@@ -286,8 +299,7 @@ function readResult(item: volley.ResultItem.$Properties): ResultItem {
     return {batchId, index, replicaNo, proof, cpuMs, status: 'done', output, ...suspicionIn(item)};
   }
   const blob = item.output === 'blob' ? present(item.blob) : malformed();
-  const size = within(whole(blob.size ?? 0), BLOB_BYTES_MAX);
-  const output = {kind: 'blob', blobId: blobIdOf(blob.blob), size} as const;
+  const output = {kind: 'blob', ...readBlob(blob)} as const;
   return {batchId, index, replicaNo, proof, cpuMs, status: 'done', output, ...suspicionIn(item)};
 }
 

@@ -143,6 +143,9 @@ export type Lease = {
   readonly input: Input;
 };
 
+/** A whole blob. */
+export type BlobRef = {readonly blobId: BlobId; readonly size: number};
+
 export type AssignedBatch = {
   readonly batchId: BatchId;
   readonly appId: BlobId;
@@ -151,6 +154,8 @@ export type AssignedBatch = {
   readonly timeLimitMs: number;
   readonly memoryLimitMib: number;
   readonly outputLimitBytes: number;
+  /** What each of its workunits may read beside its own input. */
+  readonly shared?: BlobRef;
   readonly leases: readonly Lease[];
 };
 

@@ -79,6 +79,7 @@ const job = (): Job => ({
   program: {kind: 'wasm', key: 'app', module, memoryMib: 1},
   args: [],
   input: new Uint8Array(3),
+  shared: new Uint8Array(0),
   seed: 1,
   timeMs: 60_000,
   memoryMib: 1,

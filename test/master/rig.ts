@@ -13,12 +13,12 @@ import {
   type Now,
 } from '../../src/base/types.ts';
 import type {
-  CaptureRequest,
   MasterEffect,
   MasterEvent,
   OperatorAnswer,
   OperatorRequest,
 } from '../../src/core/core.ts';
+import type {CaptureRequest} from '../../src/core/operator-request.ts';
 import type {PolicyRequest} from '../../src/core/policy.ts';
 import type {InputSource, Op, TableName} from '../../src/core/tables.ts';
 import type {MasterConfig} from '../../src/master/context.ts';

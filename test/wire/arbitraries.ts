@@ -64,7 +64,7 @@ export const lease: Arbitrary<Lease> = fc.record({
   input,
 });
 
-export const assignedBatch = (leases: number): Arbitrary<AssignedBatch> =>
+const withoutShared = (leases: number): Arbitrary<AssignedBatch> =>
   fc.record({
     batchId,
     appId: blobId,
@@ -75,6 +75,13 @@ export const assignedBatch = (leases: number): Arbitrary<AssignedBatch> =>
     outputLimitBytes: fc.integer({min: 0, max: 64 * 2 ** 20}),
     leases: fc.array(lease, {maxLength: leases}),
   });
+
+const shared = fc.record({blobId, size: fc.integer({min: 0, max: 256 * 2 ** 20})});
+
+export const assignedBatch = (leases: number): Arbitrary<AssignedBatch> =>
+  fc
+    .tuple(withoutShared(leases), fc.option(shared, {nil: undefined}))
+    .map(([batch, blob]) => ({...batch, ...(blob ? {shared: blob} : {})}));
 
 const common = {...replica, proof: uint32, cpuMs: uint32};
 export const resultItem: Arbitrary<ResultItem> = fc.oneof(

@@ -222,6 +222,22 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
   },
   pullState: {...(MESSAGES_AT_FIRST['pull'] as Pull), stateGeneration: 70_000},
   assignSuspended: {...(MESSAGES_AT_FIRST['assign'] as Assign), suspended: true},
+  assignShared: {
+    ...(MESSAGES_AT_FIRST['assign'] as Assign),
+    batches: [
+      {
+        batchId: asBatchId(8),
+        appId: blob(1),
+        args: [],
+        leaseMs: 60_000,
+        timeLimitMs: 30_000,
+        memoryLimitMib: 64,
+        outputLimitBytes: 1_024,
+        shared: {blobId: blob(3), size: 70_000},
+        leases: [{index: 0, replicaNo: 1, proof: 5, input: {kind: 'range', start: 0, end: 9}}],
+      },
+    ],
+  },
 };
 
 const commandWith = (what: Command['what']): Command => ({

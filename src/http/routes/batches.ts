@@ -12,7 +12,7 @@ import {Readable} from 'node:stream';
 import type {FastifyInstance} from 'fastify';
 import {VolleyError} from '../../base/errors.ts';
 import type {BatchId, BlobId, NodeId} from '../../base/types.ts';
-import type {BatchRequest} from '../../core/core.ts';
+import type {BatchRequest} from '../../core/operator-request.ts';
 import {type BroadcastRow, broadcastKey} from '../../core/operator-rows.ts';
 import {jsonRow} from '../../core/tables.ts';
 import type {BatchView} from '../../core/views.ts';

@@ -8,7 +8,7 @@
 import type {FastifyInstance} from 'fastify';
 import {VolleyError} from '../../base/errors.ts';
 import {asCaptureId} from '../../base/types.ts';
-import type {CaptureRequest} from '../../core/core.ts';
+import type {CaptureRequest} from '../../core/operator-request.ts';
 import {accepted, given} from '../answers.ts';
 import type {RouteContext} from '../context.ts';
 import {CAPTURE_BODY, NO_QUERY, NUMBER_PARAMS} from '../schemas.ts';
