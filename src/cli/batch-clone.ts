@@ -1,9 +1,11 @@
 // `volley batch clone`: the same inputs once more, with the same policy or another one.
 
 import {asBatchId} from '../base/types.ts';
+import type {BatchView} from '../core/views.ts';
 import {POLICY_OPTIONS, policyIn, policyOfCopy} from './batch-policy.ts';
+import {STAGE_OPTIONS, sharedIn, stageOfText, stagesIn, stagesOfCopy} from './batch-stages.ts';
 import {aimIn, TARGET_OPTIONS, warn} from './batch-target.ts';
-import type {CommandSpec, Given} from './command.ts';
+import {type CommandSpec, type Given, usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {counted, print, printJson, safe, tell} from './output.ts';
 
@@ -14,6 +16,7 @@ export const batchCloneCommand: CommandSpec = {
   options: [
     {flag: '--name <name>', text: 'name of the new batch (default: the same)'},
     {flag: '--arg <text>', text: 'arguments in place of the old ones', repeatable: true},
+    ...STAGE_OPTIONS,
     ...POLICY_OPTIONS.map(({flag, text}) => ({flag, text: text.replace(/ \(default.*\)/, '')})),
     ...TARGET_OPTIONS,
     {flag: '--wait', text: 'watch it to its end; exit code 1 unless it is done'},
@@ -27,11 +30,18 @@ export const batchCloneCommand: CommandSpec = {
   run: clone,
 };
 
+function refuseStage(batch: BatchView): void {
+  if (batch.stage) throw usage(`batch ${batch.id} is a stage of ${stageOfText(batch)}: clone that`);
+}
+
 async function clone(given: Given): Promise<number | undefined> {
   const source = asBatchId(given.id('batch'));
   const asJson = given.flag('json');
   return withClient(given, async client => {
-    const {name, appName, appId, args, input, policy, target} = await client.batch(source);
+    const copied = await client.batch(source);
+    const {name, appName, appId, args, input, policy, target, shared} = copied;
+    refuseStage(copied);
+    const kept = {...(shared ? {shared} : {}), ...(target ? {target} : {})};
     const {batchId, warning} = await client.submit({
       name: given.text('name') ?? name,
       app: appName,
@@ -39,7 +49,9 @@ async function clone(given: Given): Promise<number | undefined> {
       input,
       policy: policyOfCopy(policy, policyIn(given)),
       clonedFrom: source,
-      ...(target ? {target} : {}),
+      ...stagesOfCopy(copied, stagesIn(given).stages),
+      ...kept,
+      ...(await sharedIn(given, client)),
       ...(await aimIn(given, client)),
     });
     warn(batchId, warning);

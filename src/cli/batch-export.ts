@@ -10,6 +10,7 @@ import {EXIT, VolleyError} from '../base/errors.ts';
 import {asBatchId} from '../base/types.ts';
 import type {BatchView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {finalStage} from './batch-stages.ts';
 import {conditionOf} from './batch-suspend.ts';
 import {type CommandSpec, type Given, usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -44,7 +45,10 @@ async function exportBatch(given: Given): Promise<number> {
   // Whoever ends us in the middle (main.ts does, when the reader of a pipe is gone) must not say 0.
   process.exitCode = EXIT.failed;
   await withClient(given, async client => {
-    const batch = await client.batch(id);
+    const asked = await client.batch(id);
+    const batch = await finalStage(client, asked);
+    if (!batch)
+      throw usage(`batch ${id} has several stages and is ${asked.state}: it has no result yet`);
     if (out === undefined) await toStdout(recordsOf(given, client, batch, {format, from: 0}));
     else await toFile(given, client, batch, {format, out});
   });

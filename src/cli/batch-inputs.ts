@@ -6,7 +6,7 @@ import {createReadStream} from 'node:fs';
 import {access, constants, stat} from 'node:fs/promises';
 import {VolleyError} from '../base/errors.ts';
 import {asBlobId} from '../base/types.ts';
-import type {InputSource} from '../core/tables.ts';
+import type {InputSource} from '../core/input-source.ts';
 import type {OperatorClient} from '../http/client.ts';
 import type {NamedBlob} from '../http/context.ts';
 import {BLOB_BYTES_MAX, INPUT_FILE_BYTES_MAX} from '../wire/limits.ts';

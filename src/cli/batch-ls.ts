@@ -1,6 +1,7 @@
 // `volley batch ls`.
 
 import type {BatchView} from '../core/views.ts';
+import {stageOfText, stageText} from './batch-stages.ts';
 import {conditionOf} from './batch-suspend.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -10,7 +11,10 @@ import {tableLines} from './table.ts';
 export const batchLsCommand: CommandSpec = {
   name: 'batch ls',
   summary: 'List the batches',
-  options: OPERATOR_OPTIONS,
+  options: [
+    {flag: '--stages', text: 'later stages too, which are batches of their own'},
+    ...OPERATOR_OPTIONS,
+  ],
   examples: ['volley batch ls', 'volley batch ls --json'],
   run: list,
 };
@@ -28,7 +32,8 @@ const COLUMNS = [
 ];
 
 async function list(given: Given): Promise<undefined> {
-  const batches = await withClient(given, client => client.batches());
+  const all = await withClient(given, client => client.batches());
+  const batches = given.flag('stages') ? all : all.filter(({stage}) => stage === undefined);
   if (given.flag('json')) printJson({batches});
   else if (batches.length === 0) print('No batch yet. `volley batch submit --help` shows how.');
   else
@@ -44,7 +49,7 @@ const rowOf = (batch: BatchView): string[] => [
   String(batch.id),
   safe(batch.name, 24),
   safe(batch.appName, 24),
-  conditionOf(batch),
+  [conditionOf(batch), stageText(batch) || stageOfText(batch)].filter(Boolean).join(', '),
   percent(batch.done + batch.failed, batch.count),
   grouped(batch.count),
   grouped(batch.failed),

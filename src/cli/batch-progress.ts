@@ -6,6 +6,7 @@ import type {BatchId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {BatchView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {stageText} from './batch-stages.ts';
 import {duration, grouped, percent, print, printJson, safe} from './output.ts';
 import {ProgressLine} from './progress.ts';
 
@@ -84,6 +85,8 @@ export async function watchBatch(
 }
 
 export function progressOf(batch: BatchView): string {
+  const stage = stageText(batch);
+  if (stage !== '') return `batch ${batch.id} ${safe(batch.name, 24)}  ${stage}`;
   const decided = batch.done + batch.failed;
   const parts = [
     `batch ${batch.id} ${safe(batch.name, 24)}`,

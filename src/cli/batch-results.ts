@@ -6,6 +6,7 @@ import {asBatchId} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
 import type {BatchView, ResultView} from '../core/views.ts';
 import type {OperatorClient, ResultsFilter} from '../http/client.ts';
+import {finalStage, isReduced, stageText} from './batch-stages.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -39,8 +40,15 @@ async function results(given: Given): Promise<number | undefined> {
   if (forms.length > 1)
     throw usage(`give only one of ${forms.map(name => `--${name}`).join(', ')}`);
   return withClient(given, async client => {
-    const batch = await client.batch(id);
-    const views = client.results(id, state === undefined ? wonBy(batch) : {state});
+    const asked = await client.batch(id);
+    const batch = await finalStage(client, asked);
+    if (!batch) {
+      tell(
+        `volley: the batch is ${asked.state}: ${stageText(asked) || 'map'}: it has no result yet`,
+      );
+      return undefined;
+    }
+    const views = client.results(batch.id, state === undefined ? wonBy(batch) : {state});
     const out = given.text('out');
     switch (forms[0]) {
       case 'sum':
@@ -53,7 +61,8 @@ async function results(given: Given): Promise<number | undefined> {
         await writeAll(out, jsonOf(views));
         break;
       default:
-        await plain(client, batch, views, out);
+        if (isReduced(batch)) await writeAll(out, rawOf(client, views));
+        else await plain(client, batch, views, out);
     }
     sayWhatIsMissing(batch);
     return undefined;

@@ -3,9 +3,10 @@
 import {assertNever} from '../base/assert.ts';
 import {asBatchId} from '../base/types.ts';
 import type {Compare} from '../core/compare.ts';
+import type {InputSource} from '../core/input-source.ts';
 import type {Mark} from '../core/operator-rows.ts';
-import type {InputSource} from '../core/tables.ts';
 import type {BatchView} from '../core/views.ts';
+import {planText, stageOfText, stageText} from './batch-stages.ts';
 import {conditionOf} from './batch-suspend.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -42,12 +43,15 @@ async function show(given: Given): Promise<undefined> {
 const linesOf = (batch: BatchView): [string, string][] => [
   ['batch', `${batch.id} ${safe(batch.name)}`],
   ['state', stateOf(batch)],
+  ['stage', stageText(batch) || stageOfText(batch)],
+  ['stages', planText(batch)],
   ['copy of', batch.clonedFrom === undefined ? '' : `batch ${batch.clonedFrom}`],
   ['waits', safe(batch.waiting ?? '', 256)],
   ['target', targetOf(batch)],
   ['app', `${safe(batch.appName)} ${batch.appId.slice(0, 16)}`],
   ['arguments', batch.args.map(arg => safe(JSON.stringify(arg), 128)).join(' ')],
   ['input', inputOf(batch.input)],
+  ['shared', batch.shared === undefined ? '' : `${grouped(batch.shared.size)} bytes`],
   ['workunits', grouped(batch.count)],
   ['done', `${grouped(batch.done)} (${percent(batch.done, batch.count)})`],
   ['failed', grouped(batch.failed)],
@@ -131,6 +135,10 @@ function inputOf(input: InputSource): string {
       return `${counted(input.count, 'line')} of blob ${input.blobId.slice(0, 16)}`;
     case 'files':
       return `${counted(input.count, 'file')}, listed in blob ${input.blobId.slice(0, 16)}`;
+    case 'blob':
+      return `the outputs of the stage before, ${grouped(input.size)} bytes`;
+    case 'parts':
+      return `parts of the outputs of the round before, ${grouped(input.size)} bytes`;
     default:
       return assertNever(input);
   }

@@ -4,6 +4,7 @@ import {VolleyError} from '../base/errors.ts';
 import type {PolicyRequest} from '../core/policy.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {POLICY_OPTIONS, policyIn} from './batch-policy.ts';
+import {STAGE_OPTIONS, sharedIn, stagesIn} from './batch-stages.ts';
 import {aimIn, TARGET_OPTIONS, warn} from './batch-target.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -20,6 +21,7 @@ export const batchSubmitCommand: CommandSpec = {
     {flag: '--files <pattern>', text: 'inputs are files: paths or patterns', repeatable: true},
     {flag: '--name <name>', text: 'name of the batch (default: the app)'},
     {flag: '--arg <text>', text: 'argument for the app', repeatable: true},
+    ...STAGE_OPTIONS,
     ...POLICY_OPTIONS,
     ...TARGET_OPTIONS,
     {flag: '--wait', text: 'watch it to its end; exit code 1 unless it is done'},
@@ -33,6 +35,8 @@ export const batchSubmitCommand: CommandSpec = {
     'volley batch submit simulate --lines points.ndjson --compare numeric --rtol 1e-6',
     'volley batch submit nonce --range 0..4_294_967_296 --chunk 4_000_000 --arg HEADER --arg 32 --first-wins',
     'volley batch submit primes --all --range 0..1_000_000 --select label=ring1',
+    'volley batch submit wordcount --files "texts/*.txt" --reduce wordcount --wait',
+    'volley batch submit kmeans --files "points/*.csv" --arg 3 --rounds until-stable',
     'volley batch submit render --range 0..80 --chunk 1 --arg 320 --arg 240 --arg 32',
   ],
   run: submit,
@@ -42,8 +46,9 @@ async function submit(given: Given): Promise<number | undefined> {
   const app = given.args[0] ?? '';
   const {planInput} = await import('./batch-inputs.ts');
   const plan = await planInput(given);
+  const stages = stagesIn(given);
   return withClient(given, async client => {
-    await checkAgainstApp(client, app, policyIn(given));
+    await checkAgainstApp(client, app, policyIn(given), stages.stages?.reduce);
     const input = await plan.store(client);
     const {batchId, warning} = await client.submit({
       name: given.text('name') ?? '',
@@ -51,6 +56,8 @@ async function submit(given: Given): Promise<number | undefined> {
       args: given.texts('arg'),
       input,
       policy: policyIn(given),
+      ...stages,
+      ...(await sharedIn(given, client)),
       ...(await aimIn(given, client)),
     });
     warn(batchId, warning);
@@ -72,8 +79,11 @@ async function checkAgainstApp(
   client: OperatorClient,
   name: string,
   policy: PolicyRequest,
+  reduce: string | undefined,
 ): Promise<void> {
   const apps = await client.apps();
+  if (reduce !== undefined && !apps.some(each => each.name === reduce))
+    throw new VolleyError('VOLLEY_UNKNOWN_APP', {app: reduce});
   const app = apps.find(each => each.name === name);
   if (!app) throw new VolleyError('VOLLEY_UNKNOWN_APP', {app: name});
   const {policyOf} = await import('../master/policy.ts');

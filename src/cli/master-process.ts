@@ -25,6 +25,7 @@ import {chooseInterface} from '../io/interfaces.ts';
 import {checkSecretFolder} from '../io/key-files.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
 import {Log, type LogLevel} from '../io/log.ts';
+import {StoredOutputs} from '../io/outputs.ts';
 import {SECURITY_FILES, SecurityLog} from '../io/security-log.ts';
 import {StoredShelf} from '../io/shelf.ts';
 import {StoredSingles} from '../io/singles.ts';
@@ -127,11 +128,12 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   const singles = new StoredSingles(base.store, base.crypto, options.fatal);
   const shelf = new StoredShelf(base.store, options.fatal);
   const inputs = new BlobInputs(base.blobs);
+  const outputs = new StoredOutputs(base.store, base.blobs);
   const comparer = openComparer({...base, data: options.data, signedTrust: cluster.signedTrust});
   const runtime = new MasterRuntime({
     core: base.core,
     link: linkOf(base, cluster, Number(udp.address.split(':')[1]), options.data),
-    ports: {...base, network: udp, inputs, singles, shelf, comparer, fatal: options.fatal},
+    ports: {...base, network: udp, inputs, outputs, singles, shelf, comparer, fatal},
     commandSecretKey: cluster.commandKey.secretKey,
     head: base.head,
     beaconMs: BEACON_MS,
@@ -145,6 +147,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   closers.add(() => singles.close());
   closers.add(() => comparer.close());
   closers.add(() => shelf.close());
+  closers.add(() => outputs.close());
   closers.add(() => runtime.stop());
   const disk = await watchDisk(options, runtime);
   closers.add(() => disk.close());

@@ -26,9 +26,11 @@ import type {
 } from '../wire/message.ts';
 import type {Comparison} from './compare.ts';
 import type {GuestEvent} from './guest.ts';
+import type {InputSource} from './input-source.ts';
 import type {
   CheckPage,
   CompareQuestion,
+  Gathered,
   ListedBatch,
   ListedPage,
   ListedReport,
@@ -43,7 +45,8 @@ import type {
 } from './operator-request.ts';
 import type {Actor} from './operator-rows.ts';
 import type {Preferences} from './preferences.ts';
-import type {AppRow, BatchRow, InputSource, Op} from './tables.ts';
+import type {GatherHow, StageRef} from './stages.ts';
+import type {AppRow, BatchRow, Op} from './tables.ts';
 
 export interface Core<E, F> {
   /** The only way state changes. */
@@ -198,6 +201,8 @@ export type MasterEvent =
       readonly reports: readonly ListedReport[];
       readonly next: number | undefined;
     }
+  /** Answers `gather`: what came of it, or why nothing. */
+  | ({readonly type: 'gathered'} & StageRef & {readonly gathered: Gathered})
   /** A node's upload is complete, hashed and on disk. */
   | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number};
 
@@ -257,6 +262,8 @@ export type MasterEffect =
       readonly from: number;
       readonly to: number;
     }
+  /** The canonical outputs of a stage of this batch, in the order of their indexes, as a source of inputs. */
+  | ({readonly type: 'gather'} & StageRef & {readonly count: number; readonly how: GatherHow})
   /** `row`: the batch as this turn saved it, which faces may show from now on. */
   | {readonly type: 'announce'; readonly about: Announcement; readonly row?: BatchRow};
 

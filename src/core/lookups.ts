@@ -4,6 +4,7 @@ import type {BatchId, NodeId} from '../base/types.ts';
 import type {OutputRef} from '../wire/message.ts';
 import type {Check} from './checks.ts';
 import type {Compare} from './compare.ts';
+import type {GatheredSource} from './input-source.ts';
 import type {Decision} from './tables.ts';
 
 /** A batch of which canonical results of one node are looked for. */
@@ -38,6 +39,11 @@ export type CompareQuestion = {
   readonly a: OutputRef;
   readonly b: OutputRef;
 };
+
+/** What came of outputs that were to be put together. */
+export type Gathered =
+  | {readonly kind: 'source'; readonly source: GatheredSource}
+  | {readonly kind: 'failed'; readonly reason: string};
 
 /** What a page row holds, by offset. */
 export type ListedPage = {

@@ -1,10 +1,11 @@
 // What operators may ask for: batches and captures, and orders about what is there.
 
 import type {BatchId, NodeId} from '../base/types.ts';
-import type {Target} from '../wire/message.ts';
+import type {BlobRef, Target} from '../wire/message.ts';
+import type {InputSource} from './input-source.ts';
 import type {BatchTarget, HoldKind} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';
-import type {InputSource} from './tables.ts';
+import type {StagesRequest} from './stages.ts';
 
 export type BatchRequest = {
   readonly name: string;
@@ -15,6 +16,10 @@ export type BatchRequest = {
   /** The batch that it is a copy of; only told in its history. */
   readonly clonedFrom?: BatchId;
   readonly target?: BatchTarget;
+  /** What follows its workunits. */
+  readonly stages?: StagesRequest;
+  /** What all its workunits may read beside their own input: a blob that the master has. */
+  readonly shared?: BlobRef;
   /** Refuse it when the nodes that are there could not meet its policy. */
   readonly strict?: boolean;
 };

@@ -7,10 +7,12 @@
 import {ByteReader, ByteWriter, fromUtf8, hex32, hex53, toUtf8} from '../base/bytes.ts';
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import {asBatchId, asBlobId, asNodeId} from '../base/types.ts';
-import type {FailReason, OutputRef} from '../wire/message.ts';
+import type {BlobRef, FailReason, OutputRef} from '../wire/message.ts';
+import type {InputSource} from './input-source.ts';
 import type {BatchControl} from './operator-rows.ts';
 import type {Policy} from './policy.ts';
 import type {Preferences} from './preferences.ts';
+import type {StageAt, StageOf, StagePlan} from './stages.ts';
 
 /** Row version of each table, as stored in the first byte of a value. */
 export const TABLES = {
@@ -276,29 +278,6 @@ export function decodeCredit(bytes: Uint8Array): CreditRow {
 
 // ---- JSON rows --------------------------------------------------------------------------------
 
-/** Where workunit `index` finds its input. `count` of a range = ⌈(end-start)/chunk⌉. */
-export type InputSource =
-  | {
-      readonly kind: 'range';
-      readonly start: number;
-      readonly end: number;
-      readonly chunk: number;
-    }
-  /** NDJSON blob, one line each; `indexBlobId` holds the offset (f64 LE) of every 256th line. */
-  | {
-      readonly kind: 'lines';
-      readonly blobId: BlobId;
-      readonly indexBlobId: BlobId;
-      readonly count: number;
-    }
-  /** NDJSON blob of {"name","blob","size"}, one file each, indexed as `lines` is. */
-  | {
-      readonly kind: 'files';
-      readonly blobId: BlobId;
-      readonly indexBlobId: BlobId;
-      readonly count: number;
-    };
-
 export type BatchState = 'running' | 'done' | 'failed' | 'cancelled';
 
 export type BatchRow = BatchControl & {
@@ -336,6 +315,13 @@ export type BatchRow = BatchControl & {
   readonly salt: number;
   /** firstWins: the workunit that ended the batch. */
   readonly winner?: number | undefined;
+  /** What follows its own workunits, and where that stands; absent = nothing follows. */
+  readonly plan?: StagePlan;
+  readonly stageAt?: StageAt | undefined;
+  /** It is such a stage of another batch. */
+  readonly stage?: StageOf;
+  /** What all its workunits may read beside their own input. */
+  readonly shared?: BlobRef;
   /** Replicas wanted because another one was late; absent = never. */
   readonly hedges?: number;
 };
@@ -381,4 +367,6 @@ export type AppRow = {
   readonly timeLimitSeconds: number;
   readonly memoryLimitMib: number;
   readonly outputLimitBytes: number;
+  /** It can reduce its own results. */
+  readonly reduces?: true;
 };

@@ -5,6 +5,7 @@ import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {ShotVerdict} from '../wire/message.ts';
 import type {Bench, Forgotten, NodeHold, ProbeRow, StateRow} from './operator-rows.ts';
 import type {Preferences} from './preferences.ts';
+import type {StageAt} from './stages.ts';
 import type {BatchRow} from './tables.ts';
 
 export type StatusView = {
@@ -46,7 +47,12 @@ export type BatchView = BatchRow & {
   readonly etaMs?: number;
   /** What a running batch waits for; absent = nothing. */
   readonly waiting?: string;
+  /** Of a batch with several stages that is past its own workunits: the stage that runs, or ran last. */
+  readonly stageNow?: StageView;
 };
+
+export type StageView = StageAt &
+  Pick<BatchRow, 'state' | 'count' | 'done' | 'failed'> & {readonly out: number};
 
 /** How a node does with one app. */
 export type NodeAppView = {

@@ -4,11 +4,13 @@
 import {ACCESS_NAME, ROLES} from '../core/access.ts';
 import {NUMBER_FORMATS} from '../core/compare.ts';
 import {HOMOGENEITIES, POLICY_RANGES, type PolicyNumber, REDUNDANCIES} from '../core/policy.ts';
+import {HALO_MAX, ROUNDS_MAX} from '../core/stages.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
   LABELS_MAX,
   NAME_BYTES_MAX,
+  OUTPUT_LIMIT_BYTES_MAX,
   REASON_BYTES_MAX,
   WORKUNITS_PER_BATCH_MAX,
 } from '../wire/limits.ts';
@@ -122,6 +124,25 @@ const BATCH_TARGET = object(
   'cores',
 );
 
+const STAGES = object(
+  {
+    reduce: NAME,
+    reduceArgs: {
+      type: 'array',
+      maxItems: ARGS_MAX,
+      items: {type: 'string', maxLength: ARGS_BYTES_MAX},
+    },
+    rounds: whole(1, ROUNDS_MAX),
+    untilStable: {type: 'boolean'},
+    halo: whole(0, HALO_MAX),
+  },
+  'reduce',
+  'reduceArgs',
+  'rounds',
+  'untilStable',
+  'halo',
+);
+
 export const BATCH_BODY = object(
   {
     name: {...NAME, minLength: 0, default: ''},
@@ -132,6 +153,8 @@ export const BATCH_BODY = object(
     clonedFrom: whole(1, UINT32),
     target: BATCH_TARGET,
     strict: {type: 'boolean'},
+    stages: STAGES,
+    shared: object({blobId: BLOB_ID, size: whole(0, OUTPUT_LIMIT_BYTES_MAX)}),
   },
   'name',
   'args',
@@ -139,6 +162,8 @@ export const BATCH_BODY = object(
   'clonedFrom',
   'target',
   'strict',
+  'stages',
+  'shared',
 );
 
 /** Why somebody does something, for whoever looks later. */

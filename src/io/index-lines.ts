@@ -6,7 +6,7 @@ import {assertNever} from '../base/assert.ts';
 import {viewOf} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {MIB} from '../base/units.ts';
-import type {InputSource} from '../core/tables.ts';
+import type {InputSource} from '../core/input-source.ts';
 import {INPUT_FILE_BYTES_MAX, WORKUNITS_PER_BATCH_MAX} from '../wire/limits.ts';
 import type {BlobStore} from './blob-store.ts';
 import {fileLineOf, INDEX_ENTRY_BYTES, INDEX_LINES, jsonFaultOf} from './inputs.ts';

@@ -8,12 +8,14 @@ import {fromUtf8, viewOf} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {keepNewest} from '../base/newest.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
-import {decodeJson, type InputSource} from '../core/tables.ts';
+import type {InputSource} from '../core/input-source.ts';
+import {decodeJson} from '../core/tables.ts';
 import type {Inputs, InputsRead} from '../runtime/ports.ts';
 import {INLINE_INPUT_BYTES_MAX} from '../wire/limits.ts';
 import type {Input} from '../wire/message.ts';
 import type {BlobStore} from './blob-store.ts';
 import {LineCutter} from './line-cutter.ts';
+import {PART_ENTRY_BYTES} from './outputs.ts';
 
 /** Lines from one entry of an index blob to the next. Stored blobs depend on it. */
 export const INDEX_LINES = 256;
@@ -47,11 +49,14 @@ export class BlobInputs implements Inputs {
 
   async #read(source: InputSource, from: number, count: number): Promise<readonly Input[]> {
     if (source.kind === 'range') return rangeInputs(source, from, count);
+    if (source.kind === 'blob')
+      return [{kind: 'slice', blobId: source.blobId, offset: 0, length: source.size}];
     const end = from + count;
     if (from < 0 || count < 0 || end > source.count)
       throw new VolleyError('VOLLEY_BAD_INPUT', {
         reason: `there are ${source.count} inputs, not ${end}`,
       });
+    if (source.kind === 'parts') return this.#partInputs(source, from, count);
     const inputs: Input[] = [];
     for (let at = from; at < end; ) {
       const block = Math.floor(at / INDEX_LINES);
@@ -61,6 +66,28 @@ export class BlobInputs implements Inputs {
       at += part.length;
     }
     return inputs;
+  }
+
+  async #partInputs(
+    {blobId, indexBlobId, size}: Extract<InputSource, {kind: 'parts'}>,
+    from: number,
+    count: number,
+  ): Promise<readonly Input[]> {
+    const entries = await this.#blobs.read(
+      indexBlobId,
+      from * PART_ENTRY_BYTES,
+      count * PART_ENTRY_BYTES,
+    );
+    const view = viewOf(entries);
+    return Array.from({length: count}, (_, i) => {
+      const offset = view.getFloat64(i * PART_ENTRY_BYTES, true);
+      const end = view.getFloat64(i * PART_ENTRY_BYTES + 8, true);
+      if (!(offset >= 0 && offset <= end && end <= size))
+        throw new VolleyError('VOLLEY_STORE_DAMAGED', {
+          reason: `index blob ${indexBlobId} does not fit blob ${blobId}`,
+        });
+      return {kind: 'slice', blobId, offset, length: end - offset};
+    });
   }
 
   async #block(source: Indexed, block: number): Promise<readonly Input[]> {

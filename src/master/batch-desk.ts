@@ -7,12 +7,14 @@ import type {Now} from '../base/types.ts';
 import type {OperatorAnswer} from '../core/core.ts';
 import type {BatchOrder} from '../core/operator-request.ts';
 import type {Actor, NumbersRow} from '../core/operator-rows.ts';
+import {stageName} from '../core/stages.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
 import type {Deletions} from './deletion.ts';
 import {record} from './history.ts';
 import type {Results} from './results.ts';
 import type {Retries} from './retry.ts';
+import {type Stages, stageAtOf} from './stages.ts';
 
 type Order<K extends BatchOrder['kind']> = Extract<BatchOrder, {kind: K}>;
 
@@ -27,16 +29,18 @@ export class BatchDesk {
   readonly #results: Results;
   readonly #retries: Retries;
   readonly #deletions: Deletions;
+  readonly #stages: Stages;
 
   constructor(
     context: MasterContext,
     results: Results,
-    parts: {readonly retries: Retries; readonly deletions: Deletions},
+    parts: {readonly retries: Retries; readonly deletions: Deletions; readonly stages: Stages},
   ) {
     this.#context = context;
     this.#results = results;
     this.#retries = parts.retries;
     this.#deletions = parts.deletions;
+    this.#stages = parts.stages;
   }
 
   /** @param numbers the highest numbers that were given out */
@@ -44,6 +48,11 @@ export class BatchDesk {
     const {batchId} = order;
     const batch = this.#context.batches.get(batchId);
     if (!batch) return refusal('VOLLEY_UNKNOWN_BATCH', {batch: batchId});
+    const {stage} = batch.row;
+    if (stage) {
+      const reason = `batch ${batchId} is ${stageName(stage)} of batch ${stage.batchId}: ask for that one`;
+      return refusal('VOLLEY_USAGE', {reason});
+    }
     const refused = this.#do(order, batch, actor, numbers, now);
     return refused ?? {ok: true, batchId};
   }
@@ -77,6 +86,14 @@ export class BatchDesk {
     return refusal('VOLLEY_BATCH_ENDED', {batch: row.id, state: counters.state});
   }
 
+  /** The batch, and the stage of it that runs. */
+  #partsOf(batch: Batch): Batch[] {
+    const stage = batch.row.plan && this.#stages.current(batch);
+    if (!stage?.running || stage === batch) return [batch];
+    this.#context.dirtyBatches.add(stage);
+    return [batch, stage];
+  }
+
   #cancel(batch: Batch, actor: Actor, now: Now): OperatorAnswer | undefined {
     if (!batch.running) return this.#ended(batch);
     this.#results.end(batch, 'cancelled', 'cancelled by the operator', now);
@@ -92,16 +109,20 @@ export class BatchDesk {
     now: Now,
   ): OperatorAnswer | undefined {
     if (!batch.running) return this.#ended(batch);
-    batch.control = {...batch.control, suspended: {by: actor.name, at: now.wall, reason}};
+    const suspended = {by: actor.name, at: now.wall, reason};
+    for (const each of this.#partsOf(batch)) each.control = {...each.control, suspended};
     record(this.#context, batch, {actor, action: 'suspended', detail: reason}, now);
     return undefined;
   }
 
   #resume(batch: Batch, actor: Actor, now: Now): OperatorAnswer | undefined {
     if (!batch.running) return this.#ended(batch);
-    if (!batch.control.suspended) return undefined;
-    const {suspended: _, ...control} = batch.control;
-    batch.control = control;
+    const parts = this.#partsOf(batch);
+    if (!parts.some(each => each.control.suspended)) return undefined;
+    for (const each of parts) {
+      const {suspended: _, ...control} = each.control;
+      each.control = control;
+    }
     this.#context.workNo += 1;
     record(this.#context, batch, {actor, action: 'resumed'}, now);
     return undefined;
@@ -116,7 +137,7 @@ export class BatchDesk {
     if (!batch.running) return this.#ended(batch);
     const before = batch.row.policy.priority;
     if (before === priority) return undefined;
-    batch.setPriority(priority);
+    for (const each of this.#partsOf(batch)) each.setPriority(priority);
     const detail = `from ${before} to ${priority}`;
     record(this.#context, batch, {actor, action: 'priority', detail}, now);
     return undefined;
@@ -128,11 +149,21 @@ export class BatchDesk {
     if (batch.retrying) return undefined;
     const reason = this.#isFinal(batch);
     if (reason !== undefined) return refusal('VOLLEY_USAGE', {reason});
+    const isStaged = batch.row.plan !== undefined && batch.decided === count;
+    if (isStaged && failed === 0) return this.#retryStage(batch, actor, now);
     if (failed === 0 && (batch.running || batch.decided === count))
       return refusal('VOLLEY_USAGE', {reason: `batch ${id} (${state}) has no failed workunit`});
     this.#retries.begin(batch);
     const never = state === 'running' ? 0 : count - batch.decided;
     const detail = `${failed} failed workunits${never > 0 ? `, ${never} never decided` : ''}`;
+    record(this.#context, batch, {actor, action: 'retried', detail}, now);
+    return undefined;
+  }
+
+  #retryStage(batch: Batch, actor: Actor, now: Now): OperatorAnswer | undefined {
+    const detail = stageName(stageAtOf(batch));
+    const reason = this.#stages.retry(batch);
+    if (reason !== undefined) return refusal('VOLLEY_USAGE', {reason});
     record(this.#context, batch, {actor, action: 'retried', detail}, now);
     return undefined;
   }

@@ -3,6 +3,7 @@
 import {assert} from '../base/assert.ts';
 import type {MonoMs, NodeId} from '../base/types.ts';
 import type {BatchControl} from '../core/operator-rows.ts';
+import type {StageAt} from '../core/stages.ts';
 import {
   type BatchRow,
   batchKey,
@@ -41,7 +42,7 @@ type Counters = {
     | 'replaced'
     | 'singles'
     | 'lastReportNo']: BatchRow[K];
-} & {winner?: number | undefined; hedges?: number};
+} & {winner?: number | undefined; hedges?: number; stageAt?: StageAt | undefined};
 
 /** Weight of the newest run time in the moving average. */
 const NEWEST = 0.1;
@@ -109,6 +110,7 @@ export class Batch {
       lastReportNo: row.lastReportNo,
       ...(row.winner === undefined ? {} : {winner: row.winner}),
       ...(row.hedges === undefined ? {} : {hedges: row.hedges}),
+      ...(row.stageAt === undefined ? {} : {stageAt: row.stageAt}),
     };
     this.feeder = feeder;
     this.owners = owners;
@@ -216,11 +218,12 @@ export class Batch {
   }
 
   /**
-   * Cancelled batches are left as they are, those that were given up before all was decided, and broadcasts, of which
-   * nobody else can compute a workunit.
+   * Cancelled batches are left as they are, those that were given up before all was decided, broadcasts, of which
+   * nobody else can compute a workunit, and what a later stage was made of.
    */
   get mayRecheck(): boolean {
     if (this.owners) return false;
+    if (this.row.stage || this.row.plan) return this.running && !this.counters.stageAt;
     return this.running || (this.counters.state !== 'cancelled' && this.decided === this.row.count);
   }
 

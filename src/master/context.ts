@@ -79,6 +79,8 @@ export class MasterContext {
   /** When the disk became full. */
   fullSince = 0;
   readonly dirtyBatches = new Set<Batch>();
+  /** Batches that were deleted in this turn. */
+  readonly gone = new Set<BatchId>();
   /** To be judged at the end of this turn: a restart found them. */
   readonly toSettle = new Set<Workunit>();
   /** Open only because of a suspicious result. */
@@ -160,6 +162,9 @@ export class MasterContext {
 
   announceBatch(row: BatchRow): void {
     this.#effects.push({type: 'announce', about: {kind: 'batch', batchId: row.id}, row});
+    const {stage} = row; // what the batch shows that it is of has changed too
+    if (stage)
+      this.#effects.push({type: 'announce', about: {kind: 'batch', batchId: stage.batchId}});
   }
 
   /** What was decided about a node, durable. */

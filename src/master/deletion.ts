@@ -73,6 +73,7 @@ export class Deletions {
     for (const op of batch.saves(batch.toRow())) context.save(op);
     context.dirtyBatches.delete(batch);
     context.batches.delete(id);
+    context.gone.add(id);
     this.#going.push({row: batch.toRow(), page: 0, isAsked: false});
     this.#sliceAt = Math.min(this.#sliceAt, now.mono) as MonoMs;
     this.#keep(numbers);
@@ -113,7 +114,8 @@ export class Deletions {
     const overdue: Batch[] = [];
     for (const batch of batches.values()) {
       if (overdue.length >= BATCHES_PER_LOOK) break;
-      if (!batch.running && batch.counters.endedAt < before) overdue.push(batch);
+      if (batch.running || batch.row.stage) continue; // a stage goes with its batch
+      if (batch.counters.endedAt < before) overdue.push(batch);
     }
     return overdue;
   }

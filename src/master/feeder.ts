@@ -5,7 +5,8 @@
 import {assert} from '../base/assert.ts';
 import type {BatchId} from '../base/types.ts';
 import type {MasterEffect} from '../core/core.ts';
-import type {BatchRow, InputSource} from '../core/tables.ts';
+import type {InputSource} from '../core/input-source.ts';
+import type {BatchRow} from '../core/tables.ts';
 import type {Input} from '../wire/message.ts';
 import {openWorkunit, type Workunit} from './workunit.ts';
 
@@ -26,6 +27,17 @@ export function rangeInput(
   const start = source.start + index * source.chunk;
   return {kind: 'range', start, end: Math.min(start + source.chunk, source.end)};
 }
+
+type AtHand = Extract<InputSource, {kind: 'range' | 'blob'}>;
+
+/** Whose inputs are made of numbers that are in the source. */
+const isAtHand = (source: InputSource): source is AtHand =>
+  source.kind === 'range' || source.kind === 'blob';
+
+const inputAtHand = (source: AtHand, index: number): Input =>
+  source.kind === 'range'
+    ? rangeInput(source, index)
+    : {kind: 'slice', blobId: source.blobId, offset: 0, length: source.size};
 
 /** @param cursor as in Feeder */
 export const feederOf = (
@@ -59,7 +71,7 @@ export class Feeder {
     this.#source = source;
     this.#count = copies ?? countOf(source);
     this.#isBroadcast = copies !== undefined;
-    if (this.#isBroadcast && source.kind === 'range') this.#only = rangeInput(source, 0);
+    if (this.#isBroadcast && isAtHand(source)) this.#only = inputAtHand(source, 0);
     this.#cursor = cursor;
     this.#reopened = reopened.map(([from, to]) => [from, to]);
   }
@@ -78,11 +90,11 @@ export class Feeder {
 
   /** Whether inputs need not be read. */
   get #isAtHand(): boolean {
-    return this.#source.kind === 'range' || this.#only !== undefined;
+    return isAtHand(this.#source) || this.#only !== undefined;
   }
 
   #open(index: number): Workunit | undefined {
-    const input = this.#source.kind === 'range' ? rangeInput(this.#source, index) : undefined;
+    const input = isAtHand(this.#source) ? inputAtHand(this.#source, index) : undefined;
     const own = this.#only ?? input;
     return own && openWorkunit(this.#batchId, index, own);
   }
@@ -148,7 +160,7 @@ export class Feeder {
    * @param waiting open workunits that want a replica
    */
   readAhead(waiting: number): MasterEffect | undefined {
-    if (this.#source.kind === 'range' || this.#reading || waiting >= WINDOW_WORKUNITS / 2)
+    if (isAtHand(this.#source) || this.#reading || waiting >= WINDOW_WORKUNITS / 2)
       return undefined;
     if (this.#isBroadcast && (this.#only || !this.#hasRun)) return undefined;
     this.#reading = this.#isBroadcast ? {from: 0, count: 1} : this.#takeRun(WINDOW_WORKUNITS);

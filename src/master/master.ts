@@ -36,6 +36,7 @@ import {Guests} from './guests.ts';
 import {Hedges} from './hedges.ts';
 import {ownVotes} from './homogeneous.ts';
 import {heartbeatMs, Liveness} from './liveness.ts';
+import {NewBatches} from './new-batches.ts';
 import {NodeDesk} from './node-desk.ts';
 import {Operator} from './operator.ts';
 import {pauseCluster} from './pause.ts';
@@ -47,6 +48,7 @@ import {Retries} from './retry.ts';
 import {Revocation} from './revocation.ts';
 import type {NodeState} from './roster.ts';
 import {checkMaster} from './self-check.ts';
+import {Stages} from './stages.ts';
 import {TrustWatch} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
 import {Waker} from './waker.ts';
@@ -69,6 +71,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #trust: TrustWatch;
   readonly #retries: Retries;
   readonly #deletions: Deletions;
+  readonly #stages: Stages;
   readonly #waker: Waker;
   readonly #hedges: Hedges;
   readonly etas: Etas;
@@ -103,7 +106,15 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#revocation = new Revocation(context, this.#results, this.#liveness);
     this.#retries = new Retries(context, this.#results);
     this.#deletions = new Deletions(context, parts.going, parts.numbers);
-    const desk = {retries: this.#retries, deletions: this.#deletions};
+    const newBatches = new NewBatches(context, parts.numbers.batchId + 1);
+    this.#stages = new Stages(context, {
+      results: this.#results,
+      retries: this.#retries,
+      deletions: this.#deletions,
+      newBatches,
+      numbers: () => this.#operator.numbers,
+    });
+    const desk = {retries: this.#retries, deletions: this.#deletions, stages: this.#stages};
     this.#operator = new Operator({
       context,
       results: this.#results,
@@ -116,7 +127,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         liveness: this.#liveness,
         enrolment: this.#enrolment,
       }),
-      nextBatchId: parts.numbers.batchId + 1,
+      newBatches,
     });
     this.#deletions.watch(context.bootedAt);
     context.conducts.restore(context.bootedAt);
@@ -158,7 +169,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'inputsRead':
         return this.#onInputs(event);
       case 'inputsFailed':
-        return this.#onInputsFailed(event.batchId, event.reason, now);
+        return this.#results.inputsFailed(event.batchId, event.reason, now);
       case 'compared':
         return this.#results.onCompared(event, now);
       case 'singlesListed':
@@ -169,6 +180,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#retries.onListed(event, now);
       case 'reportsListed':
         return this.#deletions.onListed(event, now);
+      case 'gathered':
+        return this.#stages.onGathered(event, now);
       case 'blobStored':
         this.#results.blobStored(event.blobId, event.size);
         return this.#captures.blobStored(event.blobId);
@@ -274,11 +287,6 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#context.workNo += 1;
   }
 
-  #onInputsFailed(batchId: BatchId, reason: string, now: Now): void {
-    const batch = this.#context.batches.get(batchId);
-    if (batch?.running) this.#results.end(batch, 'failed', `inputs: ${reason}`, now);
-  }
-
   /** A full disk takes nothing new: what is there must still find room. Commands go on. */
   #onSpace(seen: SpaceSeen, now: Now): void {
     const context = this.#context;
@@ -320,6 +328,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     const context = this.#context;
     this.#results.settleRestored(now);
     context.rechecks.next();
+    this.#stages.pump(now);
     for (const batch of [...context.running]) {
       const read = batch.feeder.readAhead(batch.wanting.size);
       if (read) context.emit(read);

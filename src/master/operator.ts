@@ -4,13 +4,14 @@
 import {assertNever} from '../base/assert.ts';
 import {toHex, toUtf8} from '../base/bytes.ts';
 import type {ErrorCode, ErrorFields} from '../base/errors.ts';
-import {asBatchId, type BatchId, type NodeId, type Now} from '../base/types.ts';
+import type {NodeId, Now} from '../base/types.ts';
 import type {OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
+import type {InputSource} from '../core/input-source.ts';
 import type {BatchRequest} from '../core/operator-request.ts';
-import {type Actor, BY_RULE, broadcastKey, type NumbersRow} from '../core/operator-rows.ts';
+import {type Actor, BY_RULE, type NumbersRow} from '../core/operator-rows.ts';
 import type {Policy} from '../core/policy.ts';
-import {type AppRow, type BatchRow, encodeJson, type InputSource, put} from '../core/tables.ts';
+import {type AppRow, encodeJson, put} from '../core/tables.ts';
 import {fingerprintText} from '../wire/identity.ts';
 import {
   ARGS_BYTES_MAX,
@@ -19,9 +20,8 @@ import {
   TOKENS_MAX,
   WORKUNITS_PER_BATCH_MAX,
 } from '../wire/limits.ts';
-import {Batch} from './batch.ts';
 import type {BatchDesk} from './batch-desk.ts';
-import {nodesFor, Owners, whoIsMissing} from './broadcast.ts';
+import {nodesFor, whoIsMissing} from './broadcast.ts';
 import type {Captures} from './capture.ts';
 import type {MasterContext} from './context.ts';
 import type {Enrolment} from './enrolment.ts';
@@ -29,10 +29,12 @@ import {type Wish, whatIsMissing} from './feasible.ts';
 import {countOf} from './feeder.ts';
 import type {Guests} from './guests.ts';
 import {record} from './history.ts';
+import {type NewBatches, newBatchOf} from './new-batches.ts';
 import type {NodeDesk} from './node-desk.ts';
 import {policyOf} from './policy.ts';
 import type {Results} from './results.ts';
 import {candidates} from './roster.ts';
+import {planOf} from './stage-plan.ts';
 
 function sourceFault(source: InputSource, isBroadcast = false): string | undefined {
   if (source.kind === 'range') {
@@ -78,7 +80,7 @@ export class Operator {
   readonly #batches: BatchDesk;
   readonly #nodes: NodeDesk;
   readonly #guests: Guests;
-  #nextBatchId: number;
+  readonly #newBatches: NewBatches;
 
   constructor(parts: {
     context: MasterContext;
@@ -88,7 +90,7 @@ export class Operator {
     guests: Guests;
     batches: BatchDesk;
     nodes: NodeDesk;
-    nextBatchId: number;
+    newBatches: NewBatches;
   }) {
     this.#context = parts.context;
     this.#results = parts.results;
@@ -97,12 +99,12 @@ export class Operator {
     this.#guests = parts.guests;
     this.#batches = parts.batches;
     this.#nodes = parts.nodes;
-    this.#nextBatchId = parts.nextBatchId;
+    this.#newBatches = parts.newBatches;
   }
 
   /** The highest numbers that were given out. */
   get numbers(): NumbersRow {
-    return {batchId: this.#nextBatchId - 1, reportNo: this.#results.nextReportNo - 1};
+    return {batchId: this.#newBatches.lastId, reportNo: this.#results.nextReportNo - 1};
   }
 
   handle(
@@ -162,6 +164,8 @@ export class Operator {
     if (!app) return refusal('VOLLEY_UNKNOWN_APP', {app: batch.app});
     const policy = this.#policyFor(batch, app);
     if ('ok' in policy) return policy;
+    const plan = planOf(batch, app, name => context.apps.get(name));
+    if (typeof plan === 'string') return refusal('VOLLEY_BAD_POLICY', {reason: plan});
     const target = batch.target ? {target: batch.target} : {};
     const {runtime, action} = app;
     const wish = {runtime, action, policy, ...target};
@@ -170,31 +174,23 @@ export class Operator {
     if (nodes?.length === 0) return refusal('VOLLEY_USAGE', {reason: `a broadcast ${warning}`});
     if (warning !== '' && batch.strict) return refusal('VOLLEY_TOO_FEW_NODES', {reason: warning});
     const suspended = context.probes.suspension(policy, app, now);
-    const id = asBatchId(this.#nextBatchId++);
-    const row = {
-      ...rowOf(id, batch, app, policy, now, this.#context.prng.uint32()),
-      ...(nodes ? {count: nodes.length} : {}),
-      firstReportNo: this.#results.nextReportNo,
-      ...(suspended ? {suspended} : {}),
-    };
-    const owners = nodes && new Owners(nodes);
-    const added = new Batch(row, undefined, undefined, undefined, owners);
-    if (nodes) context.save(put('meta', broadcastKey(id), encodeJson({batchId: id, nodes})));
-    context.batches.set(id, added);
-    context.running.add(added);
-    context.dirtyBatches.add(added);
-    context.workNo += 1;
+    const wanted = {...newBatchOf(batch, app, policy), ...(plan ? {plan} : {})};
+    const extra = {...(nodes ? {nodes} : {}), ...(suspended ? {suspended} : {})};
+    const added = this.#newBatches.add(wanted, this.#results.nextReportNo, now, extra);
     const copied = batch.clonedFrom === undefined ? '' : `, cloned from batch ${batch.clonedFrom}`;
     const {count} = added.row;
     const detail = `${count} workunit${count === 1 ? '' : 's'} of ${app.name}${copied}`;
     record(context, added, {actor, action: 'submitted', detail}, now);
     const told = suspended ? `is suspended: ${suspended.reason}` : warning;
-    return {ok: true, batchId: id, ...(told === '' ? {} : {warning: told})};
+    return {ok: true, batchId: added.row.id, ...(told === '' ? {} : {warning: told})};
   }
 
   /** The policy, or why it is refused. */
   #policyFor(batch: BatchRequest, app: AppRow): Policy | Refused {
-    const fault = sourceFault(batch.input, batch.policy.broadcast) ?? argsFault(batch.args);
+    const fault =
+      sourceFault(batch.input, batch.policy.broadcast) ??
+      argsFault(batch.args) ??
+      argsFault(batch.stages?.reduceArgs ?? []);
     if (fault !== undefined) return refusal('VOLLEY_BAD_INPUT', {reason: fault});
     const policy = policyOf(batch.policy, app, name => this.#context.apps.get(name));
     if (typeof policy === 'string') return refusal('VOLLEY_BAD_POLICY', {reason: policy});
@@ -257,41 +253,3 @@ export class Operator {
     return {ok: true};
   }
 }
-
-const rowOf = (
-  id: BatchId,
-  batch: BatchRequest,
-  app: AppRow,
-  policy: Policy,
-  now: Now,
-  salt: number,
-): BatchRow => ({
-  id,
-  name: batch.name === '' ? app.name : batch.name,
-  appName: app.name,
-  appId: app.appId,
-  runtime: app.runtime,
-  action: app.action,
-  args: batch.args,
-  input: batch.input,
-  count: countOf(batch.input),
-  policy,
-  state: 'running',
-  reason: '',
-  createdAt: now.wall,
-  endedAt: 0,
-  done: 0,
-  failed: 0,
-  replicas: 0,
-  results: 0,
-  disagreements: 0,
-  errors: 0,
-  rechecking: 0,
-  confirmed: 0,
-  replaced: 0,
-  singles: 0,
-  lastReportNo: 0,
-  salt,
-  ...(batch.clonedFrom === undefined ? {} : {clonedFrom: batch.clonedFrom}),
-  ...(batch.target === undefined ? {} : {target: batch.target}),
-});

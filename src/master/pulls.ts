@@ -224,5 +224,6 @@ function headOf(batch: Batch): Head {
     timeLimitMs: Math.ceil(row.policy.timeLimitSeconds * SECOND_MS),
     memoryLimitMib: row.policy.memoryLimitMib,
     outputLimitBytes: row.policy.outputLimitBytes,
+    ...(row.shared ? {shared: row.shared} : {}),
   };
 }

@@ -4,7 +4,7 @@
 
 import {fromHex, toHex} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
-import {type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
+import {type BatchId, type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {hashOfOutput} from '../core/checks.ts';
 import type {MasterEvent} from '../core/core.ts';
 import {
@@ -299,11 +299,18 @@ export class Results {
     const reason = failed > 0 ? batch.counters.reason : '';
     const {count, policy} = batch.row;
     if (batch.counters.rechecking > 0) return;
+    if (batch.row.plan || batch.row.stage) return this.#endStage(batch, reason, now);
     if (batch.decided === count && policy.firstWins)
       this.end(batch, 'failed', reason === '' ? 'no workunit has a result' : reason, now);
     else if (batch.decided === count) this.end(batch, failed > 0 ? 'failed' : 'done', reason, now);
     else if (done === 0 && !batch.owners && failed >= FAILED_AT_FIRST_MAX)
       this.end(batch, 'failed', reason, now);
+  }
+
+  /** Of outputs that are not all there nothing can be made. What follows the first stage is for stages.ts to say. */
+  #endStage(batch: Batch, reason: string, now: Now): void {
+    if (batch.counters.failed > 0) this.end(batch, 'failed', reason, now);
+    else if (batch.decided === batch.row.count && !batch.row.plan) this.end(batch, 'done', '', now);
   }
 
   /** firstWins: a canonical result that says something is all that was wanted. */
@@ -314,6 +321,11 @@ export class Results {
     batch.counters.winner = index;
     this.end(batch, 'done', `workunit ${index} has the first result`, now);
     return true;
+  }
+
+  inputsFailed(batchId: BatchId, reason: string, now: Now): void {
+    const batch = this.#context.batches.get(batchId);
+    if (batch?.running) this.end(batch, 'failed', `inputs: ${reason}`, now);
   }
 
   /** Ends the batch; what is still open of it is cancelled. */

@@ -2,6 +2,7 @@
 
 import {toHex} from '../base/bytes.ts';
 import type {BatchId, CaptureId, Now} from '../base/types.ts';
+import type {StageAt} from '../core/stages.ts';
 import type {AppRow} from '../core/tables.ts';
 import type {
   AlarmView,
@@ -9,6 +10,7 @@ import type {
   CaptureView,
   NodeAppView,
   NodeView,
+  StageView,
   StatusView,
 } from '../core/views.ts';
 import type {Batch} from './batch.ts';
@@ -103,14 +105,27 @@ export function viewBatch(core: MasterCore, id: BatchId, now: Now): BatchView | 
 
 function viewOf({context, etas}: MasterCore, batch: Batch, now: Now): BatchView {
   const view = batch.view(now.mono);
-  const waiting = batch.running ? waitsFor(context, batch) : '';
-  const etaMs = etas.etaMs(batch, now.mono);
+  const {stageAt} = batch.counters;
+  const stage = stageAt && context.batches.get(stageAt.batchId);
+  const waiting = batch.running ? waitsFor(context, stage?.running ? stage : batch) : '';
+  // How many rounds there will be nobody knows, nor what they take.
+  const etaMs = batch.row.plan ? undefined : etas.etaMs(batch, now.mono);
   return {
     ...view,
+    ...(stage && stageAt ? {stageNow: stageViewOf(stageAt, stage.view(now.mono))} : {}),
     ...(waiting === '' ? {} : {waiting}),
     ...(etaMs === undefined ? {} : {etaMs: Math.ceil(etaMs)}),
   };
 }
+
+const stageViewOf = (at: StageAt, {state, count, done, failed, out}: BatchView): StageView => ({
+  ...at,
+  state,
+  count,
+  done,
+  failed,
+  out,
+});
 
 /** Why a running batch does not go on; '' = nothing that anybody could change. */
 function waitsFor(context: MasterContext, batch: Batch): string {

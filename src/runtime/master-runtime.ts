@@ -28,6 +28,7 @@ import type {
   Inputs,
   Journal,
   MasterNetwork,
+  Outputs,
   Shelf,
   Singles,
   Store,
@@ -42,6 +43,7 @@ export type MasterPorts = {
   readonly singles: Singles;
   readonly shelf: Shelf;
   readonly comparer: Comparer;
+  readonly outputs: Outputs;
   readonly crypto: Crypto;
   readonly fatal: (error: unknown) => void;
 };
@@ -216,6 +218,8 @@ export class MasterRuntime {
         return this.#listPages(effect);
       case 'listReports':
         return this.#listReports(effect);
+      case 'gather':
+        return this.#gather(effect);
       case 'announce':
         if (effect.row) this.core.onDurable(effect.row);
         return this.#options.onAnnounce?.(effect.about);
@@ -237,6 +241,12 @@ export class MasterRuntime {
   #listReports({batchId, from, to}: Extract<Performed, {type: 'listReports'}>): void {
     this.#ports.shelf.reports(from, to, (reports, next) =>
       this.post({type: 'reportsListed', batchId, reports, next}),
+    );
+  }
+
+  #gather({batchId, stage, count, how}: Extract<Performed, {type: 'gather'}>): void {
+    this.#ports.outputs.gather(stage, count, how, gathered =>
+      this.post({type: 'gathered', batchId, stage, gathered}),
     );
   }
 

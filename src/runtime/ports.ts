@@ -5,15 +5,18 @@
 import type {Address, BatchId, BlobId, MonoMs, NodeId, Now, ReplicaId} from '../base/types.ts';
 import type {Comparison} from '../core/compare.ts';
 import type {NodeEffect, NodeEvent, Note, RunOrder, UploadPurpose} from '../core/core.ts';
+import type {InputSource} from '../core/input-source.ts';
 import type {
   CheckPage,
   CompareQuestion,
+  Gathered,
   ListedBatch,
   ListedPage,
   ListedReport,
   SinglesPage,
 } from '../core/lookups.ts';
-import type {InputSource, Op} from '../core/tables.ts';
+import type {GatherHow} from '../core/stages.ts';
+import type {Op} from '../core/tables.ts';
 import type {Input} from '../wire/message.ts';
 
 export interface Clock {
@@ -101,6 +104,15 @@ export interface Shelf {
     to: number,
     found: (reports: readonly ListedReport[], next: number | undefined) => void,
   ): void;
+}
+
+/** What stages have put out, in what is durable. */
+export interface Outputs {
+  /**
+   * Puts the canonical outputs of workunits 0 … count-1 together, in order, as a source of inputs: the same outputs
+   * always make the same blob. Answers once, when it is durable.
+   */
+  gather(stage: BatchId, count: number, how: GatherHow, done: (gathered: Gathered) => void): void;
 }
 
 // ---- node only --------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 // beside it stays. Not where a node never comes again: nobody else may compute what is its.
 
 import {Prng} from '../base/prng.ts';
-import type {InputSource} from '../core/tables.ts';
+import type {InputSource} from '../core/input-source.ts';
 import type {BatchPlan, Plan} from './plan.ts';
 
 const SALT = 0xb0ad;

@@ -3,9 +3,9 @@
 
 import {Prng} from '../base/prng.ts';
 import {asBlobId} from '../base/types.ts';
+import type {InputSource} from '../core/input-source.ts';
 import type {BatchRequest} from '../core/operator-request.ts';
 import type {PolicyRequest} from '../core/policy.ts';
-import type {InputSource} from '../core/tables.ts';
 import {withAttack} from './attack-plan.ts';
 import {withBroadcast} from './broadcast-plan.ts';
 import {between} from './dice.ts';

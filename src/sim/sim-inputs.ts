@@ -1,6 +1,6 @@
 // Inputs as the master's shell reads them: after a while, all at once, now and then not at all.
 
-import type {InputSource} from '../core/tables.ts';
+import type {InputSource} from '../core/input-source.ts';
 import type {Inputs, InputsRead} from '../runtime/ports.ts';
 import type {SimClock} from './sim-clock.ts';
 import {EVENT} from './timeline.ts';

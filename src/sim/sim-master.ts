@@ -205,7 +205,9 @@ export class SimMaster {
     runtime.start();
   }
 
-  #readers(clock: SimClock): Pick<MasterPorts, 'inputs' | 'singles' | 'shelf' | 'comparer'> {
+  #readers(
+    clock: SimClock,
+  ): Pick<MasterPorts, 'inputs' | 'singles' | 'shelf' | 'comparer' | 'outputs'> {
     const {crypto} = this.#fabric;
     const takesMs = (): number => this.#fabric.uploadMs();
     return {

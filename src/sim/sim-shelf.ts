@@ -7,6 +7,7 @@ import type {Shelf} from '../runtime/ports.ts';
 import {decodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {SimClock} from './sim-clock.ts';
+import {SimOutputs} from './sim-outputs.ts';
 import {SimSingles} from './sim-singles.ts';
 import type {SimStore} from './sim-store.ts';
 import {EVENT} from './timeline.ts';
@@ -15,6 +16,7 @@ import {EVENT} from './timeline.ts';
 export const lookups = (clock: SimClock, disk: SimStore, crypto: Crypto, readMs: () => number) => ({
   singles: new SimSingles(clock, disk, crypto, readMs),
   shelf: new SimShelf(clock, disk, readMs),
+  outputs: new SimOutputs(clock, disk, readMs),
 });
 
 export class SimShelf implements Shelf {

@@ -3,7 +3,7 @@
 
 import {toHex, toUtf8} from '../base/bytes.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
-import type {InputSource} from '../core/tables.ts';
+import type {InputSource} from '../core/input-source.ts';
 import type {Input, OutputRef} from '../wire/message.ts';
 import {MACHINES, type MachinePlan} from './machine-plan.ts';
 
@@ -45,6 +45,8 @@ export function lineInput(blobId: BlobId, index: number): Input {
 }
 
 export function inputOf(source: InputSource, index: number): Input {
+  if (source.kind === 'blob' || source.kind === 'parts')
+    return {kind: 'slice', blobId: source.blobId, offset: 1_000 * index, length: 1_000};
   if (source.kind !== 'range') return lineInput(source.blobId, index);
   const start = source.start + index * source.chunk;
   return {kind: 'range', start, end: Math.min(source.end, start + source.chunk)};

@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {fromUtf8, toUtf8} from '../../src/base/bytes.ts';
 import {asBlobId} from '../../src/base/types.ts';
-import type {InputSource} from '../../src/core/tables.ts';
+import type {InputSource} from '../../src/core/input-source.ts';
 import {type BlobStore, openBlobStore} from '../../src/io/blob-store.ts';
 import {indexLines} from '../../src/io/index-lines.ts';
 import {BlobInputs} from '../../src/io/inputs.ts';

@@ -3,8 +3,9 @@
 import test from 'ava';
 import {toUtf8} from '../../src/base/bytes.ts';
 import {asBlobId, type BatchId} from '../../src/base/types.ts';
+import type {InputSource} from '../../src/core/input-source.ts';
 import type {PolicyRequest} from '../../src/core/policy.ts';
-import {decodePage, type InputSource} from '../../src/core/tables.ts';
+import {decodePage} from '../../src/core/tables.ts';
 import {viewBatch} from '../../src/master/status.ts';
 import {keyOf, mend} from './damage.ts';
 import {Desk} from './desk.ts';

@@ -3,7 +3,8 @@
 import type {BatchId, NodeId} from '../../src/base/types.ts';
 import {type CheckState, decodeChecks, nodeOfCheckKey} from '../../src/core/checks.ts';
 import type {MasterEffect} from '../../src/core/core.ts';
-import {type BatchRow, batchKey, decodeJson, type InputSource} from '../../src/core/tables.ts';
+import type {InputSource} from '../../src/core/input-source.ts';
+import {type BatchRow, batchKey, decodeJson} from '../../src/core/tables.ts';
 import {SimSingles} from '../../src/sim/sim-singles.ts';
 import {creditOf, notesOf} from './look.ts';
 import {MasterRig} from './rig.ts';

@@ -2,7 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import {AssertionError} from '../../src/base/assert.ts';
 import {asBatchId, asBlobId} from '../../src/base/types.ts';
-import type {InputSource} from '../../src/core/tables.ts';
+import type {InputSource} from '../../src/core/input-source.ts';
 import {countOf, Feeder, rangeInput, WINDOW_WORKUNITS} from '../../src/master/feeder.ts';
 import {moveWorkunit, openWorkunit, type WorkunitState} from '../../src/master/workunit.ts';
 import type {Input} from '../../src/wire/message.ts';

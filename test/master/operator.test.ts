@@ -2,8 +2,8 @@
 
 import test from 'ava';
 import {asWallMs} from '../../src/base/types.ts';
+import type {InputSource} from '../../src/core/input-source.ts';
 import type {PolicyRequest} from '../../src/core/policy.ts';
-import type {InputSource} from '../../src/core/tables.ts';
 import {batchOf} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {APP, crypto, EPOCH_WALL} from './test-node.ts';

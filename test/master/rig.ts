@@ -18,9 +18,10 @@ import type {
   OperatorAnswer,
   OperatorRequest,
 } from '../../src/core/core.ts';
+import type {InputSource} from '../../src/core/input-source.ts';
 import type {CaptureRequest} from '../../src/core/operator-request.ts';
 import type {PolicyRequest} from '../../src/core/policy.ts';
-import type {InputSource, Op, TableName} from '../../src/core/tables.ts';
+import type {Op, TableName} from '../../src/core/tables.ts';
 import type {MasterConfig} from '../../src/master/context.ts';
 import {silentAfterMs} from '../../src/master/liveness.ts';
 import type {MasterCore} from '../../src/master/master.ts';

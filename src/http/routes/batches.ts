@@ -103,12 +103,18 @@ async function nodesOf(
   return row && jsonRow<BroadcastRow>(row).nodes;
 }
 
-async function checkInputs(blobs: Blobs, {input}: BatchRequest): Promise<void> {
-  if (input.kind === 'range') return;
-  const needed: readonly BlobId[] = [input.blobId, input.indexBlobId];
+async function checkInputs(blobs: Blobs, {input, shared}: BatchRequest): Promise<void> {
+  const needed: BlobId[] = [];
+  if (input.kind !== 'range') needed.push(input.blobId);
+  if ('indexBlobId' in input) needed.push(input.indexBlobId);
+  if (shared) needed.push(shared.blobId);
   for (const blob of needed)
     if ((await blobs.size(blob)) === undefined)
       throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob});
+  if (shared && (await blobs.size(shared.blobId)) !== shared.size)
+    throw new VolleyError('VOLLEY_BAD_INPUT', {
+      reason: `the shared input ${shared.blobId.slice(0, 16)} does not have ${shared.size} bytes`,
+    });
 }
 
 async function* linesOf(
