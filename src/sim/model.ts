@@ -216,7 +216,8 @@ export class Model {
       () => `${nameOf(workunit)}: another result went`,
     );
     this.#forget(workunit);
-    change.withdrawn.set(workunit, doubted);
+    // As it stood in its page: a check does not say whether it was single.
+    change.withdrawn.set(workunit, {...doubted, former: before});
   }
 
   #undo(workunit: WorkunitKey, change: Change): void {

@@ -89,8 +89,8 @@ const reportOf = (no: number, nodeId: NodeId, text: string): Op => {
     encodeReportRow({nodeId, signature: new Uint8Array(64), body}),
   );
 };
-const pageOf = (reportNo?: number): Op => {
-  const decision = {kind: 'done', reportNo: reportNo ?? 0, item: 0} as const;
+const pageOf = (reportNo?: number, more: {readonly single?: true} = {}): Op => {
+  const decision = {kind: 'done', reportNo: reportNo ?? 0, item: 0, ...more} as const;
   const page = new Map(reportNo === undefined ? [] : [[0, decision]]);
   return put('page', pageKey(BATCH, 0), encodePage(page));
 };
@@ -115,6 +115,16 @@ test("a decision goes only when it is listed as a revoked node's", t => {
   other.apply([pageOf()]);
   other.apply([checkOf('confirmed'), pageOf(2)]);
   t.throws(() => other.apply([pageOf()]), {name: 'SimFailure'}, 'that of another node stays');
+});
+
+test('a single result is taken out as it stood: a damaged disk may bring that back, and nothing else', t => {
+  const model = new Model();
+  const adaptive = {policy: {minQuorum: 2, redundancy: 'adaptive'}} as unknown as Partial<BatchRow>;
+  const single = pageOf(1, {single: true});
+  model.apply([batchRow(adaptive), reportOf(1, NODE, 'x'), single, node(5), checkOf('open')]);
+  const change = model.apply([pageOf()]);
+  const former = {kind: 'done', reportNo: 1, item: 0, single: true};
+  t.deepEqual([...change.withdrawn.values()], [{nodeId: NODE, former}]);
 });
 
 test('checks of a member, of a report of another, or of a larger quorum are found', t => {
