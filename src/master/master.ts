@@ -394,5 +394,6 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
 
   check(): void {
     checkMaster(this.#context);
+    this.#stages.check();
   }
 }

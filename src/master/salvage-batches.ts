@@ -25,7 +25,8 @@ export function stateOf(
   const whole = done + failed === row.count;
   if (row.retrying) return {}; // its failed ones are still to be looked up
   if (row.state === 'running')
-    return whole ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
+    // With stages there is more to come than its own workunits; which of those are there a start finds out.
+    return whole && !row.plan ? {state: failed > 0 ? 'failed' : 'done', endedAt: wall} : {};
   const isWon = row.winner !== undefined && isDecided(row.winner);
   if (row.state !== 'done' || whole || isWon) return {};
   const reason = row.winner === undefined ? row.reason : '';

@@ -9,6 +9,7 @@
 // So a round is a checkpoint: nothing before its state is needed again, and the stages of the round before the last
 // one are deleted.
 
+import {assert} from '../base/assert.ts';
 import type {BatchId, Now} from '../base/types.ts';
 import type {MasterEvent} from '../core/core.ts';
 import type {GatheredSource, InputSource} from '../core/input-source.ts';
@@ -97,6 +98,17 @@ export class Stages {
       if (head?.running && head.row.plan) this.#step(head, head.row.plan, now);
     }
     this.#due.clear();
+  }
+
+  /** Throws for a stage that runs beside its batch; at a start what a disk lost has yet to be looked at. */
+  check(): void {
+    for (const {row} of this.#context.running) {
+      const batchId = row.stage?.batchId;
+      if (batchId === undefined || this.#due.has(batchId)) continue;
+      const head = this.#context.batches.get(batchId);
+      const isAt = head?.running && stageAtOf(head).batchId === row.id;
+      assert(isAt, `stage ${row.id} runs, and batch ${batchId} does not stand there`);
+    }
   }
 
   /** Stages that are no part of their batch any more, or of a round that nobody needs. */

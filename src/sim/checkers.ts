@@ -7,6 +7,7 @@
 //   S15 revoked nodes are out (revoke-checker.ts)
 //   S18 what is held is given no work (order-checker.ts)
 //   S21 what is one node's own is at no other (broadcast-checker.ts)
+//   S22 a stage begins with what the one before has put out (stage-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';

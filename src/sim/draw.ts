@@ -28,6 +28,7 @@ import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
 import type {Profile} from './sim-runner.ts';
 import {APP} from './sim-vault.ts';
+import {withStages} from './stage-plan.ts';
 import {BLOBS_ARG, BY_MACHINE} from './truth.ts';
 
 /** What the command line fixes; the rest is the seed's. */
@@ -89,7 +90,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const orders = drawOrders(seed, nodeCount, batches, safetyMs);
   const attacked = withAttack({...plan, revokes, orders, ...(isOne ? {} : two)}, quorum);
   const whole = withMachines(attacked, quorum);
-  const rotated = isLarge ? whole : withKeys(withBroadcasts(whole, overrides));
+  const rotated = isLarge ? whole : withKeys(withMore(whole, overrides));
   return {...rotated, livenessMs: livenessBoundMs(rotated)};
 }
 
@@ -98,8 +99,8 @@ const calmedMs = (nodes: number): number =>
   Math.max(5, Math.round(NODE_SECONDS_MAX / nodes)) * SECOND;
 
 /** Whoever says how many workunits there are gets as many. */
-const withBroadcasts = (plan: Plan, {workunits}: Overrides): Plan =>
-  workunits === undefined ? withBroadcast(plan) : plan;
+const withMore = (plan: Plan, {workunits}: Overrides): Plan =>
+  workunits === undefined ? withStages(withBroadcast(plan)) : plan;
 
 /** A second master on a copy of the folder would have the keys of its day: that is another story. */
 function withKeys(plan: Plan): Plan {

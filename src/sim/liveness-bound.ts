@@ -4,13 +4,14 @@
 //   passed over for it; a workunit has at most as many such rounds as there are nodes who are not honest, and needs
 //   as many as its quorum beside them. Between two rounds a node asks again after its back-off.
 //
-//   rounds x (lease + 2 time limits + back-off) + the computing itself + what the operator has to ask again
+//   stages x rounds x (lease + 2 time limits + back-off) + the computing itself + what the operator has to ask again
 
 import {RETRY_MS_MAX} from '../wire/limits.ts';
 import {isBad} from './attack-plan.ts';
 import {BROADCAST_REPLICAS_MAX} from './broadcast-plan.ts';
 import {hasOthers} from './machine-plan.ts';
 import type {BatchPlan, Plan} from './plan.ts';
+import {stagesOf} from './stage-plan.ts';
 
 const SECOND_MS = 1_000;
 /** Until everybody is back and the operator has submitted what a disk forgot. */
@@ -28,7 +29,8 @@ const STUCK_MS = 2 * 600 * SECOND_MS;
 
 /** Mean run time of all workunits, one after the other. */
 const workMsOf = (batches: readonly BatchPlan[], nodes: number): number =>
-  batches.reduce((sum, {request: {input, args, policy}}) => {
+  batches.reduce((sum, {request}) => {
+    const {input, args, policy} = request;
     if (policy.broadcast) return sum + nodes * Number(args[0] ?? 1);
     const count =
       input.kind === 'range'
@@ -36,7 +38,7 @@ const workMsOf = (batches: readonly BatchPlan[], nodes: number): number =>
         : 'count' in input
           ? input.count
           : 0;
-    return sum + count * Number(args[0] ?? 1);
+    return sum + count * stagesOf(request) * Number(args[0] ?? 1);
   }, 0);
 
 type Parts = Pick<Plan, 'nodes' | 'batches' | 'deadAfterHeal' | 'revokes' | 'keys'>;
@@ -53,12 +55,13 @@ export function livenessBoundMs(plan: Parts): number {
   const living = nodes.slice(0, nodes.length - deadAfterHeal).filter((_, i) => !gone.has(i + 1));
   const fast = living.filter(node => !isBad(node) && node.profile === 'honest').length;
   const tries = hasOthers(nodes) ? 2 : 1; // as often a lease may be lost before others have their turn
-  const rounds = nodes.filter(isBad).length * tries + quorum;
+  const stages = Math.max(1, ...batches.map(({request}) => stagesOf(request)));
+  const rounds = (nodes.filter(isBad).length * tries + quorum) * stages;
   const work = workMsOf(batches, nodes.length) * (fast >= quorum ? FULL_SPEED : SLOWEST);
   // A bad node holds what is its own until that has failed.
   const ownTries = policies.some(({broadcast}) => broadcast) ? BROADCAST_REPLICAS_MAX : 0;
   const own = ownTries * (holdMs + RETRY_MS_MAX);
   const refusing = keys ? REFUSING_MS : 0;
-  const stuck = hasOthers(nodes) ? STUCK_MS : 0;
+  const stuck = hasOthers(nodes) ? STUCK_MS * stages : 0;
   return START_MS + refusing + stuck + own + rounds * (holdMs + RETRY_MS_MAX) + work;
 }

@@ -23,6 +23,7 @@ import {checkProbes} from './probe-checker.ts';
 import {type Acked, checkSalvage, type Salvaged, type Withdrawn} from './salvage-checker.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {Profile} from './sim-runner.ts';
+import {checkStage} from './stage-checker.ts';
 import {truthOf} from './truth.ts';
 
 /** Who may return what nobody computed. */
@@ -120,7 +121,10 @@ export class MasterChecker {
   }
 
   durable(ops: readonly Op[]): void {
+    const before = new Map(this.model.batches);
     const change = this.model.apply(ops);
+    for (const row of this.model.batches.values())
+      if (row.stage && !before.has(row.id)) checkStage(row, before, this.model);
     this.#head = numberOf(ops) ?? this.#head;
     for (const key of change.decided.keys()) this.#decidedAt.set(key, this.#head);
     this.model.checkCounters(ops);
@@ -259,7 +263,8 @@ export class MasterChecker {
     }
     const inputNo = policy.broadcast ? 0 : item.index;
     const isTrue = (machine: MachinePlan): boolean =>
-      outputName(item.output) === outputName(truthOf(row.input, row.args, inputNo, machine));
+      outputName(item.output) ===
+      outputName(truthOf(row.input, row.args, inputNo, machine, row.shared));
     if (MACHINES.some(isTrue)) return minQuorum;
     this.wrongCanonical += 1;
     for (const nodeId of witnesses) {

@@ -355,6 +355,7 @@ export class Model {
       const batch = this.batches.get(batchOf(key));
       if (batch?.policy.minQuorum !== 1 || batch.state === 'cancelled') continue;
       if (batch.policy.broadcast) continue; // nobody else could compute it
+      if (batch.plan || batch.stage) continue; // later stages were made of it
       if (batch.deleting) continue;
       if (batch.done + batch.failed < batch.count) continue;
       const nodeId = this.reports.get(decision.reportNo)?.nodeId;

@@ -149,12 +149,12 @@ export class SimRunner implements Runner {
     tell({type: 'failed', replicaId, reason, detail: 'simulated', cpuMs});
   }
 
-  #outputOf({input, args}: RunOrder): OutputRef | undefined {
+  #outputOf({input, args, shared}: RunOrder): OutputRef | undefined {
     const {profile, prng, machine} = this.#options;
     switch (profile) {
       case 'honest':
       case 'slow':
-        return compute(input, args, '', machine);
+        return compute(input, args, '', machine, shared);
       case 'wrong':
         return compute(input, args, `lie ${prng.uint32()}`);
       case 'colluding':

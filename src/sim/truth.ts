@@ -4,7 +4,7 @@
 import {toHex, toUtf8} from '../base/bytes.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
 import type {InputSource} from '../core/input-source.ts';
-import type {Input, OutputRef} from '../wire/message.ts';
+import type {BlobRef, Input, OutputRef} from '../wire/message.ts';
 import {MACHINES, type MachinePlan} from './machine-plan.ts';
 
 /** Argument of an app whose larger outputs are blobs. */
@@ -45,7 +45,9 @@ export function lineInput(blobId: BlobId, index: number): Input {
 }
 
 export function inputOf(source: InputSource, index: number): Input {
-  if (source.kind === 'blob' || source.kind === 'parts')
+  if (source.kind === 'blob')
+    return {kind: 'slice', blobId: source.blobId, offset: 0, length: source.size};
+  if (source.kind === 'parts')
     return {kind: 'slice', blobId: source.blobId, offset: 1_000 * index, length: 1_000};
   if (source.kind !== 'range') return lineInput(source.blobId, index);
   const start = source.start + index * source.chunk;
@@ -70,8 +72,10 @@ export function compute(
   args: readonly string[],
   salt = '',
   machine = MACHINES[0],
+  shared?: BlobRef,
 ): OutputRef {
-  const text = `${salt}${markOf(args, machine)}|${args.join(' ')}|${nameOf(input)}`;
+  const beside = shared ? `|${shared.blobId}` : '';
+  const text = `${salt}${markOf(args, machine)}|${args.join(' ')}|${nameOf(input)}${beside}`;
   const word = hashText(text, 0);
   if (args.includes(BLOBS_ARG) && word % BLOB_EVERY === 0)
     return {kind: 'blob', blobId: blobIdOf(text), size: 800 + (word % 5_000)};
@@ -83,4 +87,5 @@ export const truthOf = (
   args: readonly string[],
   index: number,
   machine: MachinePlan,
-): OutputRef => compute(inputOf(source, index), args, '', machine);
+  shared?: BlobRef,
+): OutputRef => compute(inputOf(source, index), args, '', machine, shared);
