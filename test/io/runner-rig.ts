@@ -154,8 +154,8 @@ export class RunnerRig {
     return this;
   }
 
-  /** Gives an order with this text as input; returns its replica. */
-  run(app: string, input: string, change: Partial<RunOrder> = {}): ReplicaId {
+  /** Gives an order with this input; returns its replica. */
+  run(app: string, input: string | Uint8Array, change: Partial<RunOrder> = {}): ReplicaId {
     const id = replicaId(asBatchId(1), this.#next++, 0);
     this.lastId = change.replicaId ?? id;
     this.runner.run({
@@ -163,7 +163,7 @@ export class RunnerRig {
       slot: 0,
       appId: appIdOf(app),
       args: [],
-      input: {kind: 'inline', bytes: new Uint8Array(Buffer.from(input))},
+      input: {kind: 'inline', bytes: new Uint8Array(Buffer.from(input as string))},
       timeLimitMs: 20_000,
       memoryLimitMib: 1_024,
       outputLimitBytes: 2 ** 20,

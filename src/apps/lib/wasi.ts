@@ -26,6 +26,18 @@ export function read(at: usize, length: u32): u32 {
   return load<u32>(iovec, 8);
 }
 
+/** Descriptor of what all workunits of a round can read: the result of the round before. */
+export const SHARED: u32 = 4;
+
+/** Reads up to `length` bytes of stdin (0) or SHARED; 0 = it is at its end. A SHARED that is not there is empty. */
+export function readFrom(fd: u32, at: usize, length: u32): u32 {
+  store<u32>(iovec, <u32>at);
+  store<u32>(iovec, length, 4);
+  if (fd_read(fd, iovec, 1, iovec + 8) == 0) return load<u32>(iovec, 8);
+  if (fd != SHARED) fail("stdin cannot be read");
+  return 0;
+}
+
 /** Descriptor of what is saved of a workunit that is not done. */
 const STATE: u32 = 3;
 
@@ -118,6 +130,15 @@ export function argLength(index: u32): u32 {
   let length: u32 = 0;
   if (text != 0) while (load<u8>(text + length) != 0) length++;
   return length;
+}
+
+/** Whether arg `index` is this ASCII text. */
+export function argIs(index: u32, text: string): bool {
+  if (argLength(index) != text.length) return false;
+  const at = argText(index);
+  for (let i = 0; i < text.length; i++)
+    if (load<u8>(at + i) != <u8>text.charCodeAt(i)) return false;
+  return true;
 }
 
 let parseAt: usize = 0;
