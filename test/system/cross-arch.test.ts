@@ -89,12 +89,32 @@ async function everywhere<T>(t: ExecutionContext, work: (machine: Machine) => Pr
 // ---- the built-in apps, by the runner as it is shipped -------------------------------------------
 
 const TEXT = 'It was the best of times, it was the worst of times. Füße λ. '.repeat(40);
-const WORK: readonly [string, string, readonly string[]][] = [
+const POINTS = Array.from({length: 60}, (_, i) => `${Math.sin(i)},${Math.cos(7 * i)}\n`).join('');
+
+/** A block for seti: noise of a kind, and a tone that drifts. */
+function samples(count: number): Uint8Array {
+  const head = Buffer.alloc(24);
+  head.write('IQ08');
+  head.writeUInt32LE(count, 4);
+  head.writeDoubleLE(count, 8);
+  const wave = Array.from({length: 2 * count}, (_, i) => {
+    const t = Math.floor(i / 2) / count;
+    const turn = 2 * Math.PI * (37 * t + 1.5 * t * t) - (i % 2) * (Math.PI / 2);
+    return 40 * Math.cos(turn) + 40 * Math.sin(i * i);
+  });
+  return Buffer.concat([head, new Uint8Array(Int8Array.from(wave).buffer)]);
+}
+
+const WORK: readonly [string, string | Uint8Array, readonly string[]][] = [
   ['echo', 'same', []],
   ['primes', '0 100000\n', []],
   ['primes', '4294960000 4294970000\n', []],
   ['wordcount', TEXT, []],
   ['render', '0 4\n', ['48', '36', '16', '2', '7']],
+  ['kmeans', POINTS, ['7']],
+  ['heat', '1 2\n', ['40', '30', '3', '9', 'sine']],
+  ['seti', samples(512), ['4']],
+  ['wing', '{"naca": 4415, "alpha": 3.7, "panels": 40, "pressure": 1}', []],
 ];
 
 /** The newest engine for 32-bit ARM that is packed is 20.11, which cannot start under its own permissions. */
