@@ -1,15 +1,17 @@
-// src/apps/lib/decimal.ts against JavaScript, which reads and writes numbers exactly.
+// src/apps/lib in an app of its own: numbers against JavaScript, which reads and writes them exactly, and the Fourier
+// transform against its definition.
 
 import test from 'ava';
-import {Prng} from '../../../src/base/prng.ts';
-import {compile, manifestOf, RunnerRig} from '../../io/runner-rig.ts';
+import {Prng} from '../../src/base/prng.ts';
+import {compile, manifestOf, RunnerRig} from '../io/runner-rig.ts';
 
 const APP = `
 import {inputAt, inputLength, readAll, write} from "./lib/wasi";
+import {fft, prepareFft} from "./lib/fft";
 import {parseDecimal, parsedEnd} from "./lib/decimal";
 import {byte, decimal, flush} from "./lib/text";
 const bits = memory.data(8);
-/** "w" and f64s → lines; lines that begin with "r" → f64s, NaN for what is no number to its end. */
+/** "w" and f64s → lines; "r" and lines → f64s, NaN for what is no number to its end; "f" and pairs of f64 → pairs. */
 export function _start(): void {
   if (inputAt == 0) readAll();
   if (load<u8>(inputAt) == 0x77) {
@@ -18,6 +20,11 @@ export function _start(): void {
       byte(10);
     }
     return flush();
+  }
+  if (load<u8>(inputAt) == 0x66) {
+    prepareFft(inputLength / 16);
+    fft(inputAt + 1);
+    return write(inputAt + 1, inputLength - 1);
   }
   let at = inputAt + 1;
   const end = inputAt + inputLength;
@@ -34,19 +41,19 @@ export function _start(): void {
 
 let rig: RunnerRig;
 test.before(async () => {
-  rig = new RunnerRig().add(manifestOf('decimal'), await compile(APP));
+  rig = new RunnerRig().add(manifestOf('lib'), await compile(APP));
 });
 test.after.always(() => rig.runner.close());
 
 async function write(values: readonly number[]): Promise<string[]> {
   const floats = new Uint8Array(new Float64Array(values).buffer);
-  const out = await rig.bytes(rig.run('decimal', Buffer.concat([Buffer.from('w'), floats])));
+  const out = await rig.bytes(rig.run('lib', Buffer.concat([Buffer.from('w'), floats])));
   return String(out).trimEnd().split('\n');
 }
 
 async function read(texts: readonly string[]): Promise<number[]> {
   const input = `r${texts.map(text => `${text}\n`).join('')}`;
-  const out = await rig.bytes(rig.run('decimal', input));
+  const out = await rig.bytes(rig.run('lib', input));
   return Array.from({length: out.length / 8}, (_, i) => out.readDoubleLE(8 * i));
 }
 
@@ -163,4 +170,48 @@ test.serial('what is no number, or none that is finite, is not read', async t =>
   ];
   texts.push('1.7976931348623159e308', '1'.repeat(65), '9'.repeat(400));
   for (const [i, value] of (await read(texts)).entries()) t.is(value, Number.NaN, texts[i]);
+});
+
+// ---- the Fourier transform ----------------------------------------------------------------------
+
+async function fft(pairs: Float64Array): Promise<Float64Array> {
+  const input = Buffer.concat([Buffer.from('f'), new Uint8Array(pairs.buffer)]);
+  const out = await rig.bytes(rig.run('lib', input));
+  return new Float64Array(new Uint8Array(out).buffer);
+}
+
+/** The definition. */
+function naive(pairs: Float64Array): Float64Array {
+  const count = pairs.length / 2;
+  const out = new Float64Array(pairs.length);
+  for (let k = 0; k < count; k++)
+    for (let t = 0; t < count; t++) {
+      const angle = (-2 * Math.PI * ((k * t) % count)) / count;
+      const [re = 0, im = 0] = pairs.subarray(2 * t);
+      out[2 * k] = (out[2 * k] ?? 0) + re * Math.cos(angle) - im * Math.sin(angle);
+      out[2 * k + 1] = (out[2 * k + 1] ?? 0) + re * Math.sin(angle) + im * Math.cos(angle);
+    }
+  return out;
+}
+
+const furthest = (a: Float64Array, b: Float64Array): number =>
+  Math.max(...a.map((value, i) => Math.abs(value - (b[i] ?? Number.NaN))));
+
+for (const count of [1, 2, 4, 8, 32, 512])
+  test.serial(`a transform of ${count} numbers is what the definition says`, async t => {
+    const dice = new Prng(count);
+    const pairs = Float64Array.from({length: 2 * count}, () => 2 * dice.fraction() - 1);
+    const [found, expected] = [await fft(pairs), naive(pairs)];
+    t.true(furthest(found, expected) < 1e-12, `${furthest(found, expected)}`);
+  });
+
+test.serial('a tone is one line of the spectrum', async t => {
+  const [count, bin] = [4_096, 1_234];
+  const pairs = Float64Array.from({length: 2 * count}, (_, i) => {
+    const angle = (2 * Math.PI * ((bin * (i >> 1)) % count)) / count;
+    return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
+  });
+  const expected = new Float64Array(2 * count);
+  expected[2 * bin] = count;
+  t.true(furthest(await fft(pairs), expected) < 1e-9);
 });
