@@ -1,7 +1,7 @@
 // One small cluster of real processes: a master and two nodes, asked by the commands that a user types.
 
 import {createHash} from 'node:crypto';
-import {cp, mkdir, readFile, truncate, writeFile} from 'node:fs/promises';
+import {cp, mkdir, readdir, readFile, truncate, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
 import {NodeCrypto} from '../../src/io/crypto.ts';
@@ -135,6 +135,41 @@ test.serial('words of real texts are counted, each result under the name of its 
   t.is((await ask(['batch', 'results', batch.id, '--out', out])).code, 0);
   const written = await readFile(join(out, `${folder}/licence.txt.out`), 'utf8');
   t.is(written.split('\n').length - 1, wordCounts(texts['licence.txt']).size);
+});
+
+test.serial('clusters of real flowers are found in rounds of map and reduce', async t => {
+  t.timeout(170_000);
+  const [header = '', ...rows] = (await readFile('test/data/iris.csv', 'utf8'))
+    .trimEnd()
+    .split('\n');
+  for (const part of [0, 1, 2]) {
+    const lines = [header, ...rows.slice(50 * part, 50 * (part + 1)), ''];
+    await writeFile(join(cluster.dir, `iris-${part}.csv`), lines.join('\n'));
+  }
+  const line =
+    'batch submit kmeans --arg 3 --arg 4 --reduce kmeans --rounds until-stable --wait --files';
+  const batch = await json<Batch>([...line.split(' '), join(cluster.dir, 'iris-*.csv')]);
+  t.is(batch.state, 'done');
+  const {stdout} = await ask(`batch results ${batch.id}`);
+  // What R and scikit-learn find: test/apps/kmeans.test.ts.
+  const inertia = Number(/inertia,(\S+)/.exec(stdout)?.[1]);
+  t.true(Math.abs(inertia - 78.85144142614601) < 1e-12, stdout);
+  t.deepEqual(stdout.match(/(?<=cluster,\d,)\d+/g)?.toSorted(), ['38', '50', '62']);
+});
+
+test.serial('heat crosses the edges of strips that different nodes compute', async t => {
+  t.timeout(170_000);
+  const spread = async (strips: number, steps: number, more: string): Promise<Buffer> => {
+    const line = `batch submit heat --range 0..${strips} --chunk 1 --arg 20 --arg 24 --arg ${strips}`;
+    const batch = await json<Batch>(`${line} --arg ${steps} --wait${more}`);
+    const out = join(cluster.dir, `heat-${strips}`);
+    t.is((await ask(['batch', 'results', batch.id, '--out', out])).code, 0);
+    const files = (await readdir(out)).toSorted().map(name => readFile(join(out, name)));
+    return Buffer.concat((await Promise.all(files)).map(file => file.subarray(40)));
+  };
+  const whole = await spread(1, 18, '');
+  t.is(whole.length, 20 * 24 * 8);
+  t.deepEqual(await spread(4, 6, ' --rounds 3 --halo 1'), whole);
 });
 
 test.serial('unknown batches, apps and nodes are named', async t => {
