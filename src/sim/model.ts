@@ -353,11 +353,7 @@ export class Model {
     for (const [key, decision] of this.decisions) {
       if (decision.kind !== 'done') continue;
       const batch = this.batches.get(batchOf(key));
-      if (batch?.policy.minQuorum !== 1 || batch.state === 'cancelled') continue;
-      if (batch.policy.broadcast) continue; // nobody else could compute it
-      if (batch.plan || batch.stage) continue; // later stages were made of it
-      if (batch.deleting) continue;
-      if (batch.done + batch.failed < batch.count) continue;
+      if (batch?.policy.minQuorum !== 1 || isLeftAlone(batch)) continue;
       const nodeId = this.reports.get(decision.reportNo)?.nodeId;
       if (nodeId !== undefined && this.revoked.has(nodeId)) yield key;
     }
@@ -394,3 +390,12 @@ const isSame = (a: Decided, b: Decided | undefined): boolean =>
 /** Whether both name the same result, be it single or not. */
 const isSameResult = (a: Decided, b: Decided): boolean =>
   a.kind === 'done' && b.kind === 'done' && a.reportNo === b.reportNo && a.item === b.item;
+
+/** Results that are not computed again, whoever they rest on. */
+const isLeftAlone = ({state, policy, plan, stage, deleting, ...batch}: BatchRow): boolean =>
+  state === 'cancelled' ||
+  policy.broadcast === true || // nobody else could compute it
+  plan !== undefined || // later stages were made of it
+  stage !== undefined ||
+  deleting === true ||
+  batch.done + batch.failed < batch.count;
