@@ -94,6 +94,7 @@ async function findApp(given: Given): Promise<Found> {
   }
   const {concat} = await import('../base/bytes.ts');
   const {decodeManifest, splitSignedApp} = await import('../core/app.ts');
+  const {bodyOf} = await import('../core/app-bodies.ts');
   return withClient(given, async client => {
     const app = (await client.apps()).find(({name}) => name === place);
     if (!app) throw new VolleyError('VOLLEY_UNKNOWN_APP', {app: place});
@@ -105,7 +106,8 @@ async function findApp(given: Given): Promise<Found> {
     const split = splitSignedApp(await bytesOf(app.appId));
     const manifest = decodeManifest(split?.manifest ?? new Uint8Array(0));
     if ('reason' in manifest) throw new VolleyError('VOLLEY_BAD_APP', {reason: manifest.reason});
-    const module = manifest.wasm ? await bytesOf(manifest.wasm.blobId) : new Uint8Array(0);
+    const body = bodyOf(manifest);
+    const module = body ? await bytesOf(body.blobId) : new Uint8Array(0);
     return {manifest, module};
   });
 }

@@ -10,6 +10,7 @@ import {VolleyError} from '../base/errors.ts';
 import {Prng} from '../base/prng.ts';
 import {type Address, asAddress, type NodeId} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
+import {RUNTIMES} from '../core/app-bodies.ts';
 import {nodeFloor} from '../core/free-space.ts';
 import {allowedActions} from '../io/actions.ts';
 import {measureSpeed, speedOf} from '../io/benchmark.ts';
@@ -341,7 +342,7 @@ function describe(
     cores: facts.cores,
     slots: options.slots ?? settings.slots ?? facts.cores,
     memoryMib: facts.memoryMib,
-    runtimes: ['wasm', 'exec'],
+    runtimes: RUNTIMES,
     actions: [...actions.keys()],
     version: packageVersion(),
     identity: files.identity,

@@ -2,7 +2,6 @@
 // `base64(signature) "\n" manifest JSON`; its SHA-256 is the AppId (a BlobId), so a batch names exact bytes.
 
 import {concat, fromUtf8, toUtf8} from '../base/bytes.ts';
-import type {BlobId} from '../base/types.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {
   APP_MANIFEST_BYTES_MAX,
@@ -10,22 +9,28 @@ import {
   OUTPUT_LIMIT_BYTES_MAX,
   SANDBOX_LEVEL_MAX,
   TIME_LIMIT_SECONDS_MAX,
-  WASM_BYTES_MAX,
 } from '../wire/limits.ts';
+import {
+  type AppBody,
+  type AppRuntime,
+  bodyFieldsOf,
+  type Fields,
+  faultOfBody,
+  isFields,
+  isRuntime,
+  matches,
+  NAME,
+  RUNTIMES,
+  strayField,
+} from './app-bodies.ts';
 import {decodeJson} from './tables.ts';
 
-export type AppManifest = {
+export type AppManifest = AppBody & {
   readonly format: 1;
   readonly name: string;
   readonly version: string;
   readonly description: string;
-  readonly runtime: 'wasm' | 'exec';
-  /** wasm: SHA-256 and size of the module, a blob of its own. exec: absent. */
-  readonly wasm?: {readonly blobId: BlobId; readonly size: number};
-  /** exec: the action that the node's owner must allow by name. */
-  readonly action?: string;
-  /** wasm: the least level of a node's sandbox that may run it (io/sandbox.ts); absent = any. */
-  readonly sandboxLevel?: number;
+  readonly runtime: AppRuntime;
   readonly limits: {
     readonly timeSeconds: number;
     readonly memoryMib: number;
@@ -64,14 +69,10 @@ export function isOlderVersion(first: string, second: string): boolean {
 const DESCRIPTION_CHARS_MAX = 512;
 const SIGNATURE_BYTES = 64;
 
-const NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 const VERSION = /^\d{1,5}\.\d{1,5}\.\d{1,5}(?:-[0-9A-Za-z][0-9A-Za-z.-]{0,31})?$/;
-const BLOB_ID = /^[0-9a-f]{64}$/;
 const SIGNATURE = /^[A-Za-z0-9+/]{86}==$/;
 
 export type ManifestRefusal = {readonly reason: string};
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The manifest, or why it is none. Unknown fields are refused: a misspelt limit must not be ignored. */
 export function decodeManifest(bytes: Uint8Array): AppManifest | ManifestRefusal {
@@ -82,20 +83,11 @@ export function decodeManifest(bytes: Uint8Array): AppManifest | ManifestRefusal
   return reason === undefined ? (value as AppManifest) : {reason};
 }
 
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isNumber = (value: unknown, min: number, max: number): boolean =>
   typeof value === 'number' && value >= min && value <= max;
 
 const isInteger = (value: unknown, min: number, max: number): boolean =>
   Number.isInteger(value) && isNumber(value, min, max);
-
-const matches = (value: unknown, pattern: RegExp): boolean =>
-  typeof value === 'string' && pattern.test(value);
-
-const strayField = (fields: Fields, known: readonly string[]): string | undefined =>
-  Object.keys(fields).find(name => !known.includes(name));
 
 function faultOf(manifest: Fields): string | undefined {
   const {format, name, version, description, runtime, limits} = manifest;
@@ -104,20 +96,19 @@ function faultOf(manifest: Fields): string | undefined {
   if (!matches(version, VERSION)) return 'version must look like 1.2.3 or 1.2.3-beta';
   if (typeof description !== 'string' || description.length > DESCRIPTION_CHARS_MAX)
     return `description must be a text of at most ${DESCRIPTION_CHARS_MAX} characters`;
-  if (runtime !== 'wasm' && runtime !== 'exec') return 'runtime must be "wasm" or "exec"';
-  const body = runtime === 'wasm' ? ['wasm', 'sandboxLevel'] : ['action'];
+  if (!isRuntime(runtime)) return `runtime must be ${RUNTIMES.map(one => `"${one}"`).join(' or ')}`;
   const stray = strayField(manifest, [
     'format',
     'name',
     'version',
     'description',
     'runtime',
-    ...body,
+    ...bodyFieldsOf(runtime),
     'limits',
   ]);
   if (stray !== undefined) return `unknown field "${stray}" for runtime ${runtime}`;
   return (
-    (runtime === 'wasm' ? faultOfModule(manifest['wasm']) : faultOfAction(manifest['action'])) ??
+    faultOfBody(runtime, manifest) ??
     faultOfLevel(manifest['sandboxLevel']) ??
     faultOfLimits(limits)
   );
@@ -127,19 +118,6 @@ const faultOfLevel = (level: unknown): string | undefined =>
   level === undefined || isInteger(level, 0, SANDBOX_LEVEL_MAX)
     ? undefined
     : `sandboxLevel must be a whole number, 0 to ${SANDBOX_LEVEL_MAX}`;
-
-function faultOfModule(wasm: unknown): string | undefined {
-  if (!isFields(wasm)) return 'wasm must name a module';
-  const stray = strayField(wasm, ['blobId', 'size']);
-  if (stray !== undefined) return `unknown field "wasm.${stray}"`;
-  if (!matches(wasm['blobId'], BLOB_ID)) return 'wasm.blobId must be 64 hex characters';
-  if (!isInteger(wasm['size'], 8, WASM_BYTES_MAX))
-    return `wasm.size must be 8 to ${WASM_BYTES_MAX} bytes`;
-  return undefined;
-}
-
-const faultOfAction = (action: unknown): string | undefined =>
-  matches(action, NAME) ? undefined : 'action must be 1 to 32 of a-z, 0-9 and -';
 
 function faultOfLimits(limits: unknown): string | undefined {
   if (!isFields(limits)) return 'limits must be given';

@@ -8,6 +8,7 @@ import {ByteReader, ByteWriter, fromUtf8, hex32, hex53, toUtf8} from '../base/by
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import {asBatchId, asBlobId, asNodeId} from '../base/types.ts';
 import type {BlobRef, FailReason, OutputRef} from '../wire/message.ts';
+import type {AppRuntime} from './app-bodies.ts';
 import type {InputSource} from './input-source.ts';
 import type {BatchControl} from './operator-rows.ts';
 import type {Policy} from './policy.ts';
@@ -285,7 +286,7 @@ export type BatchRow = BatchControl & {
   readonly name: string;
   readonly appName: string;
   readonly appId: BlobId;
-  readonly runtime: 'wasm' | 'exec';
+  readonly runtime: AppRuntime;
   /** exec only: the action that a node's owner must allow. */
   readonly action: string;
   readonly args: readonly string[];
@@ -359,7 +360,7 @@ export type AppRow = {
   readonly appId: BlobId;
   readonly name: string;
   readonly version: string;
-  readonly runtime: 'wasm' | 'exec';
+  readonly runtime: AppRuntime;
   readonly action: string;
   readonly publishedAt: number;
   /** Fingerprint of the key that signed it; absent in rows of before it was kept. */

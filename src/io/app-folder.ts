@@ -2,14 +2,17 @@
 // manifest that `volley app publish` signs. Everything a node would refuse later is refused here, by name.
 
 import {createHash} from 'node:crypto';
-import {readFile, stat} from 'node:fs/promises';
+import {access, readFile, stat} from 'node:fs/promises';
 import {join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
 import {asBlobId} from '../base/types.ts';
 import {type AppManifest, decodeManifest, encodeManifest} from '../core/app.ts';
+import {type BodyBlob, orderedBody} from '../core/app-bodies.ts';
 import {decodeJson} from '../core/tables.ts';
 import {inspectWasm, PAGES_PER_MIB} from '../core/wasm.ts';
 import {APP_MANIFEST_BYTES_MAX, WASM_BYTES_MAX} from '../wire/limits.ts';
+import {bundleApp} from './js-bundle.ts';
+import {refusalOf} from './js-check.ts';
 
 const FIELDS = [
   'name',
@@ -23,10 +26,11 @@ const FIELDS = [
 ];
 /** A file of the folder itself. */
 const MODULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.wasm$/;
+const SCRIPT_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.(ts|mts|js|mjs)$/;
 
 export type AppFolder = {
   readonly manifest: AppManifest;
-  /** As the author built it; undefined for an exec app. */
+  /** wasm: as the author built it; js: one script, made of all its modules; undefined for an exec app. */
   readonly module: Uint8Array | undefined;
 };
 
@@ -40,20 +44,43 @@ export async function readAppFolder(folder: string): Promise<AppFolder> {
   if (stray !== undefined)
     throw bad(`${path} has the unknown field "${stray}"; known are ${FIELDS.join(', ')}`);
   const {module: moduleName, ...rest} = fields as Readonly<Record<string, unknown>>;
+  if (rest['runtime'] === 'js') return readScript(folder, path, moduleName, rest);
   if (rest['runtime'] !== 'wasm') {
-    if (moduleName !== undefined) throw bad(`${path}: "module" goes with the runtime "wasm"`);
+    if (moduleName !== undefined)
+      throw bad(`${path}: "module" goes with the runtimes "wasm" and "js"`);
     return {manifest: checked(path, rest), module: undefined};
   }
   if (typeof moduleName !== 'string' || !MODULE_NAME.test(moduleName))
     throw bad(`${path}: "module" must name a .wasm file of the folder`);
   const modulePath = join(folder, moduleName);
   const module = await readWhole(modulePath, WASM_BYTES_MAX);
-  const blobId = asBlobId(createHash('sha256').update(module).digest('hex'));
-  const manifest = checked(path, {...rest, wasm: {blobId, size: module.length}});
+  const manifest = checked(path, {...rest, wasm: blobOf(module)});
   const seen = inspectWasm(module, manifest.limits.memoryMib * PAGES_PER_MIB);
   if (seen.kind === 'refused') throw bad(`${modulePath}: ${seen.reason}`);
   return {manifest, module};
 }
+
+async function readScript(
+  folder: string,
+  path: string,
+  moduleName: unknown,
+  rest: Readonly<Record<string, unknown>>,
+): Promise<AppFolder> {
+  if (typeof moduleName !== 'string' || !SCRIPT_NAME.test(moduleName))
+    throw bad(`${path}: "module" must name a .ts, .mts, .js or .mjs file of the folder`);
+  const modulePath = join(folder, moduleName);
+  await reading(modulePath, () => access(modulePath));
+  const module = await bundleApp(folder, moduleName);
+  const manifest = checked(path, {...rest, js: blobOf(module)});
+  const reason = await refusalOf(module, manifest.limits.memoryMib);
+  if (reason !== '') throw bad(`${modulePath}: ${reason}`);
+  return {manifest, module};
+}
+
+const blobOf = (bytes: Uint8Array): BodyBlob => ({
+  blobId: asBlobId(createHash('sha256').update(bytes).digest('hex')),
+  size: bytes.length,
+});
 
 /** In one order of fields, so that the same app always has the same bytes. */
 function checked(path: string, fields: Readonly<Record<string, unknown>>): AppManifest {
@@ -69,22 +96,22 @@ function checked(path: string, fields: Readonly<Record<string, unknown>>): AppMa
     version: manifest.version,
     description: manifest.description,
     runtime: manifest.runtime,
-    ...(manifest.wasm === undefined ? {} : {wasm: manifest.wasm}),
-    ...(manifest.action === undefined ? {} : {action: manifest.action}),
-    ...(manifest.sandboxLevel === undefined ? {} : {sandboxLevel: manifest.sandboxLevel}),
+    ...orderedBody(manifest),
     limits: {timeSeconds, memoryMib, outputBytes},
   };
 }
 
 async function readWhole(path: string, sizeMax: number): Promise<Uint8Array> {
+  // Looked at first: a device or a huge file is not read into memory.
+  const size = await reading(path, async () => (await stat(path)).size);
+  if (size > sizeMax) throw new VolleyError('VOLLEY_TOO_LARGE', {what: path, size, limit: sizeMax});
+  return reading(path, async () => new Uint8Array(await readFile(path)));
+}
+
+async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
-    // Looked at first: a device or a huge file is not read into memory.
-    const {size} = await stat(path);
-    if (size > sizeMax)
-      throw new VolleyError('VOLLEY_TOO_LARGE', {what: path, size, limit: sizeMax});
-    return new Uint8Array(await readFile(path));
+    return await read();
   } catch (error) {
-    if (error instanceof VolleyError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new VolleyError('VOLLEY_INPUT_MISSING', {path, reason}, error);
   }

@@ -56,9 +56,7 @@ export async function tryApp(trial: Trial, times: number): Promise<TrialRun[]> {
 async function once(trial: Trial, no: number): Promise<TrialRun> {
   const {manifest, module, actions, jail} = trial;
   const app: FetchedApp =
-    manifest.runtime === 'wasm'
-      ? admitModule(manifest, module)
-      : {kind: 'app', manifest, module: new Uint8Array(0)};
+    manifest.runtime === 'wasm' ? admitModule(manifest, module) : {kind: 'app', manifest, module};
   const blobs = new Map<BlobId, Uint8Array>();
   let told: (event: NodeEvent) => void = () => {};
   const ended = new Promise<NodeEvent>(resolve => {

@@ -3,11 +3,11 @@
 // for it, and one that does not parse ends the process.
 //
 //   frame   length u32 (of what follows), kind u8, body
-//   to the runner    app    module bytes; all later orders are for it
+//   to the runner    app    module bytes, or a script; all later orders are for it
 //                    shared what later orders may read beside their input, until the next such frame
 //                    run    no u32, outputMax u32, seed f64, argc u8, argc × (length u16, UTF-8), length u32 of
 //                           what an earlier run saved, that, input
-//   from the runner  ready  the app is compiled, or each order will say why it is not
+//   from the runner  ready  why the app cannot be run, as UTF-8: then each order will say so; empty = it can
 //                    state  no u32, what the app saves of the run under way
 //                    ended  no u32, status u8, ms f64, output (done) or the reason as UTF-8 (else)
 
@@ -81,9 +81,9 @@ export const encodeApp = (module: Uint8Array): Uint8Array => framed(FRAME.app, m
 
 export const encodeShared = (shared: Uint8Array): Uint8Array => framed(FRAME.shared, shared);
 
-export function encodeReady(): Uint8Array {
-  return new Uint8Array([1, 0, 0, 0, FRAME.ready]);
-}
+/** @param refusal UTF-8; empty = the app is compiled */
+export const encodeReady = (refusal: Uint8Array = EMPTY): Uint8Array =>
+  framed(FRAME.ready, refusal.subarray(0, FRAME_REASON_BYTES_MAX));
 
 export function encodeRun(run: RunFrame): Uint8Array {
   const args = run.args.map(toUtf8);

@@ -19,9 +19,10 @@ export type Job = {
   readonly replicaId: ReplicaId;
   readonly program:
     | {
-        readonly kind: 'wasm';
+        readonly kind: 'wasm' | 'js';
         /** Jobs with the same key share a process: app and memory limit. */
         readonly key: string;
+        /** A module, or a script as UTF-8. */
         readonly module: Uint8Array;
         readonly memoryMib: number;
       }
@@ -42,7 +43,8 @@ export type Job = {
   isStopped: boolean;
 };
 
-export type WasmProgram = Extract<Job['program'], {readonly kind: 'wasm'}>;
+/** What a runner process runs. */
+export type InnerProgram = Extract<Job['program'], {readonly key: string}>;
 
 export type SlotOptions = {
   readonly dir: string;
@@ -72,3 +74,6 @@ export function failureOf(status: Exclude<Status, 'done'>, body: Uint8Array) {
 
 /** Of its time limit; what was begun elsewhere in time goes on for a moment at least. */
 export const leftMsOf = ({timeMs, spentMs}: Job): number => Math.max(1, timeMs - spentMs);
+
+export const isOfKey = ({program}: Job, key: string): boolean =>
+  'key' in program && program.key === key;

@@ -3,6 +3,7 @@
 
 import type {ChildProcess} from 'node:child_process';
 import {lstatSync, readlinkSync, realpathSync} from 'node:fs';
+import {createRequire} from 'node:module';
 import {setPriority} from 'node:os';
 import {dirname, extname, join, resolve} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -20,24 +21,37 @@ import type {Jail} from './sandbox.ts';
 const SELF = fileURLToPath(import.meta.url);
 const EXTENSION = extname(SELF);
 const WORKER = join(dirname(SELF), `runner-worker${EXTENSION}`);
-const STDERR_CHARS_MAX = 2_048;
+/** An engine that runs out of memory says so above a long trace of itself. */
+const STDERR_CHARS_MAX = 8_192;
 /** Of it, in the reason of a runner that ended. */
 const SAID_CHARS_MAX = 200;
 
-/**
- * V8's share is small, for the work is outside of its heap. Code from strings, addons and prototype
- * tricks are what an escape out of wasm would try first.
- */
-const ENGINE_FLAGS = [
-  '--max-old-space-size=64',
-  '--max-semi-space-size=2',
-  '--disallow-code-generation-from-strings',
-  '--disable-proto=delete',
-  '--no-addons',
-  '--no-warnings',
-];
+/** What its process runs: a runner of one kind cannot become one of the other. */
+export type Engine = 'wasm' | 'js';
 
-const SHIM = '@bjorn3/browser_wasi_shim';
+/** Of V8 and of the sandbox of js apps. */
+const HEAP_MIB = 64;
+/** Addons and prototype tricks are what an escape would try first. */
+const ENGINE_FLAGS = ['--disable-proto=delete', '--no-addons', '--no-warnings'];
+
+/**
+ * The work of a wasm module is outside of V8's heap, so its share is small, and nothing makes code from strings. That of a
+ * script is in the heap, and each workunit is evaluated anew.
+ */
+const flagsOf = (engine: Engine, memoryMib: number): string[] =>
+  engine === 'wasm'
+    ? [
+        `--max-old-space-size=${HEAP_MIB}`,
+        '--max-semi-space-size=2',
+        '--disallow-code-generation-from-strings',
+      ]
+    : [`--max-old-space-size=${HEAP_MIB + memoryMib}`, '--max-semi-space-size=8'];
+
+/** The one library that each needs. */
+const LIBRARY: Readonly<Record<Engine, string>> = {
+  wasm: '@bjorn3/browser_wasi_shim',
+  js: 'ses',
+};
 
 /** Node 20 has it as an experiment, 22 and later for good. */
 const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
@@ -47,17 +61,18 @@ const PERMISSION = process.allowedNodeEnvironmentFlags.has('--permission')
 /** From source (tests, development) a compiler in between reads too much for a closed world. */
 const isCompiled = EXTENSION === '.js';
 
-/** Our own code, the WASI shim and the engine itself: all that a runner reads. */
-function readablePaths(): string[] {
+/** Our own code, its library and the engine itself: all that a runner reads. */
+function readablePaths(engine: Engine): string[] {
   if (!isCompiled) return [];
-  const shim = dirname(dirname(fileURLToPath(import.meta.resolve(SHIM))));
+  const library = LIBRARY[engine];
+  const folder = dirname(dirname(createRequire(SELF).resolve(library)));
   const ours = join(dirname(SELF), '..');
-  return [ours, join(ours, '..', 'package.json'), shim, ...linksToShim()];
+  return [ours, join(ours, '..', 'package.json'), folder, ...linksTo(library)];
 }
 
-function sourceFlags(): string[] {
+function sourceFlags(engine: Engine): string[] {
   if (!isCompiled) return [`--import=${import.meta.resolve('tsx')}`];
-  const readable = readablePaths().map(
+  const readable = readablePaths(engine).map(
     path => `--allow-fs-read=${path}${isFolder(path) ? '/*' : ''}`,
   );
   // For its watchdog, which is a thread.
@@ -67,13 +82,13 @@ function sourceFlags(): string[] {
 const isFolder = (path: string): boolean =>
   lstatSync(path, {throwIfNoEntry: false})?.isDirectory() ?? false;
 
-/** Links on the way to the shim (pnpm, `npm link`): to follow one, the loader has to read it. */
-function linksToShim(): string[] {
+/** Links on the way to a library (pnpm, `npm link`): to follow one, the loader has to read it. */
+function linksTo(library: string): string[] {
   const links: string[] = [];
   let folder = dirname(SELF);
   while (folder !== dirname(folder)) {
     folder = dirname(folder);
-    for (const name of ['', '@bjorn3', SHIM]) {
+    for (const name of ['', dirname(library), library]) {
       let path = join(folder, 'node_modules', name);
       // A link may lead to a link.
       while (lstatSync(path, {throwIfNoEntry: false})?.isSymbolicLink()) {
@@ -87,6 +102,7 @@ function linksToShim(): string[] {
 }
 
 export type ProcessOptions = {
+  readonly kind: Engine;
   readonly jail: Jail;
   /** Its working directory, which is there. */
   readonly dir: string;
@@ -123,7 +139,8 @@ export function storyOf({signal, code, stderr}: ProcessEnd): string {
 }
 
 export type ProcessHandlers = {
-  onReady(): void;
+  /** @param refusal why the app cannot be run; '' = it can */
+  onReady(refusal: string): void;
   onEnded(ended: EndedFrame): void;
   onState(state: StateFrame): void;
   /** After all results of one read; `false` = the last one was malformed. */
@@ -143,11 +160,12 @@ export class RunnerProcess {
   #isSane = true;
 
   constructor(options: ProcessOptions, handlers: ProcessHandlers) {
-    const {jail, dir, niceness, memoryMib, lengthMax} = options;
+    const {kind, jail, dir, niceness, memoryMib, lengthMax} = options;
     this.#handlers = handlers;
     this.#reader = new FrameReader(lengthMax);
-    const argv = [realpathSync(process.execPath), ...ENGINE_FLAGS, ...sourceFlags(), WORKER];
-    const readable = [realpathSync(process.execPath), ...readablePaths()];
+    const flags = [...flagsOf(kind, memoryMib), ...ENGINE_FLAGS, ...sourceFlags(kind)];
+    const argv = [realpathSync(process.execPath), ...flags, WORKER, kind];
+    const readable = [realpathSync(process.execPath), ...readablePaths(kind)];
     this.#child = jail.start(argv, {dir, niceness, memoryMib, readable});
     const {stdin, stdout, stderr, pid} = this.#child;
     this.ended = new Promise(resolve => {
@@ -189,7 +207,7 @@ export class RunnerProcess {
   #onFrame(frame: Uint8Array): void {
     if (this.#isKilled || !this.#isSane) return;
     if (frame[0] === FRAME.ready) {
-      this.#handlers.onReady();
+      this.#handlers.onReady(new TextDecoder().decode(frame.subarray(1)));
       return;
     }
     if (frame[0] === FRAME.state) {

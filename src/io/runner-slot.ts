@@ -21,11 +21,12 @@ import {
 } from './runner-frames.ts';
 import {
   failureOf,
+  type InnerProgram,
+  isOfKey,
   type Job,
   leftMsOf,
   type Outcome,
   type SlotOptions,
-  type WasmProgram,
 } from './runner-job.ts';
 import {type ProcessEnd, RunnerProcess, storyOf} from './runner-process.ts';
 import {goOn, standStill} from './stand-still.ts';
@@ -161,7 +162,7 @@ export class RunnerSlot {
   }
 
   /** Gives the process all it may have; `program` is that of the oldest waiting job. */
-  #fill(program: WasmProgram): void {
+  #fill(program: InnerProgram): void {
     if (this.#mustChange(program.key)) {
       if (this.#flight.length > 0) return;
       this.#endProcess();
@@ -170,7 +171,7 @@ export class RunnerSlot {
     const taken: Uint8Array[] = [];
     const left: Job[] = [];
     for (const job of this.#ready) {
-      const fits = job.program.kind === 'wasm' && job.program.key === this.#processKey;
+      const fits = isOfKey(job, this.#processKey);
       if (!fits || this.#flight.length >= FLIGHT_MAX || (left.length > 0 && !this.#mayOvertake()))
         left.push(job);
       else taken.push(...this.#take(job));
@@ -186,9 +187,7 @@ export class RunnerSlot {
   }
 
   #hasMoreOfApp(): boolean {
-    return this.#ready.some(
-      job => job.program.kind === 'wasm' && job.program.key === this.#processKey,
-    );
+    return this.#ready.some(job => isOfKey(job, this.#processKey));
   }
 
   #mayOvertake(): boolean {
@@ -208,7 +207,7 @@ export class RunnerSlot {
     return [encodeShared(job.shared), run];
   }
 
-  #start({key, module, memoryMib}: WasmProgram): void {
+  #start({kind, key, module, memoryMib}: InnerProgram): void {
     this.#processKey = key;
     this.#isStarting = true;
     this.#runs = 0;
@@ -222,7 +221,7 @@ export class RunnerSlot {
       return kind === FRAME.state ? STATE_FRAME_BYTES_MAX : endedBytesMax(head.outputBytesMax);
     };
     const {dir, niceness, jail} = this.#options;
-    const options = {dir, niceness, jail, memoryMib, lengthMax};
+    const options = {kind, dir, niceness, jail, memoryMib, lengthMax};
     this.#process = new RunnerProcess(options, {
       onReady: () => this.#onReady(),
       onEnded: ended => this.#onEnded(ended),

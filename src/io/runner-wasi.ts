@@ -194,20 +194,25 @@ export class Sandbox {
     this.#calls = this.#makeCalls();
   }
 
-  /** `module` has been bounded by the node; every instruction is looked at here, before it is compiled. */
-  load(module: Uint8Array): void {
+  /**
+   * `module` has been bounded by the node; every instruction is looked at here, before it is compiled.
+   * '' or why it cannot be run.
+   */
+  load(module: Uint8Array): string {
     this.#memory = undefined;
     const prepared = prepareWasm(module);
     if (prepared.kind === 'refused') {
       this.#app = prepared.reason;
-      return;
+      return this.#app;
     }
     const {initialPages, maximumPages = PAGES_MAX} = prepared;
     const descriptor = {initial: initialPages, maximum: maximumPages};
     try {
       this.#app = {module: new WebAssembly.Module(prepared.bytes), descriptor};
+      return '';
     } catch (error) {
       this.#app = messageOf(error);
+      return this.#app;
     }
   }
 

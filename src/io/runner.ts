@@ -237,22 +237,25 @@ export class ProcessRunner implements Runner {
         if (surplus !== undefined) return {reason: 'refused', detail: surplus};
         return {kind: 'exec', argv: fillArgv(template, order.args)};
       }
+      case 'js':
+        return this.#levelFault(manifest) ?? {kind: 'js', module, ...shareOf(order, manifest)};
       case 'wasm': {
-        const {level} = this.#jail;
-        const demanded = manifest.sandboxLevel ?? 0;
-        if (demanded > level)
-          return {
-            reason: 'refused',
-            detail: `the app demands a sandbox of level ${demanded}, this node has ${level}`,
-          };
-        const memoryMib = memoryOf(order, manifest);
-        const key = `${order.appId}/${memoryMib}`;
+        const fault = this.#levelFault(manifest);
+        if (fault) return fault;
+        const {memoryMib, key} = shareOf(order, manifest);
         if (memoryMib === manifest.limits.memoryMib) return {kind: 'wasm', key, module, memoryMib};
         return {kind: 'wasm', key, module: this.#rebind(key, module, memoryMib), memoryMib};
       }
       default:
         return assertNever(manifest.runtime);
     }
+  }
+
+  #levelFault({sandboxLevel = 0}: AppManifest): Refusal | undefined {
+    const {level} = this.#jail;
+    if (sandboxLevel <= level) return undefined;
+    const detail = `the app demands a sandbox of level ${sandboxLevel}, this node has ${level}`;
+    return {reason: 'refused', detail};
   }
 
   /** The batch allows less memory than the app: the module gets that as its maximum. */
@@ -324,6 +327,12 @@ export class ProcessRunner implements Runner {
 /** What batch and app both allow. */
 const memoryOf = (order: RunOrder, {limits}: AppManifest): number =>
   Math.min(order.memoryLimitMib, limits.memoryMib);
+
+/** Jobs of one app with one memory limit share a process. */
+function shareOf(order: RunOrder, manifest: AppManifest): {memoryMib: number; key: string} {
+  const memoryMib = memoryOf(order, manifest);
+  return {memoryMib, key: `${order.appId}/${memoryMib}`};
+}
 
 /** The disk has no room: that is no fault of the workunit. */
 const isFull = (error: unknown): boolean =>

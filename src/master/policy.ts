@@ -32,7 +32,7 @@ export function policyOf(
     redundancy,
     trustAfter: _,
     checkEvery: __,
-    homogeneous,
+    homogeneous: ___,
     broadcast,
     ...amounts
   } = wanted;
@@ -54,7 +54,7 @@ export function policyOf(
     ...(compare ? {compare} : {}),
     ...(firstWins ? {firstWins} : {}),
     ...adaptive,
-    ...(homogeneous ? {homogeneous} : {}),
+    ...kindOf(wanted, app),
     ...(broadcast ? {broadcast} : {}),
   };
   const fault = rangeFault(policy);
@@ -63,6 +63,18 @@ export function policyOf(
     if (policy[name] > app[name])
       return `${name} ${policy[name]} is above the app's own limit of ${app[name]}`;
   return contradictionIn(policy) ?? policy;
+}
+
+/**
+ * What mathematical functions give, and what Date.parse takes, is V8's own choice: results of js apps are held against
+ * each other only where the engine is the same, unless the batch says otherwise. In a broadcast none are.
+ */
+function kindOf(
+  {homogeneous, compare, broadcast}: PolicyRequest,
+  {runtime}: AppRow,
+): Pick<Policy, 'homogeneous'> {
+  if (homogeneous) return {homogeneous};
+  return runtime === 'js' && !compare && !broadcast ? {homogeneous: 'engine'} : {};
 }
 
 function quorumOf(wanted: PolicyRequest): number | string {

@@ -5,6 +5,7 @@
 import {EMPTY, equalBytes, fromHex} from '../base/bytes.ts';
 import type {BlobId} from '../base/types.ts';
 import {type AppManifest, openSignedApp} from '../core/app.ts';
+import {bodyOf} from '../core/app-bodies.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {APP_MANIFEST_BYTES_MAX} from '../wire/limits.ts';
 
@@ -12,7 +13,7 @@ import {APP_MANIFEST_BYTES_MAX} from '../wire/limits.ts';
 const APPS_MAX = 8;
 
 export type FetchedApp =
-  /** `module` is empty for an exec app; a wasm one is inspected and bounded to the manifest's memory. */
+  /** `module` is empty for an exec app, the script of a js one; a wasm one is inspected and bounded. */
   | {readonly kind: 'app'; readonly manifest: AppManifest; readonly module: Uint8Array}
   | {readonly kind: 'refused'; readonly reason: string}
   | {readonly kind: 'missing'; readonly reason: string};
@@ -84,8 +85,9 @@ export class AppShelf {
       const opened = openSignedApp(crypto, keys, signed);
       if (opened.kind === 'refused') return done(opened);
       const {manifest} = opened;
-      if (manifest.wasm === undefined) return done(admit(manifest, EMPTY, signed));
-      const {blobId, size} = manifest.wasm;
+      const body = bodyOf(manifest);
+      if (body === undefined) return done(admit(manifest, EMPTY, signed));
+      const {blobId, size} = body;
       const module = `the module ${blobId} of ${manifest.name}`;
       this.#fetch(blobId, size, module, done, bytes => done(admit(manifest, bytes, signed)));
     });

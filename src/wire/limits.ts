@@ -134,6 +134,8 @@ export const SANDBOX_LEVEL_MAX = 3;
 /** What an app may save of a workunit that is not done. */
 export const STATE_BYTES_MAX = MIB;
 export const WASM_BYTES_MAX = 16 * MIB;
+/** Of a js app, with all that it imports: it is read anew for each workunit. */
+export const JS_BYTES_MAX = 4 * MIB;
 /** Of one workunit. */
 export const TIME_LIMIT_SECONDS_MAX = 7 * 24 * 3_600;
 export const MEMORY_LIMIT_MIB_MAX = 1_024;

@@ -34,10 +34,20 @@ const EXEC: AppManifest = {
   action: 'convert',
   limits: {timeSeconds: 0.5, memoryMib: 1_024, outputBytes: 64 * 2 ** 20},
 };
+const JS: AppManifest = {
+  format: 1,
+  name: 'sums',
+  version: '1.0.0',
+  description: '',
+  runtime: 'js',
+  js: {blobId: asBlobId('cd'.repeat(32)), size: 4 * 2 ** 20},
+  limits: {timeSeconds: 1, memoryMib: 64, outputBytes: 64},
+};
 
 test('a manifest comes back as it went', t => {
   t.deepEqual(decodeManifest(encodeManifest(MANIFEST)), MANIFEST);
   t.deepEqual(decodeManifest(encodeManifest(EXEC)), EXEC);
+  t.deepEqual(decodeManifest(encodeManifest({...JS, sandboxLevel: 1})), {...JS, sandboxLevel: 1});
   const caged = {...MANIFEST, sandboxLevel: 2};
   t.deepEqual(decodeManifest(encodeManifest(caged)), caged);
 });
@@ -52,6 +62,13 @@ const FAULTS: readonly [string, object, RegExp][] = [
   ['a version of two parts', {version: '1.0'}, /version/],
   ['a long description', {description: 'x'.repeat(513)}, /description/],
   ['an unknown runtime', {runtime: 'container'}, /runtime/],
+  ['a js app without its script', {runtime: 'js', wasm: undefined}, /js must name a script/],
+  ['a js app with a module', {runtime: 'js', js: JS.js}, /unknown field "wasm" for runtime js/],
+  [
+    'a script above 4 MiB',
+    {runtime: 'js', wasm: undefined, js: {blobId: 'ab'.repeat(32), size: 2 ** 22 + 1}},
+    /js\.size/,
+  ],
   ['no module', {wasm: undefined}, /module/],
   ['a module of 17 MiB', {wasm: {blobId: 'ab'.repeat(32), size: 17 * 2 ** 20}}, /wasm\.size/],
   ['a module without a hash', {wasm: {blobId: 'ab', size: 9}}, /wasm\.blobId/],

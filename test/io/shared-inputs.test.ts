@@ -1,4 +1,5 @@
-// What a batch shares, at a real runner: a wasm app and a program of the owner read it from file descriptor 4.
+// What a batch shares, at a real runner: a wasm app and a program of the owner read it from file descriptor 4, a js app
+// from its context.
 
 import test from 'ava';
 import {asBlobId} from '../../src/base/types.ts';
@@ -26,7 +27,7 @@ const refOf = (no: number, size: number): BlobRef => ({
 });
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 
-test('each workunit reads what its batch shares from descriptor 4, and no other batch', async t => {
+test('each workunit reads what its batch shares, and no other batch', async t => {
   const texts = ['one|', 'two|'];
   let reads = 0;
   const rig = new RunnerRig({
@@ -40,6 +41,8 @@ test('each workunit reads what its batch shares from descriptor 4, and no other 
   t.teardown(() => rig.runner.close());
   rig.add(manifestOf('copy'), await compile(SOURCE));
   rig.add(manifestOf('both', {runtime: 'exec', action: 'both'}));
+  const script = '({run: (input, {shared}) => shared.text() + input.text()})';
+  rig.add(manifestOf('script', {runtime: 'js'}), bytesOf(script));
   const stories: string[] = [];
   for (const [app, shared] of [
     ['copy', refOf(1, 4)],
@@ -49,11 +52,13 @@ test('each workunit reads what its batch shares from descriptor 4, and no other 
     ['copy', refOf(1, 4)],
     ['both', refOf(2, 4)],
     ['both', undefined],
+    ['script', refOf(1, 4)],
+    ['script', undefined],
   ] as const)
     stories.push(await rig.story(rig.run(app, 'in', shared ? {shared} : {})));
   t.deepEqual(
     stories,
-    ['one|in', 'one|in', 'two|in', 'in', 'one|in', 'two|in', 'in'].map(text => `done ${text}`),
+    ['one|in', 'one|in', 'two|in', 'in', 'one|in', 'two|in', 'in', 'one|in', 'in'].map(text => `done ${text}`),
   );
   t.is(reads, 2, 'what is kept is not fetched again');
 });

@@ -10,6 +10,7 @@ import {toHex} from '../../base/bytes.ts';
 import {VolleyError} from '../../base/errors.ts';
 import type {BatchId, BlobId} from '../../base/types.ts';
 import {type AppManifest, openSignedApp} from '../../core/app.ts';
+import {bodyOf} from '../../core/app-bodies.ts';
 import {PROBE_PREFIX, type ProbeRow} from '../../core/operator-rows.ts';
 import {type AppRow, jsonRow} from '../../core/tables.ts';
 import type {AppVersionView} from '../../core/views.ts';
@@ -118,11 +119,13 @@ const rowOf = (appId: BlobId, manifest: AppManifest, publishedAt: number): AppRo
 });
 
 async function checkModule(context: RouteContext, manifest: AppManifest): Promise<void> {
-  if (manifest.wasm === undefined) return;
-  const {blobId, size} = manifest.wasm;
+  const body = bodyOf(manifest);
+  if (body === undefined) return;
+  const {blobId, size} = body;
   const module = await bounded(context, blobId, 'the module', WASM_BYTES_MAX);
   if (module.length !== size)
     throw badApp(`the module is ${module.length} bytes, its manifest says ${size}`);
+  if (manifest.wasm === undefined) return;
   const found = outlineWasm(module, manifest.limits.memoryMib * PAGES_PER_MIB);
   if (found.kind === 'refused') throw badApp(found.reason);
 }
