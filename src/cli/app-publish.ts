@@ -16,7 +16,7 @@ export const appPublishCommand: CommandSpec = {
     ...OPERATOR_OPTIONS,
   ],
   examples: [
-    'volley app publish ./my-app',
+    'volley app publish ./my-app                    # wasm, or JavaScript or TypeScript, made one script',
     'volley app publish ./my-app --vault /media/stick/offline.vault --passphrase-file ./passphrase',
   ],
   run: publish,

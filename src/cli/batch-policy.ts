@@ -18,7 +18,7 @@ export const POLICY_OPTIONS: readonly OptionSpec[] = [
   {flag: '--check-every <count>', text: 'adaptive: of so many, one is checked (default 20)'},
   {
     flag: '--homogeneous <kind>',
-    text: 'arch or engine: only machines alike; off: any, and a new app is not tried first',
+    text: 'arch or engine (default of js apps): only machines alike; off: any, a new app is not tried',
   },
   {flag: '--target <count>', text: 'replicas handed out at first (default: the quorum)'},
   {flag: '--max-errors <count>', text: 'errors after which a workunit fails (default 3)'},

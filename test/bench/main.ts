@@ -1,4 +1,4 @@
-// `npm run bench -- dispatch|fanout|flood|opening|scale`: what the README's figures come from. Builds nothing: run
+// `npm run bench -- dispatch|fanout|flood|js|opening|scale`: what the README's figures come from. Builds nothing: run
 // `npm run build` before. Prints tables, and with --json one JSON object.
 
 import {loadavg} from 'node:os';
@@ -6,6 +6,7 @@ import {cac} from 'cac';
 import {dispatch, showDispatch} from './dispatch.ts';
 import {fanout, showFanout} from './fanout.ts';
 import {flood, showFlood} from './flood.ts';
+import {js, showJs} from './js.ts';
 import {type Machine, measureMachine} from './machine.ts';
 import {opening, showOpening} from './opening.ts';
 import {number, table} from './report.ts';
@@ -71,6 +72,11 @@ cli
       showFlood,
     ),
   );
+
+cli
+  .command('js', 'loops of js apps in a runner, against plain Node')
+  .option('--json', 'one JSON object')
+  .action((options: {json?: boolean}) => withMachine(options.json, js, showJs));
 
 cli
   .command('opening', 'the audit of a large store, as each start of a master does it')

@@ -131,3 +131,38 @@ test('all versions of an app are listed with their key and the batches that use 
   const remote = await ask('app', 'test', 'mine', '--range', '3..4');
   t.is(remote.stdout, '3 4\n');
 });
+
+test('a js app is tried, published, computed; what a node would refuse is not published', async t => {
+  t.timeout(170_000);
+  const app = join(cluster.dir, 'js-app');
+  await mkdir(app);
+  const limits = {timeSeconds: 10, memoryMib: 32, outputBytes: 1_000};
+  const manifest = {name: 'span', version: '1.0.0', runtime: 'js', module: 'main.ts', limits};
+  await writeFile(join(app, 'app.json'), JSON.stringify(manifest));
+  const code = `type Input = {text(): string};
+    export async function run(input: Input): Promise<number> {
+      const [from, to] = input.text().split(' ').map(Number) as [number, number];
+      return to - from;
+    }`;
+  const ask = (...words: readonly string[]) =>
+    volley([...words, '--data', cluster.data], {VOLLEY_PASSPHRASE: PASSPHRASE});
+  await writeFile(join(app, 'main.ts'), `import 'node:child_process'; ${code}`);
+  const refused = await ask('app', 'publish', app);
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /main\.ts:1: an app cannot import "node:child_process"/);
+  await writeFile(join(app, 'main.ts'), code);
+  const tried = await ask('app', 'test', app, '--range', '3..10');
+  t.is(tried.stdout, '7\n', tried.stderr);
+  const published = await ask('app', 'publish', app);
+  t.is(published.code, 0, published.stderr);
+  t.regex((await ask('app', 'ls')).stdout, /^span +1\.0\.0 +js /m);
+  const words = ['batch', 'submit', 'span', '--range', '0..10', '--chunk', '4', '--quorum', '1'];
+  const {code: end, stderr} = await ask(...words, '--wait', '--json');
+  t.is(end, 0, stderr);
+  const batches = JSON.parse((await ask('batch', 'ls', '--json')).stdout) as {
+    batches: {id: number; appName: string; runtime: string; policy: {homogeneous?: string}}[];
+  };
+  const batch = batches.batches.find(({appName}) => appName === 'span');
+  t.like(batch, {runtime: 'js', policy: {homogeneous: 'engine'}});
+  t.is((await ask('batch', 'results', String(batch?.id ?? 0), '--sum')).stdout.trim(), '10');
+});
