@@ -395,7 +395,6 @@ const isSameResult = (a: Decided, b: Decided): boolean =>
 const isLeftAlone = ({state, policy, plan, stage, deleting, ...batch}: BatchRow): boolean =>
   state === 'cancelled' ||
   policy.broadcast === true || // nobody else could compute it
-  plan !== undefined || // later stages were made of it
-  stage !== undefined ||
+  (plan ?? stage) !== undefined || // later stages were made of it
   deleting === true ||
   batch.done + batch.failed < batch.count;

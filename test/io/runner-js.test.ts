@@ -64,7 +64,14 @@ type Context = {
 test('what an app saves is its progress and its bytes, and both are kept by each other', t => {
   const saves: number[][] = [];
   const contextOf = (...state: number[]) => {
-    const order = {no: 0, outputBytesMax: 9, seed: 0, args: [], input: new Uint8Array(0), shared: new Uint8Array(0)};
+    const order = {
+      no: 0,
+      outputBytesMax: 9,
+      seed: 0,
+      args: [],
+      input: new Uint8Array(0),
+      shared: new Uint8Array(0),
+    };
     const save = (bytes: Uint8Array) => saves.push([...bytes]);
     const api = makeApi({...order, state: Uint8Array.from(state)}, save, value => value);
     return {...api, context: api.context as Context};

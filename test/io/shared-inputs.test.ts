@@ -58,7 +58,9 @@ test('each workunit reads what its batch shares, and no other batch', async t =>
     stories.push(await rig.story(rig.run(app, 'in', shared ? {shared} : {})));
   t.deepEqual(
     stories,
-    ['one|in', 'one|in', 'two|in', 'in', 'one|in', 'two|in', 'in', 'one|in', 'in'].map(text => `done ${text}`),
+    ['one|in', 'one|in', 'two|in', 'in', 'one|in', 'two|in', 'in', 'one|in', 'in'].map(
+      text => `done ${text}`,
+    ),
   );
   t.is(reads, 2, 'what is kept is not fetched again');
 });
