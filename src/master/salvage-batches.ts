@@ -1,7 +1,14 @@
 // What a batch is after a salvage: which of its workunits are open again, and whether it goes on.
 
 import {type BroadcastRow, broadcastKey} from '../core/operator-rows.ts';
-import {type BatchRow, type Decision, jsonRow, PAGE_WORKUNITS} from '../core/tables.ts';
+import {
+  type BatchRow,
+  batchKey,
+  type Decision,
+  encodeJson,
+  jsonRow,
+  PAGE_WORKUNITS,
+} from '../core/tables.ts';
 import {attempt} from './salvage-votes.ts';
 
 /** Of a page that is lost or older nobody knows which of its workunits were decided. */
@@ -50,6 +57,21 @@ export function endWithoutNodes(
   if (row.state !== 'running') return row;
   const {retrying: _, suspended: __, ...rest} = row;
   return {...rest, state: 'cancelled', reason: 'the list of its nodes is lost', endedAt: wall};
+}
+
+/**
+ * A batch that was done is not, when its last stage has lost results: it runs until they are here again.
+ * @param batches rows of table `batch`, mended
+ */
+export function goOnWithStages(batches: Map<string, Uint8Array>): void {
+  for (const value of [...batches.values()]) {
+    const row = jsonRow<BatchRow>(value);
+    if (row.state !== 'done' || !row.stageAt) continue;
+    const stage = batches.get(batchKey(row.stageAt.batchId));
+    if (!stage || jsonRow<BatchRow>(stage).state !== 'running') continue;
+    const going: BatchRow = {...row, state: 'running', reason: '', endedAt: 0};
+    batches.set(batchKey(row.id), encodeJson(going));
+  }
 }
 
 /** The numbers from 1 to the highest that are not among the known ones: first and last of each gap. */

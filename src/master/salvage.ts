@@ -46,7 +46,7 @@ import {decodeResults} from '../wire/codec.ts';
 import {type CaptureRow, captureOf, restoreShot, type ShotRow} from './capture-row.ts';
 import {EPOCH_KEY, RECOVERED_KEY, type RecoveredRow} from './context.ts';
 import {type Decided, Recount} from './recount.ts';
-import {endWithoutNodes, gapsIn, openOf, stateOf} from './salvage-batches.ts';
+import {endWithoutNodes, gapsIn, goOnWithStages, openOf, stateOf} from './salvage-batches.ts';
 import {closeChecks, listAgain} from './salvage-checks.ts';
 import {deletedIn, keepNumbers, ordersLost, quarantinedIn} from './salvage-orders.ts';
 import {attempt, keepVotes, sorted, Unvoted} from './salvage-votes.ts';
@@ -181,6 +181,7 @@ export class MasterSalvage {
     keepNumbers(this.#table('meta'), this.#table('history'), this.#lastReportNo);
     const batches = this.#batches();
     for (const row of batches.values()) this.#mendBatch(row, wall);
+    goOnWithStages(this.#table('batch'));
     this.#shots();
     const isOlder = this.#hasGaps || [...this.#damaged].some(key => /^(credit|page)\//.test(key));
     const recounted = isOlder || this.#losses.length > 0;

@@ -129,10 +129,7 @@ export class Stages {
 
   /** Whether a stage that runs is the one that its batch stands at. */
   #runsOn({row}: Batch, head: Batch | undefined, at: StageAt | undefined): boolean {
-    if (!head || at?.batchId !== row.id) return false;
-    // A disk lost results of the last stage of a batch that was done: it is not, until they are here again.
-    if (head.counters.state === 'done') this.#goOn(head);
-    return head.running;
+    return at?.batchId === row.id && head?.running === true;
   }
 
   #isKept({row}: Batch, at: StageAt): boolean {
