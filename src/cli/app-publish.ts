@@ -9,7 +9,7 @@ import {PASSPHRASE_FILE, passphraseFor} from './passphrase.ts';
 export const appPublishCommand: CommandSpec = {
   name: 'app publish',
   args: '<folder>',
-  summary: 'Sign an app (app.json and its module or script) and publish it',
+  summary: 'Sign an app (app.json and its module, script or files) and publish it',
   options: [
     {flag: '--vault <file>', text: 'the offline vault (default: offline.vault in the folder)'},
     PASSPHRASE_FILE,
@@ -29,12 +29,12 @@ async function publish(given: Given): Promise<undefined> {
   const {NodeCrypto} = await import('../io/crypto.ts');
   const {signApp} = await import('../core/app.ts');
   const {bodyOf} = await import('../core/app-bodies.ts');
-  const app = await readAppFolder(given.args[0] ?? '');
+  const {manifest, module} = await readAppFolder(given.args[0] ?? '');
   const vault = given.text('vault') ?? vaultPath(await masterDirectory(given));
   const {appKey} = await openVault(vault, await passphraseFor(given, vault));
-  const signed = signApp(new NodeCrypto(), appKey.secretKey, app.manifest);
+  const signed = signApp(new NodeCrypto(), appKey.secretKey, manifest);
   const row = await withClient(given, async client => {
-    if (app.module !== undefined) await client.putBlob(once(app.module), bodyOf(app.manifest));
+    if (module !== undefined) await client.putBlob(once(module), bodyOf(manifest));
     const {blobId} = await client.putBlob(once(signed));
     return client.publish(blobId);
   });

@@ -21,7 +21,10 @@ export const appTestCommand: CommandSpec = {
     {flag: '--arg <text>', text: 'argument for the app', repeatable: true},
     {flag: '--times <count>', text: 'runs, whose outputs must be equal (default 2)'},
     {flag: '--sandbox <how>', text: 'auto, off or require, as in node.json (default auto)'},
-    {flag: '--node-data <dir>', text: 'node.json of this folder allows the actions of exec apps'},
+    {
+      flag: '--node-data <dir>',
+      text: 'node.json of this folder allows actions and images (exec, container)',
+    },
     ...OPERATOR_OPTIONS,
   ],
   examples: [
@@ -40,6 +43,7 @@ async function test(given: Given): Promise<number> {
   const {manifest, module} = await findApp(given);
   const {readNodeConfig, defaultDataDirectory} = await import('../io/config.ts');
   const {allowedActions} = await import('../io/actions.ts');
+  const {findContainers} = await import('../io/containers.ts');
   const {findJail} = await import('../io/sandbox-probe.ts');
   const {tryApp} = await import('../io/app-trial.ts');
   const dir = await mkdtemp(join(tmpdir(), 'volley-test-'));
@@ -49,7 +53,12 @@ async function test(given: Given): Promise<number> {
     const actions = new Map([...allowed].map(([action, {argv}]) => [action, argv]));
     const wish = given.oneOf('sandbox', ['auto', 'off', 'require']) ?? 'auto';
     const {jail} = await findJail(wish, join(dir, 'probe'));
-    const trial = {manifest, module, args: given.texts('arg'), input, actions, dir, jail};
+    const needsEngine = manifest.runtime === 'container';
+    const found = needsEngine ? await findContainers(config.containers, dir) : undefined;
+    if (found && !found.containers) tell(`volley: containers: ${safe(found.about, 512)}`);
+    const {containers} = found ?? {};
+    const args = given.texts('arg');
+    const trial = {manifest, module, args, input, actions, containers, dir, jail};
     const runs = await tryApp(trial, times);
     return show(given, manifest, jail.level, runs);
   } finally {

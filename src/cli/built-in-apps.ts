@@ -8,6 +8,7 @@ import {fileURLToPath} from 'node:url';
 import {toHex} from '../base/bytes.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
 import {isOlderVersion, openSignedApp, signApp} from '../core/app.ts';
+import {grantOf} from '../core/grants.ts';
 import type {AppRow} from '../core/tables.ts';
 import type {MasterHandle} from '../http/handle.ts';
 import {readAppFolder} from '../io/app-folder.ts';
@@ -97,7 +98,7 @@ const appRowOf = (appId: BlobId, manifest: Manifest, wall: number): AppRow => ({
   name: manifest.name,
   version: manifest.version,
   runtime: manifest.runtime,
-  action: manifest.action ?? '',
+  action: grantOf(manifest),
   publishedAt: wall,
   timeLimitSeconds: manifest.limits.timeSeconds,
   memoryLimitMib: manifest.limits.memoryMib,

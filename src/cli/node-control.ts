@@ -17,6 +17,8 @@ type Shown = NodeStatus & {
   readonly nodeId: string;
   readonly version: string;
   readonly speed: number;
+  /** The engine of containers, or why there is none. */
+  readonly containers: string;
   /** Why preferences.json is not taken as it is now. */
   readonly preferencesFault?: string;
 };
@@ -43,6 +45,7 @@ function show(given: Given, shown: Shown): void {
   }
   print(`  waiting ${grouped(waiting)}, not acknowledged yet ${grouped(spooled)}`);
   print(session.welcomed ? `  in epoch ${session.epoch} of its master` : '  looks for its master');
+  print(`  containers: ${safe(shown.containers, 200)}`);
   const {owner, operator} = shown.preferences;
   print(`  preferences: ${JSON.stringify(owner)}; of the operator: ${JSON.stringify(operator)}`);
   const {preferencesFault: fault} = shown;

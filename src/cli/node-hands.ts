@@ -13,6 +13,8 @@ import {AppSource} from '../io/app-source.ts';
 import {openBlobStore} from '../io/blob-store.ts';
 import type {NodeCrypto} from '../io/crypto.ts';
 import {ProcessRunner} from '../io/runner.ts';
+import type {Containers} from '../io/runner-container.ts';
+import {takesBundle} from '../io/runner-exec.ts';
 import type {Jail} from '../io/sandbox.ts';
 import {spoiler} from '../io/spoil.ts';
 import {endLeftovers} from '../io/stand-still.ts';
@@ -32,6 +34,7 @@ export type HandsOf = {
   readonly config: NodeConfig;
   readonly prng: Prng;
   readonly jail: Jail;
+  readonly containers: Containers | undefined;
   readonly data: string;
   /** Percent of its results that are wrong on purpose. */
   readonly evil: number;
@@ -39,7 +42,7 @@ export type HandsOf = {
 };
 
 export async function openHands(self: HandsOf, link: NodeLink, closers: Closers, tell: Tell) {
-  const {crypto, clock, nodeId, actions, config, prng, jail, data} = self;
+  const {crypto, clock, nodeId, actions, config, prng, jail, containers, data} = self;
   const folder = await openBlobStore(join(data, 'blobs'), self.fatal);
   const blobs = new HttpNodeBlobs({
     nodeId,
@@ -65,13 +68,15 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
     actions: new Map([...actions].map(([action, {argv}]) => [action, argv])),
     dir: join(data, 'slots'),
     jail,
+    ...(containers === undefined ? {} : {containers}),
     states: new StateStore(join(data, 'states'), clock.now().wall),
     ...(self.evil > 0 ? {spoil: spoiler(self.evil / 100, prng.fork())} : {}),
   });
   closers.add(() => runner.close());
   const shooter = new ActionRunner({
     dir: join(data, 'shots'),
-    actions,
+    // A line that takes an app's files has nothing to fire.
+    actions: new Map([...actions].filter(([, {argv}]) => !takesBundle(argv))),
     clock,
     tell,
     putFile: path => folder.putStream(createReadStream(path)),

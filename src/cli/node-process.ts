@@ -5,7 +5,6 @@ import {existsSync} from 'node:fs';
 import {loadavg} from 'node:os';
 import {join} from 'node:path';
 import {setFlagsFromString} from 'node:v8';
-import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {Prng} from '../base/prng.ts';
 import {type Address, asAddress, type NodeId} from '../base/types.ts';
@@ -15,6 +14,7 @@ import {nodeFloor} from '../core/free-space.ts';
 import {allowedActions} from '../io/actions.ts';
 import {measureSpeed, speedOf} from '../io/benchmark.ts';
 import {nodeConfigPath, readNodeConfig, systemFacts} from '../io/config.ts';
+import {chooseContainers, type FoundContainers} from '../io/containers.ts';
 import {NodeCrypto} from '../io/crypto.ts';
 import {DiskWatch} from '../io/disk-space.ts';
 import {chooseInterface} from '../io/interfaces.ts';
@@ -46,13 +46,13 @@ import type {Tell} from '../runtime/ports.ts';
 import type {JoinSecret} from '../wire/attempt.ts';
 import {CommandReceiver} from '../wire/command.ts';
 import {nodeIdOf} from '../wire/identity.ts';
-import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {decodeToken, pskOf, tokenIdOf} from '../wire/token.ts';
 import {Closers} from './closers.ts';
 import {GroupEar} from './group-ear.ts';
 import {openGuest} from './node-guest.ts';
 import {openHands} from './node-hands.ts';
+import {actionsToTell, checkHello, withContainers} from './node-hello.ts';
 import {OtherRoot} from './other-root.ts';
 import {tell} from './output.ts';
 import {SpareToken} from './spare-token.ts';
@@ -185,14 +185,16 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   store.onFailure(fatal);
   // What is wrong with what was asked for has been said by now; a runner takes a moment to start.
   const jail = await chooseJail(settings.sandbox, join(options.data, 'slots'), log);
-  const self = wholeOf(known, jail, fastness(options.data, clock));
+  const found = await chooseContainers(settings.containers, options.data, log);
+  const self = wholeOf(known, jail, found, fastness(options.data, clock));
   const {config} = self;
   const core = await restore(store, new NodeRestore(config, crypto, self.prng, clock.now().mono));
   const udp = await openUdpOf(options, address, closers);
   const ear = openEar(options, log, closers);
   const link = linkOf(self, options);
   const tell: Tell = event => runtime?.post(event);
-  const hands = await openHands({...self, data, evil, fatal}, link, closers, tell);
+  const {containers} = self.found;
+  const hands = await openHands({...self, containers, data, evil, fatal}, link, closers, tell);
   const otherRoot = otherRootOf(self, options, log);
   const spare = spareOf(options, crypto, membership, (token): void => runtime?.joinBy(token));
   const running = new NodeRuntime({
@@ -236,9 +238,9 @@ const wayIn = (
   },
 });
 
-function aboutOf({nodeId, config}: Self, {onDrained = () => {}}: NodeOptions) {
+function aboutOf({nodeId, config, found}: Self, {onDrained = () => {}}: NodeOptions) {
   const {name, version, speed} = config;
-  return {about: {name, nodeId, version, speed}, onDrained};
+  return {about: {name, nodeId, version, speed, containers: found.about}, onDrained};
 }
 
 function openEar({groupPort = GROUP_PORT}: NodeOptions, log: Log, closers: Closers): GroupEar {
@@ -254,10 +256,16 @@ async function openStore({data}: NodeOptions, closers: Closers): Promise<LevelSt
   return store;
 }
 
-const wholeOf = (known: Known, jail: Jail, speed: number): Self => ({
+const wholeOf = (known: Known, jail: Jail, found: FoundContainers, speed: number): Self => ({
   ...known,
   jail,
-  config: {...known.config, sandboxLevel: jail.level, speed},
+  found,
+  config: {
+    ...known.config,
+    ...withContainers(known.config, found),
+    sandboxLevel: jail.level,
+    speed,
+  },
 });
 
 const fastness = (data: string, clock: SystemClock): number =>
@@ -307,7 +315,11 @@ const otherRootOf = ({crypto, membership}: Self, {data}: NodeOptions, log: Log):
   });
 
 type Known = ReturnType<typeof describe>;
-type Self = Known & {readonly config: NodeConfig; readonly jail: Jail};
+type Self = Known & {
+  readonly config: NodeConfig;
+  readonly jail: Jail;
+  readonly found: FoundContainers;
+};
 
 /** New keys would make another node of a member, which no master knows. */
 function checkKeys(data: string): void {
@@ -342,8 +354,9 @@ function describe(
     cores: facts.cores,
     slots: options.slots ?? settings.slots ?? facts.cores,
     memoryMib: facts.memoryMib,
-    runtimes: RUNTIMES,
-    actions: [...actions.keys()],
+    // Whether an engine works here is found out later (withContainers).
+    runtimes: RUNTIMES.filter(runtime => runtime !== 'container'),
+    actions: actionsToTell(actions),
     version: packageVersion(),
     identity: files.identity,
     staticKey: files.staticKey.publicKey,
@@ -351,24 +364,9 @@ function describe(
     trust: membership.trust,
     bootId: crypto.random(8),
   };
-  checkHello(config, nodeConfigPath(options.data));
+  checkHello(config, settings.containers, nodeConfigPath(options.data));
   const prng = new Prng(randomBytes(6).readUIntBE(0, 6));
   return {crypto, clock, files, membership, nodeId, actions, config, prng};
-}
-
-/** Labels and actions travel in one datagram with the rest of Hello. */
-const HELLO_TEXT_BYTES_MAX = 700;
-
-function checkHello({labels, actions}: Known['config'], path: string): void {
-  const texts = [...labels, ...actions];
-  const bytes = texts.reduce((sum, text) => sum + toUtf8(text).length + 3, 0);
-  const long = texts.find(text => toUtf8(text).length > NAME_BYTES_MAX);
-  let reason: string | undefined;
-  if (labels.length > LABELS_MAX) reason = `more than ${LABELS_MAX} labels`;
-  else if (long !== undefined) reason = `"${long}" is longer than ${NAME_BYTES_MAX} bytes`;
-  else if (bytes > HELLO_TEXT_BYTES_MAX)
-    reason = `labels and names of actions exceed ${HELLO_TEXT_BYTES_MAX} bytes together`;
-  if (reason !== undefined) throw new VolleyError('VOLLEY_BAD_CONFIG', {path, reason});
 }
 
 const linkOf = ({crypto, prng, files, config, membership}: Self, options: NodeOptions): NodeLink =>

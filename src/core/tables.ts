@@ -287,7 +287,7 @@ export type BatchRow = BatchControl & {
   readonly appName: string;
   readonly appId: BlobId;
   readonly runtime: AppRuntime;
-  /** exec only: the action that a node's owner must allow. */
+  /** What a node's owner must allow (grants.ts): an action, `action+files`, `container:IMAGE`; '' of wasm. */
   readonly action: string;
   readonly args: readonly string[];
   readonly input: InputSource;
@@ -361,6 +361,7 @@ export type AppRow = {
   readonly name: string;
   readonly version: string;
   readonly runtime: AppRuntime;
+  /** As of a batch. */
   readonly action: string;
   readonly publishedAt: number;
   /** Fingerprint of the key that signed it; absent in rows of before it was kept. */

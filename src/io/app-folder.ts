@@ -1,4 +1,4 @@
-// Reads the folder of an app as its author wrote it, app.json and the module beside it, and makes the
+// Reads the folder of an app as its author wrote it, app.json and the module or files beside it, and makes the
 // manifest that `volley app publish` signs. Everything a node would refuse later is refused here, by name.
 
 import {createHash} from 'node:crypto';
@@ -11,6 +11,7 @@ import {type BodyBlob, orderedBody} from '../core/app-bodies.ts';
 import {decodeJson} from '../core/tables.ts';
 import {inspectWasm, PAGES_PER_MIB} from '../core/wasm.ts';
 import {APP_MANIFEST_BYTES_MAX, WASM_BYTES_MAX} from '../wire/limits.ts';
+import {packFiles} from './app-bundle.ts';
 import {bundleApp} from './js-bundle.ts';
 import {refusalOf} from './js-check.ts';
 
@@ -21,6 +22,9 @@ const FIELDS = [
   'runtime',
   'module',
   'action',
+  'files',
+  'image',
+  'command',
   'limits',
   'sandboxLevel',
 ];
@@ -28,9 +32,11 @@ const FIELDS = [
 const MODULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.wasm$/;
 const SCRIPT_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.(ts|mts|js|mjs)$/;
 
+type Fields = Readonly<Record<string, unknown>>;
+
 export type AppFolder = {
   readonly manifest: AppManifest;
-  /** wasm: as the author built it; js: one script, made of all its modules; undefined for an exec app. */
+  /** wasm: as the author built it; js: one script of all its modules; exec: its packed files. undefined = none. */
   readonly module: Uint8Array | undefined;
 };
 
@@ -43,12 +49,16 @@ export async function readAppFolder(folder: string): Promise<AppFolder> {
   const stray = Object.keys(fields).find(name => !FIELDS.includes(name));
   if (stray !== undefined)
     throw bad(`${path} has the unknown field "${stray}"; known are ${FIELDS.join(', ')}`);
-  const {module: moduleName, ...rest} = fields as Readonly<Record<string, unknown>>;
+  const {module: moduleName, files, ...rest} = fields as Fields;
+  if (files !== undefined && rest['runtime'] !== 'exec')
+    throw bad(`${path}: "files" goes with the runtime "exec"`);
   if (rest['runtime'] === 'js') return readScript(folder, path, moduleName, rest);
   if (rest['runtime'] !== 'wasm') {
     if (moduleName !== undefined)
       throw bad(`${path}: "module" goes with the runtimes "wasm" and "js"`);
-    return {manifest: checked(path, rest), module: undefined};
+    return files === undefined
+      ? {manifest: checked(path, rest), module: undefined}
+      : withFiles(folder, path, rest, files);
   }
   if (typeof moduleName !== 'string' || !MODULE_NAME.test(moduleName))
     throw bad(`${path}: "module" must name a .wasm file of the folder`);
@@ -64,7 +74,7 @@ async function readScript(
   folder: string,
   path: string,
   moduleName: unknown,
-  rest: Readonly<Record<string, unknown>>,
+  rest: Fields,
 ): Promise<AppFolder> {
   if (typeof moduleName !== 'string' || !SCRIPT_NAME.test(moduleName))
     throw bad(`${path}: "module" must name a .ts, .mts, .js or .mjs file of the folder`);
@@ -82,8 +92,17 @@ const blobOf = (bytes: Uint8Array): BodyBlob => ({
   size: bytes.length,
 });
 
+async function withFiles(folder: string, path: string, rest: Fields, files: unknown) {
+  if (!Array.isArray(files) || files.some(name => typeof name !== 'string'))
+    throw bad(`${path}: "files" must be a list of files of the folder`);
+  // What is wrong with the rest is said before anything is read.
+  checked(path, rest);
+  const module = await packFiles(folder, files as string[]);
+  return {manifest: checked(path, {...rest, bundle: blobOf(module)}), module};
+}
+
 /** In one order of fields, so that the same app always has the same bytes. */
-function checked(path: string, fields: Readonly<Record<string, unknown>>): AppManifest {
+function checked(path: string, fields: Fields): AppManifest {
   const {name, version, description = '', runtime, ...rest} = fields;
   const draft = {format: 1, name, version, description, runtime, ...rest};
   const manifest = decodeManifest(encodeManifest(draft as AppManifest));

@@ -4,6 +4,7 @@
 import {VolleyError} from '../base/errors.ts';
 import type {BlobId} from '../base/types.ts';
 import type {AppManifest} from '../core/app.ts';
+import {decodeBundle} from '../core/app-bundle.ts';
 import {boundMemory, outlineWasm, PAGES_PER_MIB} from '../core/wasm.ts';
 import {AppShelf, type FetchedApp, type FetchedBlob} from '../node/app-shelf.ts';
 import type {Crypto} from '../wire/crypto.ts';
@@ -29,10 +30,7 @@ export class AppSource {
           (error: unknown) => done(whyNot(error)),
         );
       },
-      admit: (manifest, module) =>
-        manifest.wasm === undefined
-          ? {kind: 'app', manifest, module}
-          : admitModule(manifest, module),
+      admit: admitApp,
     });
   }
 
@@ -50,6 +48,14 @@ const whyNot = (error: unknown): FetchedBlob =>
   error instanceof VolleyError && error.code === 'VOLLEY_NO_SPACE'
     ? {kind: 'failed', error}
     : {kind: 'missing', reason: error instanceof Error ? error.message : String(error)};
+
+/** The last look at what comes with a manifest. */
+export function admitApp(manifest: AppManifest, body: Uint8Array): FetchedApp {
+  if (manifest.wasm !== undefined) return admitModule(manifest, body);
+  const files = manifest.bundle === undefined ? undefined : decodeBundle(body);
+  if (files?.kind === 'refused') return files;
+  return {kind: 'app', manifest, module: body};
+}
 
 /** The module of a wasm app as a runner takes it: inspected, its memory bounded to the manifest's. */
 export function admitModule(manifest: AppManifest, module: Uint8Array): FetchedApp {

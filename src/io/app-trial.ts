@@ -8,21 +8,22 @@ import {asBatchId, asBlobId, type BlobId, replicaId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {AppManifest} from '../core/app.ts';
 import type {NodeEvent, RunOrder} from '../core/core.ts';
-import type {FetchedApp} from '../node/app-shelf.ts';
 import type {FailReason} from '../wire/message.ts';
-import {admitModule} from './app-source.ts';
+import {admitApp} from './app-source.ts';
 import {residentBytes} from './process-memory.ts';
 import {ProcessRunner} from './runner.ts';
+import type {Containers} from './runner-container.ts';
 import type {Jail} from './sandbox.ts';
 import {every} from './system-clock.ts';
 
 export type Trial = {
   readonly manifest: AppManifest;
-  /** Empty for an exec app. */
+  /** Of a wasm app, or the packed files of an exec app; else empty. */
   readonly module: Uint8Array;
   readonly args: readonly string[];
   readonly input: Uint8Array;
   readonly actions: ReadonlyMap<string, readonly string[]>;
+  readonly containers?: Containers | undefined;
   /** Folder for the runs; the caller removes it. */
   readonly dir: string;
   readonly jail: Jail;
@@ -54,9 +55,8 @@ export async function tryApp(trial: Trial, times: number): Promise<TrialRun[]> {
 }
 
 async function once(trial: Trial, no: number): Promise<TrialRun> {
-  const {manifest, module, actions, jail} = trial;
-  const app: FetchedApp =
-    manifest.runtime === 'wasm' ? admitModule(manifest, module) : {kind: 'app', manifest, module};
+  const {manifest, module, actions, containers, jail} = trial;
+  const app = admitApp(manifest, module);
   const blobs = new Map<BlobId, Uint8Array>();
   let told: (event: NodeEvent) => void = () => {};
   const ended = new Promise<NodeEvent>(resolve => {
@@ -73,6 +73,7 @@ async function once(trial: Trial, no: number): Promise<TrialRun> {
       return id;
     },
     actions,
+    ...(containers === undefined ? {} : {containers}),
     dir: join(trial.dir, `run-${no}`),
     jail,
     niceness: 0,

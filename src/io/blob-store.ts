@@ -278,7 +278,8 @@ const damaged = (blobId: BlobId, reason: string): VolleyError =>
 /** What the system says: it names its call. */
 const isFromDisk = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
 
-function diskFailure(dir: string, error: unknown): VolleyError {
+/** What a fault of the disk means to whoever waits for a file in `dir`. */
+export function diskFailure(dir: string, error: unknown): VolleyError {
   if (error instanceof VolleyError) return error;
   const {code, message} = error as NodeJS.ErrnoException;
   switch (code) {

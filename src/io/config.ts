@@ -8,8 +8,11 @@ import {fromUtf8, toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {nearest} from '../base/nearest.ts';
 import {MIB, SECOND_MS} from '../base/units.ts';
+import {IMAGE_CHARS_MAX, isImage} from '../core/app-bodies.ts';
 import {LABELS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
+import type {ContainersWish} from './containers.ts';
 import {readOwned} from './key-files.ts';
+import {takesBundle} from './runner-exec.ts';
 
 /** A command that the owner allows; an absent `command` means the built-in of that name. */
 export type ActionConfig = {
@@ -34,6 +37,8 @@ export type NodeConfig = {
   /** What is put around workunits: the best there is, nothing, or at least namespaces. */
   readonly sandbox: SandboxWish;
   readonly actions: ReadonlyMap<string, ActionConfig>;
+  /** Without images no containers run. */
+  readonly containers: ContainersWish;
 };
 
 export type SystemFacts = {
@@ -48,7 +53,12 @@ export type SystemFacts = {
 
 export const BUILT_IN_ACTIONS: readonly string[] = ['testcard', 'camera'];
 
-const CONFIG_KEYS = ['name', 'labels', 'slots', 'sandbox', 'actions'];
+const CONFIG_KEYS = ['name', 'labels', 'slots', 'sandbox', 'actions', 'containers'];
+const CONTAINERS_KEYS = ['engine', 'images'];
+const ENGINES: readonly unknown[] = ['auto', 'podman', 'docker'];
+const IMAGES_MAX = 12;
+/** So begins the name of an image; all of it, unless a `*` follows. */
+const IMAGES_PREFIX = /^[a-z0-9][A-Za-z0-9._/:@-]*\*$/;
 const SANDBOX_WISHES: readonly unknown[] = ['auto', 'off', 'require'];
 const ACTION_KEYS = ['command', 'persistent', 'timeoutSeconds', 'extension'];
 const SLOTS_MAX = 256;
@@ -131,8 +141,27 @@ function readConfig(value: unknown, refuse: Refuse): NodeConfig {
     slots: slots as number | undefined,
     sandbox: sandbox as SandboxWish,
     actions: readActions(config['actions'] ?? {}, refuse),
+    containers: readContainers(config['containers'] ?? {}, refuse),
   };
 }
+
+function readContainers(value: unknown, refuse: Refuse): ContainersWish {
+  const where = '"containers"';
+  const {engine = 'auto', images = []} = objectOf(value, where, CONTAINERS_KEYS, refuse);
+  if (!ENGINES.includes(engine)) refuse(`${where}: "engine" must be "auto", "podman" or "docker"`);
+  if (!Array.isArray(images) || images.length > IMAGES_MAX)
+    refuse(`${where}: "images" must be a list of at most ${IMAGES_MAX} images`);
+  for (const image of images as readonly unknown[])
+    if (typeof image !== 'string' || !(isImage(image) || isImagePrefix(image)))
+      refuse(
+        `${where}: ${JSON.stringify(image)} must be an image such as "localhost/name:tag" or ` +
+          `"docker.io/library/python@sha256:…", or the beginning of one with a "*" at the end`,
+      );
+  return {engine: engine as ContainersWish['engine'], images: [...new Set(images as string[])]};
+}
+
+const isImagePrefix = (text: string): boolean =>
+  text.length <= IMAGE_CHARS_MAX && IMAGES_PREFIX.test(text);
 
 function readActions(value: unknown, refuse: Refuse): ReadonlyMap<string, ActionConfig> {
   const actions = new Map<string, ActionConfig>();
@@ -153,6 +182,8 @@ function readAction(name: string, value: unknown, refuse: Refuse): ActionConfig 
   if (command === undefined) checkBuiltIn(name, action, refuse);
   else checkCommand(command, where, refuse);
   if (typeof persistent !== 'boolean') refuse(`${where}: "persistent" must be true or false`);
+  if (persistent && Array.isArray(command) && takesBundle(command))
+    refuse(`${where}: "{bundle}" is for exec apps, which are not "persistent"`);
   if (timeoutSeconds !== undefined && !isTimeout(timeoutSeconds)) {
     refuse(`${where}: "timeoutSeconds" must be a number above 0, at most ${TIMEOUT_SECONDS_MAX}`);
   }

@@ -8,24 +8,39 @@ import {join} from 'node:path';
 import {MIB} from '../base/units.ts';
 import type {FailReason} from '../wire/message.ts';
 import {MemoryWatch} from './memory-watch.ts';
-import type {Outcome} from './runner-job.ts';
-import {goOn, standStill} from './stand-still.ts';
+import {type Means, ofGroup} from './program-means.ts';
+import type {ExecProgram, Outcome} from './runner-job.ts';
 
 const STDERR_CHARS_MAX = 200;
 /** For output that is still in the pipes when the program has ended. */
 const PIPES_GRACE_MS = 1_000;
 
 const PLACE = /\{(\d{1,2})\}/g;
+const BUNDLE = '{bundle}';
+const PLACES = /\{(bundle|\d{1,2})\}/g;
+
+/** Does the owner's line take files of the app? */
+export const takesBundle = (template: readonly string[]): boolean =>
+  template.some(element => element.includes(BUNDLE));
 
 /**
  * An action's argv with the batch's args filled in: an element `{args}` becomes all of them, `{1}` …
- * `{16}` inside an element the one of that number, '' when it is missing.
+ * `{16}` inside an element the one of that number, '' when it is missing. `{bundle}` is the folder of the
+ * app's files. What is filled in is not looked at again.
  */
-export const fillArgv = (template: readonly string[], args: readonly string[]): string[] =>
+export const fillArgv = (
+  template: readonly string[],
+  args: readonly string[],
+  folder = '',
+): string[] =>
   template.flatMap(element =>
     element === '{args}'
       ? args
-      : [element.replace(PLACE, (_, no: string) => args[Number(no) - 1] ?? '')],
+      : [
+          element.replace(PLACES, (_, place: string) =>
+            place === 'bundle' ? folder : (args[Number(place) - 1] ?? ''),
+          ),
+        ],
   );
 
 /** Why these args cannot be given: no place asks for the last of them. As for captures. */
@@ -43,7 +58,7 @@ export function surplusOf(
 }
 
 export type ExecOrder = {
-  readonly argv: readonly string[];
+  readonly program: ExecProgram;
   readonly input: Uint8Array;
   /** Its file descriptor 4; empty = nothing to read there. */
   readonly shared: Uint8Array;
@@ -78,25 +93,27 @@ export function begun(order: ExecOrder, done: (outcome: Outcome) => void): ExecR
 
 /** `done` is called once, unless stopped before. Throws when the disk has no room for what is shared. */
 function execute(order: ExecOrder, done: (outcome: Outcome) => void): ExecRun {
-  const [program = '', ...args] = order.argv;
+  const {argv, env, openMeans = ofGroup} = order.program;
+  const [program = '', ...args] = argv;
   const startedAt = performance.now();
   // A process group of its own, so that what it starts ends with it.
   const shared = readableOf(order.dir, order.shared);
   const child = spawn(program, args, {
     cwd: order.dir,
-    env: {PATH: process.env['PATH'] ?? '/usr/bin:/bin'},
+    env: env ?? {PATH: process.env['PATH'] ?? '/usr/bin:/bin'},
     stdio: ['pipe', 'pipe', 'pipe', 'ignore', shared],
     detached: true,
   }) as ChildProcessWithoutNullStreams;
   closeSync(shared);
   let verdict: Outcome | undefined;
   let isOver = false;
-  const still = new Stillness(child.pid);
   const elapsedMs = (): number => performance.now() - startedAt - still.ms;
   const failed = (reason: FailReason, detail: string): void => {
     verdict ??= {kind: 'failed', reason, detail, cpuMs: elapsedMs()};
-    killGroup(child);
+    means.kill();
   };
+  const means = openMeans(child.pid, why => failed('runnerLost', why));
+  const still = new Stillness(means);
   const limit = (): NodeJS.Timeout =>
     setTimeout(
       () => failed('timedOut', `not done within ${order.timeMs} ms`),
@@ -106,7 +123,7 @@ function execute(order: ExecOrder, done: (outcome: Outcome) => void): ExecRun {
   const memory = new MemoryWatch(() =>
     failed('outOfMemory', `more than ${order.memoryMib} MiB of memory`),
   );
-  if (child.pid !== undefined) memory.watch(child.pid, order.memoryMib * MIB);
+  if (child.pid !== undefined && means.isOurs) memory.watch(child.pid, order.memoryMib * MIB);
   const said = gather(child, order.outputBytesMax, () =>
     failed('outputTooLarge', 'more output than allowed'),
   );
@@ -116,17 +133,17 @@ function execute(order: ExecOrder, done: (outcome: Outcome) => void): ExecRun {
   const ended = endOf(child, end => {
     clearTimeout(timer);
     memory.stop();
-    killGroup(child);
+    if (means.isOurs || (end.kind === 'closed' && end.signal !== null)) means.kill();
     const outcome =
       end.kind === 'closed'
-        ? (verdict ?? outcomeOf(end.code, end.signal, said.stderr, said.chunks, elapsedMs()))
+        ? (verdict ?? outcomeOf(end, said, elapsedMs(), means))
         : ({kind: 'failed', reason: 'refused', detail: end.detail, cpuMs: 0} as const);
     if (!isOver) done(outcome);
     isOver = true;
-  });
+  }).then(means.gone);
   const stop = (): void => {
     isOver = true;
-    killGroup(child);
+    means.kill();
   };
   const hold = (isHeld: boolean): void => {
     clearTimeout(timer);
@@ -150,13 +167,12 @@ function readableOf(dir: string, bytes: Uint8Array): number {
 
 /** How long a program was made to stand still. */
 class Stillness {
-  readonly #pid: number | undefined;
+  readonly #means: Means;
   #ms = 0;
   #since: number | undefined;
-  #stopped: readonly number[] = [];
 
-  constructor(pid: number | undefined) {
-    this.#pid = pid;
+  constructor(means: Means) {
+    this.#means = means;
   }
 
   get ms(): number {
@@ -164,20 +180,10 @@ class Stillness {
   }
 
   become(isStill: boolean): void {
-    if (isStill === (this.#since !== undefined) || this.#pid === undefined) return;
-    if (isStill) this.#stopped = standStill(this.#pid);
-    else goOn(this.#stopped);
+    if (isStill === (this.#since !== undefined)) return;
+    this.#means.become(isStill);
     this.#ms = this.ms;
     this.#since = isStill ? performance.now() : undefined;
-  }
-}
-
-function killGroup(child: ChildProcessWithoutNullStreams): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // All of the group have ended.
   }
 }
 
@@ -229,15 +235,16 @@ function endOf(child: ChildProcessWithoutNullStreams, take: (end: End) => void):
 }
 
 function outcomeOf(
-  code: number | null,
-  signal: string | null,
-  stderr: string,
-  chunks: readonly Uint8Array[],
+  {code, signal}: Extract<End, {readonly kind: 'closed'}>,
+  {stderr, chunks}: Said,
   cpuMs: number,
+  means: Means,
 ): Outcome {
   if (code === 0) return {kind: 'done', output: Buffer.concat(chunks), cpuMs};
   const how = signal === null ? `exit code ${code}` : `ended by ${signal}`;
   const said = stderr.trim();
   const detail = said === '' ? how : `${how}: ${said}`;
-  return {kind: 'failed', reason: signal === null ? 'trapped' : 'runnerLost', detail, cpuMs};
+  const own = signal === null ? 'trapped' : 'runnerLost';
+  const reason = (code === null ? undefined : means.reasonOf(code)) ?? own;
+  return {kind: 'failed', reason, detail, cpuMs};
 }

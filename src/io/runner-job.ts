@@ -2,6 +2,7 @@
 
 import type {ReplicaId} from '../base/types.ts';
 import type {FailReason} from '../wire/message.ts';
+import type {OpenMeans} from './program-means.ts';
 import type {Status} from './runner-frames.ts';
 import type {Jail} from './sandbox.ts';
 
@@ -13,6 +14,25 @@ export type Outcome =
       readonly detail: string;
       readonly cpuMs: number;
     };
+
+/** What an order says of its program. */
+export type ProgramOrder = {
+  readonly replicaId: ReplicaId;
+  readonly args: readonly string[];
+  readonly memoryMib: number;
+  readonly shared?: unknown;
+};
+
+export type ExecProgram = {
+  readonly kind: 'exec';
+  readonly argv: readonly string[];
+  /** Where the app's files are, if it has any. */
+  readonly folder?: string | undefined;
+  /** All of its environment; default: PATH alone. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: those of a group of processes. */
+  readonly openMeans?: OpenMeans;
+};
 
 /** An order with all that it needs. */
 export type Job = {
@@ -26,7 +46,7 @@ export type Job = {
         readonly module: Uint8Array;
         readonly memoryMib: number;
       }
-    | {readonly kind: 'exec'; readonly argv: readonly string[]};
+    | ExecProgram;
   readonly args: readonly string[];
   readonly input: Uint8Array;
   /** What all workunits of the batch may read; the same array for the same blob. */

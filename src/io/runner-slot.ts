@@ -20,6 +20,7 @@ import {
   type StateFrame,
 } from './runner-frames.ts';
 import {
+  type ExecProgram,
   failureOf,
   type InnerProgram,
   isOfKey,
@@ -148,7 +149,7 @@ export class RunnerSlot {
     const job = this.#ready[0];
     if (job !== undefined && this.#exec === undefined && this.#stillSince === undefined) {
       if (job.program.kind === 'exec') {
-        if (this.#flight.length === 0) this.#runExec(job, job.program.argv);
+        if (this.#flight.length === 0) this.#runExec(job, job.program);
       } else this.#fill(job.program);
     }
     this.#watchMemory();
@@ -334,11 +335,12 @@ export class RunnerSlot {
     this.push(job);
   }
 
-  #runExec(job: Job, argv: readonly string[]): void {
+  #runExec(job: Job, program: ExecProgram): void {
     this.#ready.shift();
     this.#bytes -= job.input.length;
     const {input, shared, timeMs, memoryMib, outputBytesMax} = job;
-    const order = {argv, input, shared, timeMs, memoryMib, outputBytesMax, dir: this.#options.dir};
+    const {dir} = this.#options;
+    const order = {program, input, shared, timeMs, memoryMib, outputBytesMax, dir};
     const run = begun(order, outcome => this.#finish(job, outcome));
     this.#exec = {job, run};
     this.#remember(

@@ -14,12 +14,14 @@ import {boundMemory, PAGES_PER_MIB} from '../core/wasm.ts';
 import type {FetchedApp} from '../node/app-shelf.ts';
 import type {Runner, Tell} from '../runtime/ports.ts';
 import {BLOB_BYTES_MAX, INLINE_OUTPUT_BYTES_MAX, REASON_BYTES_MAX} from '../wire/limits.ts';
-import type {FailReason, Input} from '../wire/message.ts';
+import type {Input} from '../wire/message.ts';
+import {BundleFolders} from './app-bundle.ts';
 import {DutyCycle} from './duty-cycle.ts';
 import {RunStates} from './run-states.ts';
-import {fillArgv, surplusOf} from './runner-exec.ts';
+import type {Containers} from './runner-container.ts';
 import {permilleOf} from './runner-frames.ts';
 import type {Job, Outcome} from './runner-job.ts';
+import {type Allowed, ownersProgram, type Refusal} from './runner-program.ts';
 import {RunnerSlot} from './runner-slot.ts';
 import {type Jail, NO_JAIL} from './sandbox.ts';
 import {SharedInputs} from './shared-inputs.ts';
@@ -41,7 +43,9 @@ export type RunnerOptions = {
   readonly putBlob: (bytes: Uint8Array) => Promise<BlobId>;
   /** Actions that the owner allows: the program and its arguments, with places for args (fillArgv). */
   readonly actions: ReadonlyMap<string, readonly string[]>;
-  /** Working directories of the slots are made in it. */
+  /** The engine and the images that the owner allows. Default: none. */
+  readonly containers?: Containers;
+  /** Working directories of the slots are made in it, and folders of apps' files. */
   readonly dir: string;
   /** What the system puts around each runner. Default: nothing. */
   readonly jail?: Jail;
@@ -55,7 +59,6 @@ export type RunnerOptions = {
 
 type Waiting = {readonly order: RunOrder; isStopped: boolean; job: Job | undefined};
 type Lane = {readonly slot: RunnerSlot; readonly waiting: Waiting[]; isPumping: boolean};
-type Refusal = {readonly reason: FailReason; readonly detail: string};
 
 export class ProcessRunner implements Runner {
   readonly #options: RunnerOptions;
@@ -65,6 +68,8 @@ export class ProcessRunner implements Runner {
   readonly #rebound = new Map<string, Uint8Array>();
   readonly #states: RunStates;
   readonly #shared: SharedInputs;
+  readonly #bundles: BundleFolders;
+  readonly #allowed: Allowed;
   readonly #duty = new DutyCycle(
     () => this.#holdAll(),
     () => this.#runsSomething,
@@ -77,6 +82,12 @@ export class ProcessRunner implements Runner {
     this.#jail = options.jail ?? NO_JAIL;
     this.#states = new RunStates(options.states);
     this.#shared = new SharedInputs(options.readInput);
+    this.#bundles = new BundleFolders(join(options.dir, 'bundles'), folder => this.#isUsed(folder));
+    this.#allowed = {
+      actions: options.actions,
+      containers: options.containers,
+      folderOf: (blobId, files) => this.#bundles.folderOf(blobId, files),
+    };
     this.#lanes = Array.from({length: options.slots}, (_, no) => this.#makeLane(no));
   }
 
@@ -131,6 +142,13 @@ export class ProcessRunner implements Runner {
     this.#duty.stop();
     await Promise.all(this.#lanes.map(lane => lane.slot.close()));
     await this.#states.close();
+    this.#bundles.close();
+  }
+
+  #isUsed(folder: string): boolean {
+    for (const {job} of this.#entries.values())
+      if (job?.program.kind === 'exec' && job.program.folder === folder) return true;
+    return false;
   }
 
   #makeLane(no: number): Lane {
@@ -220,22 +238,20 @@ export class ProcessRunner implements Runner {
     if (app.kind === 'refused') return {reason: 'refused', detail: app.reason};
     if (app.kind === 'missing') return {reason: 'inputMissing', detail: app.reason};
     const {manifest} = app;
-    const program = this.#programOf(order, manifest, app.module);
+    const program = await this.#programOf(order, manifest, app.module);
     return 'reason' in program ? program : {program, manifest};
   }
 
-  #programOf(order: RunOrder, manifest: AppManifest, module: Uint8Array): Job['program'] | Refusal {
+  async #programOf(
+    order: RunOrder,
+    manifest: AppManifest,
+    module: Uint8Array,
+  ): Promise<Job['program'] | Refusal> {
     switch (manifest.runtime) {
-      case 'exec': {
-        const template = this.#options.actions.get(manifest.action ?? '');
-        if (template === undefined)
-          return {
-            reason: 'refused',
-            detail: `the owner of this node does not allow the action "${manifest.action}"`,
-          };
-        const surplus = surplusOf(template, order.args);
-        if (surplus !== undefined) return {reason: 'refused', detail: surplus};
-        return {kind: 'exec', argv: fillArgv(template, order.args)};
+      case 'exec':
+      case 'container': {
+        const memoryMib = memoryOf(order, manifest);
+        return ownersProgram({...order, memoryMib}, manifest, module, this.#allowed);
       }
       case 'js':
         return this.#levelFault(manifest) ?? {kind: 'js', module, ...shareOf(order, manifest)};

@@ -2,6 +2,7 @@
 // submits and for whoever wonders why nothing moves. '' = it can, now.
 
 import type {NodeId} from '../base/types.ts';
+import {grantText, isGranted} from '../core/grants.ts';
 import type {BatchTarget} from '../core/operator-rows.ts';
 import type {BatchRow} from '../core/tables.ts';
 import {machineOf} from './homogeneous.ts';
@@ -46,7 +47,7 @@ function* stagesOf(wish: Wish, node: Candidate): Generator<Stage> {
   if (wish.target && !isAimedAt(wish.target, node)) return;
   yield 'aimed';
   if (!node.runtimes.includes(wish.runtime)) return;
-  if (wish.runtime === 'exec' && !node.actions.includes(wish.action)) return;
+  if (!isGranted(wish.action, node.actions)) return;
   yield 'able';
   if (!node.up) return;
   yield 'up';
@@ -92,9 +93,9 @@ function whatIsShort(wish: Wish, counts: Readonly<Record<Stage, number>>, short:
     known: `${count} have joined`,
     aimed: `${are} what its target selects`,
     able:
-      wish.runtime === 'exec'
-        ? `${are} allowed the action "${wish.action}"`
-        : `${are} able to run ${wish.runtime}`,
+      wish.action === ''
+        ? `${are} able to run ${wish.runtime}`
+        : `${are} ${grantText(wish.action)}`,
     up: `${are} up and could run it`,
     free: `${are} up and neither suspended, draining nor quarantined`,
   };

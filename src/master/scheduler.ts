@@ -4,6 +4,7 @@
 // one node does not sit on the last workunits while others idle.
 
 import type {NodeId} from '../base/types.ts';
+import {isGranted} from '../core/grants.ts';
 import type {Batch} from './batch.ts';
 import type {Owners} from './broadcast.ts';
 import {isAimedAt} from './feasible.ts';
@@ -52,8 +53,7 @@ export function canServe(batch: Batch, node: NodeState): boolean {
   const {target} = batch.control;
   if (target && !isAimedAt(target, candidateOf(node))) return false;
   const {runtime, action} = batch.row;
-  if (!node.row.runtimes.includes(runtime)) return false;
-  return runtime !== 'exec' || node.row.actions.includes(action);
+  return node.row.runtimes.includes(runtime) && isGranted(action, node.row.actions);
 }
 
 export type Share = {

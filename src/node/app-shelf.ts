@@ -13,7 +13,10 @@ import {APP_MANIFEST_BYTES_MAX} from '../wire/limits.ts';
 const APPS_MAX = 8;
 
 export type FetchedApp =
-  /** `module` is empty for an exec app, the script of a js one; a wasm one is inspected and bounded. */
+  /**
+   * `module`: of a wasm app inspected and bounded to the manifest's memory, of a js one its script, of an exec
+   * app with files these, packed; else empty.
+   */
   | {readonly kind: 'app'; readonly manifest: AppManifest; readonly module: Uint8Array}
   | {readonly kind: 'refused'; readonly reason: string}
   | {readonly kind: 'missing'; readonly reason: string};
@@ -88,8 +91,8 @@ export class AppShelf {
       const body = bodyOf(manifest);
       if (body === undefined) return done(admit(manifest, EMPTY, signed));
       const {blobId, size} = body;
-      const module = `the module ${blobId} of ${manifest.name}`;
-      this.#fetch(blobId, size, module, done, bytes => done(admit(manifest, bytes, signed)));
+      const part = `the ${manifest.bundle ? 'bundle' : 'module'} ${blobId} of ${manifest.name}`;
+      this.#fetch(blobId, size, part, done, bytes => done(admit(manifest, bytes, signed)));
     });
   }
 

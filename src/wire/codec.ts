@@ -45,6 +45,8 @@ import {
 } from './codec-work.ts';
 import {volley} from './generated/volley.js';
 import {
+  ACTION_BYTES_MAX,
+  ACTIONS_MAX,
   COLLECT_BLOBS_MAX,
   DATAGRAM_BYTES_MAX,
   GIVEN_LABELS_MAX,
@@ -278,7 +280,7 @@ function readHello(hello: volley.Hello.$Properties): Hello {
     slots: hello.slots ?? 0,
     memoryMib: hello.memoryMib ?? 0,
     runtimes: texts(hello.runtimes ?? [], LABELS_MAX, NAME_BYTES_MAX),
-    actions: texts(hello.actions ?? [], LABELS_MAX, NAME_BYTES_MAX),
+    actions: texts(hello.actions ?? [], ACTIONS_MAX, ACTION_BYTES_MAX),
     version: text(hello.version ?? '', NAME_BYTES_MAX),
     receiptHead: whole(hello.receiptHead ?? 0),
     epochSeen: hello.epochSeen ?? 0,

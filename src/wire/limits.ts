@@ -78,6 +78,9 @@ export const LABELS_MAX = 16;
 /** Labels that an operator gives a node, and their bytes: they travel in the Welcome. */
 export const GIVEN_LABELS_MAX = 8;
 export const GIVEN_LABELS_BYTES_MAX = 256;
+/** What a node's owner allows: names of actions, and images (core/grants.ts). */
+export const ACTIONS_MAX = 48;
+export const ACTION_BYTES_MAX = 160;
 export const NAME_BYTES_MAX = 64;
 export const REASON_BYTES_MAX = 256;
 /** What a node is wished to be careful with, as JSON: fits a datagram. */
@@ -136,6 +139,9 @@ export const STATE_BYTES_MAX = MIB;
 export const WASM_BYTES_MAX = 16 * MIB;
 /** Of a js app, with all that it imports: it is read anew for each workunit. */
 export const JS_BYTES_MAX = 4 * MIB;
+/** Files of an exec app, packed (core/app-bundle.ts). */
+export const BUNDLE_BYTES_MAX = 8 * MIB;
+export const BUNDLE_FILES_MAX = 256;
 /** Of one workunit. */
 export const TIME_LIMIT_SECONDS_MAX = 7 * 24 * 3_600;
 export const MEMORY_LIMIT_MIB_MAX = 1_024;

@@ -1,4 +1,4 @@
-// Apps tried here before they are published, and what was ever published under a name.
+// Apps tried here before they are published, what was ever published under a name, and apps with files.
 
 import {cp, mkdir, readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
@@ -18,7 +18,12 @@ const cleanups: (() => unknown)[] = [];
 test.before(async t => {
   t.timeout(170_000);
   await needApps();
-  cluster = await runningCluster({teardown: act => cleanups.unshift(act)}, ['n1']);
+  cluster = await runningCluster({teardown: act => cleanups.unshift(act)}, ['n1'], {
+    actions: {
+      script: {command: ['sh', '{bundle}/main.sh', '{args}']},
+      plain: {command: ['sh', '-c', 'echo plain']},
+    },
+  });
 });
 
 test.after.always(async () => {
@@ -99,6 +104,71 @@ test('a program that is not deterministic is found out', async t => {
   const denied = await volley(['app', 'test', app, '--node-data', dir], {});
   t.is(denied.code, 1);
   t.regex(denied.stderr, /refused/);
+});
+
+const FILES = {
+  'lib/more.sh': 'more() { tr a-z A-Z; }\n',
+  'main.sh': '. "$(dirname "$0")/lib/more.sh"; more; echo "$1"\n',
+};
+
+/** The folder of an exec app with these files in it. */
+async function script(dir: string, name: string, app: object): Promise<string> {
+  const folder = join(dir, name);
+  await mkdir(join(folder, 'lib'), {recursive: true});
+  for (const [path, text] of Object.entries(FILES)) await writeFile(join(folder, path), text);
+  const limits = {timeSeconds: 20, memoryMib: 64, outputBytes: 1_024};
+  const manifest = {name, version: '1.0.0', runtime: 'exec', limits, ...app};
+  await writeFile(join(folder, 'app.json'), JSON.stringify(manifest));
+  return folder;
+}
+
+test('files of an app run where the owner takes them, and nowhere else', async t => {
+  t.timeout(170_000);
+  const dir = await temporaryFolder(t);
+  const good = await script(dir, 'shout', {action: 'script', files: Object.keys(FILES)});
+  const other = await script(dir, 'stray', {action: 'plain', files: Object.keys(FILES)});
+  const bare = await script(dir, 'bare', {action: 'script'});
+  const escaping = await script(dir, 'escaping', {action: 'script', files: ['../x']});
+
+  const ask = (...words: readonly string[]) => volley([...words, '--data', cluster.data]);
+  const here = ['--node-data', join(cluster.dir, 'n1')];
+  const tried = await volley(
+    ['app', 'test', good, '--input', '-', '--arg', 'x', ...here],
+    {},
+    'hi ',
+  );
+  t.is(tried.stdout, 'HI x\n', tried.stderr);
+  const strayed = await volley(['app', 'test', other, '--times', '1', ...here]);
+  t.is(strayed.code, 1);
+  t.regex(
+    strayed.stderr,
+    /refused: .* does not allow programs from the app for the action "plain"/,
+  );
+  const refused = await volley(['app', 'publish', escaping, '--data', cluster.data]);
+  t.is(refused.code, 2);
+  t.regex(refused.stderr, /must be a path inside the folder/);
+
+  for (const app of [good, other, bare]) {
+    const line = ['app', 'publish', app, '--data', cluster.data];
+    const {code, stderr} = await volley(line, {VOLLEY_PASSPHRASE: PASSPHRASE});
+    t.is(code, 0, stderr);
+  }
+  const submit = (app: string, ...more: string[]) =>
+    ask('batch', 'submit', app, '--range', '3..4', '--quorum', '1', '--json', ...more);
+  const done = await submit('shout', '--arg', 'y', '--wait');
+  t.is(done.code, 0, done.stderr);
+  const {id} = JSON.parse(done.stdout) as {id: number};
+  t.is((await ask('batch', 'results', String(id))).stdout.trim(), '0\t3 4\n0\ty');
+  for (const [app, why] of [
+    ['stray', /0 of 1 known nodes are allowed programs from the app for the action ."plain/],
+    ['bare', /0 of 1 known nodes are allowed the action ."script/],
+  ] as const) {
+    const strict = await submit(app, '--strict');
+    t.is(strict.code, 2);
+    t.regex(strict.stderr, why);
+  }
+  const status = await volley(['node', 'status', '--data', join(cluster.dir, 'n1')]);
+  t.regex(status.stdout, /containers: no images are allowed/);
 });
 
 test('all versions of an app are listed with their key and the batches that use them', async t => {

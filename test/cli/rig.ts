@@ -3,7 +3,7 @@
 
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdtemp, rm} from 'node:fs/promises';
+import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
@@ -151,15 +151,21 @@ export async function newCluster(t: Teardown): Promise<Cluster> {
 export const shownJoin = (master: Volley): string =>
   /volley node --join (\S+)/.exec(master.stdout)?.[1] ?? '';
 
-/** A running cluster: the master and nodes that have joined. */
+/** A running cluster: the master and nodes that have joined, with this node.json if one is given. */
 export async function runningCluster(
   t: Teardown,
   names: readonly string[],
+  settings?: object,
 ): Promise<Cluster & {readonly master: Volley; readonly nodes: readonly Volley[]}> {
   const cluster = await newCluster(t);
   const master = start(t, ['master', ...masterFlags(cluster)]);
   await master.says('volley node --join');
   const join_ = ['--join', shownJoin(master), '--slots', 1];
+  for (const name of settings ? names : []) {
+    await mkdir(join(cluster.dir, name), {mode: 0o700});
+    const path = join(cluster.dir, name, 'node.json');
+    await writeFile(path, JSON.stringify(settings), {mode: 0o600});
+  }
   const nodes = names.map(name =>
     start(t, ['node', ...nodeFlags(cluster, name), '--label', `of-${name}`, ...join_]),
   );

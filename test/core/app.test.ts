@@ -61,7 +61,7 @@ const FAULTS: readonly [string, object, RegExp][] = [
   ['a name with a line break after it', {name: 'primes\n'}, /name/],
   ['a version of two parts', {version: '1.0'}, /version/],
   ['a long description', {description: 'x'.repeat(513)}, /description/],
-  ['an unknown runtime', {runtime: 'container'}, /runtime/],
+  ['an unknown runtime', {runtime: 'docker'}, /runtime must be .*container/],
   ['a js app without its script', {runtime: 'js', wasm: undefined}, /js must name a script/],
   ['a js app with a module', {runtime: 'js', js: JS.js}, /unknown field "wasm" for runtime js/],
   [
@@ -76,6 +76,8 @@ const FAULTS: readonly [string, object, RegExp][] = [
   ['no limits', {limits: undefined}, /limits must be given/],
   ['a level of the sandbox that is not there', {sandboxLevel: 9}, /sandboxLevel must be a whole/],
   ['an action beside the module', {action: 'camera'}, /unknown field "action"/],
+  ['files beside the module', {bundle: MANIFEST.wasm}, /unknown field "bundle"/],
+  ['an image beside the module', {image: 'a:1'}, /unknown field "image"/],
   ['a misspelt limit', {limits: {...limits, memoryMiB: 4}}, /limits\.memoryMiB/],
   ['no time', {limits: {...limits, timeSeconds: 0}}, /timeSeconds/],
   ['a time that is a text', {limits: {...limits, timeSeconds: '9'}}, /timeSeconds/],
@@ -96,6 +98,66 @@ test('an exec app must name an action as node owners write it', t => {
     const decoded = decodeManifest(toUtf8(JSON.stringify({...EXEC, action})));
     t.regex('reason' in decoded ? decoded.reason : 'accepted', /action/, String(action));
   }
+});
+
+test('an exec app may have files, at most 8 MiB', t => {
+  const reasonOf = (bundle: unknown): string => {
+    const decoded = decodeManifest(toUtf8(JSON.stringify({...EXEC, bundle})));
+    return 'reason' in decoded ? decoded.reason : 'accepted';
+  };
+  const blobId = 'ab'.repeat(32);
+  t.is(reasonOf({blobId, size: 8 * 2 ** 20}), 'accepted');
+  t.regex(reasonOf({blobId, size: 8 * 2 ** 20 + 1}), /bundle\.size must be/);
+  t.regex(reasonOf({blobId: 'AB', size: 9}), /bundle\.blobId/);
+  t.regex(reasonOf({blobId, size: 9, path: '/'}), /unknown field "bundle\.path"/);
+  for (const bundle of [null, 'x', [blobId]]) t.regex(reasonOf(bundle), /bundle must name/);
+});
+
+test('a container app names an image with its tag or digest, and perhaps a command', t => {
+  const reasonOf = (change: object): string => {
+    const {action: _, ...rest} = EXEC;
+    const app = {...rest, runtime: 'container', image: 'localhost/volley-test:1', ...change};
+    const decoded = decodeManifest(toUtf8(JSON.stringify(app)));
+    return 'reason' in decoded ? decoded.reason : 'accepted';
+  };
+  const digest = `@sha256:${'0f'.repeat(32)}`;
+  for (const image of [
+    ...['a:1', 'python:3.12-slim', `docker.io/library/python${digest}`, 'ghcr.io/a/b_c/d.e:V1'],
+    'localhost:5000/x:1',
+  ])
+    t.is(reasonOf({image}), 'accepted', image);
+  for (const image of [
+    ...[
+      undefined,
+      7,
+      '',
+      'python',
+      'localhost:5000/x',
+      'a:',
+      'a:1:2',
+      'a@sha256:12',
+      '-v:1',
+      '--rm',
+    ],
+    ...[
+      'a/-b:1',
+      'a//b:1',
+      '/a:1',
+      'a b:1',
+      'a:1 --privileged',
+      'a:-1',
+      'Python:1',
+      'a:1\n',
+      '../a:1',
+    ],
+    `${'a'.repeat(150)}:1`,
+  ])
+    t.regex(reasonOf({image}), /image must be name:tag or/, String(image));
+  t.is(reasonOf({command: ['/prog', '']}), 'accepted');
+  for (const command of ['/prog', [], [''], [7], ['a\0'], Array(65).fill('a'), null])
+    t.regex(reasonOf({command}), /command must be a list/, JSON.stringify(command));
+  t.regex(reasonOf({action: 'x'}), /unknown field "action" for runtime container/);
+  t.regex(reasonOf({sandboxLevel: 1}), /unknown field "sandboxLevel"/);
 });
 
 test('a blob that is too long, or signed with too few bytes, is no app', t => {

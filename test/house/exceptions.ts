@@ -25,6 +25,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/duty-cycle.ts': 'lets work run and stand still',
   'src/io/memory-watch.ts': 'looks at the memory of a process while it runs',
   'src/io/program.ts': 'waits a moment for the last output of a program that ended',
+  'src/io/runner-container.ts': 'waits before it asks the engine again',
   'src/io/runner-exec.ts': 'ends a program at its time limit',
   'src/io/runner-js.ts': 'lets all microtasks of an app end',
   'src/io/runner-slot.ts': 'ends a runner at its time limit',

@@ -1,9 +1,11 @@
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
+import {toUtf8} from '../../src/base/bytes.ts';
 import {VolleyError} from '../../src/base/errors.ts';
 import {asBatchId, asBlobId, asCaptureId} from '../../src/base/types.ts';
 import type {AppManifest} from '../../src/core/app.ts';
 import {signApp} from '../../src/core/app.ts';
+import {encodeBundle} from '../../src/core/app-bundle.ts';
 import {OperatorClient} from '../../src/http/client.ts';
 import {HTTP_TIMES} from '../../src/http/listen.ts';
 import {openOperatorServer} from '../../src/http/server.ts';
@@ -266,6 +268,21 @@ test('an app is published only when its signature, its module and its limits are
   const row = await publish(key.secretKey, app);
   t.like(row, {name: 'primes', action: 'camera', runtime: 'exec', publishedAt: 5});
   t.deepEqual(handle.requests, [{kind: 'addApp', app: row}]);
+
+  const files = encodeBundle([{path: 'main.py', bytes: toUtf8('print(1)')}]);
+  const withFiles = (blob: Uint8Array, size = blob.length): AppManifest => ({
+    ...app,
+    bundle: {blobId: idOf(blob), size},
+  });
+  t.is(await codeFor(key.secretKey, withFiles(files)), 'VOLLEY_UNKNOWN_BLOB');
+  await blobs.put(files);
+  t.is(await codeFor(key.secretKey, withFiles(files, files.length + 1)), 'VOLLEY_BAD_APP');
+  const escaping = toUtf8('volley-files 1\n[["../main.py",0]]\n');
+  await blobs.put(escaping);
+  t.is(await codeFor(key.secretKey, withFiles(escaping)), 'VOLLEY_BAD_APP');
+  t.like(await publish(key.secretKey, withFiles(files)), {action: 'camera+files'});
+  const image: AppManifest = {...rest, runtime: 'container', image: 'a:1'};
+  t.like(await publish(key.secretKey, image), {runtime: 'container', action: 'container:a:1'});
 });
 
 test('GET /v1 describes every route that there is', async t => {

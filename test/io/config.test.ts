@@ -22,6 +22,7 @@ test('no file means all defaults', async t => {
     slots: undefined,
     sandbox: 'auto',
     actions: new Map(),
+    containers: {engine: 'auto', images: []},
   });
 });
 
@@ -63,7 +64,10 @@ test('a typo is refused with the nearest known key', t => {
     [{Slots: 2}, /unknown key "Slots"; did you mean "slots"/],
     [{nmae: 'x'}, /did you mean "name"/],
     [{action: {}}, /did you mean "actions"/],
-    [{colour: 'red'}, /unknown key "colour"; there are: name, labels, slots, sandbox, actions/],
+    [
+      {colour: 'red'},
+      /unknown key "colour"; there are: name, labels, slots, sandbox, actions, containers/,
+    ],
     [{actions: {x: {comand: ['a']}}}, /action "x" has an unknown key "comand".*"command"/],
     [{actions: {x: {command: ['a'], timeoutSecond: 1}}}, /did you mean "timeoutSeconds"/],
     [{actions: {camra: {}}}, /action "camra" has no "command"; did you mean "camera"/],
@@ -100,6 +104,19 @@ test('wrong values are refused with what is allowed', t => {
     [{actions: {x: {command: ['a'], timeoutSeconds: 0}}}, /above 0/],
     [{actions: {x: {command: ['a'], timeoutSeconds: 1e9}}}, /above 0/],
     [{actions: {x: {command: ['a'], extension: '../x'}}}, /"extension"/],
+    [
+      {actions: {x: {command: ['a', '{bundle}'], persistent: true}}},
+      /"\{bundle\}" is for exec apps/,
+    ],
+    [{containers: []}, /"containers" must be an object/],
+    [{containers: {image: []}}, /did you mean "images"/],
+    [{containers: {engine: 'lxc'}}, /"engine" must be "auto", "podman" or "docker"/],
+    [{containers: {images: 'a:1'}}, /"images" must be a list of at most 12/],
+    [{containers: {images: Array(13).fill('a:1')}}, /at most 12/],
+    [{containers: {images: ['python']}}, /"python" must be an image such as/],
+    [{containers: {images: ['*']}}, /must be an image such as/],
+    [{containers: {images: ['a*b:1']}}, /must be an image such as/],
+    [{containers: {images: ['--privileged*']}}, /must be an image such as/],
     [{actions: {camera: {persistent: true}}}, /needs a "command"/],
   ];
   for (const [value, message] of cases) {

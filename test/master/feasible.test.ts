@@ -28,6 +28,8 @@ const wish = (minQuorum: number, changes: Partial<Wish> = {}): Wish => ({
 
 test('what is missing is named by the first thing that too few nodes have', t => {
   const exec = {runtime: 'exec', action: 'camera'} as const;
+  const py = {runtimes: ['exec'], actions: ['py']};
+  const box = {runtime: 'container', action: 'container:a:1'} as const;
   const ring = {target: {labels: ['ring1']}};
   for (const [wanted, nodes, expected] of [
     [wish(2), [node(1), node(2)], /^$/],
@@ -44,6 +46,9 @@ test('what is missing is named by the first thing that too few nodes have', t =>
     [wish(2, {target: {cores: 5}}), [node(1), node(2, {cores: 8})], /1 of 2 .* target selects/],
     [wish(1, exec), [node(1)], /0 of 1 known nodes are allowed the action "camera"/],
     [wish(1, exec), [node(1, {runtimes: ['exec'], actions: ['camera']})], /^$/],
+    [wish(1, {...exec, action: 'py+files'}), [node(1, py)], /programs from the app .*"py"$/],
+    [wish(1, box), [node(1, py)], /able and allowed to run the image "a:1"/],
+    [wish(1, box), [node(1, {runtimes: ['container'], actions: ['container:a:*']})], /^$/],
     [wish(2), [node(1), node(2, {up: false})], /1 of 2 known nodes is up and could run it/],
     [wish(2), [node(1), node(2, {isHeld: true})], /1 of 2 .* neither suspended, draining nor/],
   ] as const)

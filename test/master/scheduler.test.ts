@@ -97,6 +97,26 @@ test('an exec batch goes only to nodes that allow its action', t => {
   t.deepEqual(new Set(rig.pull(able).map(({batchId}) => batchId)), new Set([id]));
 });
 
+test('an app with files, or of an image, goes only where its owner takes such', t => {
+  const rig = MasterRig.ready();
+  const grants = {files: 'camera+files', image: 'container:localhost/a:1'};
+  const apps = {
+    files: {...EXEC_APP, name: 'files', action: grants.files},
+    image: {...EXEC_APP, name: 'image', runtime: 'container', action: grants.image},
+  } as const;
+  const ids = Object.values(apps).map(app => {
+    rig.ask({kind: 'addApp', app});
+    return rig.submit({minQuorum: 1}, RANGE, {app: app.name});
+  });
+  const runtimes = ['wasm', 'exec', 'container'];
+  const served = (name: string, actions: string[], can = runtimes) =>
+    new Set(rig.pull(rig.node(name, {runtimes: can, actions}), 2).map(({batchId}) => batchId));
+  t.deepEqual(served('plain', ['camera', 'container:localhost/b:*']), new Set());
+  t.deepEqual(served('engineless', ['container:localhost/a:1'], ['exec']), new Set());
+  t.deepEqual(served('files', ['camera+files']), new Set([ids[0]]));
+  t.deepEqual(served('image', ['container:localhost/*']), new Set([ids[1]]));
+});
+
 test('a wasm batch does not go to a node without the runtime', t => {
   const rig = MasterRig.ready();
   rig.submit({}, RANGE);

@@ -1,5 +1,5 @@
 // Apps: what may run. Publishing is three requests, so that the large parts are blobs like any other:
-// the wasm module and the signed manifest are uploaded first, then the app is named.
+// the wasm module or the packed files, and the signed manifest are uploaded first, then the app is named.
 //
 //   GET  /v1/apps   {apps: AppRow[]}
 //   POST /v1/apps   {appId}  →  201 AppRow; appId = blob id of the signed manifest
@@ -11,11 +11,13 @@ import {VolleyError} from '../../base/errors.ts';
 import type {BatchId, BlobId} from '../../base/types.ts';
 import {type AppManifest, openSignedApp} from '../../core/app.ts';
 import {bodyOf} from '../../core/app-bodies.ts';
+import {decodeBundle} from '../../core/app-bundle.ts';
+import {grantOf} from '../../core/grants.ts';
 import {PROBE_PREFIX, type ProbeRow} from '../../core/operator-rows.ts';
 import {type AppRow, jsonRow} from '../../core/tables.ts';
 import type {AppVersionView} from '../../core/views.ts';
 import {outlineWasm, PAGES_PER_MIB} from '../../core/wasm.ts';
-import {APP_MANIFEST_BYTES_MAX, WASM_BYTES_MAX} from '../../wire/limits.ts';
+import {APP_MANIFEST_BYTES_MAX, BUNDLE_BYTES_MAX, WASM_BYTES_MAX} from '../../wire/limits.ts';
 import {fingerprintOf} from '../../wire/trust.ts';
 import {accepted, actorOf} from '../answers.ts';
 import type {RouteContext} from '../context.ts';
@@ -61,6 +63,7 @@ export function addAppRoutes(app: FastifyInstance, context: RouteContext): void 
       if (opened.kind === 'refused') throw badApp(opened.reason);
       const {manifest, signedBy} = opened;
       await checkModule(context, manifest);
+      await checkBundle(context, manifest);
       const key = toHex(fingerprintOf(context.crypto, signedBy));
       const row = {...rowOf(appId, manifest, wallNow()), signedBy: key};
       accepted(await handle.operator({kind: 'addApp', app: row}, actorOf(request)));
@@ -111,7 +114,7 @@ const rowOf = (appId: BlobId, manifest: AppManifest, publishedAt: number): AppRo
   name: manifest.name,
   version: manifest.version,
   runtime: manifest.runtime,
-  action: manifest.action ?? '',
+  action: grantOf(manifest),
   publishedAt,
   timeLimitSeconds: manifest.limits.timeSeconds,
   memoryLimitMib: manifest.limits.memoryMib,
@@ -128,6 +131,15 @@ async function checkModule(context: RouteContext, manifest: AppManifest): Promis
   if (manifest.wasm === undefined) return;
   const found = outlineWasm(module, manifest.limits.memoryMib * PAGES_PER_MIB);
   if (found.kind === 'refused') throw badApp(found.reason);
+}
+
+async function checkBundle(context: RouteContext, {bundle}: AppManifest): Promise<void> {
+  if (bundle === undefined) return;
+  const blob = await bounded(context, bundle.blobId, 'the files of the app', BUNDLE_BYTES_MAX);
+  if (blob.length !== bundle.size)
+    throw badApp(`the files are ${blob.length} bytes, the manifest says ${bundle.size}`);
+  const opened = decodeBundle(blob);
+  if (opened.kind === 'refused') throw badApp(opened.reason);
 }
 
 /** A blob that is read whole: its size is looked at first. */
