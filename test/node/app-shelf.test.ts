@@ -54,6 +54,27 @@ test('an app is fetched once for all who wait, and kept', t => {
   t.is(asked.length, 0);
 });
 
+test('files of an exec app are fetched as a module is; one without has nothing more to fetch', t => {
+  const {wasm, ...rest} = manifest;
+  const exec = {...rest, runtime: 'exec', action: 'python'} as const;
+  for (const [app, bodies] of [
+    [{...exec, ...(wasm ? {bundle: wasm} : {})}, [module]],
+    [exec, []],
+  ] as const) {
+    const {asked, found, get, bring} = rig();
+    const blob = signApp(crypto, key.secretKey, app);
+    get(idOf(blob));
+    bring(blob, ...bodies);
+    t.is(asked.length, 0);
+    t.like(found[0], {kind: 'app', module: bodies[0] ?? new Uint8Array()});
+  }
+  const {found, get, bring} = rig();
+  const blob = signApp(crypto, key.secretKey, {...exec, ...(wasm ? {bundle: wasm} : {})});
+  get(idOf(blob));
+  bring(blob, toUtf8('other'));
+  t.like(found[0], {kind: 'missing', reason: `the bundle ${idOf(module)} of app cannot be had`});
+});
+
 test('an app that is kept is looked at anew when the keys change', t => {
   const {state, found, get, bring} = rig();
   get();
