@@ -31,6 +31,8 @@ export type AppManifest = AppBody & {
   readonly version: string;
   readonly description: string;
   readonly runtime: AppRuntime;
+  /** It can reduce its own results: in rounds it does, without being asked to. */
+  readonly reduces?: true;
   readonly limits: {
     readonly timeSeconds: number;
     readonly memoryMib: number;
@@ -104,15 +106,20 @@ function faultOf(manifest: Fields): string | undefined {
     'description',
     'runtime',
     ...bodyFieldsOf(runtime),
+    'reduces',
     'limits',
   ]);
   if (stray !== undefined) return `unknown field "${stray}" for runtime ${runtime}`;
   return (
     faultOfBody(runtime, manifest) ??
+    faultOfReduces(manifest['reduces']) ??
     faultOfLevel(manifest['sandboxLevel']) ??
     faultOfLimits(limits)
   );
 }
+
+const faultOfReduces = (reduces: unknown): string | undefined =>
+  reduces === undefined || reduces === true ? undefined : 'reduces must be true, or left out';
 
 const faultOfLevel = (level: unknown): string | undefined =>
   level === undefined || isInteger(level, 0, SANDBOX_LEVEL_MAX)

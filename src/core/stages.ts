@@ -10,6 +10,7 @@
 
 import type {BatchId, BlobId} from '../base/types.ts';
 import type {BlobRef} from '../wire/message.ts';
+import type {AppRuntime} from './app-bodies.ts';
 import type {Policy} from './policy.ts';
 
 export const STAGE_KINDS = ['map', 'reduce'] as const;
@@ -39,7 +40,7 @@ export type StagesRequest = {
 export type ReducePlan = {
   readonly appName: string;
   readonly appId: BlobId;
-  readonly runtime: string;
+  readonly runtime: AppRuntime;
   readonly action: string;
   readonly args: readonly string[];
   readonly policy: Policy;

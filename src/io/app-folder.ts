@@ -27,6 +27,7 @@ const FIELDS = [
   'command',
   'limits',
   'sandboxLevel',
+  'reduces',
 ];
 /** A file of the folder itself. */
 const MODULE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*\.wasm$/;
@@ -116,6 +117,7 @@ function checked(path: string, fields: Fields): AppManifest {
     description: manifest.description,
     runtime: manifest.runtime,
     ...orderedBody(manifest),
+    ...(manifest.reduces ? {reduces: manifest.reduces} : {}),
     limits: {timeSeconds, memoryMib, outputBytes},
   };
 }

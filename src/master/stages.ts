@@ -197,7 +197,7 @@ export class Stages {
       name: row.name,
       appName: does.appName,
       appId: does.appId,
-      runtime: does.runtime as typeof row.runtime,
+      runtime: does.runtime,
       action: does.action,
       args: does.args,
       input,

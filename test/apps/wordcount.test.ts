@@ -57,3 +57,17 @@ test.serial('a word is cut after 64 bytes, at a character', async t => {
   t.is(String(await app.run('x'.repeat(1_000))), `${'x'.repeat(64)}\t1\n`);
   t.is(String(await app.run(`y${'ä'.repeat(100)}`)), `y${'ä'.repeat(31)}\t1\n`);
 });
+
+test.serial('tables one after the other are reduced to the table of their sums', async t => {
+  const texts = ['to be or not', "to be, don't", '', 'ä or Ä'];
+  const tables: string[] = [];
+  for (const text of texts) tables.push(String(await app.run(text)));
+  t.is(String(await app.run(tables.join(''), ['reduce'])), reference(texts.join('\n')));
+  t.is(String(await app.run('a\t4294967294\na\t1\n', ['reduce'])), 'a\t4294967295\n');
+});
+
+test.serial('what is no table is not reduced', async t => {
+  for (const bad of ['word', 'word\n', 'word\t\n', '\t5\n', 'word\t5', 'word\t99999999999\n'])
+    await t.throwsAsync(app.run(bad, ['reduce']), {message: /a word, a tab and a count/}, bad);
+  await t.throwsAsync(app.run('a\t4294967295\na\t1\n', ['reduce']), {message: /4,294,967,295/});
+});

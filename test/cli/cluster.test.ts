@@ -137,6 +137,42 @@ test.serial('words of real texts are counted, each result under the name of its 
   t.is(written.split('\n').length - 1, wordCounts(texts['licence.txt']).size);
 });
 
+test.serial('the words of all texts together are one table, reduced by the same app', async t => {
+  const pattern = join(cluster.dir, '*.txt');
+  const line = [
+    'batch',
+    'submit',
+    'wordcount',
+    '--reduce',
+    'wordcount',
+    '--wait',
+    '--files',
+    pattern,
+  ];
+  const batch = await json<Batch>(line);
+  t.is(batch.state, 'done');
+  const {stdout, code} = await ask(`batch results ${batch.id}`);
+  t.is(code, 0);
+  const whole = wordCounts(Object.values(texts).join('\n'));
+  t.deepEqual(
+    new Map(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map(each => each.split('\t') as [string, string]),
+    ),
+    new Map([...whole].map(([word, count]) => [word, String(count)])),
+  );
+  t.regex((await ask('batch ls')).stdout, /wordcount +done, reduce/);
+  t.notRegex((await ask('batch ls')).stdout, new RegExp(`^ *${Number(batch.id) + 1} `, 'm'));
+  t.regex(
+    (await ask('batch ls --stages')).stdout,
+    new RegExp(`batch ${batch.id}, round 1, reduce`),
+  );
+  t.regex((await ask(`batch show ${batch.id}`)).stdout, /reduced by wordcount/);
+  t.regex((await ask(`batch export ${batch.id}`)).stdout, /"index":0/);
+});
+
 test.serial('clusters of real flowers are found in rounds of map and reduce', async t => {
   t.timeout(170_000);
   const [header = '', ...rows] = (await readFile('test/data/iris.csv', 'utf8'))
@@ -146,8 +182,7 @@ test.serial('clusters of real flowers are found in rounds of map and reduce', as
     const lines = [header, ...rows.slice(50 * part, 50 * (part + 1)), ''];
     await writeFile(join(cluster.dir, `iris-${part}.csv`), lines.join('\n'));
   }
-  const line =
-    'batch submit kmeans --arg 3 --arg 4 --reduce kmeans --rounds until-stable --wait --files';
+  const line = 'batch submit kmeans --arg 3 --arg 4 --rounds until-stable --wait --files';
   const batch = await json<Batch>([...line.split(' '), join(cluster.dir, 'iris-*.csv')]);
   t.is(batch.state, 'done');
   const {stdout} = await ask(`batch results ${batch.id}`);

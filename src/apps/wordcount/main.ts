@@ -6,8 +6,10 @@
 // Apostrophes at its ends do not belong to it. ASCII letters are made lower case, others are left as
 // they are: no tables, the same answer everywhere. At most 64 bytes of a word count; the rest is cut at
 // a character. Bytes that are no UTF-8 separate words.
+//
+// With the argument `reduce` stdin is such tables one after the other, and stdout the table of their sums.
 
-import {fail, inputAt, inputLength, putNumber, readAll, write} from "../lib/wasi";
+import {argIs, fail, inputAt, inputLength, putNumber, readAll, write} from "../lib/wasi";
 
 const WORD_BYTES_MAX: u32 = 64;
 const OUTPUT_BYTES_MAX: u32 = 16 * 1024 * 1024;
@@ -105,7 +107,7 @@ function growBuckets(): void {
   }
 }
 
-function addWord(hash: u32, length: u32): void {
+function addWord(hash: u32, length: u32, times: u32): void {
   outputBytes += length + 12;
   if (outputBytes > OUTPUT_BYTES_MAX) fail("too many different words");
   if (wordCount == orderRoom) {
@@ -118,7 +120,7 @@ function addWord(hash: u32, length: u32): void {
   const bucket = buckets + (hash & (bucketCount - 1)) * 4;
   store<u32>(entry, load<u32>(bucket));
   store<u32>(entry, hash, 4);
-  store<u32>(entry, 1, 8);
+  store<u32>(entry, times, 8);
   store<u32>(entry, length, 12);
   memory.copy(entry + HEAD_BYTES, word, length);
   store<u32>(bucket, <u32>entry);
@@ -127,10 +129,14 @@ function addWord(hash: u32, length: u32): void {
   if (wordCount > bucketCount) growBuckets();
 }
 
-/** Counts the word in `word`. */
+/** Counts the word in `word` once. */
 function count(length: u32): void {
   while (length > 0 && load<u8>(word + length - 1) == APOSTROPHE) length--;
-  if (length == 0) return;
+  if (length > 0) add(length, 1);
+}
+
+/** Counts the word in `word` so many times more. */
+function add(length: u32, times: u32): void {
   let hash: u32 = 0x811c9dc5;
   for (let i: u32 = 0; i < length; i++) hash = (hash ^ load<u8>(word + i)) * 0x01000193;
   hash ^= hash >> 15;
@@ -138,12 +144,34 @@ function count(length: u32): void {
   while (entry != 0) {
     const isSame = load<u32>(entry, 4) == hash && load<u32>(entry, 12) == length;
     if (isSame && sameBytes(entry + HEAD_BYTES, word, length)) {
-      store<u32>(entry, load<u32>(entry, 8) + 1, 8);
+      const sum = <u64>load<u32>(entry, 8) + times;
+      if (sum > u32.MAX_VALUE) fail("a word comes more than 4,294,967,295 times");
+      store<u32>(entry, <u32>sum, 8);
       return;
     }
     entry = load<u32>(entry);
   }
-  addWord(hash, length);
+  addWord(hash, length, times);
+}
+
+/** Reads lines as writeWords() writes them. */
+function addTables(): void {
+  const end = inputAt + inputLength;
+  let at = inputAt;
+  while (at < end) {
+    let length: u32 = 0;
+    while (at < end && load<u8>(at) != 9 && load<u8>(at) != 10 && length < WORD_BYTES_MAX)
+      store<u8>(word + length++, load<u8>(at++));
+    let times: u64 = 0;
+    let digits: u32 = 0;
+    if (at < end && load<u8>(at) == 9)
+      for (at++; at < end && load<u8>(at) >= 0x30 && load<u8>(at) <= 0x39 && digits < 10; digits++)
+        times = times * 10 + (load<u8>(at++) - 0x30);
+    const isLine = length > 0 && digits > 0 && at < end && load<u8>(at) == 10;
+    if (!isLine || times > u32.MAX_VALUE) fail("reduce wants lines of a word, a tab and a count");
+    at++;
+    add(length, <u32>times);
+  }
 }
 
 function countAll(): void {
@@ -227,7 +255,8 @@ export function _start(): void {
   readAll();
   buckets = heap.alloc(bucketCount * 4);
   memory.fill(buckets, 0, bucketCount * 4);
-  countAll();
+  if (argIs(1, "reduce")) addTables();
+  else countAll();
   sortWords();
   writeWords();
 }

@@ -119,6 +119,7 @@ const rowOf = (appId: BlobId, manifest: AppManifest, publishedAt: number): AppRo
   timeLimitSeconds: manifest.limits.timeSeconds,
   memoryLimitMib: manifest.limits.memoryMib,
   outputLimitBytes: manifest.limits.outputBytes,
+  ...(manifest.reduces ? {reduces: manifest.reduces} : {}),
 });
 
 async function checkModule(context: RouteContext, manifest: AppManifest): Promise<void> {
