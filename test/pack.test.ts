@@ -90,7 +90,8 @@ const isInstalled = (t: ExecutionContext): Promise<boolean> => {
 
 const isWanted = (path: string): boolean =>
   /^(package\.json|README\.md|LICENSE|proto\/[^/]+\.proto|deploy\/[^/]+)$/.test(path) ||
-  /^dist\/.+(\.js|\.d\.ts|\/app\.json|\/app\.wasm)$/.test(path);
+  /^dist\/.+(\.js|\.d\.ts|\/app\.json|\/app\.wasm)$/.test(path) ||
+  filesUnder('src/templates').includes(path.replace(/^dist/, 'src'));
 
 test('the package holds the program and its papers, and nothing else', async t => {
   for (const path of ['src/base/heap.ts', 'dist/.tsbuildinfo', 'dist/a.js.map', 'test/a.js'])
@@ -105,7 +106,7 @@ test('the package holds the program and its papers, and nothing else', async t =
     t.true(paths.includes(path), path);
   const compiled = filesUnder('src')
     .filter(path => path.endsWith('.ts') && !path.endsWith('.d.ts'))
-    .filter(path => !path.startsWith('src/apps/'))
+    .filter(path => !/^src\/(apps|templates)\//.test(path))
     .map(path => path.replace(/^src/, 'dist').replace(/\.ts$/, '.js'));
   t.deepEqual(
     compiled.filter(path => !paths.includes(path)),
@@ -114,6 +115,12 @@ test('the package holds the program and its papers, and nothing else', async t =
   );
   t.true(paths.includes('dist/wire/generated/volley.js'));
   t.true(paths.includes('dist/apps/primes/app.wasm'));
+  const templates = filesUnder('src/templates').map(path => path.replace(/^src/, 'dist'));
+  t.deepEqual(
+    templates.filter(path => !paths.includes(path)),
+    [],
+    'every file of a template is there: npm leaves some names out',
+  );
 });
 
 test('the package is small', async t => {

@@ -3,6 +3,7 @@
 import {accessAddCommand} from './access-add.ts';
 import {accessLsCommand} from './access-ls.ts';
 import {accessRevokeCommand} from './access-revoke.ts';
+import {appInitCommand} from './app-init.ts';
 import {appLsCommand} from './app-ls.ts';
 import {appPublishCommand} from './app-publish.ts';
 import {appTestCommand} from './app-test.ts';
@@ -102,6 +103,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   batchDeleteCommand,
   batchHistoryCommand,
   captureCommand,
+  appInitCommand,
   appTestCommand,
   appPublishCommand,
   appLsCommand,

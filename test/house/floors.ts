@@ -38,7 +38,7 @@ const SAME_FLOOR_ALLOWED: ReadonlyMap<string, {readonly room: string; readonly w
   ]);
 
 /** Work that nodes run: compiled by another compiler, it knows nothing of the house and is not known. */
-const APPS = 'apps';
+const FOREIGN: readonly (string | undefined)[] = ['apps', 'templates'];
 
 export const roomOf = (path: string): string | undefined => /^src\/([^/]+)\//.exec(path)?.[1];
 export const floorOf = (path: string): number | undefined => FLOORS.get(roomOf(path) ?? '');
@@ -47,7 +47,7 @@ export const isCore = (path: string): boolean => (floorOf(path) ?? Infinity) <= 
 export function breachesOfFloors(sources: readonly Source[]): Finding[] {
   const findings: Finding[] = [];
   for (const source of sources) {
-    if (roomOf(source.path) !== APPS && floorOf(source.path) === undefined)
+    if (!FOREIGN.includes(roomOf(source.path)) && floorOf(source.path) === undefined)
       findings.push(`${source.path}:1: this room is on no floor`);
     for (const imported of importsOf(source)) {
       const what = refusalOf(source.path, imported);
@@ -59,7 +59,8 @@ export function breachesOfFloors(sources: readonly Source[]): Finding[] {
 
 function refusalOf(from: string, {target}: Import): string | undefined {
   const [fromRoom, toRoom] = [roomOf(from), roomOf(target)];
-  if (fromRoom === APPS) return toRoom === APPS ? undefined : `an app imports ${target}`;
+  if (FOREIGN.includes(fromRoom))
+    return toRoom === fromRoom ? undefined : `an app imports ${target}`;
   const [own, other] = [floorOf(from), floorOf(target)];
   if (own === undefined) return undefined; // said once for the file
   if (!target.startsWith('src/')) return refusalOfPackage(from, target);
