@@ -54,6 +54,8 @@ const RUST_TARGET: Need = {
 
 /** In the order of the list that people read. */
 export const TEMPLATES: readonly Template[] = [
+  {name: 'ts', summary: 'TypeScript: nothing to build, npm modules if you like', needs: []},
+  {name: 'js', summary: 'JavaScript: the same without types', needs: []},
   {
     name: 'assemblyscript',
     summary: 'AssemblyScript: reads like TypeScript, becomes WebAssembly',
