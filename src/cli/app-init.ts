@@ -34,7 +34,7 @@ async function init(given: Given): Promise<undefined> {
   if (name === undefined)
     throw usage(`an app needs a name: volley app init NAME --template ${wanted}`);
   const template = await templateOf(wanted);
-  await checkName(name, template);
+  await checkName(name);
   const {resolve} = await import('node:path');
   const shown = given.text('out') ?? name;
   const folder = resolve(shown);
@@ -71,16 +71,12 @@ async function templateOf(wanted: string): Promise<Template> {
 }
 
 /** By the rule that manifests are held to, so that what is made can be published. */
-async function checkName(name: string, {isAllowedByOwner}: Template): Promise<void> {
+async function checkName(name: string): Promise<void> {
   const {decodeManifest, encodeManifest} = await import('../core/app.ts');
   const limits = {timeSeconds: 1, memoryMib: 1, outputBytes: 1};
   const rest = {version: '1.0.0', description: '', runtime: 'exec', action: 'any', limits} as const;
   const manifest = decodeManifest(encodeManifest({format: 1, name, ...rest}));
   if ('reason' in manifest) throw usage(`"${name}" is no name for an app: ${manifest.reason}`);
-  if (isAllowedByOwner && !/^[a-z]/.test(name))
-    throw usage(
-      `"${name}" is no name for this template: its action is called so, and begins with a letter`,
-    );
 }
 
 type Made = {

@@ -9,9 +9,8 @@ import {cannotWrite} from './result-bytes.ts';
 
 const TEMPLATES = fileURLToPath(new URL('../templates', import.meta.url));
 
-/** What is filled in: the name of the app, and the folder that it is in (inside of a JSON text). */
+/** What is filled in: the name of the app. */
 const NAME = /\bmy-app\b/g;
-const FOLDER = /\bMY-FOLDER\b/g;
 
 /** Others may not write: node.json names programs, and a node refuses it otherwise. */
 const FILE_MODE = 0o644;
@@ -35,7 +34,7 @@ export async function copyTemplate(
   try {
     for (const file of files) {
       const text = await readFile(join(source, file), 'utf8');
-      await write(join(folder, shownName(file)), fillIn(text, name, folder));
+      await write(join(folder, shownName(file)), text.replace(NAME, name));
     }
   } catch (error) {
     await rm(folder, {recursive: true, force: true});
@@ -54,9 +53,6 @@ async function filesIn(source: string): Promise<string[]> {
 
 /** npm leaves files called .gitignore out of a package. */
 const shownName = (file: string): string => (file === 'gitignore' ? '.gitignore' : file);
-
-const fillIn = (text: string, name: string, folder: string): string =>
-  text.replace(NAME, () => name).replace(FOLDER, () => JSON.stringify(folder).slice(1, -1));
 
 async function write(path: string, text: string): Promise<void> {
   await makeFolder(dirname(path));

@@ -129,7 +129,7 @@ test('the folders above are made, and of a copy that fails nothing stays', async
   const files = await copyTemplate('rust', 'hello', join(dir, 'a/b'));
   t.true(files.includes('.gitignore') && files.includes('src/main.rs'), files.join());
   const texts = await Promise.all(files.map(file => readFile(join(dir, 'a/b', file), 'utf8')));
-  t.false(texts.some(text => /my-app|MY-FOLDER/.test(text)));
+  t.false(texts.some(text => /my-app/.test(text)));
   t.is((JSON.parse(texts[files.indexOf('app.json')] ?? '') as {name: string}).name, 'hello');
   await t.throwsAsync(copyTemplate('none', 'hello', join(dir, 'c/d')));
   const long = join(dir, 'e', 'f'.repeat(300), 'g');
