@@ -8,8 +8,7 @@ import {fileURLToPath} from 'node:url';
 import {toHex} from '../base/bytes.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
 import {isOlderVersion, openSignedApp, signApp} from '../core/app.ts';
-import {grantOf} from '../core/grants.ts';
-import type {AppRow} from '../core/tables.ts';
+import {appRowOf} from '../core/app-row.ts';
 import type {MasterHandle} from '../http/handle.ts';
 import {readAppFolder} from '../io/app-folder.ts';
 import type {BlobStore} from '../io/blob-store.ts';
@@ -90,17 +89,3 @@ const blobIdOf = (bytes: Uint8Array): BlobId =>
 async function store(blobs: BlobStore, bytes: Uint8Array): Promise<void> {
   if ((await blobs.size(blobIdOf(bytes))) === undefined) await blobs.put(bytes);
 }
-
-type Manifest = Extract<ReturnType<typeof openSignedApp>, {kind: 'app'}>['manifest'];
-
-const appRowOf = (appId: BlobId, manifest: Manifest, wall: number): AppRow => ({
-  appId,
-  name: manifest.name,
-  version: manifest.version,
-  runtime: manifest.runtime,
-  action: grantOf(manifest),
-  publishedAt: wall,
-  timeLimitSeconds: manifest.limits.timeSeconds,
-  memoryLimitMib: manifest.limits.memoryMib,
-  outputLimitBytes: manifest.limits.outputBytes,
-});

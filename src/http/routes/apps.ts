@@ -12,7 +12,7 @@ import type {BatchId, BlobId} from '../../base/types.ts';
 import {type AppManifest, openSignedApp} from '../../core/app.ts';
 import {bodyOf} from '../../core/app-bodies.ts';
 import {decodeBundle} from '../../core/app-bundle.ts';
-import {grantOf} from '../../core/grants.ts';
+import {appRowOf} from '../../core/app-row.ts';
 import {PROBE_PREFIX, type ProbeRow} from '../../core/operator-rows.ts';
 import {type AppRow, jsonRow} from '../../core/tables.ts';
 import type {AppVersionView} from '../../core/views.ts';
@@ -65,7 +65,7 @@ export function addAppRoutes(app: FastifyInstance, context: RouteContext): void 
       await checkModule(context, manifest);
       await checkBundle(context, manifest);
       const key = toHex(fingerprintOf(context.crypto, signedBy));
-      const row = {...rowOf(appId, manifest, wallNow()), signedBy: key};
+      const row = {...appRowOf(appId, manifest, wallNow()), signedBy: key};
       accepted(await handle.operator({kind: 'addApp', app: row}, actorOf(request)));
       return reply.code(201).send(row);
     },
@@ -108,19 +108,6 @@ const withTrial = (view: AppVersionView, row: ProbeRow | undefined): AppVersionV
   row ? {...view, tried: {result: row.result, archs: row.archs}} : view;
 
 type Known = Pick<AppRow, 'appId' | 'version' | 'publishedAt' | 'signedBy'>;
-
-const rowOf = (appId: BlobId, manifest: AppManifest, publishedAt: number): AppRow => ({
-  appId,
-  name: manifest.name,
-  version: manifest.version,
-  runtime: manifest.runtime,
-  action: grantOf(manifest),
-  publishedAt,
-  timeLimitSeconds: manifest.limits.timeSeconds,
-  memoryLimitMib: manifest.limits.memoryMib,
-  outputLimitBytes: manifest.limits.outputBytes,
-  ...(manifest.reduces ? {reduces: manifest.reduces} : {}),
-});
 
 async function checkModule(context: RouteContext, manifest: AppManifest): Promise<void> {
   const body = bodyOf(manifest);
