@@ -285,7 +285,7 @@ async function openDoors(parts: {
     times: options.httpTimes ?? {},
     host: options.httpListen ?? '127.0.0.1',
     ...(options.httpPort === undefined ? {} : {port: options.httpPort}),
-    indexLines: lines => indexLines(blobs, lines, 'lines'),
+    indexLines: (lines, form) => indexLines(blobs, lines, form === 'text' ? 'text' : 'lines'),
     indexFiles: files => indexLines(blobs, ndjsonOf(files), 'files'),
   });
   closers.add(() => server.close());

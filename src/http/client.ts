@@ -33,8 +33,9 @@ import type {StoredBlob} from './blobs.ts';
 import {eventsOf, linesOf} from './client-streams.ts';
 import type {Ask, TransportOptions} from './client-transport.ts';
 import {errorOfJson, Transport} from './client-transport.ts';
-import type {IndexedInputs, NamedBlob} from './context.ts';
+import type {IndexedInputs, LineForm, NamedBlob} from './context.ts';
 import type {EventFilter} from './events.ts';
+import type {FollowOrder} from './follow.ts';
 
 export type JoinToken = {
   /** 32 hex characters; shown once. */
@@ -49,6 +50,8 @@ export type ResultsFilter = {
   /** Exclusive. */
   readonly to?: number;
   readonly state?: 'done' | 'failed';
+  /** To the end of the batch: by index, each when all before it are decided; or as they are decided. */
+  readonly follow?: FollowOrder;
 };
 
 export type WatchEvent =
@@ -229,7 +232,7 @@ export class OperatorClient {
     return (await this.#get<{history: HistoryRow[]}>(`/v1/batches/${batchId}/history`)).history;
   }
 
-  /** In the order of the indexes; read as it is taken. */
+  /** In the order of the indexes unless they are followed in another; read as it is taken. */
   async *results(
     batchId: BatchId,
     filter: ResultsFilter = {},
@@ -311,10 +314,11 @@ export class OperatorClient {
     });
   }
 
-  /** NDJSON as inputs of a batch. */
-  lines(source: AsyncIterable<Uint8Array>): Promise<IndexedInputs> {
+  /** NDJSON, or lines of any text, as inputs of a batch. */
+  lines(source: AsyncIterable<Uint8Array>, form: LineForm = 'json'): Promise<IndexedInputs> {
     const stream = {type: 'application/x-ndjson', source};
-    return this.#transport.json({method: 'POST', path: '/v1/lines', stream});
+    const path = form === 'json' ? '/v1/lines' : `/v1/lines?form=${form}`;
+    return this.#transport.json({method: 'POST', path, stream});
   }
 
   /** Blobs that the master has as inputs of a batch. */

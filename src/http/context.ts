@@ -32,6 +32,10 @@ export type IndexedInputs = {
   readonly count: number;
 };
 
+/** What each line of `lines` inputs must be: one JSON value, or any UTF-8 text. */
+export type LineForm = 'json' | 'text';
+export const LINE_FORMS: readonly LineForm[] = ['json', 'text'];
+
 /** `files` inputs: each workunit's input is one blob. */
 export type NamedBlob = {readonly name: string; readonly blob: BlobId; readonly size: number};
 
@@ -41,8 +45,8 @@ export type RouteContext = {
   readonly crypto: Crypto;
   /** Who may sign apps. */
   readonly appKeys: readonly Uint8Array[];
-  /** Stores NDJSON and its index; throws VOLLEY_BAD_INPUT naming the line. */
-  readonly indexLines: (lines: AsyncIterable<Uint8Array>) => Promise<IndexedInputs>;
+  /** Stores lines and their index; throws VOLLEY_BAD_INPUT naming the line. */
+  readonly indexLines: (lines: AsyncIterable<Uint8Array>, form: LineForm) => Promise<IndexedInputs>;
   readonly indexFiles: (files: readonly NamedBlob[]) => Promise<IndexedInputs>;
   readonly hub: EventHub;
   readonly access: AccessBook;

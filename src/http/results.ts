@@ -33,6 +33,8 @@ export type ResultQuery = {
   readonly nodes?: readonly NodeId[];
   /** false = what was to be checked again when the batch was cancelled stays as it was. */
   readonly running: boolean;
+  /** Those that are not wanted (any more); their outputs are not read. */
+  readonly skip?: ((index: number) => boolean) | undefined;
 };
 
 type Rows = Pick<MasterHandle, 'read' | 'scan'>;
@@ -67,10 +69,14 @@ export async function* readResults(
 }
 
 const isAsked = (
-  {from, to, state}: ResultQuery,
+  {from, to, state, skip}: ResultQuery,
   index: number,
   decision: Decision | undefined,
-): boolean => index >= from && index < to && (state === undefined || state === decision?.kind);
+): boolean =>
+  index >= from &&
+  index < to &&
+  (state === undefined || state === decision?.kind) &&
+  skip?.(index) !== true;
 
 /** By rising index; undefined = it is being checked again. */
 function decisionsOf(

@@ -14,6 +14,8 @@ import {
   REASON_BYTES_MAX,
   WORKUNITS_PER_BATCH_MAX,
 } from '../wire/limits.ts';
+import {LINE_FORMS} from './context.ts';
+import {FOLLOW_ORDERS} from './follow.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -252,11 +254,18 @@ export const BLOB_PARAMS = object({id: BLOB_ID});
 export const SIZE_QUERY = object({size: DIGITS});
 export const NO_QUERY = object({});
 export const RESULTS_QUERY = object(
-  {from: ID, to: ID, state: {type: 'string', enum: ['done', 'failed']}},
+  {
+    from: ID,
+    to: ID,
+    state: {type: 'string', enum: ['done', 'failed']},
+    follow: {type: 'string', enum: [...FOLLOW_ORDERS]},
+  },
   'from',
   'to',
   'state',
+  'follow',
 );
+export const LINES_QUERY = object({form: {type: 'string', enum: [...LINE_FORMS]}}, 'form');
 export const EVENTS_QUERY = object({batch: ID, capture: ID}, 'batch', 'capture');
 
 /** The value of an ID or DIGITS field; `fallback` when it is not given. Capped to a uint32. */

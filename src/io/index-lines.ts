@@ -1,9 +1,9 @@
-// Submit of a `lines` or `files` source: checks the NDJSON as it streams by, and stores it with its
-// index.
+// Submit of a `lines` or `files` source: checks the NDJSON, or the lines of text, as they stream by, and stores
+// them with their index.
 
 import {createReadStream} from 'node:fs';
 import {assertNever} from '../base/assert.ts';
-import {viewOf} from '../base/bytes.ts';
+import {fromUtf8, viewOf} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {MIB} from '../base/units.ts';
 import type {InputSource} from '../core/input-source.ts';
@@ -17,10 +17,13 @@ const LINE_BYTES_MAX = 16 * MIB;
 
 export type IndexedLines = Extract<InputSource, {kind: 'lines' | 'files'}>;
 
+/** `text`: `lines` inputs whose lines are any UTF-8 text. */
+export type LinesKind = 'lines' | 'files' | 'text';
+
 /**
  * Stores NDJSON and its index. Every line must be one JSON value (for `files`:
- * {"name","blob","size"}); only the end of the last line may be missing, or one blank line follow
- * it.
+ * {"name","blob","size"}, for `text` any but an empty one); only the end of the last line may be missing,
+ * or one blank line follow it.
  *
  * Rejects with VOLLEY_INPUT_MISSING for a path that cannot be read, VOLLEY_TOO_LARGE, and
  * VOLLEY_BAD_INPUT, which names the line; nothing is left in the store then.
@@ -28,7 +31,7 @@ export type IndexedLines = Extract<InputSource, {kind: 'lines' | 'files'}>;
 export async function indexLines(
   blobs: BlobStore,
   source: string | AsyncIterable<Uint8Array>,
-  kind: 'lines' | 'files' = 'lines',
+  kind: LinesKind = 'lines',
 ): Promise<IndexedLines> {
   const index = new LineIndex(kind);
   const chunks = typeof source === 'string' ? fileChunks(source) : source;
@@ -37,18 +40,18 @@ export async function indexLines(
     what: 'the input',
   });
   const indexBlobId = await blobs.put(index.encode());
-  return {kind, blobId, indexBlobId, count: index.count};
+  return {kind: kind === 'files' ? kind : 'lines', blobId, indexBlobId, count: index.count};
 }
 
 class LineIndex {
-  readonly #kind: 'lines' | 'files';
+  readonly #kind: LinesKind;
   readonly #offsets: number[] = [];
   readonly #cutter: LineCutter;
   /** A blank line is allowed when nothing follows it. */
   #blank = false;
   count = 0;
 
-  constructor(kind: 'lines' | 'files') {
+  constructor(kind: LinesKind) {
     this.#kind = kind;
     this.#cutter = new LineCutter(LINE_BYTES_MAX, (offset, length, bytes) =>
       this.#onLine(offset, length, bytes),
@@ -91,6 +94,7 @@ class LineIndex {
   }
 
   #faultOf(bytes: Uint8Array): string | undefined {
+    if (this.#kind === 'text') return fromUtf8(bytes) === undefined ? 'is not UTF-8' : undefined;
     if (this.count === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf)
       return 'begins with a byte order mark; save the file as UTF-8 without one';
     switch (this.#kind) {

@@ -12,6 +12,7 @@ export const CLOCK_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/runner-worker.ts': 'a program of its own: measures the work it does',
   'src/io/sandbox-probe.ts': 'measures the start of a runner that it tries',
   'src/io/testcard.ts': 'a program of its own: writes down when it drew',
+  'src/http/follow.ts': 'measures its own passes, which it holds to a share of the time',
   'src/http/server.ts': 'the default of an argument that tests give',
   'src/sim/main.ts': 'tells how long a run took; nothing in the run sees it',
 };
@@ -34,6 +35,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/http/client-transport.ts': 'ends a request that is not answered',
   'src/http/coalescer.ts': 'one telling for each window',
   'src/http/events.ts': 'the heartbeat of an event stream',
+  'src/http/follow.ts': 'a rest between two passes',
   'src/http/lobby.ts': 'looks at new connections after their first packets were read',
   'src/http/pace.ts': 'ends a body that stands still',
   'src/http/server.ts': 'ends a request that takes too long',

@@ -164,6 +164,23 @@ test('lines and files become inputs through the functions given', async t => {
   t.is(blob?.code, 'VOLLEY_UNKNOWN_BLOB');
 });
 
+test('the form of lines reaches the indexer, and there are two', async t => {
+  const forms: string[] = [];
+  const indexed = {blobId: ID, indexBlobId: ID, count: 1};
+  const {client, url} = await openRig(t, {
+    indexLines: async (source, form) => {
+      for await (const _ of source) forms.push(form);
+      return indexed;
+    },
+  });
+  await client.lines(chunks(Buffer.from('x\n')), 'text');
+  await client.lines(chunks(Buffer.from('1\n')));
+  t.deepEqual(forms, ['text', 'json']);
+  const headers = {...BEARER, 'content-type': 'application/x-ndjson'};
+  const bad = await ask(`${url}/v1/lines?form=csv`, {method: 'POST', headers, body: 'x'});
+  t.is(bad.status, 400);
+});
+
 test('what the line indexer refuses reaches the client under its code', async t => {
   const {client} = await openRig(t, {
     indexLines: async source => {

@@ -140,6 +140,22 @@ for (const [title, text, message] of refusals)
     t.deepEqual(await readdir(join(folder, 'tmp')), []);
   });
 
+test('lines of text need be no JSON, but UTF-8 and not blank', async t => {
+  const blobs = await blobsFor(t);
+  const source = await indexLines(blobs, streamOf('\ufeffone "two\n{\r\n'), 'text');
+  t.like(source, {kind: 'lines', count: 2});
+  const got = await readAll(new BlobInputs(blobs), source, 0, 2);
+  t.deepEqual(got, [
+    {kind: 'inline', bytes: toUtf8('\ufeffone "two')},
+    {kind: 'inline', bytes: toUtf8('{')},
+  ]);
+  await t.throwsAsync(indexLines(blobs, streamOf('a\n\nb'), 'text'), {message: /line 2 is blank/});
+  async function* bad(): AsyncGenerator<Uint8Array> {
+    yield Uint8Array.of(0x31, 0x0a, 0xff);
+  }
+  await t.throwsAsync(indexLines(blobs, bad(), 'text'), {message: /line 2 is not UTF-8/});
+});
+
 test('text that is not UTF-8 is refused with the number of the line', async t => {
   const blobs = await blobsFor(t);
   async function* bad(): AsyncGenerator<Uint8Array> {

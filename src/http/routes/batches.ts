@@ -7,34 +7,42 @@
 //   GET  /v1/batches/<id>/results?from=&to=&state=done|failed
 //        NDJSON: one ResultView a line in the order of the indexes (of a broadcast with the node's id), from <= index < to, what is decided
 //        and durable when it is read, and what is checked again (`rechecking`). A fault in the middle is a last line {error: {code, …}}.
+//        &follow=index|arrival: the same lines as they become durable, to the end of the batch (../follow.ts)
 
+import type {ServerResponse} from 'node:http';
 import {Readable} from 'node:stream';
 import type {FastifyInstance} from 'fastify';
 import {VolleyError} from '../../base/errors.ts';
 import type {BatchId, BlobId, NodeId} from '../../base/types.ts';
+import {OWNER} from '../../core/access.ts';
 import type {BatchRequest} from '../../core/operator-request.ts';
 import {type BroadcastRow, broadcastKey} from '../../core/operator-rows.ts';
 import {jsonRow} from '../../core/tables.ts';
-import type {BatchView} from '../../core/views.ts';
-import {accepted, actorOf, batchOf, given} from '../answers.ts';
+import type {BatchView, ResultView} from '../../core/views.ts';
+import {accepted, actorOf, batchOf, given, type Spoken} from '../answers.ts';
 import type {Blobs} from '../blobs.ts';
 import type {RouteContext} from '../context.ts';
+import {type FollowOrder, followResults} from '../follow.ts';
 import type {MasterHandle} from '../handle.ts';
 import {problemJson, refusalOf} from '../problem.ts';
 import type {ResultQuery} from '../results.ts';
 import {readResults} from '../results.ts';
 import {BATCH_BODY, NO_QUERY, NUMBER_PARAMS, RESULTS_QUERY, uint32} from '../schemas.ts';
 
+/** Streams that follow a batch: each is a connection that waits. The last ones are the owner's, whatever others hold. */
+const FOLLOWERS_MAX = 32;
+const FOLLOWERS_OF_OTHERS_MAX = 24;
 /** Lines are put together to chunks of about this size. */
 const CHUNK_CHARACTERS = 16_384;
 
 type ById = {Params: {id: string}};
 type ResultsRequest = ById & {
-  Querystring: {from?: string; to?: string; state?: 'done' | 'failed'};
+  Querystring: {from?: string; to?: string; state?: 'done' | 'failed'; follow?: FollowOrder};
 };
 
 export function addBatchRoutes(app: FastifyInstance, context: RouteContext): void {
   const {handle, blobs} = context;
+  const followers = new Followers();
 
   app.post<{Body: BatchRequest}>(
     '/v1/batches',
@@ -77,7 +85,12 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
       const batch = batchOf(handle, request.params.id);
       const nodes = await nodesOf(handle, batch);
       const query = {...queryOf(batch, request.query), ...(nodes && {nodes})};
-      const lines = Readable.from(linesOf(handle, batch.id, query), {objectMode: false});
+      const {follow} = request.query;
+      if (follow) followers.enter(request, reply.raw);
+      const results = follow
+        ? followed(handle, batch.id, query, follow, reply.raw)
+        : readResults(handle, batch.id, query);
+      const lines = Readable.from(linesOf(handle, batch.id, results), {objectMode: false});
       return reply.type('application/x-ndjson').send(lines);
     },
   );
@@ -117,16 +130,44 @@ async function checkInputs(blobs: Blobs, {input, shared}: BatchRequest): Promise
     });
 }
 
-async function* linesOf(
+class Followers {
+  #count = 0;
+
+  enter({speaker}: Spoken, response: ServerResponse): void {
+    const limit = speaker?.name === OWNER ? FOLLOWERS_MAX : FOLLOWERS_OF_OTHERS_MAX;
+    if (this.#count >= limit) throw new VolleyError('VOLLEY_BUSY', {what: 'followers', limit});
+    this.#count += 1;
+    response.once('close', () => {
+      this.#count -= 1;
+    });
+  }
+}
+
+/** Its head goes at once: the first result may take hours. */
+async function* followed(
   handle: MasterHandle,
   batchId: BatchId,
   query: ResultQuery,
+  order: FollowOrder,
+  response: ServerResponse,
+): AsyncGenerator<ResultView | 'pause', void, undefined> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  if (response.destroyed) gone.abort();
+  response.flushHeaders();
+  yield* followResults(handle, batchId, query, order, gone.signal);
+}
+
+async function* linesOf(
+  handle: MasterHandle,
+  batchId: BatchId,
+  results: AsyncIterable<ResultView | 'pause'>,
 ): AsyncGenerator<string, void, undefined> {
   let chunk = '';
   try {
-    for await (const result of readResults(handle, batchId, query)) {
-      chunk += `${JSON.stringify(result)}\n`;
-      if (chunk.length < CHUNK_CHARACTERS) continue;
+    for await (const result of results) {
+      if (result !== 'pause') chunk += `${JSON.stringify(result)}\n`;
+      if (chunk === '' || (result !== 'pause' && chunk.length < CHUNK_CHARACTERS)) continue;
       yield chunk;
       chunk = '';
     }

@@ -4,7 +4,8 @@
 //   POST /v1/blobs             body octet-stream  →  201 {blobId, size}
 //   PUT  /v1/blobs/<id>?size=  the same, refused unless hash and size are these
 //   GET  /v1/blobs/<id>        bytes; Range, If-Range, ETag: 200, 206, 304, 416; HEAD tells the size
-//   POST /v1/lines             body x-ndjson      →  201 {blobId, indexBlobId, count}: `lines` inputs
+//   POST /v1/lines?form=       body x-ndjson      →  201 {blobId, indexBlobId, count}: `lines` inputs;
+//        form=text: lines of any UTF-8 text in place of JSON
 //   POST /v1/files             {files: [{name, blob, size}]}  →  the same: `files` inputs
 
 import {Readable} from 'node:stream';
@@ -14,9 +15,9 @@ import type {BlobId} from '../../base/types.ts';
 import {MIB} from '../../base/units.ts';
 import {INPUT_FILE_BYTES_MAX} from '../../wire/limits.ts';
 import {answerBlob, readSpan} from '../blobs.ts';
-import type {NamedBlob, RouteContext} from '../context.ts';
+import type {LineForm, NamedBlob, RouteContext} from '../context.ts';
 import {usage} from '../problem.ts';
-import {BLOB_PARAMS, FILES_BODY, NO_QUERY, SIZE_QUERY} from '../schemas.ts';
+import {BLOB_PARAMS, FILES_BODY, LINES_QUERY, NO_QUERY, SIZE_QUERY} from '../schemas.ts';
 
 /** About 100,000 names: `files` is for pictures and documents; more small inputs are `lines`. */
 const FILES_BODY_BYTES_MAX = 16 * MIB;
@@ -66,15 +67,20 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
     },
   );
 
-  app.post<{Body: Readable}>(
+  app.post<{Body: Readable; Querystring: {form?: LineForm}}>(
     '/v1/lines',
     {
-      config: {role: 'operate', summary: 'Stores NDJSON as inputs', stream: true},
-      schema: {querystring: NO_QUERY},
+      config: {
+        role: 'operate',
+        summary: 'Stores NDJSON, or lines of text, as inputs',
+        stream: true,
+      },
+      schema: {querystring: LINES_QUERY},
     },
     async (request, reply) => {
       checkSpace(context);
-      return reply.code(201).send(await context.indexLines(bodyOf(request.body)));
+      const {form = 'json'} = request.query;
+      return reply.code(201).send(await context.indexLines(bodyOf(request.body), form));
     },
   );
 }
