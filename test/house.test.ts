@@ -65,6 +65,7 @@ test('a file imports its own floor or a lower one', t => {
     sourceOf('src/templates/ts/main.ts', "import {x} from '../../apps/lib/wasi.ts';"),
     sourceOf('src/shed/g.ts', ''),
     sourceOf('src/cli/h.ts', "import {x} from '../shed/g.ts';"),
+    sourceOf('src/library/j.ts', "import {x} from '../cli/k.ts';"),
   ];
   t.deepEqual(breachesOfFloors(bad), [
     'src/core/a.ts:1: imports the higher floor master',
@@ -77,10 +78,12 @@ test('a file imports its own floor or a lower one', t => {
     'src/templates/ts/main.ts:1: an app imports src/apps/lib/wasi.ts',
     'src/shed/g.ts:1: this room is on no floor',
     'src/cli/h.ts:1: src/shed/g.ts is on no floor',
+    'src/library/j.ts:1: library imports cli, its neighbour',
   ]);
   const good = [
     sourceOf('src/sim/main.ts', "import {x} from '../io/crypto.ts';"),
     sourceOf('src/io/i.ts', "import {x} from 'node:fs'; import {y} from '../wire/limits.ts';"),
+    sourceOf('src/cli/k.ts', "import {x} from '../library/j.ts';"),
   ];
   t.deepEqual(breachesOfFloors(good), []);
   t.is(told(breachesOfFloors(src)), '');

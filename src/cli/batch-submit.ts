@@ -2,6 +2,7 @@
 
 import {VolleyError} from '../base/errors.ts';
 import type {PolicyRequest} from '../core/policy.ts';
+import type {AppRow} from '../core/tables.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {POLICY_OPTIONS, policyIn} from './batch-policy.ts';
 import {STAGE_OPTIONS, sharedIn, stagesIn} from './batch-stages.ts';
@@ -75,12 +76,13 @@ async function submit(given: Given): Promise<number | undefined> {
   });
 }
 
-async function checkAgainstApp(
+/** The app that the batch will get. */
+export async function checkAgainstApp(
   client: OperatorClient,
   name: string,
   policy: PolicyRequest,
-  reduce: string | undefined,
-): Promise<void> {
+  reduce?: string,
+): Promise<AppRow> {
   const apps = await client.apps();
   if (reduce !== undefined && !apps.some(each => each.name === reduce))
     throw new VolleyError('VOLLEY_UNKNOWN_APP', {app: reduce});
@@ -89,4 +91,5 @@ async function checkAgainstApp(
   const {policyOf} = await import('../master/policy.ts');
   const reason = policyOf(policy, app, other => apps.find(each => each.name === other));
   if (typeof reason === 'string') throw new VolleyError('VOLLEY_BAD_POLICY', {reason});
+  return app;
 }

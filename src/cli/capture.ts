@@ -4,6 +4,7 @@ import {EXIT, VolleyError} from '../base/errors.ts';
 import {asCaptureId, type CaptureId, type NodeId} from '../base/types.ts';
 import type {CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {followCapture} from '../library/capture-states.ts';
 import type {Target} from '../wire/message.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {usage} from './command.ts';
@@ -119,20 +120,6 @@ function idsOf(text: string, nodes: readonly NodeView[]): readonly NodeId[] {
   const byId = nodes.filter(node => node.nodeId.startsWith(text.toLowerCase()));
   if (text.length >= ID_LETTERS_MIN && byId.length === 1) return byId.map(node => node.nodeId);
   throw new VolleyError('VOLLEY_UNKNOWN_NODE', {node: text});
-}
-
-/** Waits until everything is told and collected, or nobody is waited for any more. */
-export async function followCapture(
-  client: OperatorClient,
-  captureId: CaptureId,
-  onChange: (view: CaptureView) => void,
-): Promise<CaptureView> {
-  for await (const event of client.events({captureId: asCaptureId(captureId)})) {
-    if (event.kind !== 'capture') continue;
-    onChange(event.capture);
-    if (event.capture.state === 'done') return event.capture;
-  }
-  return client.captureOf(captureId);
 }
 
 function progressOf({id, rows}: CaptureView): string {

@@ -32,6 +32,7 @@ import {initCommand} from './init.ts';
 import {keysPassphraseCommand} from './keys-passphrase.ts';
 import {keysRotateCommand} from './keys-rotate.ts';
 import {keysShowCommand} from './keys-show.ts';
+import {mapCommand} from './map.ts';
 import {masterCommand} from './master.ts';
 import {nodeCommand} from './node.ts';
 import {
@@ -88,6 +89,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   statusCommand,
   suspendCommand,
   resumeCommand,
+  mapCommand,
   batchSubmitCommand,
   batchLsCommand,
   batchShowCommand,

@@ -16,11 +16,11 @@ import type {NodeView} from '../core/views.ts';
 import {OperatorClient} from '../http/client.ts';
 import {initCluster, readOperatorToken} from '../io/cluster-files.ts';
 import {NodeCrypto} from '../io/crypto.ts';
+import {readMasterPlace} from '../library/master-place.ts';
 import {encodeToken} from '../wire/token.ts';
 import {prepareBuiltInApps} from './built-in-apps.ts';
 import {checkBuiltInApps} from './built-in-check.ts';
 import {freePorts, type Ports} from './free-ports.ts';
-import {readMasterPlace} from './master-place.ts';
 
 const HOST = '127.0.0.1';
 const START_MS_MAX = 30 * SECOND_MS;

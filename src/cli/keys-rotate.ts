@@ -73,7 +73,7 @@ async function rotate(given: Given): Promise<undefined> {
     after,
   });
   const apps = which === 'app' ? await signBuiltIn(data, crypto, done) : [];
-  const {runningMaster} = await import('./master-place.ts');
+  const {runningMaster} = await import('../library/master-place.ts');
   const pid = runningMaster(data)?.pid ?? 0;
   const {toHex} = await import('../base/bytes.ts');
   if (given.flag('json'))

@@ -35,7 +35,7 @@ async function show(given: Given): Promise<undefined> {
   const {NodeCrypto} = await import('../io/crypto.ts');
   const {readRootSteps, trustIn} = await import('../io/trust-files.ts');
   const {fingerprintOf} = await import('../wire/trust.ts');
-  const {runningMaster} = await import('./master-place.ts');
+  const {runningMaster} = await import('../library/master-place.ts');
   const cluster = openCluster(data);
   const crypto = new NodeCrypto();
   const trust = trustIn(data, cluster.signedTrust);

@@ -83,7 +83,7 @@ async function runMaster(given: Given): Promise<undefined> {
   });
   const daemon = openDaemon(given.flag('until-stdin-ends'));
   const {openMaster} = await import('./master-process.ts');
-  const {removeMasterPlace, writeMasterPlace} = await import('./master-place.ts');
+  const {removeMasterPlace, writeMasterPlace} = await import('../library/master-place.ts');
   const {fingerprintText} = await import('../wire/identity.ts');
   const {toHex} = await import('../base/bytes.ts');
   const master = await opened(daemon, openMaster({...options, data, fatal: daemon.fatal}));

@@ -48,7 +48,7 @@ async function make(given: Given): Promise<undefined> {
   const hours = given.number('hours', 0.01, 8_784) ?? 24;
   const data = await masterDirectory(given);
   const {openCluster} = await import('../io/cluster-files.ts');
-  const {readMasterPlace} = await import('./master-place.ts');
+  const {readMasterPlace} = await import('../library/master-place.ts');
   const {encodeToken} = await import('../wire/token.ts');
   const {rootFingerprint: fingerprint} = openCluster(data);
   const place = readMasterPlace(data);

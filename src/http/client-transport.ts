@@ -89,7 +89,6 @@ export class Transport {
         port: this.#url.port === '' ? 80 : this.#url.port,
         path: ask.path,
         method: ask.method,
-        ...(ask.signal === undefined ? {} : {signal: ask.signal}),
         headers: {
           ...ask.headers,
           authorization: `Bearer ${this.#token}`,
@@ -97,6 +96,7 @@ export class Transport {
           ...(json === undefined ? {} : {'content-length': json.length}),
         },
       });
+      if (ask.signal) endWith(ask.signal, sent);
       if (ask.stream === undefined) this.#limit(sent, ask);
       sent.on('response', answer => {
         // The rest of a body that is refused already need not cross the network.
@@ -118,6 +118,25 @@ export class Transport {
       });
     });
   }
+}
+
+/**
+ * Ends the request when `signal` is aborted. What node:http does with a signal also strikes a connection whose answer
+ * was read to its end, at the moment at which nobody listens to it: the process died of it.
+ */
+function endWith(signal: AbortSignal, sent: ClientRequest): void {
+  let answer: IncomingMessage | undefined;
+  const end = (): void => {
+    const error = new DOMException('The operation was aborted', 'AbortError');
+    if (answer === undefined) sent.destroy(error);
+    else if (!answer.complete && !answer.destroyed) answer.destroy(error);
+  };
+  sent.once('response', response => {
+    answer = response;
+  });
+  signal.addEventListener('abort', end, {once: true});
+  sent.once('close', () => signal.removeEventListener('abort', end));
+  if (signal.aborted) end();
 }
 
 function reasonOf(error: unknown): string {

@@ -1,6 +1,6 @@
 // Who may import whom.
 //
-//   6  cli                                    doors
+//   6  cli  library                           doors
 //   5  io  sim  http  guirpc  monitor  web    the real world, a simulated one, faces
 //   4  runtime                                the loop
 //   3  master  node                           the cores, strangers to each other
@@ -8,7 +8,8 @@
 //
 // A file imports its own floor or a lower one. The rooms of floor 5 do not import each other: each says
 // in types of its own what it needs, and cli/ puts them together. So io/ can be changed without http/,
-// and the simulator stays free of timers, sockets and disks. The one exception is below.
+// and the simulator stays free of timers, sockets and disks. cli stands on library, never the other way round.
+// The one exception is below.
 
 import {at, type Finding, type Import, importsOf, type Source} from './source.ts';
 
@@ -25,8 +26,12 @@ const FLOORS: ReadonlyMap<string, number> = new Map([
   ['guirpc', 5],
   ['monitor', 5],
   ['web', 5],
+  ['library', 6],
   ['cli', 6],
 ]);
+
+/** A room of the same floor that another one stands on. */
+const STANDS_ON: ReadonlyMap<string, string> = new Map([['cli', 'library']]);
 
 /** Floors up to this one are the core: no clock, no dice, no waiting, no outside. */
 export const CORE_FLOOR_MAX = 4;
@@ -66,7 +71,8 @@ function refusalOf(from: string, {target}: Import): string | undefined {
   if (!target.startsWith('src/')) return refusalOfPackage(from, target);
   if (other === undefined) return `${target} is on no floor`;
   if (other > own) return `imports the higher floor ${toRoom}`;
-  if (other < own || fromRoom === toRoom) return undefined;
+  if (other < own || fromRoom === toRoom || STANDS_ON.get(fromRoom ?? '') === toRoom)
+    return undefined;
   if (SAME_FLOOR_ALLOWED.get(from)?.room === toRoom) return undefined;
   return `${fromRoom} imports ${toRoom}, its neighbour`;
 }

@@ -1,0 +1,270 @@
+/**
+ * Volley as a library: a room of small computers as one function of a program.
+ *
+ * ```ts
+ * import {connect} from 'volley';
+ *
+ * const cluster = await connect();
+ * for await (const result of cluster.map('wordcount', ['one two', 'three']))
+ *   console.log(result.index, result.text());
+ * await cluster.close();
+ * ```
+ *
+ * What the cluster refuses is thrown as a {@link VolleyError} with a `code` that never changes.
+ */
+
+import {randomBytes} from 'node:crypto';
+import {VolleyError} from '../base/errors.ts';
+import type {NodeId} from '../base/types.ts';
+import type {CaptureRequest} from '../core/operator-request.ts';
+import type {BatchTarget} from '../core/operator-rows.ts';
+import type {PolicyRequest} from '../core/policy.ts';
+import type {BatchView, CaptureView, NodeView} from '../core/views.ts';
+import type {OperatorClient} from '../http/client.ts';
+import {type Failure, Output, SubmittedBatch} from './batch.ts';
+import {followCapture} from './capture-states.ts';
+import {type Mapped, mapInputs} from './map.ts';
+import {type BatchOptions, ClientPort, storeInputs} from './map-port.ts';
+import {Removals} from './map-removal.ts';
+import {type ConnectOptions, openOperatorClient} from './open-client.ts';
+import {type Value, ValueSource} from './value-source.ts';
+
+export type {ErrorCode} from '../base/errors.ts';
+// biome-ignore lint/performance/noBarrelFile: package.json names this one file, and who catches errors needs their class
+export {VolleyError} from '../base/errors.ts';
+export type {
+  BatchTarget,
+  BatchView,
+  CaptureView,
+  ConnectOptions,
+  Failure,
+  NodeView,
+  Output,
+  PolicyRequest,
+  SubmittedBatch,
+};
+
+/** An input: text and bytes are what the app reads; anything else is given to it as JSON. */
+export type Input = string | Uint8Array | number | boolean | null | object;
+
+export type MapOptions = {
+  /** Cancels what is under way; whoever waits hears `signal.reason`. */
+  readonly signal?: AbortSignal | undefined;
+  /** false = results as they are decided. Default: in the order of the inputs. */
+  readonly ordered?: boolean;
+  /** Arguments for the app. */
+  readonly args?: readonly string[];
+  /** Which nodes may compute. Default: all. */
+  readonly target?: BatchTarget;
+  /** 'yield' = a workunit without a result is a {@link Failure}. Default: it is thrown. */
+  readonly onFailure?: 'throw' | 'yield';
+  /** Inputs that are read before their results are taken, at most. Default 4,096. */
+  readonly ahead?: number;
+};
+
+/** The output for one input of `map`. */
+export class MapOutput<V> extends Output {
+  /** As it was given. */
+  readonly input: V;
+
+  constructor(index: number, output: Uint8Array, input: V) {
+    super(index, output);
+    this.input = input;
+  }
+}
+
+/** An input of `map` without an output. */
+export type MapFailure<V> = Failure & {readonly input: V};
+
+export type SubmitOptions = {
+  /** Of the batch. Default: the app. */
+  readonly name?: string;
+  /** How often each input is computed, for how long, how results are compared. */
+  readonly policy?: PolicyRequest;
+  readonly args?: readonly string[];
+  readonly target?: BatchTarget;
+  /** Refuse it when there are too few nodes; else it waits for them. */
+  readonly strict?: boolean;
+};
+
+/** Inputs that are pieces of a range of numbers: `start end`, the end excluded. */
+export type Range = {readonly start: number; readonly end: number; readonly chunk: number};
+
+export type CaptureOptions = {
+  /** What the nodes do: `testcard`, `camera`, or an action of theirs. */
+  readonly action: string;
+  readonly args?: readonly string[];
+  /** Who fires. Default: all that are up. */
+  readonly target?: {readonly labels?: readonly string[]; readonly nodes?: readonly string[]};
+  /** From now to the first shot; 0 = fire on hearing. Default 300. */
+  readonly leadMs?: number;
+  /** Default 1. */
+  readonly shots?: number;
+  /** Between shots. Default 1,000. */
+  readonly intervalMs?: number;
+};
+
+const AHEAD = 4_096;
+const AHEAD_MAX = 1_048_576;
+const LEAD_MS = 300;
+const INTERVAL_MS = 1_000;
+
+/**
+ * Finds the master and checks that it answers.
+ * @throws VOLLEY_MASTER_UNREACHABLE, VOLLEY_UNAUTHORIZED, or VOLLEY_NOT_INITIALIZED where there is no folder
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Cluster> {
+  const client = openOperatorClient(options);
+  try {
+    await client.status();
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+  return new Cluster(client);
+}
+
+/** A cluster, by its master. Use {@link connect}. */
+export class Cluster {
+  readonly #client: OperatorClient;
+
+  constructor(client: OperatorClient) {
+    this.#client = client;
+  }
+
+  /**
+   * Computes each input on the cluster; results come as they are there. Inputs are read as results are taken,
+   * `ahead` of them at most. Who breaks off the loop, or aborts, cancels what is under way.
+   *
+   * @throws VOLLEY_BATCH_FAILED for the first input without a result, unless `onFailure` is 'yield'; what the
+   * inputs threw, after the results before it
+   */
+  map<V extends Input>(
+    app: string,
+    inputs: AsyncIterable<V> | Iterable<V>,
+    policy: PolicyRequest | undefined,
+    options: MapOptions & {readonly onFailure: 'yield'},
+  ): AsyncGenerator<MapOutput<V> | MapFailure<V>, void, undefined>;
+  map<V extends Input>(
+    app: string,
+    inputs: AsyncIterable<V> | Iterable<V>,
+    policy?: PolicyRequest,
+    options?: MapOptions,
+  ): AsyncGenerator<MapOutput<V>, void, undefined>;
+  async *map<V extends Input>(
+    app: string,
+    inputs: AsyncIterable<V> | Iterable<V>,
+    policy: PolicyRequest = {},
+    {
+      args = [],
+      target,
+      signal,
+      ordered = true,
+      onFailure = 'throw',
+      ahead = AHEAD,
+    }: MapOptions = {},
+  ): AsyncGenerator<MapOutput<V> | MapFailure<V>, void, undefined> {
+    const client = this.#client;
+    const removals = new Removals(client);
+    const run = randomBytes(8).toString('hex');
+    const request = {app, args, policy, ...(target && {target})};
+    const results = mapInputs({
+      port: new ClientPort(client, false),
+      source: new ValueSource(inputs),
+      ordered,
+      ahead: checkedAhead(ahead),
+      signal,
+      launch: async (cut, no) => {
+        const bytes = cut.inputs.map(input => input.bytes);
+        return {batchId: await submit(client, request, `map-${run}-${no}`, bytes)};
+      },
+      onTaken: ({batchId}) => removals.remove(batchId),
+    });
+    try {
+      for await (const mapped of results) yield resultOf(mapped, onFailure);
+    } finally {
+      await removals.done();
+    }
+  }
+
+  /** Submits one batch and does not wait for it. Values are held in memory until it is there. */
+  async submit<V extends Input>(
+    app: string,
+    inputs: AsyncIterable<V> | Iterable<V> | Range,
+    {name = '', policy = {}, args = [], target, strict}: SubmitOptions = {},
+  ): Promise<SubmittedBatch> {
+    const wishes = {...(target && {target}), ...(strict === undefined ? {} : {strict})};
+    const request = {app, args, policy, ...wishes};
+    const batchId =
+      'chunk' in inputs
+        ? (await this.#client.submit({...request, name, input: {...inputs, kind: 'range'}})).batchId
+        : await submit(this.#client, request, name, await allOf(inputs));
+    return new SubmittedBatch(this.#client, batchId);
+  }
+
+  /** Fires an action on many nodes at one instant; resolves with who fired when, once all is told and collected. */
+  async capture(options: CaptureOptions): Promise<CaptureView> {
+    const {action, args = [], target, leadMs = LEAD_MS, shots = 1} = options;
+    const {labels = [], nodes = []} = target ?? {};
+    const request: CaptureRequest = {
+      ...{action, args, leadMs, shots, intervalMs: options.intervalMs ?? INTERVAL_MS},
+      target: {labels, nodes: nodes as readonly NodeId[]},
+    };
+    const {captureId} = await this.#client.capture(request);
+    return followCapture(this.#client, captureId, () => undefined);
+  }
+
+  /** All members, and how they are. */
+  nodes(): Promise<readonly NodeView[]> {
+    return this.#client.nodes();
+  }
+
+  /** Closes what is idle; loops that run end by themselves. */
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+async function submit(
+  client: OperatorClient,
+  request: BatchOptions,
+  name: string,
+  inputs: readonly Uint8Array[],
+) {
+  const input = await storeInputs(client, inputs, 'text');
+  return (await client.submit({...request, name, input})).batchId;
+}
+
+function resultOf<V>(
+  mapped: Mapped<Value<V>>,
+  onFailure: 'throw' | 'yield',
+): MapOutput<V> | MapFailure<V> {
+  const {value, index} = mapped.input;
+  if (mapped.state === 'done') return new MapOutput(index, mapped.output, value);
+  const {state, reason, batch} = mapped;
+  if (onFailure === 'yield') return {state, index, reason, input: value};
+  const why = `input ${index}: ${reason}`;
+  throw new VolleyError('VOLLEY_BATCH_FAILED', {batch: batch.batchId, state, reason: why, index});
+}
+
+function checkedAhead(ahead: number): number {
+  if (Number.isInteger(ahead) && ahead >= 1 && ahead <= AHEAD_MAX) return ahead;
+  const reason = `ahead must be a whole number from 1 to ${AHEAD_MAX}, not ${ahead}`;
+  throw new VolleyError('VOLLEY_USAGE', {reason});
+}
+
+const TAKE = 1_024;
+
+async function allOf<V>(inputs: AsyncIterable<V> | Iterable<V>): Promise<Uint8Array[]> {
+  const source = new ValueSource(inputs);
+  const all: Uint8Array[] = [];
+  for (;;) {
+    const some = await source.take(TAKE);
+    if (some.length === 0) return all;
+    for (const {bytes} of some) all.push(bytes);
+  }
+}
