@@ -1,4 +1,4 @@
-// `npm run bench -- dispatch|fanout|flood|js|opening|scale`: what the README's figures come from. Builds nothing: run
+// `npm run bench -- dispatch|fanout|flood|js|map|opening|scale`: what the README's figures come from. Builds nothing: run
 // `npm run build` before. Prints tables, and with --json one JSON object.
 
 import {loadavg} from 'node:os';
@@ -8,6 +8,7 @@ import {fanout, showFanout} from './fanout.ts';
 import {flood, showFlood} from './flood.ts';
 import {js, showJs} from './js.ts';
 import {type Machine, measureMachine} from './machine.ts';
+import {mapBench, showMap} from './map.ts';
 import {opening, showOpening} from './opening.ts';
 import {number, table} from './report.ts';
 import {scale, showScale} from './scale.ts';
@@ -77,6 +78,15 @@ cli
   .command('js', 'loops of js apps in a runner, against plain Node')
   .option('--json', 'one JSON object')
   .action((options: {json?: boolean}) => withMachine(options.json, js, showJs));
+
+cli
+  .command('map', '`volley map` against GNU parallel, on the same work and cores')
+  .option('--lines <count>', 'of no work', {default: 50_000})
+  .option('--work <count>', 'lines of real work', {default: 200})
+  .option('--json', 'one JSON object')
+  .action((options: {lines: number; work: number; json?: boolean}) =>
+    withMachine(options.json, () => mapBench(Number(options.lines), Number(options.work)), showMap),
+  );
 
 cli
   .command('opening', 'the audit of a large store, as each start of a master does it')
