@@ -10,7 +10,6 @@ import {VolleyError} from '../../src/base/errors.ts';
 import {appInitCommand} from '../../src/cli/app-init.ts';
 import {missingOf, TEMPLATES, type Template} from '../../src/cli/app-templates.ts';
 import {Given} from '../../src/cli/command.ts';
-import {readMasterPlace} from '../../src/cli/master-place.ts';
 import {copyTemplate} from '../../src/cli/template-copy.ts';
 import {signApp} from '../../src/core/app.ts';
 import {OperatorClient} from '../../src/http/client.ts';
@@ -18,6 +17,7 @@ import {readAppFolder} from '../../src/io/app-folder.ts';
 import {readOperatorToken, vaultPath} from '../../src/io/cluster-files.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import {openVault} from '../../src/io/vault.ts';
+import {readMasterPlace} from '../../src/library/master-place.ts';
 import {
   type Cluster,
   masterFlags,

@@ -14,7 +14,7 @@ const BODIES: readonly [string, unknown, string][] = [
   [
     'batches',
     {...BATCH, prioirty: 1},
-    'prioirty is not a known field; known are name, app, args, input, policy, clonedFrom, target, strict',
+    'prioirty is not a known field; known are name, app, args, input, policy, clonedFrom, target, strict, stages, shared',
   ],
   [
     'batches',
@@ -42,7 +42,7 @@ const BODIES: readonly [string, unknown, string][] = [
   [
     'batches',
     {...BATCH, ['<b>'.repeat(50)]: 1},
-    'a field is not a known field; known are name, app, args, input, policy, clonedFrom, target, strict',
+    'a field is not a known field; known are name, app, args, input, policy, clonedFrom, target, strict, stages, shared',
   ],
   ['captures', {...CAPTURE, leadMs: '1'}, 'leadMs must be a number'],
   ['captures', {...CAPTURE, target: {nodes: ['x']}}, 'target.nodes.0 must be 32 hex digits'],
