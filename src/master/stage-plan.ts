@@ -12,6 +12,7 @@ import {
 } from '../core/stages.ts';
 import type {AppRow} from '../core/tables.ts';
 import {OUTPUT_LIMIT_BYTES_MAX} from '../wire/limits.ts';
+import type {BlobRef} from '../wire/message.ts';
 import {policyOf} from './policy.ts';
 
 /** An app that reduces its own results is told so by this argument before those of the batch. */
@@ -24,8 +25,8 @@ export function planOf(
   appOf: (name: string) => AppRow | undefined,
 ): StagePlan | string | undefined {
   const {stages, shared, policy} = batch;
-  if (shared && shared.size > OUTPUT_LIMIT_BYTES_MAX)
-    return `the shared input has ${shared.size} bytes; at most ${OUTPUT_LIMIT_BYTES_MAX} are allowed`;
+  const sharedFault = shared && sharedFaultOf(shared, app);
+  if (sharedFault) return sharedFault;
   if (!stages || Object.keys(stages).length === 0) return undefined;
   const fault = faultOf(stages, policy);
   if (fault !== undefined) return fault;
@@ -33,8 +34,23 @@ export function planOf(
   if (name === undefined) return withoutReduce(stages);
   if (stages.halo !== undefined) return `halo is for rounds without a reduce, and ${name} reduces`;
   const reduce = reducePlan(name, batch, app, appOf);
-  return typeof reduce === 'string' ? reduce : {reduce, ...roundsOf(stages)};
+  if (typeof reduce === 'string') return reduce;
+  const both = [app, {name: reduce.appName, runtime: reduce.runtime}];
+  const box = isRounds(stages) || shared ? both.find(isContainer) : undefined;
+  return box ? containerFault(box.name) : {reduce, ...roundsOf(stages)};
 }
+
+function sharedFaultOf({size}: BlobRef, app: AppRow): string | undefined {
+  if (size > OUTPUT_LIMIT_BYTES_MAX)
+    return `the shared input has ${size} bytes; at most ${OUTPUT_LIMIT_BYTES_MAX} are allowed`;
+  return isContainer(app) ? containerFault(app.name) : undefined;
+}
+
+const isContainer = ({runtime}: Pick<AppRow, 'runtime'>): boolean => runtime === 'container';
+
+/** Engines hand no descriptor on. */
+const containerFault = (name: string): string =>
+  `the app ${name} is a container, and containers cannot read a shared input`;
 
 const roundsOf = ({
   rounds,

@@ -305,3 +305,49 @@ test('results of a stage that others were made of are not taken out again', t =>
   t.false(staging.batch(id(head + 1)).mayRecheck);
   t.is(inline('x').kind, 'inline');
 });
+
+test('nodes that disagree on what was reduced are settled as on any workunit', t => {
+  const staging = new Staging(4);
+  const head = staging.submit({stages: REDUCE, policy: {maxTotalReplicas: 3}});
+  staging.compute();
+  staging.gather();
+  const [a, b, c, d] = staging.nodes;
+  const reduce = (node: unknown, text: string): number => {
+    const work = staging.rig.pull(node as never, 1);
+    staging.rig.report(node as never, work, () => inline(text));
+    return work.length;
+  };
+  t.is(reduce(a, 'one') + reduce(b, 'two'), 2);
+  t.is(staging.batch(head).counters.state, 'running', 'a tie asks for one more');
+  t.is(reduce(c, 'two'), 1);
+  t.is(reduce(d, 'two'), 0);
+  t.like(staging.row(head), {state: 'done'});
+  t.like(staging.row(head + 1), {disagreements: 1});
+});
+
+test('a reduce on which no two nodes agree fails the batch', t => {
+  const staging = new Staging(3);
+  const head = staging.submit({stages: REDUCE, policy: {maxTotalReplicas: 3}});
+  staging.compute();
+  staging.gather();
+  for (const [no, node] of staging.nodes.entries())
+    staging.rig.report(node, staging.rig.pull(node, 1), () => inline(`mine is ${no}`));
+  t.is(staging.row(head)?.state, 'failed');
+  t.regex(staging.row(head)?.reason ?? '', /^round 1, reduce: /);
+});
+
+test('containers, which cannot read a shared input, are refused one', t => {
+  const staging = new Staging();
+  staging.rig.ask({
+    kind: 'addApp',
+    app: {...APP, name: 'box', runtime: 'container', action: 'container:x:1'},
+  });
+  const shared = {blobId: APP.appId, size: 5};
+  const reason = {
+    code: 'VOLLEY_BAD_POLICY',
+    fields: {reason: 'the app box is a container, and containers cannot read a shared input'},
+  };
+  t.like(staging.ask({app: 'box', shared}), reason);
+  t.like(staging.ask({stages: {reduce: 'box', rounds: 2}}), reason);
+  t.true(staging.ask({app: 'box'}).ok);
+});
