@@ -19,6 +19,10 @@ export const appTestCommand: CommandSpec = {
     {flag: '--input <file>', text: 'stdin of the workunit; - is our own stdin (default: empty)'},
     {flag: '--range <start..end>', text: 'stdin is "start end", as of a batch with --range'},
     {flag: '--arg <text>', text: 'argument for the app', repeatable: true},
+    {
+      flag: '--shared <file>',
+      text: 'what its batch shares, on file descriptor 4 (default: nothing)',
+    },
     {flag: '--times <count>', text: 'runs, whose outputs must be equal (default 2)'},
     {flag: '--sandbox <how>', text: 'auto, off or require, as in node.json (default auto)'},
     {
@@ -30,6 +34,7 @@ export const appTestCommand: CommandSpec = {
   examples: [
     'volley app test ./my-app --input input.txt     # a folder, before it is published',
     'volley app test primes --range 0..1_000_000    # a published one, from the master',
+    'volley app test kmeans --input points.csv --arg 3 --shared centroids.csv',
     'echo \'"hello"\' | volley app test ./upper --input - --json',
   ],
   run: test,
@@ -40,6 +45,8 @@ type Found = {readonly manifest: AppManifest; readonly module: Uint8Array};
 async function test(given: Given): Promise<number> {
   const times = given.whole('times', 1, 100) ?? 2;
   const input = await inputIn(given);
+  const sharedPath = given.text('shared');
+  const shared = sharedPath === undefined ? new Uint8Array(0) : await readInputFile(sharedPath);
   const {manifest, module} = await findApp(given);
   const {readNodeConfig, defaultDataDirectory} = await import('../io/config.ts');
   const {allowedActions} = await import('../io/actions.ts');
@@ -58,7 +65,7 @@ async function test(given: Given): Promise<number> {
     if (found && !found.containers) tell(`volley: containers: ${safe(found.about, 512)}`);
     const {containers} = found ?? {};
     const args = given.texts('arg');
-    const trial = {manifest, module, args, input, actions, containers, dir, jail};
+    const trial = {manifest, module, args, input, shared, actions, containers, dir, jail};
     const runs = await tryApp(trial, times);
     return show(given, manifest, jail.level, runs);
   } finally {

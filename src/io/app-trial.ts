@@ -22,6 +22,8 @@ export type Trial = {
   readonly module: Uint8Array;
   readonly args: readonly string[];
   readonly input: Uint8Array;
+  /** What its batch shares; empty = nothing. */
+  readonly shared: Uint8Array;
   readonly actions: ReadonlyMap<string, readonly string[]>;
   readonly containers?: Containers | undefined;
   /** Folder for the runs; the caller removes it. */
@@ -66,7 +68,7 @@ async function once(trial: Trial, no: number): Promise<TrialRun> {
     slots: 1,
     tell: event => told(event),
     fetchApp: async () => app,
-    readInput: async () => trial.input,
+    readInput: async () => trial.shared,
     putBlob: async bytes => {
       const id = asBlobId(createHash('sha256').update(bytes).digest('hex'));
       blobs.set(id, bytes);
@@ -91,7 +93,7 @@ async function once(trial: Trial, no: number): Promise<TrialRun> {
   }
 }
 
-const orderOf = ({manifest, args, input}: Trial): RunOrder => ({
+const orderOf = ({manifest, args, input, shared}: Trial): RunOrder => ({
   replicaId: replicaId(asBatchId(1), 0, 0),
   slot: 0,
   appId: APP_ID,
@@ -100,6 +102,7 @@ const orderOf = ({manifest, args, input}: Trial): RunOrder => ({
   timeLimitMs: manifest.limits.timeSeconds * SECOND_MS,
   memoryLimitMib: manifest.limits.memoryMib,
   outputLimitBytes: manifest.limits.outputBytes,
+  ...(shared.length > 0 ? {shared: {blobId: APP_ID, size: shared.length}} : {}),
   seed: SEED,
 });
 
