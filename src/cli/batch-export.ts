@@ -10,7 +10,7 @@ import {EXIT, VolleyError} from '../base/errors.ts';
 import {asBatchId} from '../base/types.ts';
 import type {BatchView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
-import {finalStage} from './batch-stages.ts';
+import {finalStage} from '../library/final-stage.ts';
 import {conditionOf} from './batch-suspend.ts';
 import {type CommandSpec, type Given, usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';

@@ -92,16 +92,6 @@ export function planText({plan}: BatchView): string {
   return parts.filter(part => part !== '').join(', ');
 }
 
-/** The batch whose results are those of this one: its last stage, once it is done. undefined = they are to come. */
-export async function finalStage(
-  client: OperatorClient,
-  batch: BatchView,
-): Promise<BatchView | undefined> {
-  if (!batch.plan) return batch;
-  if (batch.state !== 'done' || !batch.stageNow) return undefined;
-  return client.batch(batch.stageNow.batchId);
-}
-
 /** Whether all of it is one output. */
 export const isReduced = ({stage}: BatchView): boolean => stage?.kind === 'reduce';
 

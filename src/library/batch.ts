@@ -6,6 +6,7 @@ import type {BatchId} from '../base/types.ts';
 import type {BatchView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {batchStates} from './batch-states.ts';
+import {finalStage} from './final-stage.ts';
 import {loadAhead} from './map-flow.ts';
 import {outputBytes} from './map-port.ts';
 
@@ -81,9 +82,15 @@ export class SubmittedBatch {
     throw new VolleyError('VOLLEY_BATCH_FAILED', {batch: this.id, state, reason: why});
   }
 
-  /** Results in the order of the inputs, each when all before it are decided; ends with the batch. */
+  /**
+   * Results in the order of the inputs, each when all before it are decided; ends with the batch. Of a batch with
+   * several stages those of the last one, once it is done.
+   * @throws VOLLEY_BATCH_FAILED when a stage failed
+   */
   async *results(signal?: AbortSignal): AsyncGenerator<Output | Failure, void, undefined> {
-    const views = this.#client.results(this.#batchId, {follow: 'index'}, signal);
+    const {plan} = await this.view();
+    const last = plan ? await finalStage(this.#client, await this.done()) : undefined;
+    const views = this.#client.results(last?.id ?? this.#batchId, {follow: 'index'}, signal);
     const load = (view: Parameters<typeof outputBytes>[1]) =>
       outputBytes(this.#client, view, signal);
     try {

@@ -14,11 +14,13 @@
  */
 
 import {randomBytes} from 'node:crypto';
+import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {NodeId} from '../base/types.ts';
 import type {CaptureRequest} from '../core/operator-request.ts';
 import type {BatchTarget} from '../core/operator-rows.ts';
 import type {PolicyRequest} from '../core/policy.ts';
+import type {StagesRequest} from '../core/stages.ts';
 import type {BatchView, CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {type Failure, Output, SubmittedBatch} from './batch.ts';
@@ -85,6 +87,10 @@ export type SubmitOptions = {
   readonly target?: BatchTarget;
   /** Refuse it when there are too few nodes; else it waits for them. */
   readonly strict?: boolean;
+  /** What follows: an app that reduces all outputs to one, rounds. */
+  readonly stages?: StagesRequest;
+  /** What every workunit may read beside its input (file descriptor 4). */
+  readonly shared?: string | Uint8Array;
 };
 
 /** Inputs that are pieces of a range of numbers: `start end`, the end excluded. */
@@ -191,9 +197,14 @@ export class Cluster {
   async submit<V extends Input>(
     app: string,
     inputs: AsyncIterable<V> | Iterable<V> | Range,
-    {name = '', policy = {}, args = [], target, strict}: SubmitOptions = {},
+    {name = '', policy = {}, args = [], target, strict, stages, shared}: SubmitOptions = {},
   ): Promise<SubmittedBatch> {
-    const wishes = {...(target && {target}), ...(strict === undefined ? {} : {strict})};
+    const wishes = {
+      ...(target && {target}),
+      ...(strict === undefined ? {} : {strict}),
+      ...(stages && {stages}),
+      ...(shared === undefined ? {} : {shared: await this.#client.putBlob(once(shared))}),
+    };
     const request = {app, args, policy, ...wishes};
     const batchId =
       'chunk' in inputs
@@ -227,6 +238,10 @@ export class Cluster {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+async function* once(value: string | Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield typeof value === 'string' ? toUtf8(value) : value;
 }
 
 async function submit(
