@@ -25,7 +25,7 @@ export const BROADCAST_BUGS: readonly Bug[] = [
   {
     name: 'broadcast-list-not-saved',
     what: 'after a restart nobody knows whose the workunits of a broadcast are',
-    file: 'master/operator.ts',
+    file: 'master/new-batches.ts',
     find: "if (nodes) context.save(put('meta', broadcastKey(id), encodeJson({batchId: id, nodes})));",
     put: '',
   },

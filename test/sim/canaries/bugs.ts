@@ -6,6 +6,7 @@ import {BROADCAST_BUGS} from './bugs-broadcasts.ts';
 import {KEY_BUGS} from './bugs-keys.ts';
 import {MACHINE_BUGS} from './bugs-machines.ts';
 import {ORDER_BUGS} from './bugs-orders.ts';
+import {STAGE_BUGS} from './bugs-stages.ts';
 import {TRUST_BUGS} from './bugs-trust.ts';
 
 export type Change = {
@@ -366,4 +367,5 @@ export const BUGS: readonly Bug[] = [
   ...KEY_BUGS,
   ...MACHINE_BUGS,
   ...BROADCAST_BUGS,
+  ...STAGE_BUGS,
 ];
