@@ -159,6 +159,9 @@ test('a range that one fast node runs through does not come into memory whole', 
   const id = rig.submit({minQuorum: 2}, {...RANGE, end: 80_000});
   batchOf(rig, id).noteRunMs(0.01);
   const fast = rig.node('fast');
+  // All of it looks at each of 65,536 open workunits: once is enough.
+  const check = rig.core.check.bind(rig.core);
+  rig.core.check = () => undefined;
   for (
     let work = rig.pull(fast, 512), i = 0;
     work.length > 0 && i < 500;
@@ -169,6 +172,8 @@ test('a range that one fast node runs through does not come into memory whole', 
       reports.push(rig.reportOf(fast, resultsOf(work.slice(at, at + 31))));
     rig.says(fast, ...reports);
   }
+  rig.core.check = check;
+  check();
   t.is(batchOf(rig, id).open.size, 65_536);
   const slow = rig.node('slow');
   rig.report(slow, rig.pull(slow, 16));
