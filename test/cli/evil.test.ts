@@ -28,15 +28,22 @@ test('what an evil node returns never counts, and is found', async t => {
     return JSON.parse(stdout) as T;
   };
   const line = 'batch submit primes --range 0..100_000 --chunk 1_000 --wait';
-  const batch = await json<Batch>(...line.split(' '));
-  t.is(batch.state, 'done');
-  const sum = await volley(['batch', 'results', batch.id, '--sum', '--data', cluster.data]);
-  t.is(sum.stdout, '9592\n', 'the number of primes below 100,000');
-  const {nodes} = await json<{nodes: Node[]}>('nodes');
-  const bad = nodes.find(({name}) => name === 'bad');
-  t.is(bad?.validated, 0);
-  t.true((bad?.disagreed ?? 0) > 0, 'it took part, and was found');
-  t.is(bad?.disagreed, batch.disagreements);
+  let nodes: Node[] = [];
+  let bad: Node | undefined;
+  let disagreements = 0;
+  // Of a short batch the others may have nearly all, where a busy machine lets the bad one wait: until it had its three.
+  do {
+    const batch = await json<Batch>(...line.split(' '));
+    t.is(batch.state, 'done');
+    disagreements += batch.disagreements;
+    const sum = await volley(['batch', 'results', batch.id, '--sum', '--data', cluster.data]);
+    t.is(sum.stdout, '9592\n', 'the number of primes below 100,000');
+    nodes = (await json<{nodes: Node[]}>('nodes')).nodes;
+    bad = nodes.find(({name}) => name === 'bad');
+    t.is(bad?.validated, 0);
+  } while (!bad?.benches);
+  t.true(bad.disagreed > 0, 'it took part, and was found');
+  t.is(bad.disagreed, disagreements);
   for (const {name, disagreed} of nodes) if (name !== 'bad') t.is(disagreed, 0, name);
   t.is(bad?.benches?.[0]?.app, 'primes', 'it gets no more work of that app');
   t.is(bad?.benches?.[0]?.reason, '3 results in a row that others contradict');
