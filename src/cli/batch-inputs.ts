@@ -88,8 +88,8 @@ function nameOf(path: string): string {
   return name;
 }
 
-/** Answers the size. */
-async function checkFile(path: string, limit: number): Promise<number> {
+/** Answers the size. Throws VOLLEY_INPUT_MISSING, VOLLEY_BAD_INPUT for an empty one, VOLLEY_TOO_LARGE. */
+export async function checkFile(path: string, limit: number): Promise<number> {
   const missing = (reason: string, cause?: unknown): VolleyError =>
     new VolleyError('VOLLEY_INPUT_MISSING', {path, reason}, cause);
   let found: Awaited<ReturnType<typeof stat>>;

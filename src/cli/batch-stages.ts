@@ -4,6 +4,7 @@ import type {BatchRequest} from '../core/operator-request.ts';
 import {HALO_MAX, ROUNDS_MAX, type StagesRequest, stageName} from '../core/stages.ts';
 import type {BatchView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {OUTPUT_LIMIT_BYTES_MAX} from '../wire/limits.ts';
 import {defined, type Given, type OptionSpec, usage} from './command.ts';
 import {grouped} from './output.ts';
 
@@ -65,6 +66,8 @@ export async function sharedIn(
   const path = given.text('shared');
   if (path === undefined) return {};
   const {createReadStream} = await import('node:fs');
+  const {checkFile} = await import('./batch-inputs.ts');
+  await checkFile(path, OUTPUT_LIMIT_BYTES_MAX);
   return {shared: await client.putBlob(createReadStream(path))};
 }
 

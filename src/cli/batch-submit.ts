@@ -50,6 +50,7 @@ async function submit(given: Given): Promise<number | undefined> {
   const stages = stagesIn(given);
   return withClient(given, async client => {
     await checkAgainstApp(client, app, policyIn(given), stages.stages?.reduce);
+    const shared = await sharedIn(given, client);
     const input = await plan.store(client);
     const {batchId, warning} = await client.submit({
       name: given.text('name') ?? '',
@@ -58,7 +59,7 @@ async function submit(given: Given): Promise<number | undefined> {
       input,
       policy: policyIn(given),
       ...stages,
-      ...(await sharedIn(given, client)),
+      ...shared,
       ...(await aimIn(given, client)),
     });
     warn(batchId, warning);

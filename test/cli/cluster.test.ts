@@ -212,6 +212,7 @@ test.serial('heat crosses the edges of strips that different nodes compute', asy
 test.serial('unknown batches, apps and nodes are named', async t => {
   const unknown: [string, RegExp][] = [
     ['batch show 999', /there is no batch 999; `volley batch ls`/],
+    ['batch submit echo --range 0..1 --shared nothing-there', /nothing-there.*no such file/],
     ['batch watch 999', /there is no batch 999/],
     ['batch results 999', /there is no batch 999/],
     ['batch cancel 999', /there is no batch 999/],
