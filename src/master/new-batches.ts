@@ -75,13 +75,8 @@ export const newBatchOf = (batch: BatchRequest, app: AppRow, policy: Policy): Ne
   ...(batch.shared === undefined ? {} : {shared: batch.shared}),
 });
 
-const rowOf = (id: BatchId, batch: NewBatch, now: Now, salt: number): BatchRow => ({
-  id,
-  ...batch,
-  count: countOf(batch.input),
-  state: 'running',
-  reason: '',
-  createdAt: now.wall,
+/** Counters of a batch that nothing has happened in. */
+export const NOTHING_YET = {
   endedAt: 0,
   done: 0,
   failed: 0,
@@ -94,5 +89,15 @@ const rowOf = (id: BatchId, batch: NewBatch, now: Now, salt: number): BatchRow =
   replaced: 0,
   singles: 0,
   lastReportNo: 0,
+} as const satisfies Partial<BatchRow>;
+
+const rowOf = (id: BatchId, batch: NewBatch, now: Now, salt: number): BatchRow => ({
+  id,
+  ...batch,
+  count: countOf(batch.input),
+  state: 'running',
+  reason: '',
+  createdAt: now.wall,
+  ...NOTHING_YET,
   salt,
 });

@@ -2,6 +2,7 @@
 
 import {asBlobId, type BatchId} from '../base/types.ts';
 import type {BatchRow} from '../core/tables.ts';
+import {NOTHING_YET} from './new-batches.ts';
 
 const NO_POLICY: BatchRow['policy'] = {
   minQuorum: 1,
@@ -31,17 +32,6 @@ export function tombstone(id: BatchId): BatchRow {
     reason: 'the disk lost what was asked for; submit it again',
     createdAt: 0,
     salt: 0,
-    endedAt: 0,
-    done: 0,
-    failed: 0,
-    replicas: 0,
-    results: 0,
-    disagreements: 0,
-    errors: 0,
-    rechecking: 0,
-    confirmed: 0,
-    replaced: 0,
-    singles: 0,
-    lastReportNo: 0,
+    ...NOTHING_YET,
   };
 }
