@@ -1,4 +1,4 @@
-// Promise P1 and P4 on real processes: SIGKILL of the master at any moment of a batch, many times, with
+// Promise P1 and P4 on real processes: SIGKILL of the master at any moment of a batch, dozens of times, with
 // eight node processes that go on or are killed too; then the books are read from the store itself.
 
 import {loadavg} from 'node:os';
@@ -13,7 +13,7 @@ import {decodeResults} from '../../src/wire/codec.ts';
 import {type Cluster, openCluster, until} from '../rig/cluster.ts';
 import {ended, NIGHTLY} from '../rig/work.ts';
 
-const KILLS = NIGHTLY ? 300 : 20;
+const KILLS = NIGHTLY ? 300 : 30;
 const NODES = 8;
 const WORKUNITS = 2_000;
 const CHUNK = 50_000;
