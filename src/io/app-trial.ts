@@ -60,13 +60,15 @@ async function once(trial: Trial, no: number): Promise<TrialRun> {
   const {manifest, module, actions, containers, jail} = trial;
   const app = admitApp(manifest, module);
   const blobs = new Map<BlobId, Uint8Array>();
-  let told: (event: NodeEvent) => void = () => {};
+  let told: (end: NodeEvent) => void = () => {};
   const ended = new Promise<NodeEvent>(resolve => {
     told = resolve;
   });
   const runner = new ProcessRunner({
     slots: 1,
-    tell: event => told(event),
+    tell: event => {
+      if (event.type !== 'progress') told(event);
+    },
     fetchApp: async () => app,
     readInput: async () => trial.shared,
     putBlob: async bytes => {
