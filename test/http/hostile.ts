@@ -8,7 +8,10 @@ export type Raw = {
   readonly closed: Promise<string>;
 };
 
-/** Opens a connection and sends `bytes`. */
+/** A server that refuses before it has read all resets the connection, and what it said is lost to whoever is writing. */
+const PIECE_BYTES = 16_384;
+
+/** Opens a connection and sends `bytes`, until an answer comes. */
 export function raw(port: number, bytes: string | Uint8Array = ''): Raw {
   const socket = connect(port, '127.0.0.1');
   let text = '';
@@ -18,7 +21,12 @@ export function raw(port: number, bytes: string | Uint8Array = ''): Raw {
       text += part.toString('latin1');
     });
   const closed = new Promise<string>(resolve => socket.once('close', () => resolve(text)));
-  if (bytes.length > 0) socket.write(bytes);
+  const sendFrom = (at: number): void => {
+    if (at >= bytes.length || text !== '' || !socket.writable) return;
+    const next = (): unknown => setImmediate(sendFrom, at + PIECE_BYTES); // it looks for an answer first
+    socket.write(bytes.slice(at, at + PIECE_BYTES), next);
+  };
+  sendFrom(0);
   return {socket, closed};
 }
 
