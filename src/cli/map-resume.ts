@@ -138,6 +138,13 @@ export class Resumption {
     clearTimeout(this.#timer);
     if (this.#fault !== undefined) throw this.#fault;
   }
+
+  /** Another run may have the state file. */
+  async close(): Promise<void> {
+    await this.note();
+    clearTimeout(this.#timer);
+    this.journal.close();
+  }
 }
 
 function unknown(error: unknown): undefined {

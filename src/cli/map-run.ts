@@ -81,13 +81,19 @@ class MapRun {
   async run(): Promise<number> {
     const {app, options} = await this.#request();
     const path = this.#given.text('resume');
-    if (path !== undefined) {
-      const whole = (id: BatchId): void => this.#over(id);
-      this.#resumption = new Resumption(path, this.#client, this.#output, whole);
+    if (path === undefined) return this.#run(options);
+    const whole = (id: BatchId): void => this.#over(id);
+    this.#resumption = new Resumption(path, this.#client, this.#output, whole);
+    try {
       this.#resumption.begin(this.#settings(app, options));
       const {ended} = this.#resumption.journal;
-      if (ended) return sayFinished(path, ended);
+      return ended ? sayFinished(path, ended) : await this.#run(options);
+    } finally {
+      await this.#resumption.close();
     }
+  }
+
+  async #run(options: BatchOptions): Promise<number> {
     const showing = setInterval(() => this.#show(), SHOWN_EVERY_MS);
     const restore = this.#hearSignals();
     try {

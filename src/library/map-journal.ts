@@ -3,7 +3,7 @@
 //
 //   {"volley":"map", …}                       what was asked for
 //   {"stdout":{…}}                            the file that results are written to, and its size
-//   {"batch":3,"name":…,"count":…,"sha256":…} the inputs of a batch: on disk before it is submitted
+//   {"batch":3,"name":…,"count":…,"sha256":…,"sums":…} the inputs of a batch: on disk before it is submitted
 //   {"batch":3,"id":17}                       it is submitted; without this it is found by its name
 //   {"taken":[[3,0,40],…],"bytes":…}          results that were written, and how long the output is by then
 //   {"ended":{…}}                             all of them
@@ -16,6 +16,7 @@ import {closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSy
 import {VolleyError} from '../base/errors.ts';
 import {asBatchId, type BatchId} from '../base/types.ts';
 import type {Line} from './line-source.ts';
+import {StateLock} from './map-lock.ts';
 
 /** What has to be the same for a run to go on. */
 export type Settings = Readonly<Record<string, unknown>>;
@@ -38,6 +39,8 @@ export type KnownBatch = {
   /** Of its first and last input. */
   readonly lines: readonly [number, number];
   readonly sha256: string;
+  /** SUM_BYTES of the SHA-256 of each input, base64: which one has changed. */
+  readonly sums: string;
   id?: BatchId;
   /** Indexes of results that were written; of a whole batch not kept. */
   readonly taken: Set<number>;
@@ -56,13 +59,16 @@ type Row = {
   readonly bytes?: number;
   readonly failed?: number;
   readonly ended?: Ended;
-} & Partial<Pick<KnownBatch, 'name' | 'count' | 'lines' | 'sha256'>>;
+} & Partial<Pick<KnownBatch, 'name' | 'count' | 'lines' | 'sha256' | 'sums'>>;
 
 const VERSION = 1;
+const SUM_BYTES = 3;
 
 export class MapJournal {
   readonly #path: string;
   readonly #file: number;
+  readonly #lock: StateLock;
+  #isClosed = false;
   run = '';
   #settings: Settings | undefined;
   /** By number. */
@@ -73,14 +79,20 @@ export class MapJournal {
   done = 0;
   failed = 0;
 
-  /** Throws for a file that is none of ours, and changes nothing of it. */
+  /** Throws for a file that is none of ours or that another run holds, and changes nothing of it. */
   constructor(path: string) {
     this.#path = path;
-    this.#file = this.#open();
+    this.#lock = new StateLock(path);
+    try {
+      this.#file = this.#open();
+    } catch (error) {
+      this.#lock.release();
+      throw error;
+    }
     try {
       this.#read();
     } catch (error) {
-      closeSync(this.#file);
+      this.close();
       throw error;
     }
   }
@@ -114,10 +126,10 @@ export class MapJournal {
   /** Durable when it returns. Names the batch. */
   intend(no: number, inputs: readonly Line[]): string {
     const name = `map-${this.run}-${no}`;
-    const batch = {name, count: inputs.length, lines: linesOf(inputs), sha256: hashOf(inputs)};
+    const [lines, sha256, sums] = [linesOf(inputs), hashOf(inputs), sumsOf(inputs)];
+    const batch = {name, count: inputs.length, lines, sha256, sums};
     this.batches[no] = {...batch, taken: new Set(), isWhole: false};
-    this.#append({batch: no, ...batch});
-    fdatasyncSync(this.#file);
+    this.#appendDurably({batch: no, ...batch});
     return name;
   }
 
@@ -129,17 +141,19 @@ export class MapJournal {
 
   /** Durable when it returns. `bytes`: size of the file of results. `failed`: of these. */
   taken(taken: readonly Span[], failed: number, bytes: number | undefined): void {
-    this.#append({taken, failed, ...(bytes === undefined ? {} : {bytes})});
-    fdatasyncSync(this.#file);
+    this.#appendDurably({taken, failed, ...(bytes === undefined ? {} : {bytes})});
   }
 
   end(ended: Ended): void {
-    this.#append({ended});
-    fdatasyncSync(this.#file);
+    this.#appendDurably({ended});
   }
 
+  /** Nothing is noted any more. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     closeSync(this.#file);
+    this.#lock.release();
   }
 
   /** Throws VOLLEY_USAGE when they are not those of the earlier run. */
@@ -149,10 +163,12 @@ export class MapJournal {
     const [first, last] = known.lines;
     if (inputs.length < known.count)
       throw this.#refusal(`the input ends before line ${last}, and did not then`);
-    if (hashOf(inputs) !== known.sha256)
-      throw this.#refusal(
-        `the input has changed at line ${first}, or up to ${last - first} after it`,
-      );
+    if (hashOf(inputs) === known.sha256) return;
+    const sums = Buffer.from(known.sums, 'base64');
+    const changed = inputs.find(
+      (input, i) => !sumOf(input).equals(sums.subarray(i * SUM_BYTES, (i + 1) * SUM_BYTES)),
+    );
+    throw this.#refusal(`the input has changed at line ${changed?.line ?? first}`);
   }
 
   #refusal(reason: string): VolleyError {
@@ -172,6 +188,7 @@ export class MapJournal {
   }
 
   #append(row: Row): void {
+    if (this.#isClosed) return; // a batch that was on its way: the next run finds it by its name
     const bytes = Buffer.from(`${JSON.stringify(row)}\n`);
     try {
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
@@ -179,6 +196,11 @@ export class MapJournal {
       const reason = error instanceof Error ? error.message : String(error);
       throw new VolleyError('VOLLEY_CANNOT_WRITE', {path: this.#path, reason}, error);
     }
+  }
+
+  #appendDurably(row: Row): void {
+    this.#append(row);
+    if (!this.#isClosed) fdatasyncSync(this.#file);
   }
 
   #read(): void {
@@ -208,11 +230,12 @@ export class MapJournal {
     this.#settings = settings;
   }
 
-  #takeBatch(no: number, {id, name, count, lines, sha256}: Row, line: number): void {
+  #takeBatch(no: number, row: Row, line: number): void {
+    const {id, name, count, lines, sha256, sums} = row;
     const known = this.batches[no];
     if (known && id !== undefined) known.id = asBatchId(id);
-    else if (name && count && lines && sha256)
-      this.batches[no] = {name, count, lines, sha256, taken: new Set(), isWhole: false};
+    else if (name && count && lines && sha256 && sums)
+      this.batches[no] = {name, count, lines, sha256, sums, taken: new Set(), isWhole: false};
     else throw this.#foreign(line);
   }
 
@@ -256,6 +279,12 @@ function hashOf(inputs: readonly Line[]): string {
   for (const {bytes} of inputs) hash.update(bytes).update('\n');
   return hash.digest('hex');
 }
+
+const sumOf = ({bytes}: Line): Buffer =>
+  createHash('sha256').update(bytes).digest().subarray(0, SUM_BYTES);
+
+const sumsOf = (inputs: readonly Line[]): string =>
+  Buffer.concat(inputs.map(sumOf)).toString('base64');
 
 /** Indexes of a batch as few spans. */
 export function spansOf(batch: number, indexes: Iterable<number>): Span[] {

@@ -1,6 +1,16 @@
-import {appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {spawnSync} from 'node:child_process';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import {hostname, tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
+import process from 'node:process';
 import test, {type ExecutionContext} from 'ava';
 import {toUtf8} from '../../src/base/bytes.ts';
 import {asBatchId} from '../../src/base/types.ts';
@@ -77,8 +87,9 @@ test('an input that is not the one of the earlier run is refused with its line',
   journal.checkInputs(1, lines(4, 'c', 'd', 'e'));
   journal.checkInputs(9, lines(40, 'new'));
   const refusals: [number, Line[], RegExp][] = [
-    [1, lines(4, 'c', 'D', 'e'), /state of another run: the input has changed at line 4/],
-    [1, lines(4, 'cd', '', 'e'), /the input has changed at line 4, or up to 2 after it/],
+    [1, lines(4, 'c', 'D', 'e'), /state of another run: the input has changed at line 5;/],
+    [1, lines(4, 'cd', '', 'e'), /the input has changed at line 4;/],
+    [1, lines(14, 'c', 'd', 'E'), /the input has changed at line 16;/],
     [1, lines(4, 'c'), /the input ends before line 6/],
   ];
   for (const [no, inputs, message] of refusals)
@@ -129,6 +140,25 @@ test('a file that is none of ours is refused and left as it is', t => {
   appendFileSync(path, 'junk\n{}\n');
   t.throws(() => new MapJournal(path), {message: /\(line 9\)/});
   t.is(statSync(path).size, size + 8);
+});
+
+test('one run at a time has a state file, and a run that was killed has none', t => {
+  const path = pathFor(t);
+  const journal = begun(path);
+  const message = new RegExp(`state is in use by process ${process.pid} on .*delete .*state.lock`);
+  const before = readFileSync(path, 'utf8');
+  t.throws(() => new MapJournal(path), {code: 'VOLLEY_USAGE', message});
+  t.is(readFileSync(path, 'utf8'), before);
+  journal.close();
+  t.deepEqual(readdirSync(dirname(path)), ['state']);
+  const {pid} = spawnSync(process.execPath, ['-e', '']);
+  writeFileSync(`${path}.lock`, JSON.stringify({pid, host: hostname()}));
+  new MapJournal(path).close();
+  writeFileSync(`${path}.lock`, JSON.stringify({pid, host: 'elsewhere.example'}));
+  t.throws(() => new MapJournal(path), {message: /in use by process \d+ on elsewhere/});
+  writeFileSync(`${path}.lock`, 'junk');
+  t.throws(() => new MapJournal(path), {message: /in use by another run; .*delete/});
+  t.deepEqual(readdirSync(dirname(path)).sort(), ['state', 'state.lock']);
 });
 
 test('a place that cannot be written is named', t => {
