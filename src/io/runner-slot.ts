@@ -37,8 +37,8 @@ const FLIGHT_MAX = 128;
 const FLIGHT_BYTES_MAX = MIB;
 /** A process is replaced after this many runs, so that nothing can pile up in it. */
 const RUNS_MAX = 100_000;
-/** From spawn to a compiled app: a small board with a cold disk, a module of 16 MiB. */
-const START_MS_MAX = 30 * SECOND_MS;
+/** From spawn to a compiled app: a small board with a cold disk that others keep busy too, a module of 16 MiB. */
+const START_MS_MAX = 120 * SECOND_MS;
 /** A run that nobody wants any more may end by itself for this long: a new process costs about as much. */
 const STOP_GRACE_MS = 20;
 /** Orders for the app at hand that may go before an older one for another app. */

@@ -52,17 +52,14 @@ export function _start(): void {
 }
 `;
 const SHORT = '40';
-/** Some seconds of work on this machine, which something is saved of; what follows it is stopped by hand. */
-let LONG = '';
-const LONG_MS = 4_000;
+/** Something is saved of it on any machine; what follows it is stopped by hand. */
+const ENDLESS = '100000000';
+/** A second or two of work, if that is enough to be saved of. */
+const SOME_MILLIONS = 600;
 
 let module: Uint8Array;
 test.before(async () => {
   module = await compile(ROUNDS);
-  const rig = new RunnerRig().add(manifestOf('rounds'), module);
-  const {cpuMs} = await rig.end(rig.run('rounds', SHORT));
-  await rig.runner.close();
-  LONG = String(Math.ceil((Number(SHORT) * LONG_MS) / cpuMs));
 });
 
 function folder(t: ExecutionContext): string {
@@ -103,26 +100,33 @@ async function straight(input: string): Promise<string> {
 }
 
 /** Runs until something is saved, then the node ends as it does by SIGTERM. */
-async function cutOff(t: ExecutionContext, dir: string, input: string): Promise<void> {
+async function cutOff(t: ExecutionContext, dir: string, input: string): Promise<boolean> {
   const {rig, progress} = open(dir);
   rig.run('rounds', input, {replicaId: replica(0), timeLimitMs: 600_000});
-  t.true(await until(() => progress.length > 0));
+  t.true(await until(() => progress.length > 0 || rig.ended.length > 0));
   await rig.runner.close();
-  t.deepEqual(readdirSync(dir), ['7-3']);
+  return readdirSync(dir).length > 0;
+}
+
+/** Answers its input. How fast a machine is at the moment nobody knows: what ended too early is tried with more. */
+async function cutOffSoon(t: ExecutionContext, dir: string): Promise<string> {
+  for (let millions = SOME_MILLIONS; ; millions *= 2)
+    if (await cutOff(t, dir, String(millions))) return String(millions);
 }
 
 test('a run that was cut off goes on where it was, with the same bytes in the end', async t => {
   const dir = folder(t);
-  await cutOff(t, dir, LONG);
+  const input = await cutOffSoon(t, dir);
+  t.deepEqual(readdirSync(dir), ['7-3']);
   const first = JSON.parse(readFileSync(join(dir, '7-3'), 'latin1').split('\n')[0] ?? '') as {
     spentMs: number;
   };
   t.true(first.spentMs > 0);
   // The rest is made short by what was saved, not by another input: it is part of what binds a state.
   const {rig, states} = open(dir);
-  rig.run('rounds', LONG, {replicaId: replica(1), timeLimitMs: 600_000});
+  rig.run('rounds', input, {replicaId: replica(1), timeLimitMs: 600_000});
   const bytes = await rig.bytes(replica(1));
-  t.is(bytes.toString('hex'), await straight(LONG));
+  t.is(bytes.toString('hex'), await straight(input));
   await rig.runner.close();
   t.is(states.size, 0, 'what is done leaves nothing behind');
   t.deepEqual(readdirSync(dir), []);
@@ -140,7 +144,7 @@ test('a state that is damaged, or of another input, is taken away and the run st
   const right = await straight(SHORT);
   for (const [what, spoil] of Object.entries(wrong)) {
     const dir = folder(t);
-    await cutOff(t, dir, LONG);
+    t.true(await cutOff(t, dir, ENDLESS));
     spoil(dir);
     const {rig} = open(dir);
     rig.run('rounds', SHORT, {replicaId: replica(1)});
@@ -166,7 +170,7 @@ test('a state that is given up with its replica is kept, or goes', async t => {
   for (const keeps of [true, false]) {
     const dir = folder(t);
     const {rig, progress} = open(dir);
-    rig.run('rounds', LONG, {replicaId: replica(0), timeLimitMs: 600_000});
+    rig.run('rounds', ENDLESS, {replicaId: replica(0), timeLimitMs: 600_000});
     t.true(await until(() => progress.length > 0));
     rig.runner.stop(replica(0), keeps);
     await rig.runner.close();
@@ -177,11 +181,11 @@ test('a state that is given up with its replica is kept, or goes', async t => {
 test('time that earlier runs spent counts against the limit', async t => {
   const dir = folder(t);
   const states = new StateStore(dir, Date.now());
-  const input = new Uint8Array(Buffer.from(LONG));
+  const input = new Uint8Array(Buffer.from(ENDLESS));
   const of = {replicaId: replica(0), appId: appIdOf('rounds'), args: [], input};
   await states.save(of, {bytes: new Uint8Array(24), spentMs: 60_000});
   const {rig} = open(dir);
-  rig.run('rounds', LONG, {replicaId: replica(1), timeLimitMs: 60_000});
+  rig.run('rounds', ENDLESS, {replicaId: replica(1), timeLimitMs: 60_000});
   t.is(await rig.story(replica(1)), 'timedOut: not done within 60000 ms');
   await rig.runner.close();
 });
