@@ -12,11 +12,14 @@ import {SimSingles} from './sim-singles.ts';
 import type {SimStore} from './sim-store.ts';
 import {EVENT} from './timeline.ts';
 
+/** All outputs of a stage are read and written: long enough that a master dies over it now and then. */
+const GATHER_TIMES = 100;
+
 /** All that a master looks up on its disk. */
 export const lookups = (clock: SimClock, disk: SimStore, crypto: Crypto, readMs: () => number) => ({
   singles: new SimSingles(clock, disk, crypto, readMs),
   shelf: new SimShelf(clock, disk, readMs),
-  outputs: new SimOutputs(clock, disk, readMs),
+  outputs: new SimOutputs(clock, disk, () => GATHER_TIMES * readMs()),
 });
 
 export class SimShelf implements Shelf {
