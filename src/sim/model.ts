@@ -200,15 +200,15 @@ export class Model {
   }
 
   /**
-   * Only what is listed as a revoked node's may go from its page, and what failed while its batch is retried; both to
-   * be decided again. Pages are listed for a retry when its row is durable.
+   * Only what is listed as a revoked node's may go from its page, and what failed while its batch is retried; both to be
+   * decided again, of a broadcast even in the same commit. Pages are listed for a retry when its row is durable.
    */
   #takeOut(workunit: WorkunitKey, decision: Decided | undefined, change: Change): void {
     const doubted = this.doubted.get(workunit);
     const before = this.decisions.get(workunit);
     if (!before || isSame(before, decision)) return;
-    const {retrying} = this.batches.get(batchOf(workunit)) ?? {};
-    if (before.kind === 'failed' && !decision && retrying) return this.#undo(workunit, change);
+    const isFailed = before.kind === 'failed' && decision?.kind !== 'done';
+    if (isFailed && this.batches.get(batchOf(workunit))?.retrying) return this.#undo(workunit, change);
     if (!doubted) return;
     holds(
       isSameResult(before, doubted.former),
