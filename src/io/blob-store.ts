@@ -4,14 +4,23 @@
 //   <dir>/<first 2 hex>/<64 hex>  complete: written, fsynced, renamed, folder fsynced
 //
 // One process owns the folder (the one that has the store's lock).
+//
+// A master deletes what no row names and nobody asked for of late (blob-sweep.ts). So that nobody is told that a blob
+// is there which then goes, whoever asks for one makes it young: its mtime becomes now, unless it is that nearly. Bytes
+// that are read are no question: what is read is named by a row.
 
 import {createHash} from 'node:crypto';
 import {createReadStream} from 'node:fs';
-import {type FileHandle, mkdir, open, readFile, rename, rm, stat} from 'node:fs/promises';
+import {type FileHandle, mkdir, open, readFile, rename, rm, stat, utimes} from 'node:fs/promises';
 import {join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
 import {asBlobId, type BlobId} from '../base/types.ts';
+import {HOUR_MS, SECOND_MS} from '../base/units.ts';
+import type {Clock} from '../runtime/ports.ts';
 import {BLOB_BYTES_MAX} from '../wire/limits.ts';
+import {BlobClaims} from './blob-claims.ts';
+import {blobPath, SweptFolder} from './swept-folder.ts';
+import {SystemClock} from './system-clock.ts';
 
 export type StoredBlob = {readonly blobId: BlobId; readonly size: number};
 
@@ -28,6 +37,8 @@ export type PutOptions = {
 export type OnFailure = (error: VolleyError) => void;
 
 const STREAM_BYTES = 64 * 1_024;
+/** What is asked for all the time is made young this often: a write for each question would wear a card out. */
+const YOUNG_MS = HOUR_MS;
 
 /** Opens or creates the folder and removes what a crash left half written. */
 export async function openBlobStore(dir: string, onFailure?: OnFailure): Promise<BlobStore> {
@@ -48,12 +59,22 @@ export class BlobStore {
   /** Folders that are there for good, or soon: two writers must both wait for the fsync. */
   readonly #folders = new Map<string, Promise<void>>();
   readonly #onFailure: OnFailure;
+  readonly #claims = new BlobClaims();
+  readonly #clock: Pick<Clock, 'now'> = new SystemClock();
   #written = 0;
 
   /** Use openBlobStore. */
   constructor(dir: string, onFailure: OnFailure = () => {}) {
     this.#dir = dir;
     this.#onFailure = onFailure;
+  }
+
+  /**
+   * What is asked for or written from now on stays; `end` it. One at a time.
+   * @param unlink deletes one file
+   */
+  beginSweep(unlink?: (path: string) => Promise<void>): SweptFolder {
+    return new SweptFolder(this.#dir, this.#claims, unlink);
   }
 
   /** Durable when it resolves. Costs nothing when the blob is there already. */
@@ -154,10 +175,16 @@ export class BlobStore {
     return (await this.size(blobId)) !== undefined;
   }
 
-  /** Bytes, or undefined when it is not there. */
+  /** Bytes, or undefined when it is not there. What is there stays for a while: see above. */
   async size(blobId: BlobId): Promise<number | undefined> {
     try {
-      return (await stat(this.#pathOf(blobId))).size;
+      const path = this.#pathOf(blobId);
+      return await this.#claims.hold(blobId, async () => {
+        const {size, mtimeMs} = await stat(path);
+        const {wall} = this.#clock.now();
+        if (wall - mtimeMs > YOUNG_MS) await utimes(path, wall / SECOND_MS, wall / SECOND_MS);
+        return size;
+      });
     } catch (error) {
       const failure = this.#readFailure(blobId, error);
       if (failure instanceof VolleyError && failure.code === 'VOLLEY_UNKNOWN_BLOB')
@@ -199,7 +226,7 @@ export class BlobStore {
     const path = this.#pathOf(blobId);
     const folder = join(path, '..');
     await this.#ensureFolder(folder);
-    await rename(tmp, path);
+    await this.#claims.hold(blobId, () => rename(tmp, path));
     await syncFolder(folder);
   }
 
@@ -242,7 +269,7 @@ export class BlobStore {
   #pathOf(blobId: BlobId): string {
     if (!/^[0-9a-f]{64}$/.test(blobId))
       throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: blobId});
-    return join(this.#dir, blobId.slice(0, 2), blobId);
+    return blobPath(this.#dir, blobId);
   }
 }
 

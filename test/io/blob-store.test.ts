@@ -1,12 +1,24 @@
 import {execFileSync} from 'node:child_process';
 import {randomBytes} from 'node:crypto';
-import {mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {toHex, toUtf8} from '../../src/base/bytes.ts';
-import {asBlobId} from '../../src/base/types.ts';
-import {openBlobStore} from '../../src/io/blob-store.ts';
+import {asBlobId, type BlobId} from '../../src/base/types.ts';
+import {HOUR_MS, MINUTE_MS} from '../../src/base/units.ts';
+import {type BlobStore, openBlobStore} from '../../src/io/blob-store.ts';
+import type {SweptFolder} from '../../src/io/swept-folder.ts';
 import {sha256} from './sha256.ts';
 
 async function folderFor(t: ExecutionContext): Promise<string> {
@@ -197,4 +209,120 @@ test('a full disk is named, and nothing half written stays', async t => {
   });
   t.deepEqual(await leftovers(folder), []);
   t.is((await blobs.get(await blobs.put(toUtf8('small')))).length, 5);
+});
+
+// ---- with a sweep ------------------------------------------------------------------------------
+
+/** How long ago the file was written, or made young again. */
+async function ageMsOf(folder: string, blobId: BlobId): Promise<number> {
+  return Date.now() - (await stat(join(folder, blobId.slice(0, 2), blobId))).mtimeMs;
+}
+
+test('who asks for a blob makes it young, and one that is young is left as it is', async t => {
+  const folder = await folderFor(t);
+  const blobs = await openBlobStore(folder);
+  const bytes = toUtf8('an input');
+  const blobId = await blobs.put(bytes);
+  const path = join(folder, blobId.slice(0, 2), blobId);
+  const age = async (ms: number): Promise<void> => {
+    const at = (Date.now() - ms) / 1_000;
+    await utimes(path, at, at);
+  };
+  const asks = {
+    size: () => blobs.size(blobId),
+    has: () => blobs.has(blobId),
+    put: () => blobs.put(bytes),
+    putStream: () => blobs.putStream(chunks(bytes, 3), {expected: blobId}),
+  };
+  for (const [name, ask] of Object.entries(asks)) {
+    await age(30 * HOUR_MS);
+    await ask();
+    t.true((await ageMsOf(folder, blobId)) < 10 * MINUTE_MS, name);
+  }
+  await age(50 * MINUTE_MS);
+  await blobs.size(blobId);
+  t.true((await ageMsOf(folder, blobId)) >= 50 * MINUTE_MS, 'no write for each question');
+  await age(30 * HOUR_MS);
+  await blobs.get(blobId);
+  t.true((await ageMsOf(folder, blobId)) >= 30 * HOUR_MS, 'what is read is named by a row');
+});
+
+type Sweeping = {
+  readonly blobs: BlobStore;
+  readonly bytes: Uint8Array;
+  readonly blobId: BlobId;
+  readonly sweep: SweptFolder;
+  /** Lets the deletion under way reach the disk. */
+  readonly open: () => void;
+};
+
+/** A blob, and a sweep whose deletions wait at the disk's door. */
+async function sweeping(t: ExecutionContext): Promise<Sweeping> {
+  const blobs = await openBlobStore(await folderFor(t));
+  const bytes = toUtf8('an output');
+  const blobId = await blobs.put(bytes);
+  let open = (): void => {};
+  const gate = new Promise<void>(resolve => {
+    open = resolve;
+  });
+  const sweep = blobs.beginSweep(async path => {
+    await gate;
+    await unlink(path);
+  });
+  return {blobs, bytes, blobId, sweep, open};
+}
+
+test('what was asked for since a sweep began does not go, however it was asked for', async t => {
+  const asks: ((one: Sweeping) => Promise<unknown>)[] = [
+    ({blobs, blobId}) => blobs.size(blobId),
+    ({blobs, bytes}) => blobs.put(bytes),
+    ({blobs, bytes}) => blobs.putStream(chunks(bytes, 4)),
+  ];
+  for (const ask of asks) {
+    const one = await sweeping(t);
+    await ask(one);
+    one.open();
+    t.false(await one.sweep.remove(one.blobId));
+    t.true(await one.blobs.has(one.blobId));
+  }
+});
+
+test('a question that no answer was found for yet counts for the sweep that begins', async t => {
+  const one = await sweeping(t);
+  one.sweep.end();
+  const asked = one.blobs.size(one.blobId);
+  const sweep = one.blobs.beginSweep();
+  t.false(await sweep.remove(one.blobId));
+  t.is(await asked, one.bytes.length);
+  sweep.end();
+  const next = one.blobs.beginSweep();
+  t.true(await next.remove(one.blobId), 'the next one has only its age to go by');
+});
+
+test('who asks for a blob that is being deleted hears that it is gone', async t => {
+  const one = await sweeping(t);
+  const removed = one.sweep.remove(one.blobId);
+  const asked = one.blobs.size(one.blobId);
+  one.open();
+  t.is(await asked, undefined);
+  t.true(await removed);
+});
+
+test('what is written while it is being deleted is there afterwards', async t => {
+  const writes: ((one: Sweeping) => Promise<unknown>)[] = [
+    ({blobs, bytes}) => blobs.put(bytes),
+    ({blobs, bytes}) => blobs.putStream(chunks(bytes, 4)),
+  ];
+  for (const write of writes) {
+    const one = await sweeping(t);
+    const removed = one.sweep.remove(one.blobId);
+    const written = write(one);
+    // Meanwhile two others are written whole: who does not wait for the deletion has written by then, too.
+    for (const other of ['one', 'two']) await one.blobs.put(toUtf8(other));
+    one.open();
+    await written;
+    t.true(await removed);
+    t.deepEqual(await one.blobs.get(one.blobId), one.bytes);
+    t.false(await one.sweep.remove(one.blobId), 'and this sweep does not come back for it');
+  }
 });
