@@ -3,7 +3,6 @@
 // comes again, and taking it twice changes nothing.
 
 import {fromHex, toHex} from '../base/bytes.ts';
-import {keepNewest} from '../base/newest.ts';
 import {type BatchId, type BlobId, type NodeId, type Now, workunitId} from '../base/types.ts';
 import {hashOfOutput} from '../core/checks.ts';
 import type {MasterEvent} from '../core/core.ts';
@@ -26,14 +25,10 @@ import {notePace} from './pace.ts';
 import type {NodeState} from './roster.ts';
 import {CREDIT, peerOf} from './roster.ts';
 import {sizeOf, suspicionOf} from './suspicion.ts';
+import {Uploads} from './uploads.ts';
 import type {Verdict, Vote} from './validator.ts';
 import type {Workunit} from './workunit.ts';
 
-/**
- * Uploads that reports may name, several of them the same one (outputs may be equal); the oldest is
- * forgotten and uploaded again.
- */
-const BLOBS_WAITING_MAX = 65_536;
 /** A batch whose first workunits all failed is not worth the rest (it ends `failed`). */
 const FAILED_AT_FIRST_MAX = 8;
 
@@ -55,7 +50,7 @@ const LATER: Fate = {kind: 'later'};
 
 export class Results {
   readonly #context: MasterContext;
-  readonly #blobs = new Map<BlobId, number>();
+  readonly #uploads = new Uploads();
   readonly #cancel: (batch: Batch) => void;
   #nextReportNo: number;
 
@@ -66,9 +61,8 @@ export class Results {
     this.#cancel = cancel;
   }
 
-  blobStored(blobId: BlobId, size: number): void {
-    this.#blobs.set(blobId, size);
-    keepNewest(this.#blobs, BLOBS_WAITING_MAX);
+  blobStored(blobId: BlobId, size: number, now: Now): void {
+    this.#uploads.stored(blobId, size, now.mono);
   }
 
   onReport(node: NodeState, report: Report, now: Now): void {
@@ -90,7 +84,7 @@ export class Results {
     let taken = 0;
     let later = 0;
     items.forEach((item, at) => {
-      const fate = this.#fateOf(node, item);
+      const fate = this.#fateOf(node, item, now);
       if (fate.kind === 'later') later += 1;
       if (fate.kind !== 'take') return;
       taken += 1;
@@ -106,7 +100,7 @@ export class Results {
     context.emit({type: 'receipt', to: peerOf(node), nonce: report.nonce, bodyHash});
   }
 
-  #fateOf(node: NodeState, item: ResultItem): Fate {
+  #fateOf(node: NodeState, item: ResultItem, now: Now): Fate {
     const batch = this.#context.batches.get(item.batchId);
     if (!batch?.running) return STALE;
     const open = batch.open.get(item.index);
@@ -118,10 +112,7 @@ export class Results {
     const workunit = open ?? this.#takeUp(batch, item.index);
     if (!workunit) return LATER;
     if (item.replicaNo < workunit.firstReplica) return STALE;
-    if (item.status === 'done' && item.output.kind === 'blob') {
-      const size = this.#blobs.get(item.output.blobId);
-      if (size !== item.output.size) return LATER;
-    }
+    if (item.status === 'done' && !this.#uploads.has(item.output, now.mono)) return LATER;
     return {kind: 'take', batch, workunit};
   }
 

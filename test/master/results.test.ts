@@ -1,4 +1,5 @@
 import test from 'ava';
+import {HOUR_MS} from '../../src/base/units.ts';
 import {decodeReportRow} from '../../src/core/tables.ts';
 import {encodeResults} from '../../src/wire/codec.ts';
 import type {ResultItem} from '../../src/wire/message.ts';
@@ -187,6 +188,23 @@ test('a blob output is not acknowledged before it is uploaded', t => {
   );
   t.deepEqual(receiptsOf(rig.says(a, report), a), []);
   t.is(batchOf(rig, id).counters.results, 0);
+  rig.turn({type: 'blobStored', ...blob});
+  t.is(receiptsOf(rig.says(a, report), a).length, 1);
+  t.is(batchOf(rig, id).counters.done, 1);
+});
+
+test('an upload of long before its report is asked for again: nothing may need it any more', t => {
+  const rig = MasterRig.ready();
+  const id = rig.submit({minQuorum: 1}, rangeOf(1));
+  const blob = blobOf('picture');
+  rig.turn({type: 'blobStored', ...blob});
+  rig.pass(2 * HOUR_MS);
+  const a = rig.node('a');
+  const report = rig.reportOf(
+    a,
+    resultsOf(rig.pull(a), () => ({kind: 'blob', ...blob})),
+  );
+  t.deepEqual(receiptsOf(rig.says(a, report), a), []);
   rig.turn({type: 'blobStored', ...blob});
   t.is(receiptsOf(rig.says(a, report), a).length, 1);
   t.is(batchOf(rig, id).counters.done, 1);

@@ -34,7 +34,7 @@ export const TIGHT: readonly Change[] = [
   limit('master/call.ts', 'TARGETED_NODES_MAX', '32', 2),
   limit('master/scheduler.ts', 'WANTING_MAX', '65_536', 8),
   limit('master/enrolment.ts', 'EPOCH_LEAP_MAX', '65_536', 8),
-  limit('master/results.ts', 'BLOBS_WAITING_MAX', '65_536', 8),
+  limit('master/uploads.ts', 'BLOBS_WAITING_MAX', '65_536', 8),
   limit('master/adaptive.ts', 'TRUSTED_AFTER', '10', 2),
   limit('master/adaptive.ts', 'PER_CHECK_MAX', '20', 4),
   limit('master/machines.ts', 'STUCK_MS_MAX', '60 * SECOND_MS', 2_000),
