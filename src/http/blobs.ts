@@ -10,7 +10,7 @@ export type StoredBlob = {readonly blobId: BlobId; readonly size: number};
 
 /** The blob folder as HTTP sees it; io/blob-store.ts fits it. */
 export interface Blobs {
-  /** Bytes, or undefined when the blob is not there. */
+  /** Bytes, or undefined when the blob is not there. One that is there stays for most of a day at least. */
   size(blobId: BlobId): Promise<number | undefined>;
   /** The whole blob. Throws VOLLEY_UNKNOWN_BLOB, as read and stream do. For blobs of bounded size. */
   get(blobId: BlobId): Promise<Uint8Array>;
@@ -29,6 +29,7 @@ export interface Blobs {
 }
 
 const BLOB_ID = /^[0-9a-f]{64}$/;
+const ID_CHARACTERS = 64;
 
 export const parseBlobId = (text: string | undefined): BlobId | undefined =>
   text !== undefined && BLOB_ID.test(text) ? asBlobId(text) : undefined;
@@ -101,4 +102,21 @@ export async function* readSpan(
   if (left === 0) return;
   const reason = `blob ${blobId} is ${left} bytes too short`;
   throw new VolleyError('VOLLEY_STORE_DAMAGED', {reason});
+}
+
+/**
+ * Asks for each blob that a list of files names: nothing deletes them now, as nothing deletes the list. What is not
+ * there shows when it is read.
+ */
+export async function askForListed(
+  blobs: Pick<Blobs, 'size' | 'stream'>,
+  listId: BlobId,
+): Promise<void> {
+  const size = (await blobs.size(listId)) ?? 0;
+  let rest = '';
+  for await (const piece of blobs.stream(listId, 0, size)) {
+    const text = rest + Buffer.from(piece).toString('latin1');
+    for (const [id] of text.matchAll(/[0-9a-f]{64}/g)) await blobs.size(asBlobId(id));
+    rest = text.slice(1 - ID_CHARACTERS);
+  }
 }

@@ -164,6 +164,27 @@ test('lines and files become inputs through the functions given', async t => {
   t.is(blob?.code, 'VOLLEY_UNKNOWN_BLOB');
 });
 
+test('of a batch of files each file is asked for: none is deleted before the batch is there', async t => {
+  const {client, blobs, handle} = await openRig(t);
+  const files = Array.from({length: 900}, (_, i) => idOf(Buffer.from(`file ${i}`)));
+  const list = files
+    .map((blob, i) => `${JSON.stringify({name: `${i}`, blob, size: 9})}\n`)
+    .join('');
+  const blobId = await blobs.put(Buffer.from(list));
+  t.true(list.length > 65_536, 'some ids stand on two pieces');
+  const asked = new Set<string>();
+  const size = blobs.size.bind(blobs);
+  blobs.size = id => {
+    t.deepEqual(handle.requests, []);
+    asked.add(id);
+    return size(id);
+  };
+  const input = {kind: 'files', blobId, indexBlobId: blobId, count: 900} as const;
+  await client.submit({name: '', app: 'primes', args: [], input, policy: {}});
+  t.is(handle.requests.length, 1);
+  t.deepEqual([...asked].sort(), [blobId, ...files].sort());
+});
+
 test('the form of lines reaches the indexer, and there are two', async t => {
   const forms: string[] = [];
   const indexed = {blobId: ID, indexBlobId: ID, count: 1};

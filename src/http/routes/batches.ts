@@ -20,7 +20,7 @@ import {type BroadcastRow, broadcastKey} from '../../core/operator-rows.ts';
 import {jsonRow} from '../../core/tables.ts';
 import type {BatchView, ResultView} from '../../core/views.ts';
 import {accepted, actorOf, batchOf, given, type Spoken} from '../answers.ts';
-import type {Blobs} from '../blobs.ts';
+import {askForListed, type Blobs} from '../blobs.ts';
 import type {RouteContext} from '../context.ts';
 import {type FollowOrder, followResults} from '../follow.ts';
 import type {MasterHandle} from '../handle.ts';
@@ -124,6 +124,7 @@ async function checkInputs(blobs: Blobs, {input, shared}: BatchRequest): Promise
   for (const blob of needed)
     if ((await blobs.size(blob)) === undefined)
       throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob});
+  if (input.kind === 'files') await askForListed(blobs, input.blobId);
   if (shared && (await blobs.size(shared.blobId)) !== shared.size)
     throw new VolleyError('VOLLEY_BAD_INPUT', {
       reason: `the shared input ${shared.blobId.slice(0, 16)} does not have ${shared.size} bytes`,
