@@ -52,6 +52,7 @@ import {openTrust} from '../wire/trust.ts';
 import {publishPrepared} from './built-in-apps.ts';
 import {Closers} from './closers.ts';
 import {openComparer} from './master-comparer.ts';
+import {openSweeper} from './master-sweeper.ts';
 import {goodApps, restoreMaster} from './store-check.ts';
 import {packageVersion} from './version.ts';
 
@@ -124,7 +125,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
     ...(options.groupPort === undefined ? {} : {groupPort: options.groupPort}),
   });
   closers.add(() => udp.close());
-  const watchers = new Set<(about: Announcement) => void>();
+  const watchers = new Set([openSweeper({...base, ...options}, closers)]);
   const singles = new StoredSingles(base.store, base.crypto, options.fatal);
   const shelf = new StoredShelf(base.store, options.fatal);
   const inputs = new BlobInputs(base.blobs);

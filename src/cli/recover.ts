@@ -122,9 +122,9 @@ async function prove(place: StorePlace, made: string): Promise<void> {
 /** Answers where the damaged store is kept. */
 async function swap(store: string, made: string, wall: number): Promise<string> {
   const {syncDirectory} = await import('../io/key-files.ts');
-  const {freeName} = await import('../io/store-copy.ts');
+  const {keptPath} = await import('../io/store-copy.ts');
   const stamp = new Date(wall).toISOString().replace(/[-:]|\..*/g, '');
-  const kept = freeName(`${store}.damaged-${stamp}`);
+  const kept = keptPath(store, stamp);
   await rename(store, kept);
   await rename(made, store);
   syncDirectory(join(store, '..'));

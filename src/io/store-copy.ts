@@ -162,6 +162,16 @@ async function folderFor(store: string, {room, isBeside, what}: LookOptions): Pr
   throw failure;
 }
 
+const KEPT = '.damaged-';
+
+/** Where a damaged store is kept beside the one that was made of it. @param stamp when */
+export const keptPath = (store: string, stamp: string): string =>
+  freeName(`${store}${KEPT}${stamp}`);
+
+/** Names of damaged stores that are kept beside this one. */
+export const keptStores = (store: string): string[] =>
+  readdirSync(dirname(store)).filter(name => name.startsWith(`${basename(store)}${KEPT}`));
+
 /** `path`, or `path-2`, `path-3` … when that is taken. */
 export function freeName(path: string): string {
   for (let no = 1; ; no++) {

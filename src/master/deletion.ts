@@ -5,7 +5,8 @@
 //   pages (and doubts about them) ─▶ reports that no other batch has results in ─▶ the row
 //
 // The batch is gone for everybody from the first moment: late results of it are of no use, as of any ended
-// one. Its number never comes again. History stays; credit stays; inputs and outputs that are blobs stay.
+// one. Its number never comes again. History stays; credit stays; inputs and outputs that are blobs go when no row
+// names them any more (io/blob-sweep.ts).
 
 import {addMono, type MonoMs, NEVER, type Now} from '../base/types.ts';
 import {DAY_MS, MINUTE_MS} from '../base/units.ts';

@@ -22,6 +22,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/system-clock.ts': 'it is the clock',
   'src/io/action-process.ts': 'ends a program that does not answer',
   'src/io/actions.ts': 'the coarse timer before the spin to the instant of a shot',
+  'src/io/blob-sweeper.ts': 'lets the master work between two parts of a sweep',
   'src/io/compare-thread.ts': 'ends a thread that takes too long',
   'src/io/duty-cycle.ts': 'lets work run and stand still',
   'src/io/memory-watch.ts': 'looks at the memory of a process while it runs',
