@@ -15,7 +15,7 @@ export const batchDeleteCommand: CommandSpec = {
   ],
   examples: [
     'volley batch export 1 --out results.ndjson && volley batch delete 1',
-    'volley batch delete 1 --force',
+    'volley batch delete 1 --force   # its files go within two days, if nothing else needs them',
     'volley master --retention 30    # does it by itself, 30 days after the end',
   ],
   run: remove,

@@ -3,7 +3,7 @@
 // what the command needs is imported when it runs.
 
 import {VolleyError} from '../base/errors.ts';
-import {MIB} from '../base/units.ts';
+import {DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS} from '../base/units.ts';
 
 export type OptionSpec = {
   /** `--name <value>`, or `--name` alone for a yes or no. */
@@ -98,14 +98,14 @@ export class Given {
     return this.whole(name, 1, 65_535);
   }
 
-  /** Milliseconds of `300ms`, `2s` or `1m`; a leading + is allowed. */
+  /** Milliseconds of `300ms`, `2s`, `1m`, `24h` or `7d`; a leading + is allowed. */
   durationMs(name: string): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    const [, count, unit] = /^\+?(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
-    const scale = {ms: 1, s: 1_000, m: 60_000}[unit ?? ''];
+    const [, count, unit] = /^\+?(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
+    const scale = {ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS}[unit ?? ''];
     if (scale === undefined)
-      throw usage(`--${name} must be a time such as 300ms, 2s or 1m, not "${text}"`);
+      throw usage(`--${name} must be a time such as 300ms, 2s, 1m or 24h, not "${text}"`);
     return Number(count) * scale;
   }
 

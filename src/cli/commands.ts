@@ -60,6 +60,7 @@ import {nodesTokenCommand} from './nodes-token.ts';
 import {recoverCommand} from './recover.ts';
 import {simPlanCommand} from './sim-plan.ts';
 import {resumeCommand, statusCommand, suspendCommand} from './status.ts';
+import {storeSweepCommand} from './store-sweep.ts';
 
 export const COMMANDS: readonly CommandSpec[] = [
   demoCommand,
@@ -118,5 +119,6 @@ export const COMMANDS: readonly CommandSpec[] = [
   keysPassphraseCommand,
   doctorCommand,
   recoverCommand,
+  storeSweepCommand,
   simPlanCommand,
 ];

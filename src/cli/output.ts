@@ -3,6 +3,7 @@
 
 import {once} from 'node:events';
 import {harmless} from '../base/text.ts';
+import {KIB, MIB} from '../base/units.ts';
 
 /** One line on stdout. Our own texts; what peers chose must be harmless already. */
 export const print = (line = ''): void => {
@@ -30,6 +31,14 @@ export const counted = (count: number, one: string): string =>
 
 export const percent = (part: number, whole: number): string =>
   `${whole === 0 ? 100 : Math.floor((100 * part) / whole)} %`;
+
+/** 512 → 512 bytes; 5872025 → 5.6 MiB */
+export function sizeText(bytes: number): string {
+  if (bytes < KIB) return `${bytes} bytes`;
+  if (bytes < MIB) return `${(bytes / KIB).toFixed(1)} KiB`;
+  const mebibytes = bytes / MIB;
+  return mebibytes < KIB ? `${mebibytes.toFixed(1)} MiB` : `${(mebibytes / KIB).toFixed(1)} GiB`;
+}
 
 /** 75000 → 1 min 15 s; 1234 → 1.2 s */
 export function duration(ms: number): string {

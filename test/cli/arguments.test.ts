@@ -59,6 +59,8 @@ test('times have units', t => {
   t.is(given('--at', '+300ms').durationMs('at'), 300);
   t.is(given('--at', '1.5s').durationMs('at'), 1_500);
   t.is(given('--at', '2m').durationMs('at'), 120_000);
+  t.is(given('--at', '24h').durationMs('at'), 86_400_000);
+  t.is(given('--at', '1.5d').durationMs('at'), 129_600_000);
   t.throws(() => given('--at', '300').durationMs('at'), {code: 'VOLLEY_USAGE'});
 });
 

@@ -3,7 +3,7 @@ import {join} from 'node:path';
 import test from 'ava';
 import {PNG} from 'pngjs';
 import {plan} from '../../src/cli/capture-files.ts';
-import {duration, grouped, percent, safe, safeText} from '../../src/cli/output.ts';
+import {duration, grouped, percent, safe, safeText, sizeText} from '../../src/cli/output.ts';
 import {expandPattern} from '../../src/cli/pattern.ts';
 import {Picture, tileCountOf} from '../../src/cli/picture.ts';
 import {ProgressLine} from '../../src/cli/progress.ts';
@@ -26,6 +26,14 @@ test('numbers, parts and times are written for people', t => {
     [200_000_000, '2 d 7 h'],
   ];
   for (const [ms, text] of times) t.is(duration(ms), text);
+  const sizes: [number, string][] = [
+    [0, '0 bytes'],
+    [1_023, '1023 bytes'],
+    [1_536, '1.5 KiB'],
+    [5_872_026, '5.6 MiB'],
+    [3_221_225_472, '3.0 GiB'],
+  ];
+  for (const [bytes, text] of sizes) t.is(sizeText(bytes), text);
 });
 
 test('what a peer chose cannot steer the terminal', t => {
