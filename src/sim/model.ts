@@ -207,8 +207,8 @@ export class Model {
     const doubted = this.doubted.get(workunit);
     const before = this.decisions.get(workunit);
     if (!before || isSame(before, decision)) return;
-    const isFailed = before.kind === 'failed' && decision?.kind !== 'done';
-    if (isFailed && this.batches.get(batchOf(workunit))?.retrying) return this.#undo(workunit, change);
+    const fails = before.kind === 'failed' && decision?.kind !== 'done';
+    if (fails && this.batches.get(batchOf(workunit))?.retrying) return this.#undo(workunit, change);
     if (!doubted) return;
     holds(
       isSameResult(before, doubted.former),
