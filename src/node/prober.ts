@@ -1,4 +1,5 @@
-// Learns the master's clock: a quick round of probes after joining, then one now and then.
+// Learns the master's clock: a quick round of probes after joining, then ever more rarely. The first show where the
+// clock is, those further apart how fast it runs (core/clock-sync.ts).
 
 import type {Prng} from '../base/prng.ts';
 import {addMono, type MonoMs, NEVER} from '../base/types.ts';
@@ -8,6 +9,7 @@ import type {TimeProbe, TimeReply} from '../wire/message.ts';
 /** Eight samples find a quiet moment on a LAN; spaced so that they do not queue behind one another. */
 const QUICK_PROBES = 8;
 const QUICK_MS = 25;
+const FIRST_REST_MS = 1_000;
 const SLOW_MS = 15_000;
 /** While the clock is worse than this (a busy start, a lossy link) it is asked for more often. */
 const GOOD_MS = 2;
@@ -18,6 +20,7 @@ export class Prober {
   #nonce = 0;
   #sentAt: MonoMs | undefined;
   #left = 0;
+  #restMs = FIRST_REST_MS;
   #nextAt: MonoMs = NEVER;
 
   constructor(prng: Prng) {
@@ -32,6 +35,7 @@ export class Prober {
   begin(now: MonoMs): void {
     this.forget();
     this.#left = QUICK_PROBES;
+    this.#restMs = FIRST_REST_MS;
     this.#nextAt = now;
   }
 
@@ -39,12 +43,17 @@ export class Prober {
   next(now: MonoMs, boundMs: number): TimeProbe | undefined {
     if (this.#nextAt > now) return undefined;
     this.#left = Math.max(0, this.#left - 1);
-    const isGood = boundMs >= 0 && boundMs <= GOOD_MS;
-    const restMs = isGood ? SLOW_MS : BETTER_MS;
-    this.#nextAt = addMono(now, this.#prng.jitter(this.#left > 0 ? QUICK_MS : restMs));
+    this.#nextAt = addMono(now, this.#prng.jitter(this.#left > 0 ? QUICK_MS : this.#rest(boundMs)));
     this.#nonce = this.#prng.uint32();
     this.#sentAt = now;
     return {type: 'timeProbe', nonce: this.#nonce};
+  }
+
+  #rest(boundMs: number): number {
+    if (boundMs < 0 || boundMs > GOOD_MS) return BETTER_MS;
+    const restMs = this.#restMs;
+    this.#restMs = Math.min(SLOW_MS, restMs * 2);
+    return restMs;
   }
 
   onReply(reply: TimeReply, heardAt: MonoMs, clock: ClockSync): void {

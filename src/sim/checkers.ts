@@ -8,6 +8,7 @@
 //   S18 what is held is given no work (order-checker.ts)
 //   S21 what is one node's own is at no other (broadcast-checker.ts)
 //   S22 a stage begins with what the one before has put out (stage-checker.ts)
+//   S23 a node's clock is inside its bound (clock-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
@@ -20,6 +21,7 @@ import type {FireOrder} from '../runtime/ports.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ShotStatement} from '../wire/message.ts';
 import {AppChecker} from './app-checker.ts';
+import {ClockChecker} from './clock-checker.ts';
 import {CommandChecker} from './command-checker.ts';
 import {holds, type Watcher} from './fabric.ts';
 import {machineAt} from './machine-plan.ts';
@@ -54,6 +56,8 @@ export class Checkers implements Watcher {
   readonly revokeChecker = new RevokeChecker();
   readonly appChecker: AppChecker;
   readonly orderChecker = new OrderChecker();
+  /** undefined while there are two masters: whose clock? */
+  readonly clockChecker: ClockChecker | undefined;
   readonly #options: CheckersOptions;
   #turns = 0;
 
@@ -73,6 +77,7 @@ export class Checkers implements Watcher {
       [...nodes.keys()].filter(nodeId => LYING.has(profileOf(nodeId) ?? 'honest')).length;
     this.masterChecker = new MasterChecker(crypto, master, plans, {profileOf, machineOf, liars});
     this.appChecker = new AppChecker(crypto, master);
+    this.clockChecker = options.hasSecond ? undefined : new ClockChecker(master, now);
     this.nodeChecker = new NodeChecker(
       crypto,
       master,
@@ -140,6 +145,7 @@ export class Checkers implements Watcher {
 
   nodeBooted(node: SimNode): void {
     this.nodeChecker.booted(node);
+    this.clockChecker?.booted(node);
   }
 
   nodeDurable(node: SimNode, ops: readonly Op[]): void {
@@ -155,6 +161,7 @@ export class Checkers implements Watcher {
   ): void {
     this.revokeChecker.nodeTook(node.nodeId, effects);
     this.nodeChecker.took(node, event, effects, now, spooled);
+    this.clockChecker?.took(node, effects, now);
   }
 
   ordered(node: SimNode, order: FireOrder, now: MonoMs): void {

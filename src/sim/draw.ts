@@ -185,7 +185,7 @@ const drawNode = (prng: Prng, profile: Profile): NodePlan => ({
   slots: between(prng, 1, 4),
   labels: prng.chance(0.5) ? ['ring1'] : [],
   actions: prng.chance(0.9) ? ['camera'] : [],
-  drift: (prng.fraction() - 0.5) * 1e-4,
+  drift: (prng.fraction() - 0.5) * 2e-4,
   wallOffsetMs: (prng.fraction() - 0.5) * 3e11,
 });
 

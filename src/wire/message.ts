@@ -253,7 +253,7 @@ export type ShotStatement = {
   /** 0 = never fired. */
   readonly firedWallMs: WallMs;
   readonly doneWallMs: WallMs;
-  /** Half the round trip of the best clock sample; negative = the clock was not known. */
+  /** How far instants here may be off, either way; negative = the clock was not known. */
   readonly clockBoundMs: number;
   readonly verdict: ShotVerdict;
   readonly reason: string;

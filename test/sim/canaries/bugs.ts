@@ -3,6 +3,7 @@
 // is not found exactly once is an error: the list follows the code.
 
 import {BROADCAST_BUGS} from './bugs-broadcasts.ts';
+import {CLOCK_BUGS} from './bugs-clock.ts';
 import {KEY_BUGS} from './bugs-keys.ts';
 import {MACHINE_BUGS} from './bugs-machines.ts';
 import {ORDER_BUGS} from './bugs-orders.ts';
@@ -368,4 +369,5 @@ export const BUGS: readonly Bug[] = [
   ...MACHINE_BUGS,
   ...BROADCAST_BUGS,
   ...STAGE_BUGS,
+  ...CLOCK_BUGS,
 ];

@@ -1,0 +1,43 @@
+// S23: the master's clock as a node knows it is never further off than the node says, whatever the network did to the
+// samples, and however the two clocks drift.
+
+import type {Now} from '../base/types.ts';
+import type {NodeEffect} from '../core/core.ts';
+import {holds} from './fabric.ts';
+import type {SimMaster} from './sim-master.ts';
+import type {SimNode} from './sim-node.ts';
+
+export class ClockChecker {
+  readonly #master: SimMaster;
+  readonly #now: () => number;
+  /** By machine: which life of the master it took its samples from, and how long that had slept by then. */
+  readonly #sessions = new Map<number, {readonly epoch: number; readonly sleptMs: number}>();
+
+  /** @param now time of the world */
+  constructor(master: SimMaster, now: () => number) {
+    this.#master = master;
+    this.#now = now;
+  }
+
+  booted(node: SimNode): void {
+    this.#sessions.delete(node.no);
+  }
+
+  took(node: SimNode, effects: readonly NodeEffect[], {mono}: Now): void {
+    const {sleptMs} = this.#master;
+    for (const effect of effects)
+      if (effect.type === 'joinGroup') this.#sessions.set(node.no, {epoch: effect.epoch, sleptMs});
+    const clock = node.core?.clock;
+    const known = clock?.toWall(mono);
+    const session = this.#sessions.get(node.no);
+    // A master that slept is found out with the next answer.
+    if (!clock || known === undefined || session?.sleptMs !== sleptMs) return;
+    const errorMs = known - (this.#master.wallAtZero(session.epoch) + this.#now());
+    const boundMs = clock.boundMs(mono);
+    holds(
+      Math.abs(errorMs) <= boundMs,
+      'S23',
+      () => `node ${node.no} takes the master's clock for ${errorMs} ms ahead, ± ${boundMs}`,
+    );
+  }
+}
