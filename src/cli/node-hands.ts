@@ -80,6 +80,7 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
     clock,
     tell,
     putFile: path => folder.putStream(createReadStream(path)),
+    hush: isQuiet => runner.hush(isQuiet),
   });
   shooter.arm('testcard');
   closers.add(() => shooter.close());

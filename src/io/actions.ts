@@ -2,12 +2,11 @@
 // is a lane: its shots wait in the order of their instants, one at a time is under way, and the
 // files of one are stored while the next already fires. Every order ends in exactly one `shotDone`.
 //
-// The instant is met by a coarse timer and then a short spin, since setTimeout is up to 1 ms late
-// and up to 0.5 ms early. Nothing ever fires early.
+// How an instant is met: instant.ts. Around it the board is quiet: quiet.ts.
 
 import {fileURLToPath} from 'node:url';
 import {Heap} from '../base/heap.ts';
-import type {MonoMs} from '../base/types.ts';
+import {asMonoMs, type MonoMs} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {Actions, Clock, FireOrder, Tell} from '../runtime/ports.ts';
 import type {ShotFile} from '../wire/message.ts';
@@ -18,6 +17,8 @@ import {
   type Shooter,
 } from './action-process.ts';
 import type {ActionConfig} from './config.ts';
+import {standUntil, timerMs} from './instant.ts';
+import {QuietTimes} from './quiet.ts';
 import {type PutFile, ShotFiles} from './shot-files.ts';
 
 /** An action as it is run: argv complete, defaults filled in. */
@@ -36,14 +37,13 @@ export type ActionRunnerOptions = {
   readonly clock: Clock;
   readonly tell: Tell;
   readonly putFile: PutFile;
+  /** Stops what computes around the instants of shots, and lets it go on. */
+  readonly hush?: (isQuiet: boolean) => void;
 };
 
 const TIMEOUT_MS = 30 * SECOND_MS;
 /** A shot that waits longer than this in a row of shots was not meant for this node. */
 const WAITING_MAX = 256;
-const SPIN_MS = 2;
-/** Timers above 2^31-1 ms fire at once; a day is as good, since the lane looks again. */
-const TIMER_MS_MAX = 2 ** 30;
 
 /** The built-in testcard, and what the owner names in node.json (which may be another testcard). */
 export function allowedActions(
@@ -86,16 +86,19 @@ export class ActionRunner implements Actions {
   readonly #options: ActionRunnerOptions;
   readonly #files: ShotFiles;
   readonly #lanes = new Map<string, Lane>();
+  readonly #quiet: QuietTimes;
   #closed = false;
 
   constructor(options: ActionRunnerOptions) {
     this.#options = options;
+    this.#quiet = new QuietTimes(options.clock, isQuiet => options.hush?.(isQuiet));
     this.#files = new ShotFiles(options.dir, options.putFile);
   }
 
   fire(order: FireOrder): void {
     const lane = this.#laneOf(order.action);
     if (lane !== undefined) {
+      this.#quiet.expect(order.fireAt);
       lane.offer(order);
       return;
     }
@@ -113,6 +116,7 @@ export class ActionRunner implements Actions {
   /** Ends all programs; shots that wait or are under way end as failed. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#quiet.close();
     await Promise.all(Array.from(this.#lanes.values(), lane => lane.close()));
   }
 
@@ -211,17 +215,15 @@ class Lane {
   #next(): void {
     if (this.#busy || this.#closed || this.#waiting.size === 0) return;
     clearTimeout(this.#timer);
-    const fireAt = this.#waiting.peekAt();
-    const coarseMs = fireAt - SPIN_MS - this.#clock.now().mono;
-    if (coarseMs > 0) {
-      this.#timer = setTimeout(() => this.#next(), Math.min(coarseMs, TIMER_MS_MAX));
+    const fireAt = asMonoMs(this.#waiting.peekAt());
+    const waitMs = timerMs(fireAt, this.#clock.now().mono);
+    if (waitMs > 0) {
+      this.#timer = setTimeout(() => this.#next(), waitMs);
       return;
     }
     const order = this.#waiting.pop();
     if (order === undefined) return;
-    while (this.#clock.now().mono < fireAt) {
-      // at most SPIN_MS
-    }
+    standUntil(fireAt, this.#clock);
     this.#busy = true;
     const shot = this.#shoot(order);
     this.#underway.add(shot);

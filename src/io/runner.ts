@@ -75,6 +75,7 @@ export class ProcessRunner implements Runner {
     () => this.#runsSomething,
   );
   #held: readonly number[] = [];
+  #isQuiet = false;
   #isClosed = false;
 
   constructor(options: RunnerOptions) {
@@ -120,8 +121,14 @@ export class ProcessRunner implements Runner {
 
   #holdAll(): void {
     this.#lanes.forEach((lane, no) => {
-      lane.slot.hold(!this.#duty.isOn || this.#held.includes(no));
+      lane.slot.hold(this.#isQuiet || !this.#duty.isOn || this.#held.includes(no));
     });
+  }
+
+  /** Nothing computes while it is quiet: an instant is near. */
+  hush(isQuiet: boolean): void {
+    this.#isQuiet = isQuiet;
+    this.#holdAll();
   }
 
   stop(replicaId: ReplicaId, keepsState = false): void {
