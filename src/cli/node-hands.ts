@@ -12,6 +12,7 @@ import {ActionRunner, type allowedActions} from '../io/actions.ts';
 import {AppSource} from '../io/app-source.ts';
 import {openBlobStore} from '../io/blob-store.ts';
 import type {NodeCrypto} from '../io/crypto.ts';
+import {raise} from '../io/realtime.ts';
 import {ProcessRunner} from '../io/runner.ts';
 import type {Containers} from '../io/runner-container.ts';
 import {takesBundle} from '../io/runner-exec.ts';
@@ -81,6 +82,7 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
     tell,
     putFile: path => folder.putStream(createReadStream(path)),
     hush: isQuiet => runner.hush(isQuiet),
+    raise,
   });
   shooter.arm('testcard');
   closers.add(() => shooter.close());

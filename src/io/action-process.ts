@@ -57,6 +57,8 @@ export type ProgramSpec = {
   readonly dir: string;
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** A persistent one was started. */
+  readonly onStart?: (pid: number) => unknown;
 };
 
 /** An armed program that nobody asks for ends, so that a camera is free for others. */
@@ -99,6 +101,7 @@ export class PersistentProgram implements Shooter {
     this.#program = program;
     this.#ready = false;
     this.#running.add(program);
+    if (program.child?.pid !== undefined) this.#spec.onStart?.(program.child.pid);
     onLines(program.child, line => {
       if (this.#program === program) this.#onLine(line);
     });

@@ -39,6 +39,8 @@ export type ActionRunnerOptions = {
   readonly putFile: PutFile;
   /** Stops what computes around the instants of shots, and lets it go on. */
   readonly hush?: (isQuiet: boolean) => void;
+  /** Gives a process that fires real-time priority where it may; see realtime.ts. Default: nothing is done. */
+  readonly raise?: (pid: number, threads: 'main' | 'all') => unknown;
 };
 
 const TIMEOUT_MS = 30 * SECOND_MS;
@@ -87,6 +89,7 @@ export class ActionRunner implements Actions {
   readonly #files: ShotFiles;
   readonly #lanes = new Map<string, Lane>();
   readonly #quiet: QuietTimes;
+  #isRaised = false;
   #closed = false;
 
   constructor(options: ActionRunnerOptions) {
@@ -98,6 +101,8 @@ export class ActionRunner implements Actions {
   fire(order: FireOrder): void {
     const lane = this.#laneOf(order.action);
     if (lane !== undefined) {
+      if (!this.#isRaised) this.#options.raise?.(process.pid, 'main');
+      this.#isRaised = true;
       this.#quiet.expect(order.fireAt);
       lane.offer(order);
       return;
@@ -134,8 +139,9 @@ export class ActionRunner implements Actions {
   }
 
   #shooterOf(spec: ActionSpec): Shooter {
-    const {dir, clock} = this.#options;
-    const program: ProgramSpec = {argv: spec.argv, timeoutMs: spec.timeoutMs, dir, clock};
+    const {dir, clock, raise} = this.#options;
+    const onStart = (pid: number): unknown => raise?.(pid, 'all');
+    const program: ProgramSpec = {argv: spec.argv, timeoutMs: spec.timeoutMs, dir, clock, onStart};
     return spec.persistent
       ? new PersistentProgram(program)
       : new CommandProgram(program, file => this.#files.pathOf(file));
