@@ -27,6 +27,7 @@ import type {OutputRef} from '../wire/message.ts';
 import type {Batch} from './batch.ts';
 import {whyGone} from './broadcast.ts';
 import type {MasterContext} from './context.ts';
+import {isHopeless} from './exhausted.ts';
 import {isHomogeneous, keepPin, machineOf, otherSides, ownVotes, wasProbe} from './homogeneous.ts';
 import {mayRunLater} from './scheduler.ts';
 import {
@@ -183,8 +184,8 @@ export function judge(
   if (alone) return policy.compare ? fitOf(context, batch, workunit, alone) : alone;
   const {votes, replicas} = workunit;
   const verdict = isHomogeneous(policy)
-    ? judgeEachKind(context, batch, workunit, late)
-    : judgeVotes(context, batch, workunit, votes, replicas.length - late);
+    ? judgeEachKind(context, batch, workunit, late, now)
+    : judgeVotes(context, batch, workunit, votes, replicas.length - late, now);
   if (verdict.kind === 'open' && verdict.suspicion !== undefined) context.suspected.add(workunit);
   else context.suspected.delete(workunit);
   return verdict;
@@ -196,14 +197,16 @@ function judgeEachKind(
   batch: Batch,
   workunit: Workunit,
   late: number,
+  now: MonoMs,
 ): Verdict {
   keepPin(workunit);
   for (const votes of otherSides(workunit)) {
     // One is always said to be out: of these machines no more is asked.
-    const verdict = judgeVotes(context, batch, workunit, votes, 1);
+    const verdict = judgeVotes(context, batch, workunit, votes, 1, now);
     if (verdict.kind !== 'open') return verdict;
   }
-  return judgeVotes(context, batch, workunit, ownVotes(workunit), workunit.replicas.length - late);
+  const out = workunit.replicas.length - late;
+  return judgeVotes(context, batch, workunit, ownVotes(workunit), out, now);
 }
 
 function judgeVotes(
@@ -212,10 +215,12 @@ function judgeVotes(
   workunit: Workunit,
   votes: readonly Vote[],
   out: number,
+  now: MonoMs,
 ): Verdict {
   const {policy} = batch.row;
   const how = {
     another: () => isAnotherThere(context, batch, workunit),
+    isHopeless: isHopeless(workunit, now),
     ...(workunit.lostAlone === undefined ? {} : {lost: workunit.lostAlone}),
     ...(policy.compare ? {standing: look(context, batch, workunit, policy.compare, votes)} : {}),
   };

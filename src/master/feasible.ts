@@ -90,7 +90,7 @@ function whatIsShort(wish: Wish, counts: Readonly<Record<Stage, number>>, short:
   const count = counts[short];
   const are = `${count} of ${counts.known} known nodes ${count === 1 ? 'is' : 'are'}`;
   const what: Record<Stage, string> = {
-    known: `${count} have joined`,
+    known: `${count} ${count === 1 ? 'has' : 'have'} joined`,
     aimed: `${are} what its target selects`,
     able:
       wish.action === ''

@@ -5,6 +5,7 @@ import {addMono, type MonoMs, NEVER, type NodeId, type Now} from '../base/types.
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import type {Batch} from './batch.ts';
 import type {MasterContext} from './context.ts';
+import {Exhausted} from './exhausted.ts';
 import {isHomogeneous, machineOf, nextPin, type Side} from './homogeneous.ts';
 import type {Results} from './results.ts';
 import type {NodeState} from './roster.ts';
@@ -28,16 +29,19 @@ export class Machines {
   /** What was there of each batch at the last look. */
   #seen = '';
   #lookAt: MonoMs = NEVER;
+  readonly #exhausted: Exhausted;
   readonly #known = new WeakMap<Batch, {readonly kinds: Kinds; readonly until: MonoMs}>();
 
   constructor(context: MasterContext) {
     this.#context = context;
+    this.#exhausted = new Exhausted(context);
   }
 
   /** A node asks for work: what is it, and may it be the first of its kind on a workunit? */
   beginner(batch: Batch, node: NodeState, now: Now): Beginner {
     const {policy} = batch.row;
     const machine = machineOf(policy, node.row);
+    this.#exhausted.watch(now.mono);
     if (machine === undefined) return {mayBegin: true};
     if (this.#lookAt === NEVER) this.#lookAt = addMono(now.mono, LOOK_MS);
     const alike = this.#kindsOf(batch, now.mono).get(machine) ?? [];
@@ -66,10 +70,11 @@ export class Machines {
   }
 
   wakeAt(): MonoMs {
-    return this.#lookAt;
+    return this.#lookAt < this.#exhausted.wakeAt() ? this.#lookAt : this.#exhausted.wakeAt();
   }
 
   tick(results: Results, {mono, wall}: Now): void {
+    this.#exhausted.tick(results, {mono, wall});
     if (mono < this.#lookAt) return;
     const {running, state} = this.#context;
     const batches = [...running].filter(batch => isHomogeneous(batch.row.policy));
@@ -158,13 +163,13 @@ const sidesOf = (workunit: Workunit, kinds: Kinds): Side[] =>
 /** For whoever wonders why a batch does not go on; '' = nothing waits for machines of its kind. */
 export function whatIsStuck({wanting}: Batch): string {
   const kinds = new Map<string, number>();
-  for (const {machine, stuckSince} of wanting)
-    if (stuckSince !== undefined && machine !== undefined)
+  for (const {machine, stuckSince, exhaustedSince} of wanting)
+    if (stuckSince !== undefined && machine !== undefined && exhaustedSince === undefined)
       kinds.set(machine, (kinds.get(machine) ?? 0) + 1);
   if (kinds.size === 0) return '';
   const list = [...kinds].map(([machine, count]) => `${count} for ${machine}`).join(', ');
   return (
-    `workunits that were begun wait for more nodes of their kind (homogeneous): ${list}; after ` +
+    `has workunits that were begun and wait for more nodes of their kind (homogeneous): ${list}; after ` +
     `${STUCK_MS_MAX / SECOND_MS} s others begin them anew, where enough of one kind are up`
   );
 }

@@ -227,7 +227,7 @@ export class Probes {
 
   waitsFor(batch: Batch): string {
     if (!this.#probes.has(batch)) return '';
-    return 'its app is new: one workunit is computed on two processors before the rest is given out';
+    return 'has a new app: one workunit is computed on two processors before the rest is given out';
   }
 }
 

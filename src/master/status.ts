@@ -17,6 +17,7 @@ import type {Batch} from './batch.ts';
 import {awaitedIn, whoIsMissing} from './broadcast.ts';
 import {viewCapture} from './capture-row.ts';
 import type {MasterContext} from './context.ts';
+import {whatIsExhausted} from './exhausted.ts';
 import {whatIsMissing} from './feasible.ts';
 import {whatIsStuck} from './machines.ts';
 import type {MasterCore} from './master.ts';
@@ -133,7 +134,7 @@ function waitsFor(context: MasterContext, batch: Batch): string {
   if (batch.control.suspended) return '';
   if (batch.owners) return whoIsMissing(context, awaitedIn(batch), batch.owners.count);
   const missing = whatIsMissing({...batch.row, ...batch.control}, candidates(context));
-  return missing || whatIsStuck(batch) || context.probes.waitsFor(batch);
+  return missing || whatIsStuck(batch) || whatIsExhausted(batch) || context.probes.waitsFor(batch);
 }
 
 export const viewCaptures = (core: MasterCore): CaptureView[] =>

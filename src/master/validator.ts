@@ -53,6 +53,8 @@ export type How = {
   readonly lost?: number;
   /** Whether another node could be given a replica. Default: always. */
   readonly another?: () => boolean;
+  /** All nodes that could have answered, and others were waited for in vain. */
+  readonly isHopeless?: boolean;
 };
 
 const RANDOM_MIN = 3;
@@ -103,6 +105,8 @@ export function decide(
   const wanted = Math.max(policy.targetReplicas - valid, forQuorum, forTie) - awaited;
   if (wanted > 0 && left <= 0 && awaited === 0)
     return {kind: 'failed', reason: withoutQuorum(issued, best.length, valid)};
+  if (how.isHopeless && awaited === 0 && best.length <= 1 && valid >= RANDOM_MIN)
+    return {kind: 'failed', reason: `no other node could compute it: ${noTwoAgree(valid)}`};
   const open: Verdict = {kind: 'open', wanted: Math.max(0, Math.min(wanted, left))};
   return suspicion === undefined ? open : {...open, suspicion};
 }
@@ -111,8 +115,11 @@ export function decide(
 function withoutQuorum(issued: number, best: number, valid: number): string {
   const reason = `no quorum after ${issued} replicas (maxTotalReplicas)`;
   if (best > 1 || valid < RANDOM_MIN) return reason;
-  return `${reason}: no two of ${valid} results agree, the app may not agree with itself`;
+  return `${reason}: ${noTwoAgree(valid)}`;
 }
+
+const noTwoAgree = (valid: number): string =>
+  `no two of ${valid} results agree, the app may not agree with itself`;
 
 /** The verdict, were it not for suspicions. */
 function goodGroup(

@@ -65,6 +65,8 @@ export type Workunit = {
   stuckSince?: MonoMs | undefined;
   /** Since when nobody has it who might. */
   leftSince?: MonoMs | undefined;
+  /** Since when everybody who could has answered it, and no quorum agrees (exhausted.ts). */
+  exhaustedSince?: MonoMs | undefined;
   /** How often each node was given it: some only lose their leases. */
   given?: Map<NodeId, number>;
   /** No other kind could do it: those who had their turn may have another. */

@@ -34,7 +34,7 @@ test('what is missing is named by the first thing that too few nodes have', t =>
   for (const [wanted, nodes, expected] of [
     [wish(2), [node(1), node(2)], /^$/],
     [wish(2), [], /needs 2 different nodes \(minQuorum\), and 0 have joined/],
-    [wish(2), [node(1), node(2, {isMember: false})], /and 1 have joined/],
+    [wish(2), [node(1), node(2, {isMember: false})], /and 1 has joined/],
     [wish(1, ring), [node(1)], /needs a node .* 0 of 1 known nodes are what its target selects/],
     [wish(1, ring), [node(1, {labels: ['ring1']})], /^$/],
     [wish(1, {target: {archs: ['arm64']}}), [node(1)], /its target selects/],
@@ -63,7 +63,7 @@ test('a homogeneous policy needs enough nodes of one kind', t => {
     [wish(2, arch), [node(1), node(2)], /^$/],
     [wish(2, arch), [node(1), node(2), node(3, arm)], /^$/],
     [wish(2, arch), [node(1), node(2, arm)], /2 different nodes of one arch .* no more than 1 are/],
-    [wish(2, arch), [node(1)], /1 have joined/],
+    [wish(2, arch), [node(1)], /1 has joined/],
     [wish(2, arch), [node(1), node(2, arm), node(3, {...arm, up: false})], /could run it now no/],
     [wish(2, engine), [node(1), node(2, {engine: 'node-22/v8-12'})], /of one engine/],
     [wish(2, engine), [node(1), node(2, {engine: 'node-20.9.0/v8-11.3'})], /^$/],

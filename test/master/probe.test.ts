@@ -98,7 +98,7 @@ test('the first workunit goes to two processors, the rest waits for what comes o
     [0],
   );
   t.deepEqual(rig.pull(a[1] as TestNode), []);
-  t.regex(viewBatch(rig.core, id, rig.now)?.waiting ?? '', /its app is new/);
+  t.regex(viewBatch(rig.core, id, rig.now)?.waiting ?? '', /has a new app/);
   t.is(does(rig, x[0], truth), 1);
   rig.report(a[0] as TestNode, first, work => inline(truth(work)));
   t.is(batchOf(rig, id).counters.done, 1);

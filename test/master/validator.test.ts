@@ -135,6 +135,19 @@ const TABLE: readonly Row[] = [
   ],
 ];
 
+test('where nobody else could answer it fails only when no two of three agree, and nothing is out', t => {
+  const verdictOf = (votes: string, out = 0, minQuorum = 2): string =>
+    short(decide(policyOf({minQuorum}), votesOf(votes), out, 4, {isHopeless: true}));
+  const reason =
+    'failed: no other node could compute it: no two of 3 results agree, the app may not agree with itself';
+  t.is(verdictOf('a b c'), reason);
+  t.is(verdictOf('a b c', 1), 'wants 0');
+  t.is(verdictOf('a b'), 'wants 1');
+  t.is(verdictOf('a a b b'), 'wants 1');
+  t.is(verdictOf('a a b', 0, 3), 'wants 1');
+  t.is(verdictOf('a a b'), 'canonical from 1, 2 agree, 1 not');
+});
+
 for (const [title, policy, votes, out, issued, verdict] of TABLE)
   test(`decide: ${title} (${votes === '' ? 'none' : votes})`, t => {
     t.is(short(decide(policyOf(policy), votesOf(votes), out, issued)), verdict);
