@@ -12,6 +12,8 @@ export class ClockChecker {
   readonly #now: () => number;
   /** By machine: which life of the master it took its samples from, and how long that had slept by then. */
   readonly #sessions = new Map<number, {readonly epoch: number; readonly sleptMs: number}>();
+  #sleptMs = 0;
+  #awakeAt = 0;
 
   /** @param now time of the world */
   constructor(master: SimMaster, now: () => number) {
@@ -24,14 +26,18 @@ export class ClockChecker {
   }
 
   took(node: SimNode, effects: readonly NodeEffect[], {mono}: Now): void {
-    const {sleptMs} = this.#master;
+    this.#watchSleep();
+    // Welcome comes in the middle of a session too: then the clock is as it was.
+    const isNew = effects.some(effect => effect.type === 'note' && effect.note.what === 'joined');
     for (const effect of effects)
-      if (effect.type === 'joinGroup') this.#sessions.set(node.no, {epoch: effect.epoch, sleptMs});
+      if (isNew && effect.type === 'joinGroup')
+        this.#sessions.set(node.no, {epoch: effect.epoch, sleptMs: this.#sleptMs});
     const clock = node.core?.clock;
     const known = clock?.toWall(mono);
     const session = this.#sessions.get(node.no);
-    // A master that slept is found out with the next answer.
-    if (!clock || known === undefined || session?.sleptMs !== sleptMs) return;
+    // A master that slept is found out with the next answer; while it sleeps it has no clock to compare with.
+    if (!clock || known === undefined || session?.sleptMs !== this.#sleptMs) return;
+    if (this.#now() < this.#awakeAt) return;
     const errorMs = known - (this.#master.wallAtZero(session.epoch) + this.#now());
     const boundMs = clock.boundMs(mono);
     holds(
@@ -39,5 +45,12 @@ export class ClockChecker {
       'S23',
       () => `node ${node.no} takes the master's clock for ${errorMs} ms ahead, ± ${boundMs}`,
     );
+  }
+
+  #watchSleep(): void {
+    const {sleptMs} = this.#master;
+    if (sleptMs === this.#sleptMs) return;
+    this.#awakeAt = this.#now() + sleptMs - this.#sleptMs;
+    this.#sleptMs = sleptMs;
   }
 }
