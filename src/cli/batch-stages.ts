@@ -1,5 +1,7 @@
 // Batches of several stages: the flags that ask for them, and how they are shown.
 
+import {Readable} from 'node:stream';
+import {VolleyError} from '../base/errors.ts';
 import type {BatchRequest} from '../core/operator-request.ts';
 import {HALO_MAX, ROUNDS_MAX, type StagesRequest, stageName} from '../core/stages.ts';
 import type {BatchView} from '../core/views.ts';
@@ -65,10 +67,25 @@ export async function sharedIn(
 ): Promise<Pick<BatchRequest, 'shared'>> {
   const path = given.text('shared');
   if (path === undefined) return {};
-  const {createReadStream} = await import('node:fs');
   const {checkFile} = await import('./batch-inputs.ts');
   await checkFile(path, OUTPUT_LIMIT_BYTES_MAX);
-  return {shared: await client.putBlob(createReadStream(path))};
+  const parts = await partsOf(path);
+  return {shared: await client.putBlob(Readable.from(parts))};
+}
+
+/** What is no file says nothing of its size before it is read. */
+async function partsOf(path: string): Promise<readonly Uint8Array[]> {
+  const {createReadStream} = await import('node:fs');
+  const parts: Uint8Array[] = [];
+  const [what, limit] = [path, OUTPUT_LIMIT_BYTES_MAX];
+  let size = 0;
+  for await (const part of createReadStream(path)) {
+    size += (part as Buffer).length;
+    if (size > limit) throw new VolleyError('VOLLEY_TOO_LARGE', {what, size, limit});
+    parts.push(part as Buffer);
+  }
+  if (size === 0) throw new VolleyError('VOLLEY_BAD_INPUT', {reason: `${path} is empty`});
+  return parts;
 }
 
 /** `round 3 of 10, map: 12/64`; '' for a batch of one stage. */

@@ -123,7 +123,7 @@ const TYPES: Readonly<Record<string, string>> = {
 function adviceFor(name: string, schema: Fault['parentSchema']): string {
   const known = Object.keys(schema?.properties ?? {});
   const near = name.length <= FIELD_MAX ? nearest(name, known) : undefined;
-  if (near !== undefined) return `did you mean ${near}?`;
+  if (near !== undefined) return `did you mean "${near}"?`;
   return known.length === 0 ? 'leave it out' : `known are ${known.join(', ')}`;
 }
 

@@ -213,6 +213,8 @@ test.serial('unknown batches, apps and nodes are named', async t => {
   const unknown: [string, RegExp][] = [
     ['batch show 999', /there is no batch 999; `volley batch ls`/],
     ['batch submit echo --range 0..1 --shared nothing-there', /nothing-there.*no such file/],
+    ['batch submit echo --range 0..1 --shared /dev/null', /\/dev\/null is empty/],
+    ['batch submit echo --range 0..1 --shared /dev/zero', /\/dev\/zero is .*64/],
     ['batch watch 999', /there is no batch 999/],
     ['batch results 999', /there is no batch 999/],
     ['batch cancel 999', /there is no batch 999/],

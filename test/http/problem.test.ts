@@ -19,7 +19,7 @@ const BODIES: readonly [string, unknown, string][] = [
   [
     'batches',
     {...BATCH, policy: {minQuorom: 1}},
-    'policy.minQuorom is not a known field; did you mean minQuorum?',
+    'policy.minQuorom is not a known field; did you mean "minQuorum"?',
   ],
   ['batches', {...BATCH, policy: {minQuorum: 0}}, 'policy.minQuorum must be at least 1'],
   ['batches', {...BATCH, policy: {minQuorum: 17}}, 'policy.minQuorum must be at most 16'],
@@ -73,7 +73,10 @@ test('what is wrong in a path or a query says where', async t => {
     ['/v1/blobs/xyz', 'in the path: id must be 64 hex digits'],
     ['/v1/batches?all=1', 'in the query: all is not a known field; leave it out'],
     ['/v1/batches/1/results?state=lost', 'in the query: state must be done or failed'],
-    ['/v1/batches/1/results?form=1', 'in the query: form is not a known field; did you mean from?'],
+    [
+      '/v1/batches/1/results?form=1',
+      'in the query: form is not a known field; did you mean "from"?',
+    ],
   ] as const;
   for (const [path, message] of cases) {
     const answer = await ask(`${url}${path}`, {headers: BEARER});
