@@ -95,6 +95,7 @@ export class SubmittedBatch {
       outputBytes(this.#client, view, signal);
     try {
       for await (const [{index, state, reason = ''}, output] of loadAhead(views, load)) {
+        signal?.throwIfAborted(); // what is there already is not given any more
         if (state === 'failed') yield {state, index, reason};
         else if (state === 'done') yield new Output(index, output);
       }

@@ -7,7 +7,7 @@ import {MIB} from '../base/units.ts';
 import type {LineForm} from '../http/context.ts';
 import {jsonFaultOf} from '../io/inputs.ts';
 import {LineCutter} from '../io/line-cutter.ts';
-import type {MapSource} from './map-cut.ts';
+import {closeQuietly, type MapSource} from './map-cut.ts';
 
 /** As the master takes them. */
 const LINE_BYTES_MAX = 16 * MIB;
@@ -61,7 +61,7 @@ export class LineSource implements MapSource<Line> {
     this.#isOver = true;
     this.#lines = [];
     // A read under way ends when the stream does.
-    void this.#chunks.return?.();
+    closeQuietly(this.#chunks);
   }
 
   async #read(): Promise<void> {

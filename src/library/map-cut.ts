@@ -15,6 +15,12 @@ export interface MapSource<I extends MapInput> {
   close(): void;
 }
 
+/** Nobody waits for it: an iterator need not end, and what it throws then is no fault of the map. */
+export function closeQuietly(iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
+  const close = async (): Promise<void> => void (await iterator.return?.());
+  close().catch(() => undefined);
+}
+
 const FIRST_INPUTS = 32;
 const BATCH_INPUTS_MAX = 1_024;
 const BATCH_BYTES_MAX = 8 * MIB;

@@ -3,6 +3,7 @@
 
 import {MIB} from '../base/units.ts';
 import type {ResultView} from '../core/views.ts';
+import {closeQuietly} from './map-cut.ts';
 import {Wake} from './map-room.ts';
 
 type Limits = {readonly count: number; readonly bytes: number};
@@ -37,9 +38,9 @@ export class Channel<T> implements AsyncIterable<T> {
     return this.#values.length - this.#next >= count || this.#bytes >= bytes;
   }
 
-  /** What was put is still given; then it ends, with an error if there is one. */
-  end(error?: unknown): void {
-    this.#end ??= error === undefined ? {} : {error};
+  /** What was put is still given; then it ends, with the error of `fault`, which may be any value. */
+  end(fault: {readonly error?: unknown} = {}): void {
+    this.#end ??= fault;
     this.#taker.call();
   }
 
@@ -106,13 +107,13 @@ export async function* loadAhead(
   };
   read().then(
     () => loading.end(),
-    (error: unknown) => loading.end(error),
+    (error: unknown) => loading.end({error}),
   );
   try {
     for await (const {view, output} of loading) yield [view, await output];
   } finally {
     isOver = true;
     loading.fail(new Error('nobody takes them any more'));
-    void iterator.return?.();
+    closeQuietly(iterator);
   }
 }

@@ -91,7 +91,10 @@ export async function* mapInputs<I extends MapInput>(
 ): AsyncGenerator<Mapped<I>, void, undefined> {
   const run = new MapRun(options);
   try {
-    yield* options.ordered ? run.inOrder() : run.asDecided();
+    for await (const mapped of options.ordered ? run.inOrder() : run.asDecided()) {
+      options.signal?.throwIfAborted(); // what is there already is not given any more
+      yield mapped;
+    }
   } finally {
     await run.close();
   }
@@ -143,7 +146,7 @@ class MapRun<I extends MapInput> {
       }
       this.#launched.end();
     } catch (error) {
-      this.#launched.end(error);
+      this.#launched.end({error});
     }
   }
 
@@ -177,11 +180,11 @@ class MapRun<I extends MapInput> {
     if (this.#stop.signal.aborted) results.fail(this.#stop.signal.reason);
     const readers: Promise<void>[] = [];
     const all = async (): Promise<void> => {
-      let fault: unknown;
+      let fault: {readonly error: unknown} | undefined;
       try {
         for await (const batch of this.#launched) readers.push(this.#readInto(results, batch));
       } catch (error) {
-        fault = error;
+        fault = {error};
       }
       await Promise.all(readers);
       results.end(fault);

@@ -3,7 +3,7 @@
 import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {MIB} from '../base/units.ts';
-import type {MapInput, MapSource} from './map-cut.ts';
+import {closeQuietly, type MapInput, type MapSource} from './map-cut.ts';
 
 /** An input and its place: 0, 1, 2 … */
 export type Value<V> = MapInput & {readonly index: number; readonly value: V};
@@ -15,30 +15,45 @@ export class ValueSource<V> implements MapSource<Value<V>> {
   readonly #values: AsyncIterator<V> | Iterator<V>;
   readonly #isSync: boolean;
   #index = 0;
+  #fault: {readonly error: unknown} | undefined;
 
   constructor(values: AsyncIterable<V> | Iterable<V>) {
     this.#isSync = !(Symbol.asyncIterator in values);
     this.#values = iteratorOf(values);
   }
 
+  /** Rejects with what the values threw, after what came before it. */
   async take(most: number): Promise<readonly Value<V>[]> {
     const taken: Value<V>[] = [];
     let size = 0;
-    while (taken.length < most && size < TAKE_BYTES) {
-      const {done, value} = await this.#values.next();
-      if (done) break;
-      const bytes = encoded(value, this.#index);
-      taken.push({bytes, value, index: this.#index});
-      this.#index += 1;
-      size += bytes.length;
+    while (taken.length < most && size < TAKE_BYTES && !this.#fault) {
+      const next = await this.#next();
+      if (!next) break;
+      taken.push(next);
+      size += next.bytes.length;
       // The next one of a producer that takes its time may be long in coming.
       if (!this.#isSync) break;
     }
+    if (taken.length === 0 && this.#fault) throw this.#fault.error;
     return taken;
   }
 
+  async #next(): Promise<Value<V> | undefined> {
+    try {
+      const {done, value} = await this.#values.next();
+      if (done) return undefined;
+      const index = this.#index;
+      const bytes = encoded(value, index);
+      this.#index += 1;
+      return {bytes, value, index};
+    } catch (error) {
+      this.#fault = {error};
+      return undefined;
+    }
+  }
+
   close(): void {
-    void this.#values.return?.();
+    closeQuietly(this.#values);
   }
 }
 

@@ -1,7 +1,9 @@
 import {setImmediate as turn} from 'node:timers/promises';
 import test from 'ava';
 import {asBatchId} from '../../src/base/types.ts';
+import {LineSource} from '../../src/library/line-source.ts';
 import {type MapOptions, type Mapped, mapInputs} from '../../src/library/map.ts';
+import {ValueSource} from '../../src/library/value-source.ts';
 import {FakeMaster, FakeSource, type TestInput} from './fake-master.ts';
 
 type Options = Partial<MapOptions<TestInput>>;
@@ -173,6 +175,99 @@ test('a fault of the source comes after what was before it', async t => {
     };
     await t.throwsAsync(read(), {message: 'the disk died'});
     t.deepEqual(all, ['a=a', 'b=b']);
+  }
+});
+
+/** Texts of a program through the engine: its results, and what it threw. */
+async function mapped(values: AsyncIterable<unknown> | Iterable<unknown>, ordered: boolean) {
+  const master = new FakeMaster();
+  master.answer = input => input;
+  const all: number[] = [];
+  try {
+    for await (const {input} of mapInputs({
+      port: master,
+      source: new ValueSource(values),
+      ordered,
+      ahead: 100,
+      launch: async ({inputs}) => ({batchId: master.submit(inputs)}),
+    }))
+      all.push(input.index);
+  } catch (error) {
+    return {all, error};
+  }
+  return {all};
+}
+
+function* throwing(count: number, error: unknown, last: unknown[] = []) {
+  for (let i = 0; i < count; i++) yield i;
+  yield* last;
+  throw error;
+}
+
+async function* throwingLater(count: number, error: unknown) {
+  yield* throwing(count, error);
+}
+
+test('what values throw comes after the results before it, whatever it is', async t => {
+  const fault = new Error('row 900 is bad');
+  for (const ordered of [true, false])
+    for (const error of [fault, undefined, null])
+      for (const values of [throwing(900, error), throwingLater(90, error)]) {
+        const read = await mapped(values, ordered);
+        t.true('error' in read, 'it is no end');
+        t.is(read.error, error);
+        t.true([90, 900].includes(read.all.length), `${read.all.length} results before it`);
+      }
+  const bad = await mapped(throwing(50, fault, [10n]), true);
+  t.regex(String(bad.error), /input 50 is neither text/);
+  t.is(bad.all.length, 50);
+});
+
+test('an iterator that throws when it is closed is no fault of the map', async t => {
+  let closed = 0;
+  const fail = (): never => {
+    closed += 1;
+    throw new Error('closing the file failed');
+  };
+  function* endless() {
+    try {
+      for (;;) yield 'x';
+    } finally {
+      fail();
+    }
+  }
+  async function* endlessLater() {
+    try {
+      for (;;) yield new Uint8Array([49, 10]);
+    } finally {
+      fail();
+    }
+  }
+  // Were one of them unheard, it would end this process.
+  for (const source of [
+    new ValueSource(endless()),
+    new ValueSource(endlessLater()),
+    new LineSource(endlessLater(), {form: 'json', badLines: 'stop'}),
+  ]) {
+    await source.take(1);
+    source.close();
+    await turn();
+  }
+  t.is(closed, 3);
+});
+
+test('no result comes after an abort', async t => {
+  for (const ordered of [true, false]) {
+    const master = new FakeMaster();
+    master.answer = input => input;
+    const stop = new AbortController();
+    const source = new FakeSource().push(...numbers(50)).end();
+    const {results} = open(master, source, {ordered, signal: stop.signal});
+    await results.next();
+    await turn(); // more of them are there
+    const next = results.next();
+    stop.abort(new Error('enough'));
+    await t.throwsAsync(next, {message: 'enough'});
   }
 });
 
