@@ -1,4 +1,5 @@
-import {spawnSync} from 'node:child_process';
+import {fork, spawnSync} from 'node:child_process';
+import {once} from 'node:events';
 import {
   appendFileSync,
   mkdtempSync,
@@ -11,6 +12,7 @@ import {
 import {hostname, tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import process from 'node:process';
+import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import {toUtf8} from '../../src/base/bytes.ts';
 import {asBatchId} from '../../src/base/types.ts';
@@ -18,6 +20,9 @@ import type {Line} from '../../src/library/line-source.ts';
 import {MapJournal, spansOf} from '../../src/library/map-journal.ts';
 
 const SETTINGS = {app: 'echo', arguments: [], policy: {minQuorum: 1}};
+
+/** Enough for a lock that is removed twice to show. */
+const ROUNDS = 60;
 
 function pathFor(t: ExecutionContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'volley-journal-'));
@@ -161,9 +166,53 @@ test('one run at a time has a state file, and a run that was killed has none', t
   t.deepEqual(readdirSync(dirname(path)).sort(), ['state', 'state.lock']);
 });
 
+test('a lock that a kill left in the middle of a take-over is taken over', t => {
+  const path = pathFor(t);
+  const {pid} = spawnSync(process.execPath, ['-e', '']);
+  const dead = JSON.stringify({pid, host: hostname()});
+  for (const name of ['lock', 'lock.over', 'lock.over.over'])
+    writeFileSync(`${path}.${name}`, dead);
+  const journal = begun(path);
+  t.deepEqual(readdirSync(dirname(path)).sort(), ['state', 'state.lock']);
+  // Somebody deleted it, and another run has it: it is not ours to remove.
+  const other = JSON.stringify({pid: process.ppid, host: hostname()});
+  writeFileSync(`${path}.lock`, other);
+  journal.close();
+  t.is(readFileSync(`${path}.lock`, 'utf8'), other);
+  // While somebody takes it over, it is his.
+  writeFileSync(`${path}.lock`, dead);
+  writeFileSync(`${path}.lock.over`, other);
+  const message = new RegExp(`in use by process ${process.ppid} on .*delete .*state.lock.over`);
+  t.throws(() => new MapJournal(path), {code: 'VOLLEY_USAGE', message});
+});
+
+test('of many that find the lock of a dead run at one moment one gets it', async t => {
+  const path = pathFor(t);
+  const {pid} = spawnSync(process.execPath, ['-e', '']);
+  const program = fileURLToPath(new URL('lock-kid.ts', import.meta.url));
+  const kids = Array.from({length: 3}, () => fork(program, [path]));
+  t.teardown(() => {
+    for (const kid of kids) kid.kill();
+  });
+  const answers = () => Promise.all(kids.map(async kid => String((await once(kid, 'message'))[0])));
+  await answers(); // they are up
+  for (let round = 0; round < ROUNDS; round++) {
+    writeFileSync(`${path}.lock`, JSON.stringify({pid, host: hostname()}));
+    const answered = answers();
+    const at = Date.now() + 10;
+    for (const kid of kids) kid.send(at);
+    const got = await answered;
+    t.is(got.filter(text => text === 'got').length, 1, got.join('; '));
+    t.deepEqual(readdirSync(dirname(path)), ['state.lock']);
+  }
+});
+
 test('a place that cannot be written is named', t => {
   const path = join(pathFor(t), 'none', 'state');
-  t.throws(() => new MapJournal(path), {code: 'VOLLEY_CANNOT_WRITE', message: /state/});
+  t.throws(() => new MapJournal(path), {
+    code: 'VOLLEY_CANNOT_WRITE',
+    message: /^cannot write .*none\/state: ENOENT: no such file or directory \(its lock file\)$/,
+  });
 });
 
 test('indexes become few spans', t => {
