@@ -1,5 +1,6 @@
 // `volley map --resume`: batches are begun as an earlier run noted them, and what is written is noted. Nothing is
-// noted for each result: what there is goes down together, at most every 200 ms, and before a batch is deleted.
+// noted for each result: what there is goes down together, at most every 200 ms, and before a batch is deleted. A file
+// of results gets its bytes in pieces, each of them noted before it is written (map-output.ts).
 
 import {randomBytes} from 'node:crypto';
 import {VolleyError} from '../base/errors.ts';
@@ -14,14 +15,24 @@ import type {MapOutput} from './map-output.ts';
 
 const NOTE_MS = 200;
 
+const SHARED =
+  'volley: others write to standard output too: nothing is cut off it any more, and after a kill some outputs come twice';
+const TWICE =
+  'volley: others write to standard output too: outputs of the last moment before the kill may come twice';
+
+export type Hearers = {
+  /** Results of a batch are noted as written, all of them. */
+  readonly whole: (batchId: BatchId) => void;
+  readonly say: (text: string) => void;
+};
+
 type Submit = (name: string, inputs: readonly Line[]) => Promise<BatchId>;
 
 export class Resumption {
   readonly journal: MapJournal;
   readonly #client: OperatorClient;
   readonly #output: MapOutput;
-  /** Called when results of a batch are noted as written, all of them. */
-  readonly #onWhole: (batchId: BatchId) => void;
+  readonly #hear: Hearers;
   #byName: Promise<ReadonlyMap<string, BatchView>> | undefined;
   /** Written and not noted. */
   #written = new Map<number, number[]>();
@@ -31,16 +42,11 @@ export class Resumption {
   #noting: Promise<void> = Promise.resolve();
   #fault: unknown;
 
-  constructor(
-    path: string,
-    client: OperatorClient,
-    output: MapOutput,
-    onWhole: (batchId: BatchId) => void,
-  ) {
+  constructor(path: string, client: OperatorClient, output: MapOutput, hear: Hearers) {
     this.journal = new MapJournal(path);
     this.#client = client;
     this.#output = output;
-    this.#onWhole = onWhole;
+    this.#hear = hear;
   }
 
   /** Throws VOLLEY_USAGE when the earlier run was another one. */
@@ -48,9 +54,19 @@ export class Resumption {
     if (this.journal.isNew) this.journal.begin(randomBytes(8).toString('hex'), settings);
     else this.journal.check(settings);
     if (this.journal.ended) return;
-    this.#output.goBackTo(this.journal.stdout);
+    const {journal} = this;
+    if (this.#output.goBackTo(journal.stdout, journal.pieces)) this.#hear.say(TWICE);
     const {file} = this.#output;
-    if (file) this.journal.writesTo(file);
+    if (!file) return;
+    journal.writesTo(file);
+    this.#output.noteTo({
+      next: (at, bytes) => journal.next(at, bytes),
+      sync: () => journal.sync(),
+      shared: found => {
+        journal.writesTo(found);
+        this.#hear.say(SHARED);
+      },
+    });
   }
 
   get counts(): readonly number[] {
@@ -121,15 +137,14 @@ export class Resumption {
 
   async #note(): Promise<void> {
     const [written, failed, whole] = [this.#written, this.#failed, this.#whole];
-    const size = this.#output.file?.size;
     this.#written = new Map();
     this.#failed = 0;
     this.#whole = [];
-    await this.#output.flush();
+    const size = await this.#output.flush();
     if (this.#output.fault) return;
     const spans = [...written].flatMap(([no, indexes]) => spansOf(no, indexes));
     if (spans.length > 0) this.journal.taken(spans, failed, size);
-    for (const batchId of whole) this.#onWhole(batchId);
+    for (const batchId of whole) this.#hear.whole(batchId);
   }
 
   /** Throws when something could not be noted. */

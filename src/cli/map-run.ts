@@ -82,8 +82,10 @@ class MapRun {
     const {app, options} = await this.#request();
     const path = this.#given.text('resume');
     if (path === undefined) return this.#run(options);
-    const whole = (id: BatchId): void => this.#over(id);
-    this.#resumption = new Resumption(path, this.#client, this.#output, whole);
+    this.#resumption = new Resumption(path, this.#client, this.#output, {
+      whole: id => this.#over(id),
+      say: text => this.#say(text),
+    });
     try {
       this.#resumption.begin(this.#settings(app, options));
       const {ended} = this.#resumption.journal;

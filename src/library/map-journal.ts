@@ -5,64 +5,45 @@
 //   {"stdout":{…}}                            the file that results are written to, and its size
 //   {"batch":3,"name":…,"count":…,"sha256":…,"sums":…} the inputs of a batch: on disk before it is submitted
 //   {"batch":3,"id":17}                       it is submitted; without this it is found by its name
-//   {"taken":[[3,0,40],…],"bytes":…}          results that were written, and how long the output is by then
+//   {"next":{"at":…,"bytes":…,"sums":[…]}}    what is about to be written to the file
+//   {"taken":[[3,0,40],…],"bytes":…}          results that were written, and how long the file is by then
 //   {"ended":{…}}                             all of them
 //
 // Results are on disk before the row that says so, and a batch is deleted after it. What was written behind the last
-// row is cut off a file, and comes again in a pipe.
+// row is cut off a file, where `next` says that it is ours; in a pipe it comes again.
 
 import {createHash} from 'node:crypto';
 import {closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync} from 'node:fs';
+import {fromUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {asBatchId, type BatchId} from '../base/types.ts';
 import type {Line} from './line-source.ts';
 import {StateLock} from './map-lock.ts';
+import {endOf, type Piece, pieceOf} from './map-pieces.ts';
+import {
+  type Ended,
+  type Head,
+  type Meant,
+  type Row,
+  rowIn,
+  type Settings,
+  type Span,
+  type StdoutFile,
+  SUM_BYTES,
+  type Taken,
+  VERSION,
+} from './map-rows.ts';
 
-/** What has to be the same for a run to go on. */
-export type Settings = Readonly<Record<string, unknown>>;
+export type {Ended, Settings, Span, StdoutFile} from './map-rows.ts';
 
-export type StdoutFile = {
-  readonly dev: number;
-  readonly ino: number;
-  /** Bytes, with what was there before. */
-  readonly size: number;
-};
-
-export type Ended = {readonly done: number; readonly failed: number};
-
-/** Results of one batch: its number, the first index, the one after the last. */
-export type Span = readonly [batch: number, from: number, to: number];
-
-export type KnownBatch = {
-  readonly name: string;
-  readonly count: number;
-  /** Of its first and last input. */
-  readonly lines: readonly [number, number];
-  readonly sha256: string;
-  /** SUM_BYTES of the SHA-256 of each input, base64: which one has changed. */
-  readonly sums: string;
+export type KnownBatch = Meant & {
   id?: BatchId;
   /** Indexes of results that were written; of a whole batch not kept. */
   readonly taken: Set<number>;
   isWhole: boolean;
 };
 
-type Row = {
-  readonly volley?: string;
-  readonly version?: number;
-  readonly run?: string;
-  readonly settings?: Settings;
-  readonly stdout?: StdoutFile;
-  readonly batch?: number;
-  readonly id?: number;
-  readonly taken?: readonly Span[];
-  readonly bytes?: number;
-  readonly failed?: number;
-  readonly ended?: Ended;
-} & Partial<Pick<KnownBatch, 'name' | 'count' | 'lines' | 'sha256' | 'sums'>>;
-
-const VERSION = 1;
-const SUM_BYTES = 3;
+const NEWLINE = 10;
 
 export class MapJournal {
   readonly #path: string;
@@ -74,6 +55,8 @@ export class MapJournal {
   /** By number. */
   readonly batches: KnownBatch[] = [];
   stdout: StdoutFile | undefined;
+  /** Of this file, behind its noted size: what may have been written. */
+  pieces: Piece[] = [];
   ended: Ended | undefined;
   /** Of what was taken. */
   done = 0;
@@ -120,7 +103,18 @@ export class MapJournal {
 
   writesTo(stdout: StdoutFile): void {
     this.stdout = stdout;
+    this.pieces = [];
     this.#append({stdout});
+  }
+
+  /** What is about to be written there. A process that is killed has said it. */
+  next(at: number, bytes: Uint8Array): void {
+    this.#append({next: pieceOf(at, bytes)});
+  }
+
+  /** What was noted is on disk. */
+  sync(): void {
+    if (!this.#isClosed) fdatasyncSync(this.#file);
   }
 
   /** Durable when it returns. Names the batch. */
@@ -200,72 +194,103 @@ export class MapJournal {
 
   #appendDurably(row: Row): void {
     this.#append(row);
-    if (!this.#isClosed) fdatasyncSync(this.#file);
+    this.sync();
   }
 
   #read(): void {
-    const text = readFileSync(this.#file, 'utf8');
-    const whole = text.lastIndexOf('\n') + 1;
-    const lines = text.slice(0, whole).split('\n').slice(0, -1);
-    lines.forEach((line, i) => {
-      this.#take(rowOf(line), i + 1);
-    });
-    if (lines.length === 0 && text !== '') throw this.#foreign(1);
+    const bytes = readFileSync(this.#file);
+    const whole = bytes.lastIndexOf(NEWLINE) + 1;
+    if (whole === 0 && bytes.length > 0) throw this.#foreign(1);
+    let line = 0;
+    for (let at = 0; at < whole; ) {
+      const end = bytes.indexOf(NEWLINE, at);
+      const row = rowIn(fromUtf8(bytes.subarray(at, end)) ?? '');
+      line += 1;
+      if (!row || (line === 1) !== 'volley' in row || !this.#take(row)) throw this.#foreign(line);
+      at = end + 1;
+    }
     // A row that was cut by a kill or a power cut says nothing.
-    if (whole < text.length) ftruncateSync(this.#file, Buffer.byteLength(text.slice(0, whole)));
+    if (whole < bytes.length) ftruncateSync(this.#file, whole);
   }
 
-  #take(row: Row | undefined, line: number): void {
-    if (!row || (line === 1) !== (row.volley === 'map')) throw this.#foreign(line);
-    if (row.volley !== undefined) this.#takeHead(row);
-    if (row.stdout) this.stdout = row.stdout;
-    if (row.ended) this.ended = row.ended;
-    if (row.batch !== undefined) this.#takeBatch(row.batch, row, line);
-    if (row.taken) this.#takeTaken(row.taken, row);
+  /** false = it does not fit to those before it. */
+  #take(row: Row): boolean {
+    if (this.ended) return false; // nothing comes after it
+    if ('volley' in row) return this.#takeHead(row);
+    if ('stdout' in row) {
+      this.stdout = row.stdout;
+      this.pieces = [];
+      return true;
+    }
+    if ('ended' in row) {
+      this.ended = row.ended;
+      return true;
+    }
+    if ('next' in row) return this.#takeNext(row.next);
+    if ('taken' in row) return this.#takeTaken(row);
+    return 'id' in row ? this.#takeId(row.batch, row.id) : this.#takeMeant(row.batch, row);
   }
 
-  #takeHead({version, run = '', settings = {}}: Row): void {
-    if (version !== VERSION) throw this.#foreign(1);
+  #takeHead({run, settings}: Head): boolean {
     this.run = run;
     this.#settings = settings;
+    return true;
   }
 
-  #takeBatch(no: number, row: Row, line: number): void {
-    const {id, name, count, lines, sha256, sums} = row;
+  #takeMeant(no: number, {name, count, lines, sha256, sums}: Meant): boolean {
+    if (no !== this.batches.length || name !== `map-${this.run}-${no}`) return false;
+    this.batches[no] = {name, count, lines, sha256, sums, taken: new Set(), isWhole: false};
+    return true;
+  }
+
+  #takeId(no: number, id: number): boolean {
     const known = this.batches[no];
-    if (known && id !== undefined) known.id = asBatchId(id);
-    else if (name && count && lines && sha256 && sums)
-      this.batches[no] = {name, count, lines, sha256, sums, taken: new Set(), isWhole: false};
-    else throw this.#foreign(line);
+    if (known) known.id = asBatchId(id);
+    return known !== undefined;
   }
 
-  #takeTaken(taken: readonly Span[], {bytes, failed = 0}: Row): void {
+  #takeNext(piece: Piece): boolean {
+    const last = this.pieces[this.pieces.length - 1];
+    if (piece.at !== (last ? endOf(last) : this.stdout?.size)) return false;
+    this.pieces.push(piece);
+    return true;
+  }
+
+  #takeTaken({taken, bytes, failed}: Taken): boolean {
     let count = 0;
-    for (const [no, from, to] of taken) {
-      const batch = this.batches[no];
-      for (let index = from; index < to; index++) batch?.taken.add(index);
-      count += to - from;
-      if (batch?.taken.size !== batch?.count || !batch) continue;
-      batch.isWhole = true;
-      batch.taken.clear();
+    for (const span of taken) {
+      if (!this.#takeSpan(span)) return false;
+      count += span[2] - span[1];
     }
     this.failed += failed;
     this.done += count - failed;
-    if (bytes !== undefined && this.stdout) this.stdout = {...this.stdout, size: bytes};
+    return failed <= count && (bytes === undefined || this.#takeSize(bytes));
+  }
+
+  #takeSpan([no, from, to]: Span): boolean {
+    const batch = this.batches[no];
+    if (!batch || batch.isWhole || to > batch.count) return false;
+    for (let index = from; index < to; index++) {
+      if (batch.taken.has(index)) return false;
+      batch.taken.add(index);
+    }
+    if (batch.taken.size < batch.count) return true;
+    batch.isWhole = true;
+    batch.taken.clear();
+    return true;
+  }
+
+  #takeSize(size: number): boolean {
+    const {stdout} = this;
+    if (!stdout || (size < stdout.size && !stdout.isShared)) return false;
+    this.stdout = {...stdout, size};
+    this.pieces = this.pieces.filter(({at}) => at >= size);
+    return true;
   }
 
   #foreign(line: number): VolleyError {
     const reason = `${this.#path} is no state file of \`volley map\` (line ${line}); name another file`;
     return new VolleyError('VOLLEY_USAGE', {reason});
-  }
-}
-
-function rowOf(line: string): Row | undefined {
-  try {
-    const row: unknown = JSON.parse(line);
-    return typeof row === 'object' && row !== null ? (row as Row) : undefined;
-  } catch {
-    return undefined;
   }
 }
 

@@ -2,11 +2,20 @@
 
 import {execFile, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import type {BatchView} from '../../src/core/views.ts';
 import {type Cluster, openCluster, PROGRAM, until} from '../rig/cluster.ts';
 import {MAIN} from './rig.ts';
@@ -187,6 +196,18 @@ test.serial('a reader that goes and Ctrl-C cancel what runs', async t => {
   }
 });
 
+/** What others wrote since is not cut off. Leaves `out` as it was, and returns its length. */
+async function refusesTheirs(t: ExecutionContext, out: string): Promise<number> {
+  const {length} = readFileSync(out);
+  appendFileSync(out, 'theirs\n');
+  const {code, stderr} = await sh('volley map echo --resume go.state --keep < numbers >> go.txt');
+  t.is(code, 2);
+  t.regex(stderr, /behind byte \d+ of standard output.* is not known to be its own/);
+  t.is(readFileSync(out).length, length + 7);
+  truncateSync(out, length);
+  return length;
+}
+
 test.serial(
   'a run goes on after kill -9 of itself and of the master, and nothing is doubled',
   async t => {
@@ -204,12 +225,12 @@ test.serial(
     await until(() => written() > 100 || undefined, 'the first results');
     first.kill('SIGKILL');
     await once(first, 'close');
+    const before = await refusesTheirs(t, out);
     const second = begin();
     let stderr = '';
     second.stderr.on('data', bytes => {
       stderr += String(bytes);
     });
-    const before = written();
     await until(() => written() > before + 100 || second.exitCode !== null || undefined, 'more');
     await cluster.killMaster();
     const [code] = second.exitCode === null ? await once(second, 'close') : [second.exitCode];
@@ -250,6 +271,32 @@ test.serial(
     rmSync(join(folder, 'go.state'));
   },
 );
+
+test.serial('a file of results that others append to loses nothing of theirs', async t => {
+  t.timeout(170_000);
+  const out = join(folder, 'shared.txt');
+  writeFileSync(out, '');
+  const text = () => readFileSync(out, 'utf8');
+  const command = 'map echo --resume shared.state >> shared.txt';
+  const line = `exec volley ${command} 2> shared.err`;
+  const child = spawn('bash', ['-c', line], {env, cwd: folder});
+  for (const n of [1, 2, 3]) {
+    child.stdin.write(`${n}\n`);
+    await until(() => text().includes(`${n}\n`) || undefined, `result ${n}`);
+    if (n < 3) appendFileSync(out, `theirs, after ${n}\n`);
+  }
+  t.is(text(), '1\ntheirs, after 1\n2\ntheirs, after 2\n3\n');
+  const stderr = readFileSync(join(folder, 'shared.err'), 'utf8');
+  t.regex(stderr, /^volley: others write to standard output too: [^\n]*\n$/, 'it is said once');
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  const before = text();
+  const last = await sh(`seq 5 | volley ${command}`);
+  t.is(last.code, 0, last.stderr);
+  t.true(text().startsWith(before));
+  t.true(text().endsWith('4\n5\n'));
+  await gone();
+});
 
 async function library() {
   const {connect} = await import('../../src/library/volley.ts');

@@ -1,4 +1,5 @@
 import {fork, spawnSync} from 'node:child_process';
+import {randomBytes} from 'node:crypto';
 import {once} from 'node:events';
 import {
   appendFileSync,
@@ -18,6 +19,7 @@ import {toUtf8} from '../../src/base/bytes.ts';
 import {asBatchId} from '../../src/base/types.ts';
 import type {Line} from '../../src/library/line-source.ts';
 import {MapJournal, spansOf} from '../../src/library/map-journal.ts';
+import {ownUntil} from '../../src/library/map-pieces.ts';
 
 const SETTINGS = {app: 'echo', arguments: [], policy: {minQuorum: 1}};
 
@@ -39,6 +41,12 @@ function begun(path: string): MapJournal {
   journal.writesTo({dev: 1, ino: 2, size: 10});
   t3(journal);
   return journal;
+}
+
+/** A state with one row more, at its end. */
+function withRow(path: string, row: unknown): void {
+  begun(path).close();
+  appendFileSync(path, `${JSON.stringify(row)}\n`);
 }
 
 /** Three batches: one written, one half, one that is only meant. */
@@ -145,6 +153,103 @@ test('a file that is none of ours is refused and left as it is', t => {
   appendFileSync(path, 'junk\n{}\n');
   t.throws(() => new MapJournal(path), {message: /\(line 9\)/});
   t.is(statSync(path).size, size + 8);
+});
+
+test('a row that cannot be is refused with its line, and nothing is changed', t => {
+  const path = pathFor(t);
+  const sha256 = '0'.repeat(64);
+  const batch = {batch: 3, name: 'map-abc-3', count: 1, lines: [8, 8], sha256, sums: 'AAAA'};
+  const taken = (...spans: unknown[]) => ({taken: spans, failed: 0});
+  for (const row of [batch, taken([1, 1, 3], [2, 0, 1]), {batch: 2, id: 9}]) {
+    withRow(path, row);
+    t.notThrows(() => new MapJournal(path).close(), JSON.stringify(row));
+    rmSync(path);
+  }
+  for (const row of [
+    {...batch, batch: 4},
+    {...batch, batch: 2},
+    {...batch, name: 'map-other-3'},
+    {...batch, count: 2},
+    {...batch, count: -1},
+    {...batch, lines: [8, 7]},
+    {...batch, sha256: 'abc'},
+    {...batch, sums: 'AAAAAAAA'},
+    {...batch, more: 1},
+    {batch: 3, id: 9},
+    {batch: 1, id: 0},
+    {batch: 1, id: '9'},
+    taken([0, 0, 1]),
+    taken([1, 0, 2]),
+    taken([1, 1, 4]),
+    taken([1, 2, 1]),
+    taken([1, 1, 2], [1, 1, 3]),
+    taken([1, -1, 1]),
+    taken([1, 1.5, 2]),
+    taken([7, 0, 1]),
+    taken([1, 1]),
+    taken(5),
+    {taken: [[1, 1, 2]], failed: 2},
+    {taken: [[1, 1, 2]], failed: 0, bytes: 24},
+    {taken: [[1, 1, 2]], failed: 0, bytes: -1},
+    {taken: [[1, 1, 2]], failed: 0, bytes: 1e300},
+    {next: {at: 24, bytes: 1, sums: ['AAAA']}},
+    {next: {at: 25, bytes: 0, sums: []}},
+    {stdout: {dev: 1, ino: 2, size: -5}},
+    {stdout: {dev: 1, ino: 2}},
+    {ended: {done: -1, failed: 0}},
+    {volley: 'map', version: 1, run: 'abc', settings: {}},
+    {},
+    [],
+    5,
+  ]) {
+    withRow(path, row);
+    const before = readFileSync(path, 'utf8');
+    const message = /is no state file of `volley map` \(line 9\)/;
+    t.throws(() => new MapJournal(path), {code: 'VOLLEY_USAGE', message}, JSON.stringify(row));
+    t.is(readFileSync(path, 'utf8'), before);
+    rmSync(path);
+  }
+});
+
+test('what may have been written behind the noted size is known to be ours, up to a page', t => {
+  const path = pathFor(t);
+  const journal = begun(path);
+  const results = randomBytes(9_000);
+  journal.next(25, results.subarray(0, 100));
+  journal.next(125, results.subarray(100));
+  journal.close();
+  const again = new MapJournal(path);
+  t.deepEqual(
+    again.pieces.map(({at, bytes}) => [at, bytes]),
+    [
+      [25, 100],
+      [125, 8_900],
+    ],
+  );
+  const end = 25 + results.length;
+  const own = (to: number, file: Uint8Array = results) =>
+    ownUntil(again.pieces, [25, to], (from, until) => file.subarray(from - 25, until - 25));
+  for (const whole of [25, 125, 4_096, 8_192, end]) t.is(own(whole), whole);
+  t.is(own(4_100), 4_096, 'a part of a page says nothing');
+  t.is(own(end + 7), end, 'others wrote behind it');
+  const changed = Uint8Array.from(results);
+  changed[5_000] = (changed[5_000] ?? 0) ^ 1;
+  t.is(own(end, changed), 4_096);
+  t.is(
+    ownUntil([], [25, 30], () => results),
+    25,
+  );
+  // A note knows of what was before it.
+  again.taken([[1, 1, 2]], 0, 125);
+  again.close();
+  const last = new MapJournal(path);
+  t.deepEqual(
+    last.pieces.map(({at}) => at),
+    [125],
+  );
+  last.writesTo({dev: 1, ino: 3, size: 0, isShared: true});
+  last.close();
+  t.deepEqual(new MapJournal(path).pieces, []);
 });
 
 test('one run at a time has a state file, and a run that was killed has none', t => {
