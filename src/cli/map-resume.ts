@@ -33,6 +33,8 @@ export class Resumption {
   readonly #client: OperatorClient;
   readonly #output: MapOutput;
   readonly #hear: Hearers;
+  /** Batches of an earlier run that were whole. */
+  #leaving: Promise<void> = Promise.resolve();
   #byName: Promise<ReadonlyMap<string, BatchView>> | undefined;
   /** Written and not noted. */
   #written = new Map<number, number[]>();
@@ -81,7 +83,10 @@ export class Resumption {
       return {batchId: await this.#submitted(no, submit(name, inputs))};
     }
     journal.checkInputs(no, inputs);
-    if (known.isWhole) return undefined;
+    if (known.isWhole) {
+      this.#leave(known);
+      return undefined;
+    }
     const isTaken = (index: number): boolean => known.taken.has(index);
     const batchId = (await this.#find(known)) ?? (await submit(known.name, inputs));
     if (batchId !== known.id) journal.submitted(no, batchId);
@@ -94,13 +99,26 @@ export class Resumption {
     return batchId;
   }
 
-  /** By its number, else by its name; one that was cancelled goes on. undefined = it has to be submitted again. */
-  async #find({id, name}: {id?: BatchId; name: string}): Promise<BatchId | undefined> {
-    const byId = id === undefined ? undefined : await this.#client.batch(id).catch(unknown);
+  /** A kill between its note and its deletion left it at the master; who has another id is another one. */
+  #leave({id, name}: {id?: BatchId; name: string}): void {
+    const leaving = this.#all().then(all => {
+      if (id !== undefined && all.get(name)?.id === id) this.#hear.whole(id);
+    });
+    // It is no fault of this run. All of them wait for one list.
+    this.#leaving = leaving.catch(() => undefined);
+  }
+
+  #all(): Promise<ReadonlyMap<string, BatchView>> {
     this.#byName ??= this.#client
       .batches()
       .then(all => new Map(all.map(each => [each.name, each])));
-    const found = byId?.name === name ? byId : (await this.#byName).get(name);
+    return this.#byName;
+  }
+
+  /** By its number, else by its name; one that was cancelled goes on. undefined = it has to be submitted again. */
+  async #find({id, name}: {id?: BatchId; name: string}): Promise<BatchId | undefined> {
+    const byId = id === undefined ? undefined : await this.#client.batch(id).catch(unknown);
+    const found = byId?.name === name ? byId : (await this.#all()).get(name);
     if (!found) return undefined;
     const isCut = found.state !== 'running' && found.done + found.failed < found.count;
     if (!isCut) return found.id;
@@ -149,6 +167,7 @@ export class Resumption {
 
   /** Throws when something could not be noted. */
   async end(): Promise<void> {
+    await this.#leaving;
     await this.note();
     clearTimeout(this.#timer);
     if (this.#fault !== undefined) throw this.#fault;
