@@ -142,14 +142,13 @@ function end(code: number): void {
 
 /**
  * `volley batch results 1 | head`: the reader has enough, and that is no fault but where a command says so (an export
- * that is cut). A disk that is full is one. What runs until it is told to end (it listens for SIGTERM) goes on without
+ * that is cut). A disk that is full is one. Words on stderr may be lost, the exit code is not. What runs until it is told to end (it listens for SIGTERM) goes on without
  * its words.
  */
 function onLost(stream: NodeJS.WriteStream, error: Error): void {
   if (!('syscall' in error)) throw error;
-  if (process.listenerCount('SIGTERM') > 0) return;
+  if (stream === process.stderr || process.listenerCount('SIGTERM') > 0) return;
   if ('code' in error && error.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
-  if (stream === process.stderr) process.exit(EXIT.failed);
   if (lostCode !== undefined) return;
   const told = cannotWrite('standard output', error);
   lostCode = told.exitCode;

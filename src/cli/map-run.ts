@@ -5,6 +5,7 @@
 //                               └── Resumption: a state file of what was begun and what was written
 
 import {randomBytes} from 'node:crypto';
+import {fstatSync} from 'node:fs';
 import {fromUtf8, toUtf8} from '../base/bytes.ts';
 import {EXIT, VolleyError} from '../base/errors.ts';
 import type {BatchId} from '../base/types.ts';
@@ -21,7 +22,7 @@ import {policyIn} from './batch-policy.ts';
 import {sharedIn} from './batch-stages.ts';
 import {checkAgainstApp} from './batch-submit.ts';
 import {aimIn, warn} from './batch-target.ts';
-import type {Given} from './command.ts';
+import {type Given, usage} from './command.ts';
 import {withClient} from './connect.ts';
 import {MapOutput} from './map-output.ts';
 import {Resumption} from './map-resume.ts';
@@ -35,6 +36,7 @@ const AHEAD_MAX = 1_048_576;
 const SHOWN_EVERY_MS = 200;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const NEWLINE = 10;
+const STDIN = 0;
 
 export const runMap = (given: Given): Promise<number> =>
   withClient(given, client => new MapRun(given, client).run());
@@ -79,6 +81,8 @@ class MapRun {
   }
 
   async run(): Promise<number> {
+    // Node reads nothing of it, and says nothing.
+    if (fstatSync(STDIN).isDirectory()) throw usage('standard input is a folder; give lines');
     const {app, options} = await this.#request();
     const path = this.#given.text('resume');
     if (path === undefined) return this.#run(options);

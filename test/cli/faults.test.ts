@@ -274,6 +274,9 @@ test.serial('a disk that is full under the output is one line, and ends no maste
   t.is(code, 1);
   t.regex(stderr, /^volley: cannot write standard output: ENOSPC.*\n$/);
 
+  const refused = run(['nonesuch'], ['ignore', 'ignore', full.fd]);
+  t.deepEqual(await once(refused, 'close'), [2, null], 'its words are lost, its exit code is not');
+
   const cluster = await newCluster(t);
   const master = run(['master', ...masterFlags(cluster)], ['ignore', full.fd, full.fd]);
   t.teardown(() => master.kill('SIGKILL'));

@@ -149,6 +149,7 @@ test.serial(
       ['map echo --bad-lines maybe', /--bad-lines must be stop or skip/],
       ['map echo --first-wins', /has no flag "--first-wins"/],
       ['map echo --resume .', /cannot write|is a folder|EISDIR/],
+      ['map echo < .', /^volley: standard input is a folder; give lines$/m],
     ] as const) {
       const refused = await sh(`echo 1 | volley ${line}`);
       t.true(refused.code > 0, line);
