@@ -63,11 +63,18 @@ const iteratorOf = <V>(values: AsyncIterable<V> | Iterable<V>) =>
 function encoded(value: unknown, index: number): Uint8Array {
   if (value instanceof Uint8Array) return value.slice();
   if (typeof value === 'string') return toUtf8(value);
-  const text = jsonOf(value);
+  const text = isNoJson(value) ? undefined : jsonOf(value);
   if (text !== undefined) return toUtf8(text);
-  const reason = `input ${index} is neither text nor bytes nor JSON`;
+  const reason = `input ${index} is neither text nor bytes (a Uint8Array) nor JSON`;
   throw new VolleyError('VOLLEY_BAD_INPUT', {reason});
 }
+
+/** JSON would make {} of them, without a word. */
+const isNoJson = (value: unknown): boolean =>
+  value instanceof Map ||
+  value instanceof Set ||
+  value instanceof ArrayBuffer ||
+  ArrayBuffer.isView(value);
 
 function jsonOf(value: unknown): string | undefined {
   try {

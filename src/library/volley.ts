@@ -25,6 +25,7 @@ import type {BatchView, CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {type Failure, Output, SubmittedBatch} from './batch.ts';
 import {followCapture} from './capture-states.ts';
+import {checkCapture, checkConnect, checkMap, checkSubmit} from './checked-arguments.ts';
 import {type Mapped, mapInputs} from './map.ts';
 import {type BatchOptions, ClientPort, storeInputs} from './map-port.ts';
 import {Removals} from './map-removal.ts';
@@ -120,6 +121,7 @@ const INTERVAL_MS = 1_000;
  * @throws VOLLEY_MASTER_UNREACHABLE, VOLLEY_UNAUTHORIZED, or VOLLEY_NOT_INITIALIZED where there is no folder
  */
 export async function connect(options: ConnectOptions = {}): Promise<Cluster> {
+  checkConnect(options);
   const client = openOperatorClient(options);
   try {
     await client.status();
@@ -161,15 +163,11 @@ export class Cluster {
     app: string,
     inputs: AsyncIterable<V> | Iterable<V>,
     policy: PolicyRequest = {},
-    {
-      args = [],
-      target,
-      signal,
-      ordered = true,
-      onFailure = 'throw',
-      ahead = AHEAD,
-    }: MapOptions = {},
+    options: MapOptions = {},
   ): AsyncGenerator<MapOutput<V> | MapFailure<V>, void, undefined> {
+    checkMap(app, inputs, policy, options);
+    const {args = [], target, signal, ordered = true} = options;
+    const {onFailure = 'throw', ahead = AHEAD} = options;
     const client = this.#client;
     const removals = new Removals(client);
     const run = randomBytes(8).toString('hex');
@@ -197,8 +195,10 @@ export class Cluster {
   async submit<V extends Input>(
     app: string,
     inputs: AsyncIterable<V> | Iterable<V> | Range,
-    {name = '', policy = {}, args = [], target, strict, stages, shared}: SubmitOptions = {},
+    options: SubmitOptions = {},
   ): Promise<SubmittedBatch> {
+    checkSubmit(app, inputs, options);
+    const {name = '', policy = {}, args = [], target, strict, stages, shared} = options;
     const wishes = {
       ...(target && {target}),
       ...(strict === undefined ? {} : {strict}),
@@ -215,6 +215,7 @@ export class Cluster {
 
   /** Fires an action on many nodes at one instant; resolves with who fired when, once all is told and collected. */
   async capture(options: CaptureOptions): Promise<CaptureView> {
+    checkCapture(options);
     const {action, args = [], target, leadMs = LEAD_MS, shots = 1} = options;
     const {labels = [], nodes = []} = target ?? {};
     const request: CaptureRequest = {

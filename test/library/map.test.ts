@@ -220,6 +220,8 @@ test('what values throw comes after the results before it, whatever it is', asyn
       }
   const bad = await mapped(throwing(50, fault, [10n]), true);
   t.regex(String(bad.error), /input 50 is neither text/);
+  for (const value of [new Map(), new Set(), new ArrayBuffer(2), new Float64Array(1)])
+    t.regex(String((await mapped([value], true)).error), /input 0 is neither text/);
   t.is(bad.all.length, 50);
 });
 
