@@ -2,35 +2,16 @@
 // What nodes run are these bytes, and the same sources give the same. esbuild is loaded here, at publishing and testing,
 // and never by a node. What SES would refuse at a node is found by loading the script as a node does (js-check.ts).
 
-import {isBuiltin} from 'node:module';
 import {join, resolve} from 'node:path';
-import type {BuildFailure, BuildOptions, Message, Plugin} from 'esbuild';
+import type {BuildFailure, BuildOptions, Message} from 'esbuild';
 import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {JS_BYTES_MAX} from '../wire/limits.ts';
+import {onlyItsOwn} from './js-imports.ts';
 
 /** The script comes to what its module exports. */
 const EXPORTS = 'volleyApp';
-const ASKED = Symbol('asked');
 const FAULTS_TOLD_MAX = 3;
-
-/** A module of Node's is there only where npm brings one of the same name. */
-const noNode: Plugin = {
-  name: 'no-node',
-  setup(build) {
-    build.onResolve(
-      {filter: /./},
-      async ({path, importer, kind, namespace, resolveDir, pluginData}) => {
-        if (pluginData === ASKED || !isBuiltin(path)) return undefined;
-        const text = `an app cannot import "${path}": that is Node's own module, and an app has only its input`;
-        if (path.startsWith('node:')) return {errors: [{text}]};
-        const asked = {importer, kind, namespace, resolveDir, pluginData: ASKED};
-        const found = await build.resolve(path, asked);
-        return found.errors.length > 0 ? {errors: [{text}]} : found;
-      },
-    );
-  },
-};
 
 const optionsFor = (folder: string, module: string): BuildOptions & {write: false} => ({
   absWorkingDir: folder,
@@ -49,7 +30,7 @@ const optionsFor = (folder: string, module: string): BuildOptions & {write: fals
   legalComments: 'none',
   minifyWhitespace: true,
   logLevel: 'silent',
-  plugins: [noNode],
+  plugins: [onlyItsOwn(folder)],
 });
 
 /** Throws VOLLEY_BAD_APP with file, line and reason, VOLLEY_TOO_LARGE for a script above the limit. */

@@ -1,7 +1,7 @@
 // Folders of js apps: one script of all their modules, the same bytes each time; what will not do is refused by name.
 
-import {mkdirSync, writeFileSync} from 'node:fs';
-import {dirname, join} from 'node:path';
+import {mkdirSync, symlinkSync, writeFileSync} from 'node:fs';
+import {basename, dirname, join} from 'node:path';
 import test from 'ava';
 import {readAppFolder} from '../../src/io/app-folder.ts';
 import {JS_BYTES_MAX} from '../../src/wire/limits.ts';
@@ -27,13 +27,18 @@ function folderOf(files: Readonly<Record<string, string>>, change: object = {}):
   return folder;
 }
 
-/** An npm package of this repository, for a folder that is elsewhere. */
-const PACKAGE = join(ROOT, 'node_modules/@noble/curves/utils.js');
+/** A package of this repository, for a folder that is elsewhere: a link, as workspaces have them. */
+function link(folder: string, name: string, place = join(ROOT, 'node_modules', name)): string {
+  const path = join(folder, 'node_modules', name);
+  mkdirSync(dirname(path), {recursive: true});
+  symlinkSync(place, path);
+  return folder;
+}
 
 test('TypeScript and what it imports from npm become one script, always the same', async t => {
   t.timeout(170_000);
   const files = {
-    'main.ts': `import {bytesToHex} from '${PACKAGE}';
+    'main.ts': `import {bytesToHex} from '@noble/curves/utils.js';
       import {upper, type Text} from './lib/upper.ts';
       import table from './table.json';
       import own from 'own';
@@ -47,8 +52,8 @@ test('TypeScript and what it imports from npm become one script, always the same
     'node_modules/own/package.json': '{"name": "own", "main": "x.js"}',
     'node_modules/own/x.js': 'module.exports = "own" + process.env.NODE_ENV;',
   };
-  const first = await readAppFolder(folderOf(files));
-  const again = await readAppFolder(folderOf(files));
+  const first = await readAppFolder(link(folderOf(files), '@noble/curves'));
+  const again = await readAppFolder(link(folderOf(files), '@noble/curves'));
   t.deepEqual(first, again);
   const {manifest, module = new Uint8Array(0)} = first;
   t.is(manifest.js?.size, module.length);
@@ -89,6 +94,49 @@ const FAULTS: readonly (readonly [string, Readonly<Record<string, string>>, RegE
     /main\.ts: Error: too early/,
   ],
 ];
+
+test('nothing of the machine gets into the script but the app and its packages', async t => {
+  const secret = join(
+    folderOf({'secret.txt': 'token', 'secret.js': 'export default 1;'}),
+    'secret',
+  );
+  const away = (text: string) => ({
+    'main.ts': `import it from 'own'; export const run = () => it;`,
+    'node_modules/own/package.json': '{"name": "own", "main": "x.js", "imports": {"#b": "b"}}',
+    'node_modules/own/x.js': text,
+    'node_modules/b/package.json': '{"name": "b", "main": "./b.js"}',
+    'node_modules/b/b.js': 'export {default} from "./c.js";',
+    'node_modules/b/c.js': 'export default "aliased";',
+  });
+  const refused = async (folder: string, reason: RegExp): Promise<void> => {
+    const error = await t.throwsAsync(readAppFolder(folder), {code: 'VOLLEY_BAD_APP'});
+    t.regex(String(error), reason);
+  };
+  const texts = [
+    `\nimport t from '${secret}.txt' with {type: 'text'}; export default t;`,
+    `\nimport t from '${secret}.js'; export default t;`,
+    `\nimport t from '../../../${basename(dirname(secret))}/secret.txt'; export default t;`,
+    `\nexport default require('${secret}.txt');`,
+  ];
+  for (const text of texts)
+    await refused(folderOf(away(text)), /own\/x\.js:2: an app cannot import ".*secret.*neither/);
+  const linked = folderOf(away(`export {default} from './y.js';`));
+  symlinkSync(`${secret}.js`, join(linked, 'node_modules/own/y.js'));
+  await refused(linked, /own\/x\.js:1: an app cannot import "\.\/y\.js"/);
+  const main = folderOf({'main.ts': `import t from 'p/secret.txt'; export const run = () => t;`});
+  await refused(link(main, 'p', dirname(secret)), /main\.ts:1: an app cannot import "p\/secret/);
+  const many = folderOf({});
+  symlinkSync(dirname(secret), join(many, 'x'));
+  writeFileSync(join(many, 'main.ts'), `export const run = i => import('./x/' + i + '.js');`);
+  await refused(many, /main\.ts:1: .*secret\.js is no file of the app/);
+  for (const url of ['https://example.org/x.js', 'file:///x.js'])
+    await refused(
+      folderOf({'main.ts': `\nimport t from '${url}'; export const run = () => t;`}),
+      /main\.ts:2: an app cannot import "(https|file):.*install it with npm/,
+    );
+  const aliased = await readAppFolder(folderOf(away(`export {default} from '#b';`)));
+  t.true(new TextDecoder().decode(aliased.module).includes('aliased'));
+});
 
 test('a js app that no node would run is refused, with file and line', async t => {
   t.timeout(170_000);
