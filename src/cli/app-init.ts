@@ -111,7 +111,7 @@ function nextOf(name: string, {build, isAllowedByOwner}: Template, shown: string
     ...(build === undefined ? [] : [`(cd ${folder} && ${build})`]),
     `volley app test ${folder} --input ${quoted(`${shown}/input.json`)}${allows}`,
     `volley app publish ${folder}`,
-    `seq 1 20 | volley batch submit ${name} --lines - --wait`,
+    `seq 1 20 | volley batch submit ${name} --lines - --quorum 1 --wait   # without --quorum 1, two nodes must agree`,
   ].slice(0, 3);
 }
 
