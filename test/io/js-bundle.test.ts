@@ -115,7 +115,7 @@ test('nothing of the machine gets into the script but the app and its packages',
   const texts = [
     `\nimport t from '${secret}.txt' with {type: 'text'}; export default t;`,
     `\nimport t from '${secret}.js'; export default t;`,
-    `\nimport t from '../../../${basename(dirname(secret))}/secret.txt'; export default t;`,
+    `\nimport t from '${'../'.repeat(3)}${basename(dirname(secret))}/secret.txt'; export default t;`,
     `\nexport default require('${secret}.txt');`,
   ];
   for (const text of texts)
