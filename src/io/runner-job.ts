@@ -70,6 +70,7 @@ export type SlotOptions = {
   readonly dir: string;
   readonly niceness: number;
   readonly jail: Jail;
+  readonly isOptimized?: boolean | undefined;
   readonly finish: (job: Job, outcome: Outcome) => void;
   /** The job that runs saved this; `spentMs` of its time were spent by then. */
   readonly onState: (job: Job, bytes: Uint8Array, spentMs: number) => void;

@@ -34,6 +34,9 @@ const HEAP_MIB = 64;
 /** Addons and prototype tricks are what an escape would try first. */
 const ENGINE_FLAGS = ['--disable-proto=delete', '--no-addons', '--no-warnings'];
 
+/** A script runs slower by a factor of five to ten, and as the language says. */
+const PLAIN_FLAGS = ['--no-opt', '--no-maglev'];
+
 /**
  * The work of a wasm module is outside of V8's heap, so its share is small, and nothing makes code from strings. That of a
  * script is in the heap, and each workunit is evaluated anew.
@@ -109,6 +112,8 @@ export type ProcessOptions = {
   /** 0 (as we) … 19 (only what is left over). */
   readonly niceness: number;
   readonly memoryMib: number;
+  /** Scripts are compiled to fast code once they have run for a while. Default true. */
+  readonly isOptimized?: boolean | undefined;
   /** Longest frame of this kind that it may send now. */
   readonly lengthMax: (kind: number) => number;
 };
@@ -160,10 +165,11 @@ export class RunnerProcess {
   #isSane = true;
 
   constructor(options: ProcessOptions, handlers: ProcessHandlers) {
-    const {kind, jail, dir, niceness, memoryMib, lengthMax} = options;
+    const {kind, jail, dir, niceness, memoryMib, isOptimized = true, lengthMax} = options;
     this.#handlers = handlers;
     this.#reader = new FrameReader(lengthMax);
-    const flags = [...flagsOf(kind, memoryMib), ...ENGINE_FLAGS, ...sourceFlags(kind)];
+    const plain = isOptimized ? [] : PLAIN_FLAGS;
+    const flags = [...flagsOf(kind, memoryMib), ...plain, ...ENGINE_FLAGS, ...sourceFlags(kind)];
     const argv = [realpathSync(process.execPath), ...flags, WORKER, kind];
     const readable = [realpathSync(process.execPath), ...readablePaths(kind)];
     this.#child = jail.start(argv, {dir, niceness, memoryMib, readable});

@@ -221,8 +221,8 @@ export class RunnerSlot {
       if (head === undefined) return STRAY_FRAME_BYTES_MAX;
       return kind === FRAME.state ? STATE_FRAME_BYTES_MAX : endedBytesMax(head.outputBytesMax);
     };
-    const {dir, niceness, jail} = this.#options;
-    const options = {kind, dir, niceness, jail, memoryMib, lengthMax};
+    const {dir, niceness, jail, isOptimized} = this.#options;
+    const options = {kind, dir, niceness, jail, memoryMib, isOptimized, lengthMax};
     this.#process = new RunnerProcess(options, {
       onReady: () => this.#onReady(),
       onEnded: ended => this.#onEnded(ended),

@@ -49,6 +49,8 @@ export type RunnerOptions = {
   readonly dir: string;
   /** What the system puts around each runner. Default: nothing. */
   readonly jail?: Jail;
+  /** Whether scripts are made fast. Default true. */
+  readonly isOptimized?: boolean;
   /** Priority of the processes, 0 (as the node) … 19 (only what is left over). Default 10. */
   readonly niceness?: number;
   /** What apps save of workunits that are not done. Default: it is lost with the process. */
@@ -165,6 +167,7 @@ export class ProcessRunner implements Runner {
       dir,
       niceness: this.#options.niceness ?? NICENESS,
       jail: this.#jail,
+      isOptimized: this.#options.isOptimized,
       finish: (job, outcome) => this.#finish(job.replicaId, outcome),
       onState: (job, bytes, spentMs) => this.#onState(job, bytes, spentMs),
       onBadState: job => this.#states.over(job.replicaId, false),
