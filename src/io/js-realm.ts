@@ -5,6 +5,7 @@
 
 import {createRequire} from 'node:module';
 import {Prng} from '../base/prng.ts';
+import {openFloats} from './js-floats.ts';
 import {Utf8Decoder, Utf8Encoder} from './js-text.ts';
 
 export type Harden = <T>(value: T) => T;
@@ -13,7 +14,9 @@ type Compartment = {
   evaluate(source: string): unknown;
 };
 type Ses = {
-  lockdown(options: Readonly<Record<string, string>>): void;
+  repairIntrinsics(options: Readonly<Record<string, string>>): void;
+  /** There once they are repaired. */
+  hardenIntrinsics(): void;
   readonly harden: Harden;
   readonly Compartment: new (options: object) => Compartment;
 };
@@ -33,7 +36,14 @@ const LOCKDOWN = {
 };
 
 /** Of SES, and no part of the language. */
-const FOREIGN = ['Compartment', 'lockdown', 'harden', 'assert'];
+const FOREIGN = [
+  'Compartment',
+  'lockdown',
+  'repairIntrinsics',
+  'hardenIntrinsics',
+  'harden',
+  'assert',
+];
 
 /** Element stores look through these. */
 const ELEMENT_PROTOTYPES: readonly object[] = [
@@ -80,15 +90,19 @@ export function openRealm(): Realm {
   // Where a machine is must not show.
   process.env['TZ'] = 'UTC';
   const ses = loadSes();
-  ses.lockdown(LOCKDOWN);
+  const PlainDate = Date;
+  ses.repairIntrinsics(LOCKDOWN);
+  // What SES allows and we do otherwise, before it is frozen.
+  const StandingDate = standingDate(PlainDate);
+  const arrays = openFloats();
+  ses.hardenIntrinsics();
   const {harden, Compartment} = ses;
   const constant = harden({
-    Date: standingDate(),
+    Date: StandingDate,
     TextEncoder: Utf8Encoder,
     TextDecoder: Utf8Decoder,
-    // SES leaves them out for the bits of NaN, which can be read in other ways, too.
-    Float32Array,
-    Float64Array,
+    // Also those of floats, which SES leaves out for the bits of NaN.
+    ...arrays,
   });
   stripGlobals(Object.getOwnPropertyNames(new Compartment({__options__: true}).globalThis));
   return {
@@ -110,8 +124,7 @@ function stripGlobals(kept: readonly string[]): void {
 }
 
 /** `new Date()` is the beginning of 1970; instances are those of the language. */
-function standingDate(): DateConstructor {
-  const Plain = Date;
+function standingDate(Plain: DateConstructor): DateConstructor {
   function StandingDate(...args: unknown[]): unknown {
     if (new.target === undefined) return Reflect.construct(Plain, [0]).toString();
     return Reflect.construct(Plain, args.length === 0 ? [0] : args, new.target);
@@ -124,6 +137,7 @@ function standingDate(): DateConstructor {
     parse: {value: Plain.parse},
     UTC: {value: Plain.UTC},
   });
+  Object.defineProperty(Plain.prototype, 'constructor', {value: StandingDate});
   return StandingDate as unknown as DateConstructor;
 }
 

@@ -2,6 +2,8 @@
 // ends. What it is is asked of the language's own getters, which look at the thing itself; whatever runs code of the app
 // runs inside a try of the caller.
 
+import {tidyNans} from './js-floats.ts';
+
 const typedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
 
 const getterOf = (prototype: object, name: PropertyKey): ((value: unknown) => unknown) => {
@@ -28,15 +30,17 @@ export const arrayKind = (value: unknown): string | undefined => {
   return typeof kind === 'string' ? kind : undefined;
 };
 
-/** The bytes of a buffer or of a view of one, in place, as a plain array; undefined = neither. Runs no code of the app. */
+/** The bytes of a buffer or of a view of one, in place, as a plain array, their NaNs canonical; undefined = neither. Runs no code of the app. */
 export function bytesOf(value: unknown): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) {
     const of = arrayKind(value) === undefined ? OF_VIEW : OF_ARRAY;
     const [from, length] = [of.byteOffset(value) as number, of.byteLength(value) as number];
-    return new Uint8Array(of.buffer(value) as ArrayBuffer, from, length);
+    const buffer = of.buffer(value) as ArrayBuffer;
+    tidyNans(buffer, from, length);
+    return new Uint8Array(buffer, from, length);
   }
   try {
-    lengthOfBuffer(value);
+    tidyNans(value as object, 0, lengthOfBuffer(value) as number);
   } catch {
     return undefined;
   }

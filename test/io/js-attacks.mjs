@@ -365,10 +365,56 @@ const attempts = {
       new Date().getTimezoneOffset(),
       Date() === new Date(0).toString() ? 0 : 1,
     ];
-    const other =
-      thrownBy(() => times.push(Date.prototype.constructor.now())) &&
-      thrownBy(() => times.push(+new (Object.getPrototypeOf(new Date()).constructor)()));
-    return times.every(time => time === 0) && other ? 1 : {process: times};
+    times.push(Date.prototype.constructor.now());
+    times.push(+new (Object.getPrototypeOf(new Date()).constructor)());
+    times.push(new Date().constructor === Date ? 0 : 1);
+    return times.every(time => time === 0) ? 1 : {process: times};
+  },
+  'the bits of a NaN': () => {
+    const nan = () => {
+      const zero = 0;
+      return zero / zero;
+    };
+    const seen = new Set();
+    const own = new Float64Array(20_000);
+    const shared = new ArrayBuffer(8 + 4 * 20_000);
+    const single = new Float32Array(shared, 8);
+    const view = new DataView(new ArrayBuffer(12));
+    for (let i = 0; i < own.length; i++) {
+      own[i] = i & 1 ? nan() : -nan();
+      single[i] = i & 1 ? -(Infinity - Infinity) : nan();
+      view.setFloat64(0, own[i]);
+      view.setFloat32(8, own[i]);
+      seen.add(view.getUint32(0)).add(view.getUint32(4)).add(view.getUint32(8));
+    }
+    for (const half of new Uint32Array(own.buffer)) seen.add(half);
+    for (const word of new Int32Array(shared, 8)) seen.add(word);
+    own[1] = nan();
+    for (const half of new Uint32Array(own.buffer, 8, 2)) seen.add(half);
+    const bits = [...seen].sort((a, b) => a - b).join();
+    return bits === [0, 0x7fc00000, 0x7ff80000].join() ? 1 : {process: bits};
+  },
+  'numbers that share a buffer with floats': () => {
+    const words = new Int32Array(new Float64Array(64).buffer);
+    for (let i = 0; i < words.length; i++) words[i] = -i;
+    const again = new Int32Array(words.buffer);
+    const bytes = new Uint8Array(words.buffer);
+    return again.every((word, i) => word === -i) && bytes.length === 512 ? 1 : {process: again};
+  },
+  'typed arrays that are not as they were': () => {
+    class Mine extends Float64Array {}
+    const mine = Mine.of(1, 2);
+    const checks = [
+      mine instanceof Mine && mine instanceof Float64Array && mine.length === 2,
+      mine.map(x => x * 2)[1] === 4 && mine.subarray(1)[0] === 2,
+      new Float64Array(2).constructor === Float64Array && Float64Array.BYTES_PER_ELEMENT === 8,
+      new Uint8Array([1, 2]).slice(1)[0] === 2 && Uint8Array.from('12').join() === '1,2',
+      new Uint8Array(new Set([3]))[0] === 3 && new Uint8Array(mine)[1] === 2,
+      new Uint8Array().length === 0 && new Float32Array(3).length === 3 && Uint8Array.name,
+      thrownBy(() => Uint8Array(1)) && thrownBy(() => new Float64Array(new ArrayBuffer(9), 1)),
+      thrownBy(() => new DataView(1)) && new DataView(mine.buffer, 8).byteLength === 8,
+    ];
+    return checks.every(Boolean) ? 1 : {process: checks};
   },
   'other encodings': () =>
     ['utf-16le', 'latin1', 'x-user-defined'].filter(
