@@ -3,6 +3,7 @@
 // what is kept of it answers no more.
 
 import {STATE_BYTES_MAX} from '../wire/limits.ts';
+import {type Exhaustion, exhaustionOf} from './js-exhaustion.ts';
 import type {Harden} from './js-realm.ts';
 import {bytesOf, storyOf} from './js-values.ts';
 import type {RunFrame} from './runner-frames.ts';
@@ -18,6 +19,10 @@ export type Api = {
   readonly input: Contents;
   readonly context: object;
   readonly console: object;
+  /** Of the script: tells what it caught. */
+  readonly caught: (error: unknown) => void;
+  /** Of what it caught: the first that another run need not meet. */
+  exhaustion(): Exhaustion | undefined;
   /** What the console was told last, for people. */
   said(): string;
   close(): void;
@@ -32,10 +37,15 @@ type Saves = (bytes: Uint8Array) => void;
 export function makeApi(order: JsOrder, save: Saves, harden: Harden): Api {
   const gate: Gate = {isOpen: true};
   const tail = new Tail();
+  let met: Exhaustion | undefined;
   return {
     input: harden(contentsOf(order.input, gate)),
     context: contextOf(order, save, gate, harden),
     console: harden(consoleOf(tail, gate)),
+    caught: harden((error: unknown): void => {
+      met ??= exhaustionOf(error);
+    }),
+    exhaustion: () => met,
     said: () => tail.text,
     close: () => {
       gate.isOpen = false;

@@ -7,6 +7,7 @@ import type {BuildFailure, BuildOptions, Message} from 'esbuild';
 import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {JS_BYTES_MAX} from '../wire/limits.ts';
+import {tellingCatches} from './js-catches.ts';
 import {onlyItsOwn} from './js-imports.ts';
 
 /** The script comes to what its module exports. */
@@ -40,7 +41,7 @@ export async function bundleApp(folder: string, module: string): Promise<Uint8Ar
   let text: string;
   try {
     const {outputFiles} = await build(optionsFor(resolve(folder), module));
-    text = outputFiles[0]?.text ?? '';
+    text = tellingCatches(outputFiles[0]?.text ?? '');
   } catch (error) {
     throw new VolleyError('VOLLEY_BAD_APP', {reason: `${path}: ${faultsOf(error)}`}, error);
   }

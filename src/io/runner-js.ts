@@ -6,6 +6,7 @@
 import {setImmediate} from 'node:timers/promises';
 import {EMPTY, fromUtf8, toUtf8} from '../base/bytes.ts';
 import {type Api, type JsOrder, makeApi} from './js-api.ts';
+import {CAUGHT, type Exhaustion} from './js-exhaustion.ts';
 import {openRealm, type Realm} from './js-realm.ts';
 import {arrayKind, bytesOf, storyOf} from './js-values.ts';
 import type {RunFrame, Status} from './runner-frames.ts';
@@ -50,6 +51,7 @@ export class JsSandbox {
     this.#source = fromUtf8(script) ?? '';
     this.#refusal = this.#source === '' ? 'the script is no text' : '';
     if (this.#refusal !== '') return this.#refusal;
+    this.#loose = undefined;
     try {
       this.#evaluate(
         NOTHING.seed,
@@ -59,6 +61,8 @@ export class JsSandbox {
       this.#refusal = storyOf(error);
     }
     await setImmediate();
+    if (this.#refusal === '' && this.#loose !== undefined)
+      this.#refusal = `a promise was rejected while it was loaded, and nobody took it: ${this.#loose}`;
     return this.#refusal;
   }
 
@@ -78,12 +82,15 @@ export class JsSandbox {
     // Asking for the result may have run code of the app.
     await setImmediate();
     api.close();
-    if (result.status === 'done' && this.#loose === undefined) return result;
-    return this.#failed(result, api);
+    if (result.status !== 'done') return this.#failed(result, api);
+    const met = api.exhaustion();
+    if (met !== undefined) return this.#failed(exhausted(met), api);
+    return this.#loose === undefined ? result : this.#failed(result, api);
   }
 
-  #evaluate(seed: number, {console}: Api): Run {
-    const app = this.#realm.evaluate(this.#source, seed, {console}) as {run?: unknown} | undefined;
+  #evaluate(seed: number, {console, caught}: Api): Run {
+    const extras = {console, [CAUGHT]: caught};
+    const app = this.#realm.evaluate(this.#source, seed, extras) as {run?: unknown} | undefined;
     const run = app?.run;
     if (typeof run !== 'function') throw new TypeError('the module exports no function run');
     return run as Run;
@@ -134,6 +141,12 @@ const ended = (status: Status, reason: string, output: Uint8Array = EMPTY): Ende
   reason,
 });
 
+const exhausted = (met: Exhaustion): Ended =>
+  ended(
+    met === 'memory' ? 'outOfMemory' : 'exited',
+    `it caught the end of its ${met} and went on: where that is differs from run to run`,
+  );
+
 const tooLarge = (): Ended => ended('outputTooLarge', 'more output than allowed');
 
 function failureOf(error: unknown): Ended {
@@ -142,6 +155,9 @@ function failureOf(error: unknown): Ended {
   return ended(isMemory ? 'outOfMemory' : 'exited', story);
 }
 
+/** Of these JSON tells nothing: they would all become `{}`. */
+const NO_JSON = ['ArrayBuffer', 'DataView', 'Map', 'Set', 'WeakMap', 'WeakSet'];
+
 /** A text is its UTF-8, a Uint8Array is itself, all else is JSON with a line break. */
 function outputOf(value: unknown, bytesMax: number): Ended {
   if (value === undefined) return ended('exited', 'run() returned nothing');
@@ -149,12 +165,22 @@ function outputOf(value: unknown, bytesMax: number): Ended {
     const bytes = bytesOf(value) ?? EMPTY;
     return bytes.length > bytesMax ? tooLarge() : ended('done', '', bytes.slice());
   }
+  const kind = NO_JSON.find(name => isOf(value, name));
+  if (kind !== undefined)
+    return ended(
+      'exited',
+      `run() returned ${kind === 'ArrayBuffer' ? 'an' : 'a'} ${kind}, of which JSON tells nothing: return a string, a Uint8Array, or what becomes JSON`,
+    );
   const text = typeof value === 'string' ? value : jsonOf(value);
   if (text === undefined) return ended('exited', `run() returned a ${typeof value}`);
   if (text.length > bytesMax) return tooLarge();
   const bytes = toUtf8(text);
   return bytes.length > bytesMax ? tooLarge() : ended('done', '', bytes);
 }
+
+const isOf = (value: unknown, name: string): boolean =>
+  Object.prototype.toString.call(value) === `[object ${name}]` &&
+  (value as {toJSON?: unknown}).toJSON === undefined;
 
 function jsonOf(value: unknown): string | undefined {
   const json = JSON.stringify(value) as string | undefined;

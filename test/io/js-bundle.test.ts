@@ -89,6 +89,11 @@ const FAULTS: readonly (readonly [string, Readonly<Record<string, string>>, RegE
     /main\.ts: SyntaxError: Possible import expression rejected/,
   ],
   [
+    'a promise that is rejected when it is loaded',
+    {'main.ts': `${RUN} Promise.reject(new Error('too early'));`},
+    /main\.ts: a promise was rejected while it was loaded, .*too early/,
+  ],
+  [
     'a mistake that shows when it is loaded',
     {'main.ts': `${RUN} throw new Error('too early');`},
     /main\.ts: Error: too early/,

@@ -123,6 +123,55 @@ const ends = {
     const f = () => f() + 1;
     return f();
   },
+  'catches the end of the stack': () => {
+    const f = n => {
+      try {
+        return f(n + 1);
+      } catch {
+        return n;
+      }
+    };
+    return f(0);
+  },
+  'returns behind the end of the stack': () => {
+    let depth = 0;
+    const f = () => f(depth++) + 1;
+    const g = () => {
+      try {
+        f();
+      } finally {
+        return depth;
+      }
+    };
+    return g();
+  },
+  'takes the end of the stack apart': () => {
+    const f = () => f() + 1;
+    try {
+      f();
+    } catch ({name, message = (() => name)()}) {
+      return name + message;
+    }
+  },
+  'counts buffers': () => {
+    const all = [];
+    try {
+      for (;;) all.push(new ArrayBuffer(2 ** 50));
+    } catch (error) {
+      var error = all.length;
+      return error;
+    }
+  },
+  'catches its own error': async () => {
+    try {
+      await Promise.reject(new RangeError('mine'));
+    } catch ({message}) {
+      return message;
+    }
+  },
+  'returns a Map': () => new Map([[1, 2]]),
+  'returns a Set': () => new Set([1]),
+  'returns a buffer': () => new ArrayBuffer(8),
   'makes a string too long': () => 'x'.repeat(2 ** 30),
   'asks for an impossible buffer': () => new ArrayBuffer(2 ** 52),
   'fills the heap': () => {

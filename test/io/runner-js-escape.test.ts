@@ -6,16 +6,23 @@ import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import {runInThisContext} from 'node:vm';
 import test, {type ExecutionContext} from 'ava';
+import {toUtf8} from '../../src/base/bytes.ts';
+import {tellingCatches} from '../../src/io/js-catches.ts';
 import type {ProcessRunner} from '../../src/io/runner.ts';
 import {manifestOf, ROOT, RunnerRig} from './runner-rig.ts';
 
 const LIMITS = {timeSeconds: 20, memoryMib: 8, outputBytes: 2 ** 20};
 const CLEAN = 'done [true,true,true,true,"1,2,3","ok"]\n';
 
-async function rigOf(t: ExecutionContext, file: string): Promise<RunnerRig> {
+/** @param made of the text of the file: the script */
+async function rigOf(
+  t: ExecutionContext,
+  file: string,
+  made = (text: string): string => text,
+): Promise<RunnerRig> {
   const compiled = pathToFileURL(join(ROOT, 'dist/io/runner.js')).href;
   const {ProcessRunner: Runner} = (await import(compiled)) as {ProcessRunner: typeof ProcessRunner};
-  const script = new Uint8Array(readFileSync(join(ROOT, 'test/io', file)));
+  const script = toUtf8(made(readFileSync(join(ROOT, 'test/io', file), 'utf8')));
   const rig = new RunnerRig({}, Runner);
   t.teardown(() => rig.runner.close());
   return rig.add(manifestOf('app', {runtime: 'js', limits: LIMITS}), script);
@@ -75,6 +82,14 @@ const OUTCOMES: readonly (readonly [string, RegExp])[] = [
   ['floods the console', /^done said$/],
   ['floods its state', /^done saved$/],
   ['returns a promise of another constructor', /^(done p|trapped: )/],
+  ['catches its own error', /^done mine$/],
+  ['catches the end of the stack', /^trapped: it caught the end of its stack and went on/],
+  ['returns behind the end of the stack', /^trapped: it caught the end of its stack/],
+  ['takes the end of the stack apart', /^trapped: it caught the end of its stack/],
+  ['counts buffers', /^outOfMemory: it caught the end of its memory and went on/],
+  ['returns a Map', /^trapped: run\(\) returned a Map, .* a string, a Uint8Array, or what becomes/],
+  ['returns a Set', /^trapped: run\(\) returned a Set/],
+  ['returns a buffer', /^trapped: run\(\) returned an ArrayBuffer/],
   ['returns nothing', /^trapped: run\(\) returned nothing$/],
   ['returns a proxy that throws', /^trapped: Error: from a trap$/],
   ['throws when asked for its form', /^trapped: Error: no form$/],
@@ -106,7 +121,7 @@ const OUTCOMES: readonly (readonly [string, RegExp])[] = [
 
 test('whatever a js app does at its end, it has one end, and the next workunit is well', async t => {
   t.timeout(170_000);
-  const rig = await rigOf(t, 'js-ends.mjs');
+  const rig = await rigOf(t, 'js-ends.mjs', tellingCatches);
   const names = await namesIn(rig);
   t.deepEqual(OUTCOMES.map(([name]) => name).sort(), names.sort(), 'each has its outcome');
   for (const [name, outcome] of OUTCOMES) {
