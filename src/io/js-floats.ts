@@ -6,7 +6,7 @@
 // was there before; `volley app test` finds such apps out by a run without the optimizer.
 //
 // Of the bytes below a float array only those are touched that are a NaN as processors make them: no integer below
-// 2^19 in magnitude that shares the buffer ever looks so, nor does a NaN with a payload of its own.
+// 2^18 in magnitude that shares the buffer ever looks so, nor does a NaN with a payload of its own.
 
 type AnyArray = {readonly prototype: object; readonly name: string; new (...args: never[]): object};
 
