@@ -52,7 +52,7 @@ import {openTrust} from '../wire/trust.ts';
 import {publishPrepared} from './built-in-apps.ts';
 import {Closers} from './closers.ts';
 import {openComparer} from './master-comparer.ts';
-import {openSweeper} from './master-sweeper.ts';
+import {type MasterSweeper, openSweeper} from './master-sweeper.ts';
 import {goodApps, restoreMaster} from './store-check.ts';
 import {packageVersion} from './version.ts';
 
@@ -125,7 +125,8 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
     ...(options.groupPort === undefined ? {} : {groupPort: options.groupPort}),
   });
   closers.add(() => udp.close());
-  const watchers = new Set([openSweeper({...base, ...options}, closers)]);
+  const sweeper = openSweeper({...base, ...options, settled: () => runtime.fence()}, closers);
+  const {watchers, onAnnounce} = watchersOf(sweeper);
   const singles = new StoredSingles(base.store, base.crypto, options.fatal);
   const shelf = new StoredShelf(base.store, options.fatal);
   const inputs = new BlobInputs(base.blobs);
@@ -138,9 +139,8 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
     commandSecretKey: cluster.commandKey.secretKey,
     head: base.head,
     beaconMs: BEACON_MS,
-    onAnnounce: about => {
-      for (const watcher of watchers) watcher(about);
-    },
+    onAnnounce,
+    onUnnamed: sweeper.unnamed,
   });
   udp.onDatagram((bytes, from) => runtime.datagram(bytes, from));
   stop = () => runtime.stop();
@@ -150,7 +150,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   closers.add(() => shelf.close());
   closers.add(() => outputs.close());
   closers.add(() => runtime.stop());
-  const disk = await watchDisk(options, runtime);
+  const disk = await watchDisk(options, runtime, sweeper);
   closers.add(() => disk.close());
   const handle = handleOf({...base, runtime, watchers, disk});
   const httpUrl = await openDoors({options, cluster, address, base, handle, closers});
@@ -164,6 +164,14 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
     operator: request => handle.operator(request),
     close: () => closers.closeAll(),
   };
+}
+
+function watchersOf({heard}: MasterSweeper) {
+  const watchers = new Set([heard]);
+  const onAnnounce = (about: Announcement): void => {
+    for (const watcher of watchers) watcher(about);
+  };
+  return {watchers, onAnnounce};
 }
 
 /** A master whose trust document is not that of its keys would be listened to by nobody, and not know it. */
@@ -223,11 +231,16 @@ async function openBase(options: MasterOptions, cluster: Cluster, closers: Close
 }
 
 /** What is free is known before the first request is answered. */
-async function watchDisk(options: MasterOptions, runtime: MasterRuntime): Promise<DiskWatch> {
+async function watchDisk(
+  options: MasterOptions,
+  runtime: MasterRuntime,
+  sweeper: MasterSweeper,
+): Promise<DiskWatch> {
   const floorOf = (total: number): number => options.minFreeBytes ?? masterFloor(total);
-  const disk = new DiskWatch(options.data, floorOf, seen =>
-    runtime.post({type: 'freeSpace', ...seen}),
-  );
+  const disk = new DiskWatch(options.data, floorOf, seen => {
+    sweeper.see(seen);
+    runtime.post({type: 'freeSpace', ...seen});
+  });
   await disk.look();
   return disk;
 }

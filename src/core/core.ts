@@ -26,7 +26,7 @@ import type {
 } from '../wire/message.ts';
 import type {Comparison} from './compare.ts';
 import type {GuestEvent} from './guest.ts';
-import type {InputSource} from './input-source.ts';
+import type {InputSource, NamedBlob} from './input-source.ts';
 import type {
   CheckPage,
   CompareQuestion,
@@ -204,7 +204,9 @@ export type MasterEvent =
   /** Answers `gather`: what came of it, or why nothing. */
   | ({readonly type: 'gathered'} & StageRef & {readonly gathered: Gathered})
   /** A node's upload is complete, hashed and on disk. */
-  | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number};
+  | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number}
+  /** Answered by the effect of this name: what was posted before is handled, and its rows are durable. */
+  | {readonly type: 'fence'};
 
 export type MasterEffect =
   | SharedEffect
@@ -264,6 +266,9 @@ export type MasterEffect =
     }
   /** The canonical outputs of a stage of this batch, in the order of their indexes, as a source of inputs. */
   | ({readonly type: 'gather'} & StageRef & {readonly count: number; readonly how: GatherHow})
+  /** Rows that named these are gone for good; others may name them still. */
+  | {readonly type: 'unnamed'; readonly blobs: readonly NamedBlob[]}
+  | {readonly type: 'fence'}
   /** `row`: the batch as this turn saved it, which faces may show from now on. */
   | {readonly type: 'announce'; readonly about: Announcement; readonly row?: BatchRow};
 

@@ -37,3 +37,15 @@ export type InputSource =
 
 /** Made by the master, of outputs. */
 export type GatheredSource = Extract<InputSource, {kind: 'blob' | 'parts'}>;
+
+/** A blob that a row named; without its size where the row does not say it. */
+export type NamedBlob = {readonly blobId: BlobId; readonly size?: number};
+
+/** The blobs that a source is made of; not the files that a list names. */
+export function blobsOfSource(source: InputSource): NamedBlob[] {
+  if (source.kind === 'range') return [];
+  const {blobId} = source;
+  const named: NamedBlob[] = ['size' in source ? {blobId, size: source.size} : {blobId}];
+  if ('indexBlobId' in source) named.push({blobId: source.indexBlobId});
+  return named;
+}

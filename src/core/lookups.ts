@@ -1,11 +1,12 @@
 // What a master asks its shell to read, run or look up in what is durable, and what comes back.
 
 import type {BatchId, NodeId} from '../base/types.ts';
-import type {OutputRef} from '../wire/message.ts';
+import {decodeResults} from '../wire/codec.ts';
+import type {BlobRef, OutputRef} from '../wire/message.ts';
 import type {Check} from './checks.ts';
 import type {Compare} from './compare.ts';
 import type {GatheredSource} from './input-source.ts';
-import type {Decision} from './tables.ts';
+import {type Decision, decodeReportRow} from './tables.ts';
 
 /** A batch of which canonical results of one node are looked for. */
 export type ListedBatch = {
@@ -50,8 +51,23 @@ export type ListedPage = {
   readonly pageNo: number;
   readonly decisions: ReadonlyMap<number, Decision>;
 };
-/** A report row, and the batches that it has results of. */
-export type ListedReport = {readonly reportNo: number; readonly batchIds: readonly BatchId[]};
+/** A report row: the batches that it has results of, and the outputs of these that are blobs. */
+export type ListedReport = {
+  readonly reportNo: number;
+  readonly batchIds: readonly BatchId[];
+  readonly blobs: readonly BlobRef[];
+};
+
+/** What a report row holds. */
+export function listedReport(reportNo: number, value: Uint8Array): ListedReport {
+  const items = decodeResults(decodeReportRow(value).body) ?? [];
+  const blobs = items.flatMap(item =>
+    item.status === 'done' && item.output.kind === 'blob'
+      ? [{blobId: item.output.blobId, size: item.output.size}]
+      : [],
+  );
+  return {reportNo, batchIds: [...new Set(items.map(({batchId}) => batchId))], blobs};
+}
 
 /** The decisions of a page that one result made. */
 export const standingAlone = (

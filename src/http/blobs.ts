@@ -10,6 +10,8 @@ export type StoredBlob = {readonly blobId: BlobId; readonly size: number};
 
 /** The blob folder as HTTP sees it; io/blob-store.ts fits it. */
 export interface Blobs {
+  /** Runs `act`, which asks for blobs here and has a row name them: no sweep comes between. */
+  naming<T>(act: () => Promise<T>): Promise<T>;
   /** Bytes, or undefined when the blob is not there. One that is there stays for most of a day at least. */
   size(blobId: BlobId): Promise<number | undefined>;
   /** The whole blob. Throws VOLLEY_UNKNOWN_BLOB, as read and stream do. For blobs of bounded size. */

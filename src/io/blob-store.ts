@@ -14,11 +14,12 @@ import {createReadStream} from 'node:fs';
 import {type FileHandle, mkdir, open, readFile, rename, rm, stat, utimes} from 'node:fs/promises';
 import {join} from 'node:path';
 import {VolleyError} from '../base/errors.ts';
-import {asBlobId, type BlobId} from '../base/types.ts';
-import {HOUR_MS, SECOND_MS} from '../base/units.ts';
+import {asBlobId, type BlobId, type WallMs} from '../base/types.ts';
+import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
+import type {NamedBlob} from '../core/input-source.ts';
 import type {Clock} from '../runtime/ports.ts';
 import {BLOB_BYTES_MAX} from '../wire/limits.ts';
-import {BlobClaims} from './blob-claims.ts';
+import {BlobClaims, type Unnamed} from './blob-claims.ts';
 import {blobPath, SweptFolder} from './swept-folder.ts';
 import {SystemClock} from './system-clock.ts';
 
@@ -37,8 +38,11 @@ export type PutOptions = {
 export type OnFailure = (error: VolleyError) => void;
 
 const STREAM_BYTES = 64 * 1_024;
-/** What is asked for all the time is made young this often: a write for each question would wear a card out. */
-const YOUNG_MS = HOUR_MS;
+/**
+ * What is asked for all the time is made young this often, and once in each life of the process: a write for each
+ * question would wear a card out. Graces are longer by far.
+ */
+const YOUNG_MS = 10 * MINUTE_MS;
 
 /** Opens or creates the folder and removes what a crash left half written. */
 export async function openBlobStore(dir: string, onFailure?: OnFailure): Promise<BlobStore> {
@@ -60,13 +64,20 @@ export class BlobStore {
   readonly #folders = new Map<string, Promise<void>>();
   readonly #onFailure: OnFailure;
   readonly #claims = new BlobClaims();
-  readonly #clock: Pick<Clock, 'now'> = new SystemClock();
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #openedAt: WallMs;
   #written = 0;
 
   /** Use openBlobStore. */
-  constructor(dir: string, onFailure: OnFailure = () => {}) {
+  constructor(
+    dir: string,
+    onFailure: OnFailure = () => {},
+    clock: Pick<Clock, 'now'> = new SystemClock(),
+  ) {
     this.#dir = dir;
     this.#onFailure = onFailure;
+    this.#clock = clock;
+    this.#openedAt = clock.now().wall;
   }
 
   /**
@@ -74,7 +85,28 @@ export class BlobStore {
    * @param unlink deletes one file
    */
   beginSweep(unlink?: (path: string) => Promise<void>): SweptFolder {
-    return new SweptFolder(this.#dir, this.#claims, unlink);
+    return new SweptFolder(this.#dir, this.#claims, this.#clock.now().mono, unlink);
+  }
+
+  /**
+   * Rows that named these are gone for good: what nothing else names by the next sweep, and nobody has asked for by
+   * then, goes without a grace.
+   */
+  async unname(blobs: readonly NamedBlob[]): Promise<void> {
+    for (const {blobId, size} of blobs) {
+      const bytes = size ?? (await stat(this.#pathOf(blobId)).catch(() => undefined))?.size;
+      if (bytes !== undefined) this.#claims.unname(blobId, bytes, this.#clock.now().mono);
+    }
+  }
+
+  /** How much of that there is. */
+  get unnamed(): Unnamed {
+    return this.#claims.unnamed;
+  }
+
+  /** Runs `act`, which asks for blobs here and has them named: see blob-claims.ts. */
+  naming<T>(act: () => Promise<T>): Promise<T> {
+    return this.#claims.naming(act);
   }
 
   /** Durable when it resolves. Costs nothing when the blob is there already. */
@@ -182,7 +214,8 @@ export class BlobStore {
       return await this.#claims.hold(blobId, async () => {
         const {size, mtimeMs} = await stat(path);
         const {wall} = this.#clock.now();
-        if (wall - mtimeMs > YOUNG_MS) await utimes(path, wall / SECOND_MS, wall / SECOND_MS);
+        if (wall - mtimeMs > YOUNG_MS || mtimeMs < this.#openedAt)
+          await utimes(path, wall / SECOND_MS, wall / SECOND_MS);
         return size;
       });
     } catch (error) {
@@ -226,8 +259,10 @@ export class BlobStore {
     const path = this.#pathOf(blobId);
     const folder = join(path, '..');
     await this.#ensureFolder(folder);
-    await this.#claims.hold(blobId, () => rename(tmp, path));
-    await syncFolder(folder);
+    await this.#claims.hold(blobId, async () => {
+      await rename(tmp, path);
+      await syncFolder(folder);
+    });
   }
 
   async #ensureFolder(folder: string): Promise<void> {

@@ -4,7 +4,9 @@
 //   mark      all rows of all tables, as they are at one moment: what is named anywhere in a key or a value stays
 //             (blob-marks.ts), so that a row of a new kind needs no word here
 //   follow    blobs that name blobs, below
-//   delete    what is not marked, was neither written nor asked for within the grace, and is not asked for now
+//   delete    what is not marked, was neither written nor asked for within the grace, and is not asked for now; without
+//             a grace what rows named that are gone (blob-claims.ts)
+//   more      if room is needed: the oldest of what is not marked, down to a shorter grace
 //
 // Blobs that name blobs are two: a signed app names its module, script or files, and the list of a `files` input
 // names the files, one in each line. What is followed: a blob that a row of any table but LEAVES names, if it is small
@@ -27,7 +29,7 @@ import {BlobMarks} from './blob-marks.ts';
 import type {BlobStore} from './blob-store.ts';
 import type {LevelStore, StoredRow} from './level-store.ts';
 import {nameOf} from './store-audit.ts';
-import type {SweptFolder} from './swept-folder.ts';
+import type {SeenBlob, SweptFolder} from './swept-folder.ts';
 
 export const GRACE_MS = DAY_MS;
 
@@ -57,6 +59,13 @@ export type SweepOptions = {
   /** Wall clock as far as it is to be trusted, ms. */
   readonly now: () => number;
   readonly graceMs: number;
+  /** So many bytes are needed: the oldest of what is young go too, if `isSpare` says that they may. */
+  readonly needBytes?: number;
+  readonly isSpare?: (seen: SeenBlob) => boolean;
+  /** Whether somebody counts on it whom no row shows: it stays. */
+  readonly isBelieved?: (blobId: BlobId) => boolean;
+  /** Resolves when the rows of all that happened before are durable. */
+  readonly settled?: () => Promise<void>;
   readonly isDry?: boolean;
   /** Between two parts of the work: lets others work, and rejects when there shall be no more. */
   readonly rest?: () => Promise<void>;
@@ -80,6 +89,7 @@ class Sweep {
   /** Numbers of blobs that may name others. */
   readonly #small = new Set<number>();
   readonly #lists = new Set<number>();
+  readonly #spares: Spare[] = [];
 
   constructor(options: SweepOptions, folder: SweptFolder) {
     this.#options = options;
@@ -88,6 +98,7 @@ class Sweep {
   }
 
   async run(): Promise<SweepReport> {
+    await this.#options.settled?.();
     for await (const names of this.#folder.names()) {
       for (const blobId of names) this.#marks.add(blobId);
       await this.#rest();
@@ -105,6 +116,7 @@ class Sweep {
       if (no % BLOBS_PER_PART === 0) await this.#rest();
       await this.#decide(no, tallies);
     }
+    await this.#deleteSpares(tallies);
     return tallies;
   }
 
@@ -146,21 +158,46 @@ class Sweep {
     try {
       const seen = await this.#folder.look(blobId);
       if (seen === undefined) return;
-      if (this.#marks.isMarked(no)) tallies.referenced.add(seen.size);
-      else if (this.#options.now() - seen.touchedAt < this.#options.graceMs)
-        tallies.young.add(seen.size);
-      else if (await this.#delete(blobId)) tallies.deleted.add(seen.size);
+      if (this.#marks.isMarked(no)) return tallies.referenced.add(seen.size);
+      const ageMs = this.#options.now() - seen.touchedAt;
+      if (ageMs >= this.#options.graceMs || this.#folder.isRipe(blobId))
+        return await this.#delete(blobId, seen.size, tallies);
+      if (this.#mayBeSpared(seen)) this.#spares.push({no, ...seen});
       else tallies.young.add(seen.size);
     } catch (error) {
       tallies.failed.add(error);
     }
   }
 
-  /** @returns false = it was asked for meanwhile */
-  async #delete(blobId: BlobId): Promise<boolean> {
-    return this.#options.isDry === true || (await this.#folder.remove(blobId));
+  #mayBeSpared(seen: SeenBlob): boolean {
+    const {needBytes = 0, isSpare} = this.#options;
+    return needBytes > 0 && isSpare?.(seen) === true;
+  }
+
+  /** Those that were asked for last stay, if there is room enough without them. */
+  async #deleteSpares(tallies: Tallies): Promise<void> {
+    const {needBytes = 0} = this.#options;
+    this.#spares.sort((a, b) => a.touchedAt - b.touchedAt);
+    for (const [i, {no, size}] of this.#spares.entries()) {
+      if (i % BLOBS_PER_PART === 0) await this.#rest();
+      if (tallies.deleted.bytes >= needBytes) tallies.young.add(size);
+      else
+        await this.#delete(this.#marks.idOf(no), size, tallies).catch((error: unknown) =>
+          tallies.failed.add(error),
+        );
+    }
+  }
+
+  /** It stays if it was asked for meanwhile. Nothing waits between these looks and the deletion. */
+  async #delete(blobId: BlobId, size: number, tallies: Tallies): Promise<void> {
+    const {isBelieved, isDry} = this.#options;
+    const isGone =
+      isBelieved?.(blobId) !== true && (isDry === true || (await this.#folder.remove(blobId)));
+    (isGone ? tallies.deleted : tallies.young).add(size);
   }
 }
+
+type Spare = SeenBlob & {readonly no: number};
 
 class Count {
   blobs = 0;

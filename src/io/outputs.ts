@@ -2,10 +2,12 @@
 // Pages say which item of which report is canonical; the bytes are in the report or in a blob. Whole it is the input
 // of one workunit; with a halo each workunit gets the part that holds its own output and its neighbours'.
 
+import {setTimeout as sleep} from 'node:timers/promises';
 import {viewOf} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {keepNewest} from '../base/newest.ts';
 import type {BatchId} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
 import type {Gathered} from '../core/lookups.ts';
 import type {GatherHow} from '../core/stages.ts';
 import {
@@ -26,6 +28,8 @@ import type {Rows} from './singles.ts';
 
 /** Neighbours share reports; each is at most a datagram. */
 const REPORTS_KEPT = 512;
+/** How often it is tried again when the disk is full. */
+const FULL_MS = 2 * SECOND_MS;
 /** Where a part begins and where it ends, f64 LE: up to 2^53. */
 export const PART_ENTRY_BYTES = 16;
 
@@ -45,13 +49,26 @@ export class StoredOutputs implements Outputs {
   }
 
   gather(stage: BatchId, count: number, how: GatherHow, done: (gathered: Gathered) => void): void {
-    this.#gather(stage, count, how).then(
+    this.#patiently(() => this.#gather(stage, count, how)).then(
       gathered => this.#closed || done(gathered),
       (error: unknown) => {
         const reason = error instanceof Error ? error.message : String(error);
         if (!this.#closed) done({kind: 'failed', reason});
       },
     );
+  }
+
+  /** A full disk is no fault of the batch: it stands until there is room. */
+  async #patiently(gather: () => Promise<Gathered>): Promise<Gathered> {
+    for (;;) {
+      try {
+        return await gather();
+      } catch (error) {
+        const isFull = error instanceof VolleyError && error.code === 'VOLLEY_NO_SPACE';
+        if (!isFull || this.#closed) throw error;
+        await sleep(FULL_MS, undefined, {ref: false});
+      }
+    }
   }
 
   async #gather(stage: BatchId, count: number, how: GatherHow): Promise<Gathered> {
@@ -61,6 +78,8 @@ export class StoredOutputs implements Outputs {
     const {blobId, size} = await this.#blobs.putStream(stream, {limit: BLOB_BYTES_MAX, what});
     if (how === 'whole') return {kind: 'source', source: {kind: 'blob', blobId, size, count: 1}};
     const indexBlobId = await this.#blobs.put(partsOf(ends, how.halo));
+    // The index took its time to be written: asked for again, so that no sweep takes it meanwhile (blob-claims.ts).
+    if (!(await this.#blobs.has(blobId))) throw damaged(`blob ${blobId} went while it was indexed`);
     return {kind: 'source', source: {kind: 'parts', blobId, size, indexBlobId, count}};
   }
 

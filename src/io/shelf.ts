@@ -2,10 +2,9 @@
 // a bounded part at a time.
 
 import type {BatchId} from '../base/types.ts';
-import type {ListedPage, ListedReport} from '../core/lookups.ts';
-import {decodePage, decodePageKey, decodeReportRow, pageKey, reportKey} from '../core/tables.ts';
+import {type ListedPage, type ListedReport, listedReport} from '../core/lookups.ts';
+import {decodePage, decodePageKey, pageKey, reportKey} from '../core/tables.ts';
 import type {Shelf} from '../runtime/ports.ts';
-import {decodeResults} from '../wire/codec.ts';
 import type {Rows} from './singles.ts';
 
 /** Reports told at once: a commit deletes as many. */
@@ -57,7 +56,7 @@ export class StoredShelf implements Shelf {
       )) {
         const reportNo = Number.parseInt(key, 16);
         if (reports.length === REPORTS_PER_PART) return () => found(reports, reportNo);
-        reports.push({reportNo, batchIds: batchesIn(value)});
+        reports.push(listedReport(reportNo, value));
       }
       return () => found(reports, undefined);
     });
@@ -69,10 +68,4 @@ export class StoredShelf implements Shelf {
       (error: unknown) => this.#closed || this.#fatal(error),
     );
   }
-}
-
-/** Batches that a report row has results of. */
-export function batchesIn(value: Uint8Array): BatchId[] {
-  const items = decodeResults(decodeReportRow(value).body) ?? [];
-  return [...new Set(items.map(({batchId}) => batchId))];
 }

@@ -4,7 +4,7 @@
 import {createReadStream} from 'node:fs';
 import {readdir, stat, unlink} from 'node:fs/promises';
 import {join} from 'node:path';
-import {asBlobId, type BlobId} from '../base/types.ts';
+import {asBlobId, type BlobId, type MonoMs} from '../base/types.ts';
 import type {BlobClaims} from './blob-claims.ts';
 import {errnoOf} from './key-files.ts';
 
@@ -27,11 +27,21 @@ export class SweptFolder {
   readonly #unlink: (path: string) => Promise<void>;
 
   /** Use BlobStore.beginSweep. */
-  constructor(dir: string, claims: BlobClaims, remove: (path: string) => Promise<void> = unlink) {
+  constructor(
+    dir: string,
+    claims: BlobClaims,
+    now: MonoMs,
+    remove: (path: string) => Promise<void> = unlink,
+  ) {
     this.#dir = dir;
     this.#claims = claims;
     this.#unlink = remove;
-    claims.begin();
+    claims.begin(now);
+  }
+
+  /** A row that named it went before this sweep began, and nobody has asked for it since. */
+  isRipe(blobId: BlobId): boolean {
+    return this.#claims.isRipe(blobId);
   }
 
   /** All blobs, in parts. What has another name is none of ours and is passed over. */

@@ -25,6 +25,7 @@ import {Machines} from './machines.ts';
 import {Probes} from './probes.ts';
 import {Rechecks} from './rechecks.ts';
 import type {NodeState, Roster} from './roster.ts';
+import {Uploads} from './uploads.ts';
 import type {Workunit} from './workunit.ts';
 
 /** Row of `meta` that holds the highest epoch this master has used. */
@@ -76,6 +77,7 @@ export class MasterContext {
   readonly running = new Set<Batch>();
   readonly apps: Map<string, AppRow>;
   readonly space = new FreeSpace();
+  readonly uploads = new Uploads();
   /** When the disk became full. */
   fullSince = 0;
   readonly dirtyBatches = new Set<Batch>();

@@ -5,13 +5,14 @@
 //   pages (and doubts about them) ─▶ reports that no other batch has results in ─▶ the row
 //
 // The batch is gone for everybody from the first moment: late results of it are of no use, as of any ended
-// one. Its number never comes again. History stays; credit stays; inputs and outputs that are blobs go when no row
-// names them any more (io/blob-sweep.ts).
+// one. Its number never comes again. History stays; credit stays; inputs and outputs that are blobs are told to the
+// shell once their rows are gone, and go when no other row names them (io/blob-sweep.ts).
 
 import {addMono, type MonoMs, NEVER, type Now} from '../base/types.ts';
 import {DAY_MS, MINUTE_MS} from '../base/units.ts';
 import {checkKey, doubtKey} from '../core/checks.ts';
 import type {MasterEvent} from '../core/core.ts';
+import {blobsOfSource, type NamedBlob} from '../core/input-source.ts';
 import {
   type Actor,
   BY_RULE,
@@ -157,17 +158,33 @@ export class Deletions {
     const [going] = this.#going;
     if (going?.row.id !== batchId || !going.isAsked) return;
     const {batches} = this.#context;
-    for (const {reportNo, batchIds} of reports)
-      if (!batchIds.some(id => batches.has(id))) this.#context.drop('report', reportKey(reportNo));
+    for (const {reportNo, batchIds, blobs} of reports) {
+      if (batchIds.some(id => batches.has(id))) continue;
+      this.#context.drop('report', reportKey(reportNo));
+      this.#unname(blobs);
+    }
     if (next !== undefined) return this.#ask(going.row, next);
     this.#end(going.row);
     this.#sliceAt = this.#going.length > 0 ? now.mono : NEVER;
   }
 
-  #end({id, policy}: BatchRow): void {
+  /** The shell deletes them soon, if nothing else names them. */
+  #unname(blobs: readonly NamedBlob[]): void {
+    if (blobs.length === 0) return;
+    for (const {blobId} of blobs) this.#context.uploads.forget(blobId);
+    this.#context.emit({type: 'unnamed', blobs});
+  }
+
+  #end({id, policy, input, shared, stageAt}: BatchRow): void {
     this.#going.shift();
     if (policy.broadcast) this.#context.drop('meta', broadcastKey(id));
     this.#context.save(del('batch', batchKey(id)));
+    const carried = stageAt?.carried;
+    this.#unname([
+      ...blobsOfSource(input),
+      ...(shared ? [shared] : []),
+      ...(carried ? [carried] : []),
+    ]);
     this.#context.note('info', 'batch is gone from the disk', {batch: id});
   }
 }

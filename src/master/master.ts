@@ -3,7 +3,6 @@
 //   operator ─▶ submit, cancel, capture, apps, membership    ─▶ saves, commands, answer
 //   node     ─▶ Hello, Pull, Report, CommandAck, ShotReport  ─▶ Welcome, Assign, Receipt, Collect
 //   tick     ─▶ silent nodes, leases, repeats of commands, collection of files
-//
 // Every handler is right under loss, duplication, reordering and delay.
 
 import {assert, assertNever} from '../base/assert.ts';
@@ -187,6 +186,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#captures.blobStored(event.blobId);
       case 'freeSpace':
         return this.#onSpace(event, now);
+      case 'fence':
+        return this.#context.emit(event);
       case 'tick':
         return this.#onTick(now);
       default:

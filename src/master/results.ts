@@ -25,7 +25,6 @@ import {notePace} from './pace.ts';
 import type {NodeState} from './roster.ts';
 import {CREDIT, peerOf} from './roster.ts';
 import {sizeOf, suspicionOf} from './suspicion.ts';
-import {Uploads} from './uploads.ts';
 import type {Verdict, Vote} from './validator.ts';
 import type {Workunit} from './workunit.ts';
 
@@ -50,7 +49,6 @@ const LATER: Fate = {kind: 'later'};
 
 export class Results {
   readonly #context: MasterContext;
-  readonly #uploads = new Uploads();
   readonly #cancel: (batch: Batch) => void;
   #nextReportNo: number;
 
@@ -62,7 +60,7 @@ export class Results {
   }
 
   blobStored(blobId: BlobId, size: number, now: Now): void {
-    this.#uploads.stored(blobId, size, now.mono);
+    this.#context.uploads.stored(blobId, size, now.mono);
   }
 
   onReport(node: NodeState, report: Report, now: Now): void {
@@ -112,7 +110,7 @@ export class Results {
     const workunit = open ?? this.#takeUp(batch, item.index);
     if (!workunit) return LATER;
     if (item.replicaNo < workunit.firstReplica) return STALE;
-    if (item.status === 'done' && !this.#uploads.has(item.output, now.mono)) return LATER;
+    if (item.status === 'done' && !this.#context.uploads.has(item.output, now.mono)) return LATER;
     return {kind: 'take', batch, workunit};
   }
 

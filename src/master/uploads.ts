@@ -10,7 +10,7 @@ import type {OutputRef} from '../wire/message.ts';
 const BLOBS_WAITING_MAX = 65_536;
 /**
  * So long one is believed to be here. The shell deletes what no row names a day after it was stored or asked for
- * (io/blob-sweep.ts), so this must be shorter by far.
+ * (io/blob-sweep.ts), so this must be shorter by far; what is to go sooner is deleted only if it is not believed.
  */
 const KNOWN_MS = HOUR_MS;
 
@@ -22,10 +22,21 @@ export class Uploads {
     keepNewest(this.#blobs, BLOBS_WAITING_MAX);
   }
 
+  /** The rows that named it are gone, and it may go with them: a report that comes now has it asked for again. */
+  forget(blobId: BlobId): void {
+    this.#blobs.delete(blobId);
+  }
+
+  /** Whether a report that comes now may name it unasked. */
+  believes(blobId: BlobId, now: MonoMs): boolean {
+    const stored = this.#blobs.get(blobId);
+    return stored !== undefined && now - stored.at < KNOWN_MS;
+  }
+
   /** Whether a report may name it. */
   has(output: OutputRef, now: MonoMs): boolean {
     if (output.kind === 'inline') return true;
-    const stored = this.#blobs.get(output.blobId);
-    return stored?.size === output.size && now - stored.at < KNOWN_MS;
+    const {blobId, size} = output;
+    return this.#blobs.get(blobId)?.size === size && this.believes(blobId, now);
   }
 }

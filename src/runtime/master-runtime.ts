@@ -10,6 +10,7 @@ import type {
   OperatorAnswer,
   OperatorRequest,
 } from '../core/core.ts';
+import type {NamedBlob} from '../core/input-source.ts';
 import type {Head} from '../core/journal.ts';
 import type {Actor} from '../core/operator-rows.ts';
 import type {HeldKey} from '../master/group-keys.ts';
@@ -58,6 +59,8 @@ export type MasterRuntimeOptions = {
   /** Time between beacons; 0 = none. */
   readonly beaconMs: number;
   readonly onAnnounce?: (about: Announcement) => void;
+  /** Rows that named these blobs are gone for good. */
+  readonly onUnnamed?: (blobs: readonly NamedBlob[]) => void;
   readonly afterTurn?: () => void;
 };
 
@@ -71,6 +74,7 @@ export class MasterRuntime {
   readonly #driver: Driver<MasterEvent, Performed>;
   readonly #alarm: Alarm;
   readonly #answers = new Map<number, (answer: OperatorAnswer) => void>();
+  readonly #fences: (() => void)[] = [];
   #requestId = 0;
   #beaconAt = 0;
 
@@ -163,6 +167,14 @@ export class MasterRuntime {
     this.#driver.postOwn(event);
   }
 
+  /** Resolves when all that was posted before is handled, and its rows are durable; never once it is stopped. */
+  fence(): Promise<void> {
+    return new Promise(resolve => {
+      this.#fences.push(resolve);
+      this.post({type: 'fence'});
+    });
+  }
+
   /** The answer comes once the change is durable. */
   operator(
     request: OperatorRequest,
@@ -195,11 +207,8 @@ export class MasterRuntime {
         const signature = ports.crypto.sign(key, 'receipt', clusterId, bodyHash, number);
         return this.#send(to, {type: 'receipt', nonce, journalNo, signature});
       }
-      case 'answer': {
-        const answer = this.#answers.get(effect.requestId);
-        this.#answers.delete(effect.requestId);
-        return answer?.(effect.answer);
-      }
+      case 'answer':
+        return this.#answer(effect);
       case 'readInputs':
         return this.#readInputs(effect);
       case 'compare':
@@ -220,6 +229,10 @@ export class MasterRuntime {
         return this.#listReports(effect);
       case 'gather':
         return this.#gather(effect);
+      case 'unnamed':
+        return this.#options.onUnnamed?.(effect.blobs);
+      case 'fence':
+        return this.#fences.shift()?.();
       case 'announce':
         if (effect.row) this.core.onDurable(effect.row);
         return this.#options.onAnnounce?.(effect.about);
@@ -230,6 +243,12 @@ export class MasterRuntime {
       default:
         return assertNever(effect);
     }
+  }
+
+  #answer({requestId, answer}: Extract<Performed, {type: 'answer'}>): void {
+    const waiting = this.#answers.get(requestId);
+    this.#answers.delete(requestId);
+    waiting?.(answer);
   }
 
   #listPages({batchId, from, count}: Extract<Performed, {type: 'listPages'}>): void {

@@ -1,10 +1,9 @@
 // What a master looks up on a simulated disk: pages and reports.
 
 import type {BatchId} from '../base/types.ts';
-import type {ListedPage, ListedReport} from '../core/lookups.ts';
-import {decodePage, decodePageKey, decodeReportRow, pageKey, reportKey} from '../core/tables.ts';
+import {type ListedPage, type ListedReport, listedReport} from '../core/lookups.ts';
+import {decodePage, decodePageKey, pageKey, reportKey} from '../core/tables.ts';
 import type {Shelf} from '../runtime/ports.ts';
-import {decodeResults} from '../wire/codec.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {SimClock} from './sim-clock.ts';
 import {SimOutputs} from './sim-outputs.ts';
@@ -57,10 +56,9 @@ export class SimShelf implements Shelf {
   ): void {
     this.#clock.after(this.#readMs(), EVENT.inputs, () => {
       const rows = this.#disk.rows('report', reportKey(from), reportKey(to + 1));
-      const reports = [...rows].map(([key, value]) => ({
-        reportNo: Number.parseInt(key, 16),
-        batchIds: (decodeResults(decodeReportRow(value).body) ?? []).map(({batchId}) => batchId),
-      }));
+      const reports = [...rows].map(([key, value]) =>
+        listedReport(Number.parseInt(key, 16), value),
+      );
       found(reports, undefined);
     });
   }

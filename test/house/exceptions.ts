@@ -26,6 +26,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/compare-thread.ts': 'ends a thread that takes too long',
   'src/io/duty-cycle.ts': 'lets work run and stand still',
   'src/io/memory-watch.ts': 'looks at the memory of a process while it runs',
+  'src/io/outputs.ts': 'waits for room on a full disk',
   'src/io/program.ts': 'waits a moment for the last output of a program that ended',
   'src/io/quiet.ts': 'lets work stand still around the instant of a shot',
   'src/io/runner-container.ts': 'waits before it asks the engine again',

@@ -3,8 +3,9 @@
 import test from 'ava';
 import {VolleyError} from '../../src/base/errors.ts';
 import {asMonoMs, asWallMs, type Now} from '../../src/base/types.ts';
-import {DAY_MS, HOUR_MS, MINUTE_MS} from '../../src/base/units.ts';
+import {DAY_MS, HOUR_MS, MIB, MINUTE_MS, SECOND_MS} from '../../src/base/units.ts';
 import type {Note} from '../../src/core/core.ts';
+import type {Unnamed} from '../../src/io/blob-claims.ts';
 import type {SweepReport} from '../../src/io/blob-sweep.ts';
 import {BlobSweeper, type SweepTurn} from '../../src/io/blob-sweeper.ts';
 
@@ -22,6 +23,7 @@ class Rig {
   /** How far the wall clock was set, or the machine slept. */
   stepMs = 0;
   held: string | undefined;
+  unnamed: Unnamed = {count: 0, bytes: 0};
   sweeps = 0;
   answer: (turn: SweepTurn) => Promise<SweepReport> = async () => NOTHING;
   readonly notes: Note[] = [];
@@ -37,6 +39,7 @@ class Rig {
         return this.answer(turn);
       },
       heldBack: () => this.held,
+      unnamed: () => this.unnamed,
       fatal: error => this.fatal.push(error),
     });
   }
@@ -172,4 +175,82 @@ test('what holds sweeps back is told once, and they begin when it is gone', asyn
   rig.held = undefined;
   t.is(await rig.after(MINUTE_MS), 1);
   await rig.sweeper.close();
+});
+
+test('much that went with its rows does not wait for the day, yet half a minute from sweep to sweep', async t => {
+  const rig = new Rig();
+  t.is(await rig.after(HOUR_MS), 1);
+  rig.unnamed = {count: 9, bytes: 64 * MIB - 1};
+  t.is(await rig.after(HOUR_MS), 0);
+  rig.unnamed = {count: 9, bytes: 64 * MIB};
+  t.is(await rig.after(0), 1);
+  t.is(await rig.after(29 * SECOND_MS), 0);
+  t.is(await rig.after(SECOND_MS), 1);
+  rig.unnamed = {count: 9, bytes: 6 * MIB};
+  rig.sweeper.see({freeBytes: 61 * MIB, floorBytes: MIB});
+  t.is(await rig.after(HOUR_MS), 0);
+  rig.sweeper.see({freeBytes: 60 * MIB, floorBytes: MIB});
+  t.is(await rig.after(0), 1, 'a tenth of what is free');
+  rig.unnamed = {count: 32_768, bytes: 0};
+  t.is(await rig.after(HOUR_MS), 1, 'many small ones');
+  await rig.sweeper.close();
+});
+
+test('when room is short, sweeps come in seconds if something went, else in minutes, and not if nothing is left', async t => {
+  const rig = new Rig();
+  const needs: number[] = [];
+  const left: SweepReport = {...NOTHING, young: {blobs: 1, bytes: 5}};
+  rig.answer = async ({needBytes}) => {
+    needs.push(needBytes);
+    return left;
+  };
+  rig.sweeper.see({freeBytes: 20, floorBytes: 10});
+  t.is(await rig.after(MINUTE_MS), 0, 'that is not short');
+  rig.sweeper.see({freeBytes: 19, floorBytes: 10});
+  t.is(await rig.after(MINUTE_MS), 0, 'nothing went, and what is left may be young');
+  rig.unnamed = {count: 1, bytes: 0};
+  t.is(await rig.after(0), 1);
+  t.is(await rig.after(1_999), 0);
+  t.is(await rig.after(1), 1);
+  rig.unnamed = {count: 0, bytes: 0};
+  t.is(await rig.after(5 * MINUTE_MS - 1), 0);
+  rig.answer = async () => NOTHING;
+  t.is(await rig.after(1), 1);
+  t.is(await rig.after(HOUR_MS), 0);
+  t.deepEqual(needs, [6, 6]);
+  await rig.sweeper.close();
+});
+
+test('on a disk that is short of room a long sweep has a long pause behind it, and half a minute at most', async t => {
+  const rig = new Rig();
+  rig.unnamed = {count: 1, bytes: 0};
+  rig.sweeper.see({freeBytes: 1, floorBytes: 10});
+  for (const [tookMs, pauseMs] of [
+    [SECOND_MS, 10 * SECOND_MS],
+    [HOUR_MS, 30 * SECOND_MS],
+  ] as const) {
+    rig.answer = async () => {
+      rig.mono += tookMs;
+      return NOTHING;
+    };
+    t.is(await rig.after(0), 1);
+    t.is(await rig.after(pauseMs - 1), 0);
+    rig.mono += 1;
+  }
+  await rig.sweeper.close();
+});
+
+test('what a sweep waits for does not keep the process from ending', async t => {
+  const rig = new Rig();
+  rig.answer = async ({unlessEnded}) => {
+    t.is(await unlessEnded(Promise.resolve(7)), 7);
+    await unlessEnded(new Promise(() => {}));
+    return NOTHING;
+  };
+  rig.mono += HOUR_MS;
+  const looked = rig.sweeper.look();
+  await rig.sweeper.close();
+  await looked;
+  t.is(rig.sweeps, 1);
+  t.deepEqual(rig.notes, []);
 });

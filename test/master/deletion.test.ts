@@ -4,8 +4,8 @@ import test from 'ava';
 import {toUtf8} from '../../src/base/bytes.ts';
 import type {BatchId} from '../../src/base/types.ts';
 import {MINUTE_MS} from '../../src/base/units.ts';
+import {listedReport} from '../../src/core/lookups.ts';
 import {jsonRow, put} from '../../src/core/tables.ts';
-import {batchesIn} from '../../src/io/shelf.ts';
 import {batchOf, creditOf, only} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {goOn} from './shelving.ts';
@@ -36,7 +36,7 @@ test('a deleted batch is gone at once, and its rows soon', t => {
     [kept],
   );
   t.is(rig.scan('batch').length, 1);
-  for (const [, row] of rig.scan('report')) t.true(batchesIn(row).includes(kept));
+  for (const [, row] of rig.scan('report')) t.true(listedReport(0, row).batchIds.includes(kept));
   t.deepEqual({...creditOf(rig, a)}, credit);
   t.true(rig.scan('history').some(([key]) => Number.parseInt(key.slice(0, 8), 16) === gone));
   rig.kill();

@@ -2,8 +2,8 @@
 
 import type {BatchId} from '../../src/base/types.ts';
 import type {MasterEffect} from '../../src/core/core.ts';
+import {listedReport} from '../../src/core/lookups.ts';
 import {decodePage} from '../../src/core/tables.ts';
-import {batchesIn} from '../../src/io/shelf.ts';
 import {only} from './look.ts';
 import type {MasterRig} from './rig.ts';
 
@@ -38,7 +38,7 @@ export function goOn(rig: MasterRig, first: readonly MasterEffect[] = []): numbe
     for (const {batchId, from, to} of only(effects, 'listReports')) {
       const reports = rig
         .scan('report')
-        .map(([key, value]) => ({reportNo: Number.parseInt(key, 16), batchIds: batchesIn(value)}))
+        .map(([key, value]) => listedReport(Number.parseInt(key, 16), value))
         .filter(({reportNo}) => reportNo >= from && reportNo <= to);
       const next = reports[3]?.reportNo;
       see(rig.turn({type: 'reportsListed', batchId, reports: reports.slice(0, 3), next}));

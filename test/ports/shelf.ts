@@ -60,8 +60,8 @@ export function shelfSuite(name: string, open: (ops: readonly Op[]) => Promise<S
       );
     }
     t.deepEqual(seen, [
-      {reportNo: 3, batchIds: [ONE, TWO]},
-      {reportNo: 4, batchIds: [TWO]},
+      {reportNo: 3, batchIds: [ONE, TWO], blobs: []},
+      {reportNo: 4, batchIds: [TWO], blobs: []},
     ]);
   });
 }

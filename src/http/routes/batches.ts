@@ -52,10 +52,10 @@ export function addBatchRoutes(app: FastifyInstance, context: RouteContext): voi
     },
     async (request, reply) => {
       const batch = request.body;
-      await checkInputs(blobs, batch);
-      const {batchId, warning} = accepted(
-        await handle.operator({kind: 'submitBatch', batch}, actorOf(request)),
-      );
+      const {batchId, warning} = await blobs.naming(async () => {
+        await checkInputs(blobs, batch);
+        return accepted(await handle.operator({kind: 'submitBatch', batch}, actorOf(request)));
+      });
       return reply.code(201).send({batchId: given(batchId, 'a batch'), ...(warning && {warning})});
     },
   );
