@@ -86,7 +86,7 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
   });
   shooter.arm('testcard');
   closers.add(() => shooter.close());
-  return {blobs, runner, actions: shooter};
+  return {folder, ports: {blobs, runner, actions: shooter}};
 }
 
 async function readInput(blobs: HttpNodeBlobs, input: Input): Promise<Uint8Array> {

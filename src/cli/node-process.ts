@@ -10,13 +10,11 @@ import {Prng} from '../base/prng.ts';
 import {type Address, asAddress, type NodeId} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
 import {RUNTIMES} from '../core/app-bodies.ts';
-import {nodeFloor} from '../core/free-space.ts';
 import {allowedActions} from '../io/actions.ts';
 import {measureSpeed, speedOf} from '../io/benchmark.ts';
 import {nodeConfigPath, readNodeConfig, systemFacts} from '../io/config.ts';
 import {chooseContainers, type FoundContainers} from '../io/containers.ts';
 import {NodeCrypto} from '../io/crypto.ts';
-import {DiskWatch} from '../io/disk-space.ts';
 import {chooseInterface} from '../io/interfaces.ts';
 import {checkSecretFolder} from '../io/key-files.ts';
 import {type LevelStore, openLevelStore} from '../io/level-store.ts';
@@ -53,6 +51,7 @@ import {GroupEar} from './group-ear.ts';
 import {openGuest} from './node-guest.ts';
 import {openHands} from './node-hands.ts';
 import {actionsToTell, checkHello, withContainers} from './node-hello.ts';
+import {openNodeSweeper, watchNodeDisk} from './node-sweeper.ts';
 import {OtherRoot} from './other-root.ts';
 import {tell} from './output.ts';
 import {SpareToken} from './spare-token.ts';
@@ -193,8 +192,8 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const ear = openEar(options, log, closers);
   const link = linkOf(self, options);
   const tell: Tell = event => runtime?.post(event);
-  const {containers} = self.found;
-  const hands = await openHands({...self, containers, data, evil, fatal}, link, closers, tell);
+  const parts = {...self, containers: self.found.containers, data, evil, fatal};
+  const {folder, ports: hands} = await openHands(parts, link, closers, tell);
   const otherRoot = otherRootOf(self, options, log);
   const spare = spareOf(options, crypto, membership, (token): void => runtime?.joinBy(token));
   const running = new NodeRuntime({
@@ -216,7 +215,8 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const manners = {...aboutOf(self, options), core, file, clock, log, data, post: tell};
   await openGuest(manners, closers);
   running.start();
-  await watchDisk(options, running, closers);
+  const sweeper = openNodeSweeper({core, store, blobs: folder, clock, journal, fatal}, closers);
+  await watchNodeDisk(options, sweeper, tell, closers);
   closers.add(every(LOAD_MS, () => core.setLoad(loadavg()[0] ?? 0)));
   return {nodeId: self.nodeId, name: config.name, close: () => closers.closeAll()};
 }
@@ -290,19 +290,6 @@ async function openUdpOf({groupPort, masterPort}: NodeOptions, address: string, 
   });
   closers.add(() => udp.close());
   return udp;
-}
-
-async function watchDisk(
-  options: NodeOptions,
-  runtime: NodeRuntime,
-  closers: Closers,
-): Promise<void> {
-  const floorOf = (): number => options.minFreeBytes ?? nodeFloor();
-  const disk = new DiskWatch(options.data, floorOf, seen =>
-    runtime.post({type: 'freeSpace', ...seen}),
-  );
-  closers.add(() => disk.close());
-  await disk.look();
 }
 
 const otherRootOf = ({crypto, membership}: Self, {data}: NodeOptions, log: Log): OtherRoot =>

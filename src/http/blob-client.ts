@@ -102,7 +102,7 @@ export class HttpNodeBlobs implements NodeBlobs {
   }
 
   drop(blobId: BlobId): void {
-    // A file that stays costs space, not truth: the folder's own sweep finds it.
+    // A file that stays costs space, not truth: the folder's own sweep (cli/node-sweeper.ts) finds it.
     this.#blobs.delete(blobId).catch(() => undefined);
   }
 

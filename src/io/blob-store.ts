@@ -5,7 +5,7 @@
 //
 // One process owns the folder (the one that has the store's lock).
 //
-// A master deletes what no row names and nobody asked for of late (blob-sweep.ts). So that nobody is told that a blob
+// What no row names and nobody asked for of late is deleted (blob-sweep.ts). So that nobody is told that a blob
 // is there which then goes, whoever asks for one makes it young: its mtime becomes now, unless it is that nearly. Bytes
 // that are read are no question: what is read is named by a row.
 

@@ -1,4 +1,4 @@
-// Mark and sweep over the blobs of a master: what nothing names any more goes.
+// Mark and sweep over the blobs of a master or node: what nothing names any more goes.
 //
 //   names     of all blobs in the folder
 //   mark      all rows of all tables, as they are at one moment: what is named anywhere in a key or a value stays

@@ -60,6 +60,8 @@ export type BlobSweeperOptions = {
   readonly sweep: (turn: SweepTurn) => Promise<SweepReport>;
   /** Why there shall be none for now; undefined = there may be one. */
   readonly heldBack?: () => string | undefined;
+  /** Something may lose its last name without being told. */
+  readonly isAlwaysWanted?: boolean;
   /** What rows named that are gone. */
   readonly unnamed?: () => Unnamed;
   /** A row is not what was written: the process must stop, P11. */
@@ -117,12 +119,13 @@ export class BlobSweeper {
   }
 
   #isDue(mono: MonoMs): boolean {
-    const isWanted = this.#isLeft || this.#deletedAt > addMono(this.#dueAt, -2 * DAY_MS);
+    const isLeft = this.#isLeft || this.#options.isAlwaysWanted === true;
+    const isWanted = isLeft || this.#deletedAt > addMono(this.#dueAt, -2 * DAY_MS);
     if (mono >= this.#dueAt && isWanted) return true;
     if (mono < addMono(this.#endedAt, this.#pauseMs)) return false;
     const {count, bytes} = this.#options.unnamed?.() ?? NOTHING;
     const {freeBytes} = this.#space;
-    if (this.#isShort && (count > 0 || (this.#isLeft && mono >= this.#spareAt))) return true;
+    if (this.#isShort && (count > 0 || (isLeft && mono >= this.#spareAt))) return true;
     return (
       count >= MUCH_COUNT || bytes >= MUCH_BYTES || (count > 0 && bytes >= MUCH_OF_FREE * freeBytes)
     );

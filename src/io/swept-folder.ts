@@ -71,7 +71,11 @@ export class SweptFolder {
 
   /** @returns false = somebody asked for it since the sweep began: it stays */
   remove(blobId: BlobId): Promise<boolean> {
-    return this.#claims.remove(blobId, () => this.#unlink(this.#pathOf(blobId)));
+    return this.#claims.remove(blobId, () =>
+      this.#unlink(this.#pathOf(blobId)).catch((error: unknown) => {
+        if (errnoOf(error) !== 'ENOENT') throw error; // somebody was faster
+      }),
+    );
   }
 
   end(): void {
