@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {fromUtf8, toUtf8} from '../../src/base/bytes.ts';
+import {VolleyError} from '../../src/base/errors.ts';
 import {asBatchId, asNodeId} from '../../src/base/types.ts';
 import type {GatheredSource, InputSource} from '../../src/core/input-source.ts';
 import type {Gathered} from '../../src/core/lookups.ts';
@@ -135,4 +136,22 @@ test('what is put together when the master ends is told to nobody', async t => {
   rig.outputs.close();
   await new Promise(resolve => setImmediate(resolve));
   t.pass();
+});
+
+test('on a full disk it waits, and goes on when there is room', async t => {
+  const {blobs, outputs} = await stage(t, ['a', 'b', 'c']);
+  const putStream = blobs.putStream.bind(blobs);
+  // A master has other things that keep it alive.
+  const alive = setInterval(() => {}, 1_000);
+  t.teardown(() => clearInterval(alive));
+  let tries = 0;
+  blobs.putStream = (...args) => {
+    tries += 1;
+    const fields = {path: 'blobs', free: 0, floor: 1, what: 'a file could not be written'};
+    if (tries === 1) return Promise.reject(new VolleyError('VOLLEY_NO_SPACE', fields));
+    return putStream(...args);
+  };
+  const source = await sourceOf(gather(outputs, 3, 'whole'));
+  t.is(source.kind, 'blob');
+  t.is(tries, 2);
 });

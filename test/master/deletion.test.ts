@@ -2,14 +2,14 @@
 
 import test from 'ava';
 import {toUtf8} from '../../src/base/bytes.ts';
-import type {BatchId} from '../../src/base/types.ts';
+import type {BatchId, BlobId} from '../../src/base/types.ts';
 import {MINUTE_MS} from '../../src/base/units.ts';
 import {listedReport} from '../../src/core/lookups.ts';
 import {jsonRow, put} from '../../src/core/tables.ts';
 import {batchOf, creditOf, only} from './look.ts';
 import {MasterRig} from './rig.ts';
 import {goOn} from './shelving.ts';
-import type {TestNode} from './test-node.ts';
+import {blobOf, type TestNode} from './test-node.ts';
 
 const rangeOf = (count: number) => ({kind: 'range', start: 0, end: count, chunk: 1}) as const;
 
@@ -54,6 +54,43 @@ test('a report with results of another batch too stays until that goes as well',
   t.is(rig.scan('page').length, 1);
   goOn(rig, remove(rig, ids[1] as BatchId).effects);
   t.is(rig.scan('report').length, 0);
+});
+
+test('blobs are told to the shell with the last rows that named them, and believed no more', t => {
+  const rig = MasterRig.ready();
+  const input = {...blobOf('a line'), kind: 'blob', count: 1} as const;
+  const ids = [rig.submit({minQuorum: 1}, input), rig.submit({minQuorum: 1}, rangeOf(1))] as [
+    BatchId,
+    BatchId,
+  ];
+  const a = rig.node('a');
+  rig.feed();
+  const output = blobOf('an output');
+  rig.turn({type: 'blobStored', ...output});
+  const work = [...rig.pull(a, 1), ...rig.pull(a, 1)];
+  rig.report(a, work, () => ({kind: 'blob', ...output}));
+  t.is(rig.scan('report').length, 1);
+  const unnamedBy = (batchId: BatchId): BlobId[] => {
+    const told: BlobId[] = [];
+    goOn(rig, remove(rig, batchId).effects, effects => {
+      for (const {blobs} of only(effects, 'unnamed')) {
+        told.push(...blobs.map(({blobId}) => blobId));
+        for (const {blobId} of blobs)
+          t.false(rig.core.context.uploads.believes(blobId, rig.now.mono), 'it may be gone');
+      }
+    });
+    return told;
+  };
+  t.true(rig.core.context.uploads.believes(output.blobId, rig.now.mono));
+  t.deepEqual(unnamedBy(ids[0]), [input.blobId], 'the report is of another batch too');
+  t.true(rig.core.context.uploads.believes(output.blobId, rig.now.mono));
+  t.deepEqual(new Set(unnamedBy(ids[1])), new Set([output.blobId]));
+  // A late report of it has the output asked for again.
+  const again = rig.submit({minQuorum: 1}, rangeOf(1));
+  const late = rig.report(a, rig.pull(a), () => ({kind: 'blob', ...output}));
+  t.is(only(late, 'receipt').length, 0);
+  rig.turn({type: 'blobStored', ...output});
+  t.true(batchOf(rig, again).running);
 });
 
 test('a turn deletes a bounded slice, however large the batch was', t => {

@@ -29,10 +29,15 @@ export const retry = (rig: MasterRig, batchId: BatchId, before?: () => void) => 
   return answer;
 };
 
-/** Lets deletions go on to their end; answers how many rows each turn deleted. */
-export function goOn(rig: MasterRig, first: readonly MasterEffect[] = []): number[] {
+/** Lets deletions go on to their end; answers how many rows each turn deleted. `hear` is told what else they did. */
+export function goOn(
+  rig: MasterRig,
+  first: readonly MasterEffect[] = [],
+  hear: (effects: readonly MasterEffect[]) => void = () => {},
+): number[] {
   const deleted: number[] = [];
   const see = (effects: readonly MasterEffect[]): void => {
+    hear(effects);
     const dels = only(effects, 'save').filter(({op}) => op.type === 'del').length;
     if (dels > 0) deleted.push(dels);
     for (const {batchId, from, to} of only(effects, 'listReports')) {
