@@ -295,7 +295,8 @@ test('of many that find the lock of a dead run at one moment one gets it', async
   const path = pathFor(t);
   const {pid} = spawnSync(process.execPath, ['-e', '']);
   const program = fileURLToPath(new URL('lock-kid.ts', import.meta.url));
-  const kids = Array.from({length: 3}, () => fork(program, [path]));
+  const execArgv = ['--import=tsx'];
+  const kids = Array.from({length: 3}, () => fork(program, [path], {execArgv}));
   t.teardown(() => {
     for (const kid of kids) kid.kill();
   });
