@@ -31,7 +31,7 @@ export class ClockChecker {
     const isNew = effects.some(effect => effect.type === 'note' && effect.note.what === 'joined');
     for (const effect of effects)
       if (isNew && effect.type === 'joinGroup')
-        this.#sessions.set(node.no, {epoch: effect.epoch, sleptMs: this.#sleptMs});
+        this.#sessions.set(node.no, {epoch: effect.epoch, sleptMs: this.#sleptNow()});
     const clock = node.core?.clock;
     const known = clock?.toWall(mono);
     const session = this.#sessions.get(node.no);
@@ -45,6 +45,11 @@ export class ClockChecker {
       'S23',
       () => `node ${node.no} takes the master's clock for ${errorMs} ms ahead, ± ${boundMs}`,
     );
+  }
+
+  /** A Welcome that comes while the master sleeps is from before. */
+  #sleptNow(): number {
+    return this.#now() < this.#awakeAt ? Number.NaN : this.#sleptMs;
   }
 
   #watchSleep(): void {
