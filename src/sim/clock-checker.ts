@@ -14,6 +14,8 @@ export class ClockChecker {
   readonly #sessions = new Map<number, {readonly epoch: number; readonly sleptMs: number}>();
   #sleptMs = 0;
   #awakeAt = 0;
+  /** Which life of the master had which epoch; 0 = two lives, for its folder was an old backup: whose clock? */
+  readonly #lifeOf = new Map<number, number>();
 
   /** @param now time of the world */
   constructor(master: SimMaster, now: () => number) {
@@ -26,7 +28,7 @@ export class ClockChecker {
   }
 
   took(node: SimNode, effects: readonly NodeEffect[], {mono}: Now): void {
-    this.#watchSleep();
+    this.#watchMaster();
     // Welcome comes in the middle of a session too: then the clock is as it was.
     const isNew = effects.some(effect => effect.type === 'note' && effect.note.what === 'joined');
     for (const effect of effects)
@@ -37,7 +39,7 @@ export class ClockChecker {
     const session = this.#sessions.get(node.no);
     // A master that slept is found out with the next answer; while it sleeps it has no clock to compare with.
     if (!clock || known === undefined || session?.sleptMs !== this.#sleptMs) return;
-    if (this.#now() < this.#awakeAt) return;
+    if (this.#now() < this.#awakeAt || this.#lifeOf.get(session.epoch) === 0) return;
     const errorMs = known - (this.#master.wallAtZero(session.epoch) + this.#now());
     const boundMs = clock.boundMs(mono);
     holds(
@@ -52,8 +54,11 @@ export class ClockChecker {
     return this.#now() < this.#awakeAt ? Number.NaN : this.#sleptMs;
   }
 
-  #watchSleep(): void {
-    const {sleptMs} = this.#master;
+  #watchMaster(): void {
+    const {sleptMs, lives, core} = this.#master;
+    const epoch = core?.context.epoch;
+    const before = epoch === undefined ? lives : (this.#lifeOf.get(epoch) ?? lives);
+    if (epoch !== undefined) this.#lifeOf.set(epoch, before === lives ? lives : 0);
     if (sleptMs === this.#sleptMs) return;
     this.#awakeAt = this.#now() + sleptMs - this.#sleptMs;
     this.#sleptMs = sleptMs;
