@@ -7,11 +7,14 @@ import {holds} from './fabric.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 
+/** `wallAtZero`: of that life of the master. */
+type Session = {readonly epoch: number; readonly sleptMs: number; readonly wallAtZero: number};
+
 export class ClockChecker {
   readonly #master: SimMaster;
   readonly #now: () => number;
   /** By machine: which life of the master it took its samples from, and how long that had slept by then. */
-  readonly #sessions = new Map<number, {readonly epoch: number; readonly sleptMs: number}>();
+  readonly #sessions = new Map<number, Session>();
   #sleptMs = 0;
   #awakeAt = 0;
   /** Which life of the master had which epoch; 0 = two lives, for its folder was an old backup: whose clock? */
@@ -33,14 +36,16 @@ export class ClockChecker {
     const isNew = effects.some(effect => effect.type === 'note' && effect.note.what === 'joined');
     for (const effect of effects)
       if (isNew && effect.type === 'joinGroup')
-        this.#sessions.set(node.no, {epoch: effect.epoch, sleptMs: this.#sleptNow()});
+        this.#sessions.set(node.no, this.#sessionOf(effect.epoch));
     const clock = node.core?.clock;
     const known = clock?.toWall(mono);
     const session = this.#sessions.get(node.no);
     // A master that slept is found out with the next answer; while it sleeps it has no clock to compare with.
     if (!clock || known === undefined || session?.sleptMs !== this.#sleptMs) return;
     if (this.#now() < this.#awakeAt || this.#lifeOf.get(session.epoch) === 0) return;
-    const errorMs = known - (this.#master.wallAtZero(session.epoch) + this.#now());
+    // A life after an old backup had this epoch again, and has another by now.
+    if (this.#master.wallAtZero(session.epoch) !== session.wallAtZero) return;
+    const errorMs = known - (session.wallAtZero + this.#now());
     const boundMs = clock.boundMs(mono);
     holds(
       Math.abs(errorMs) <= boundMs,
@@ -50,8 +55,9 @@ export class ClockChecker {
   }
 
   /** A Welcome that comes while the master sleeps is from before. */
-  #sleptNow(): number {
-    return this.#now() < this.#awakeAt ? Number.NaN : this.#sleptMs;
+  #sessionOf(epoch: number): Session {
+    const sleptMs = this.#now() < this.#awakeAt ? Number.NaN : this.#sleptMs;
+    return {epoch, sleptMs, wallAtZero: this.#master.wallAtZero(epoch)};
   }
 
   #watchMaster(): void {

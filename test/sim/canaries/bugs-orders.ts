@@ -19,7 +19,7 @@ export const ORDER_BUGS = [
     name: 'deletion-takes-more',
     what: 'with a batch reports go that hold results of another one',
     file: 'master/deletion.ts',
-    find: 'if (!batchIds.some(id => batches.has(id))) ',
+    find: 'if (batchIds.some(id => batches.has(id))) continue;',
     put: '',
   },
   {
