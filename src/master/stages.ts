@@ -231,6 +231,8 @@ export class Stages {
   /** The batch runs again, where it stood. */
   #goOn(head: Batch): void {
     head.beginAgain();
+    // Its row says so, though nothing of its own begins anew.
+    head.control = {...head.control, retries: (head.control.retries ?? 0) + 1};
     this.#context.running.add(head);
     this.#context.dirtyBatches.add(head);
   }

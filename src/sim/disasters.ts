@@ -38,6 +38,9 @@ export type Victims = {
   readonly onReflash: (node: SimNode) => void;
 };
 
+/** No machine sleeps for less, and one that did would not notice: its two clocks are read one after the other. */
+const SLEEP_MS_MIN = 10;
+
 export class Calamity {
   readonly #plan: Plan;
   readonly #dice: Prng;
@@ -111,7 +114,7 @@ export class Calamity {
     const {master} = this.#on;
     this.#every(suspendMs, () => {
       const machine = this.#dice.chance(0.2) ? master : this.#anyNode();
-      machine.suspend(this.#pauseMs());
+      machine.suspend(Math.max(SLEEP_MS_MIN, this.#pauseMs()));
     });
     this.#every(wallStepMs, () => {
       const machine = this.#dice.chance(0.5) ? master : this.#anyNode();
