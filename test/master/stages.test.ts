@@ -181,6 +181,7 @@ test('a reduce that fails fails the batch, says in which round, and can be retri
   t.regex(row?.reason ?? '', /^round 1, reduce: .*bad/);
   t.true(staging.rig.ask({kind: 'retryBatch', batchId: head}).ok);
   t.is(staging.batch(head).counters.state, 'running');
+  t.is(staging.row(head)?.retries, 1, 'its own row says why it runs again');
   staging.rig.turn({
     type: 'pagesListed',
     batchId: id(head + 1),
