@@ -159,8 +159,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'freeSpace':
         return this.#onSpace(this.#space.see(event));
       case 'uploaded':
-        this.#outbox.spool.uploaded(event.blobId, now.mono);
-        return;
+        return this.#outbox.spool.uploaded(event.blobId, now.mono);
       case 'uploadFailed':
         // One that is wanted later is not given up: its report waits, and it is uploaded again.
         if (!event.isFull) this.#outbox.spool.refused(event.blobId);
@@ -232,6 +231,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#welcomed = false;
     this.#greeting.end();
     this.#puller.end();
+    this.#time.end();
   }
 
   #onWelcome(peer: PeerId, welcome: Welcome, heardAt: MonoMs, now: Now): void {

@@ -32,6 +32,12 @@ export class Prober {
     this.#sentAt = undefined;
   }
 
+  /** The session is over: the next may be with a later life of the master, which has another clock. */
+  end(): void {
+    this.forget();
+    this.#nextAt = NEVER;
+  }
+
   begin(now: MonoMs): void {
     this.forget();
     this.#left = QUICK_PROBES;

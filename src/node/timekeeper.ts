@@ -45,6 +45,11 @@ export class Timekeeper {
     this.#prober.begin(now);
   }
 
+  /** The session is over: what the next one says of the clock counts from its Welcome on. */
+  end(): void {
+    this.#prober.end();
+  }
+
   onReply(reply: TimeReply, heardAt: MonoMs): void {
     this.#prober.onReply(reply, heardAt, this.clock);
   }

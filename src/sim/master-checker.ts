@@ -306,9 +306,9 @@ export class MasterChecker {
     }
   }
 
-  /** The decision that it came to stood when the receipt was signed. */
+  /** The decision that it came to stood when it was taken; the same commit may have withdrawn it a turn later. */
   #wasWithdrawnSince({key, journalNo}: Acked): boolean {
-    return (this.#withdrawn.get(key) ?? []).some(({at}) => at > journalNo);
+    return (this.#withdrawn.get(key) ?? []).some(({at}) => at >= journalNo);
   }
 
   /** Said before the node was quarantined, or before the workunit began anew: it counts no more. */

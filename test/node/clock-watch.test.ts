@@ -66,3 +66,20 @@ test('a node learns the clock again when an Assign contradicts it', t => {
   rig.hears(rig.assignOf(pull, 0, {wallMs: asWallMs(rig.masterWall(0) - 60_000)}));
   t.false(rig.core.clock.known);
 });
+
+test('a session that is not welcomed yet says nothing of the clock: it may be another life of the master', t => {
+  const rig = NodeRig.joined();
+  const [probe] = sent(rig.pass(20_000), 'timeProbe').slice(-1);
+  const before = rig.core.clock.boundMs(rig.now.mono);
+  t.is(sent([...rig.link(), ...rig.pass(20_000)], 'timeProbe').length, 0, 'it does not ask');
+  const wall = rig.masterWall(-9_000_000);
+  rig.hears({
+    type: 'timeReply',
+    nonce: probe?.nonce ?? 0,
+    receivedWallMs: wall,
+    sentWallMs: wall,
+  });
+  t.true(rig.core.clock.boundMs(rig.now.mono) >= before, 'nor does it listen');
+  rig.hears(rig.welcome());
+  t.true(sent(rig.pass(100), 'timeProbe').length > 0);
+});
