@@ -78,6 +78,7 @@ export class Joining {
   about(name: string, nodeId: string): void {
     this.#who = `${name} (${shortId(nodeId)})`;
     this.#fingerprint = fingerprintText(nodeId);
+    if (this.#said.has('pending')) this.#askToApprove(); // the master was quicker
     if (this.#joined > 0) this.#tell();
   }
 
@@ -102,6 +103,7 @@ export class Joining {
   }
 
   #askToApprove(): void {
+    if (this.#fingerprint === '') return; // its keys are still being read
     print('Waiting to be approved. Its fingerprint is');
     print(`  ${this.#fingerprint}`);
     print('On the master, compare it with `volley nodes pending`, and let it in with');
