@@ -73,6 +73,8 @@ export class SimMaster {
   /** How long the machine slept in all: time that its clock does not know of. */
   sleptMs = 0;
   readonly #wallOfEpoch = new Map<number, number>();
+  /** More than one where it was raised. */
+  readonly #epochsOfLife = new Set<number>();
   #wallOfLife = WALL_AT_ZERO;
   lives = 0;
 
@@ -171,7 +173,8 @@ export class SimMaster {
     const core = this.#restore(rows, trust);
     if (!core) return fabric.refuses(this, this.#no, 'its trust document is an old one');
     this.#wallOfLife = this.#wallAtZero;
-    this.#wallOfEpoch.set(core.context.epoch, this.#wallOfLife);
+    this.#epochsOfLife.clear();
+    this.#keepEpoch(core.context.epoch);
     const link = this.#linkOf(core, trust);
     const runtime = new MasterRuntime({
       core,
@@ -193,7 +196,7 @@ export class SimMaster {
       head,
       beaconMs: this.#beaconMs,
       afterTurn: () => {
-        this.#wallOfEpoch.set(core.context.epoch, this.#wallOfLife); // it may have been raised
+        this.#keepEpoch(core.context.epoch); // it may have been raised
         this.#watcher?.masterTurn(core);
       },
     });
@@ -316,6 +319,11 @@ export class SimMaster {
     });
   }
 
+  #keepEpoch(epoch: number): void {
+    this.#epochsOfLife.add(epoch);
+    this.#wallOfEpoch.set(epoch, this.#wallOfLife);
+  }
+
   /** kill -9. @param wallJumpMs how much the wall clock is off in the next life */
   crash(wallJumpMs: number): void {
     if (!this.#process) return;
@@ -342,7 +350,7 @@ export class SimMaster {
     this.sleptMs += ms;
     this.#process.clock.suspend(ms);
     this.#wallOfLife -= ms;
-    this.#wallOfEpoch.set(this.#process.core.context.epoch, this.#wallOfLife);
+    for (const epoch of this.#epochsOfLife) this.#wallOfEpoch.set(epoch, this.#wallOfLife);
   }
 
   /** The machine's clock is set: the cluster's follows with the next life. */
