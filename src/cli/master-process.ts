@@ -9,7 +9,7 @@ import type {Address, BatchId, BlobId, CaptureId, PeerId} from '../base/types.ts
 import {openSignedApp} from '../core/app.ts';
 import type {Announcement, OperatorAnswer, OperatorRequest} from '../core/core.ts';
 import {masterFloor} from '../core/free-space.ts';
-import type {AppRow} from '../core/tables.ts';
+import {type AppRow, encodeJson} from '../core/tables.ts';
 import {BLOB_PORT, openBlobServer} from '../http/blob-server.ts';
 import type {MasterHandle} from '../http/handle.ts';
 import type {HttpTimes} from '../http/listen.ts';
@@ -34,6 +34,7 @@ import {checkStoreIsThere, markStoreBegun} from '../io/store-begun.ts';
 import {SystemClock} from '../io/system-clock.ts';
 import {readRootSteps, trustIn} from '../io/trust-files.ts';
 import {openUdp} from '../io/udp.ts';
+import {witnessOf} from '../master/capture-witness.ts';
 import type {MasterConfig} from '../master/context.ts';
 import type {MasterCore} from '../master/master.ts';
 import {MasterRestore} from '../master/restore.ts';
@@ -152,7 +153,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   closers.add(() => runtime.stop());
   const disk = await watchDisk(options, runtime, sweeper);
   closers.add(() => disk.close());
-  const handle = handleOf({...base, runtime, watchers, disk});
+  const handle = handleOf({...base, runtime, watchers, disk, cluster});
   const httpUrl = await openDoors({options, cluster, address, base, handle, closers});
   return {
     core: base.core,
@@ -333,8 +334,10 @@ function handleOf(parts: {
   readonly log: Log;
   readonly watchers: Set<(about: Announcement) => void>;
   readonly disk: DiskWatch;
+  readonly crypto: NodeCrypto;
+  readonly cluster: Cluster;
 }): MasterHandle {
-  const {runtime, store, clock, log, watchers, disk} = parts;
+  const {runtime, store, clock, log, watchers, disk, crypto, cluster} = parts;
   const {core} = runtime;
   const startedAt = clock.now().wall;
   return {
@@ -349,6 +352,14 @@ function handleOf(parts: {
     batch: (id: BatchId) => viewBatch(core, id, clock.now()),
     captures: () => viewCaptures(core),
     capture: (id: CaptureId) => viewOneCapture(core, id),
+    captureRecord: (id: CaptureId) => {
+      const [capture, found] = [viewOneCapture(core, id), core.capture(id)];
+      if (!capture || !found) return undefined;
+      const body = encodeJson(witnessOf(found, core.context, clock.now().wall));
+      const {clusterId, commandKey, signedTrust: trust} = cluster;
+      const signature = crypto.sign(commandKey.secretKey, 'capture', clusterId, body);
+      return {capture, record: {body, signature, trust}};
+    },
     blobKeyOf: nodeId => {
       const node = core.context.roster.node(nodeId);
       return node?.welcomed ? node.blobKey : undefined;

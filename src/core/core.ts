@@ -125,7 +125,9 @@ export type OperatorRequest =
       readonly nodeId: NodeId;
       readonly changes: Readonly<Record<string, unknown>>;
     }
-  | {readonly kind: 'capture'; readonly capture: CaptureRequest};
+  | {readonly kind: 'capture'; readonly capture: CaptureRequest}
+  /** `force`: also one that is running. */
+  | {readonly kind: 'deleteCapture'; readonly captureId: CaptureId; readonly force: boolean};
 
 export type OperatorAnswer =
   | {

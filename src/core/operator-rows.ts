@@ -66,6 +66,9 @@ export const historyKey = (batchId: BatchId, no: number): string => hex32(batchI
 /** Numbers given out, kept beside the rows that name them: a number of a deleted batch never comes again. */
 export const NUMBERS_KEY = 'numbers';
 export type NumbersRow = {readonly batchId: number; readonly reportNo: number};
+/** The same for captures, once one was deleted. */
+export const CAPTURES_KEY = 'captures';
+export type CapturesRow = {readonly lastId: number};
 
 // ---- nodes ------------------------------------------------------------------------------------
 

@@ -186,6 +186,17 @@ export type CaptureView = {
   readonly rows: readonly ShotRow[];
   /** Latest less earliest firedAt of each shot, ms; -1 with fewer than two. */
   readonly spreadMs: readonly number[];
+  /** Who has not fired, once the last instant is long enough ago to say so; until then absent. */
+  readonly missing?: readonly MissingNode[];
+};
+
+export type MissingNode = {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  /** `silent`: never heard of it. `unsaid`: heard of it, and has not said yet what became of it. */
+  readonly why: 'silent' | 'unsaid' | Exclude<ShotVerdict, 'fired'>;
+  readonly reason: string;
+  readonly shots: readonly number[];
 };
 
 /** One version of an app. */

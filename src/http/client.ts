@@ -59,6 +59,12 @@ export type WatchEvent =
   | {readonly kind: 'node'; readonly node: NodeView}
   | {readonly kind: 'capture'; readonly capture: CaptureView};
 
+/** A capture, and what the master signed of it (core/capture-record.ts), base64. */
+export type RecordAnswer = {
+  readonly capture: CaptureView;
+  readonly record: {readonly body: string; readonly signature: string; readonly trust: string};
+};
+
 export class OperatorClient {
   readonly #transport: Transport;
 
@@ -261,6 +267,16 @@ export class OperatorClient {
 
   captureOf(captureId: CaptureId): Promise<CaptureView> {
     return this.#get(`/v1/captures/${captureId}`);
+  }
+
+  /** `force` = also one that is running. */
+  async deleteCapture(captureId: CaptureId, force = false): Promise<void> {
+    await this.#post(`/v1/captures/${captureId}/delete`, {force});
+  }
+
+  /** The same of one moment as the master signs it; base64. */
+  recordOf(captureId: CaptureId): Promise<RecordAnswer> {
+    return this.#get(`/v1/captures/${captureId}/record`);
   }
 
   /** Sends bytes; of a known blob only when the master does not have it. */

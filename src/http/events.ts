@@ -136,16 +136,16 @@ export class EventHub {
 
   #tellBatch(batchId: BatchId): void {
     const view = this.#handle.batch(batchId);
-    if (view === undefined) return this.#end(batchId);
+    if (view === undefined) return this.#end(filter => filter.batchId === batchId);
     this.#send(eventText('batch', view), ({batchId: wanted, captureId}) =>
       wanted === undefined ? captureId === undefined : wanted === batchId,
     );
   }
 
-  /** The batch was deleted: who watched it asks again and is told so. */
-  #end(batchId: BatchId): void {
+  /** What they watch was deleted: who watched it asks again and is told so. */
+  #end(watched: (filter: EventFilter) => boolean): void {
     for (const watcher of this.#watchers) {
-      if (watcher.filter.batchId !== batchId) continue;
+      if (!watched(watcher.filter)) continue;
       this.#leave(watcher);
       watcher.response.end();
     }
@@ -153,7 +153,7 @@ export class EventHub {
 
   #tellCapture(captureId: CaptureId): void {
     const view = this.#handle.capture(captureId);
-    if (view === undefined) return;
+    if (view === undefined) return this.#end(filter => filter.captureId === captureId);
     this.#send(eventText('capture', view), ({batchId, captureId: wanted}) =>
       wanted === undefined ? batchId === undefined : wanted === captureId,
     );

@@ -2,6 +2,7 @@
 // tests may build a small one. Nothing in http/ sees the core or LevelDB itself.
 
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
+import type {SignedRecord} from '../core/capture-record.ts';
 import type {
   Announcement,
   OperatorAnswer,
@@ -20,6 +21,8 @@ import type {
   TokenView,
 } from '../core/views.ts';
 
+export type RecordedCapture = {readonly capture: CaptureView; readonly record: SignedRecord};
+
 export interface MasterHandle {
   /** Answered once the change is durable. */
   operator(request: OperatorRequest, actor?: Actor): Promise<OperatorAnswer>;
@@ -34,6 +37,8 @@ export interface MasterHandle {
   batch(batchId: BatchId): BatchView | undefined;
   captures(): readonly CaptureView[];
   capture(captureId: CaptureId): CaptureView | undefined;
+  /** A capture and what the master signs of it, of one moment. */
+  captureRecord(captureId: CaptureId): RecordedCapture | undefined;
   /** Key of a node's blob requests (Welcome.blob_key); undefined when it is not enrolled and linked. */
   blobKeyOf(nodeId: NodeId): Uint8Array | undefined;
   /** Whether this node may store so many bytes for this purpose now. */

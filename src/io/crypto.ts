@@ -43,6 +43,7 @@ const PREFIXES: Readonly<Record<SignPurpose, Uint8Array>> = {
   receipt: toUtf8('volley/v1/receipt\0'),
   ack: toUtf8('volley/v1/ack\0'),
   shot: toUtf8('volley/v1/shot\0'),
+  capture: toUtf8('volley/v1/capture\0'),
 };
 
 /**

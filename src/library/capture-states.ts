@@ -1,8 +1,15 @@
-// Follows a capture to its end: `volley capture`, the library.
+// Follows a capture to its end, across restarts of its master: `volley capture`, the demo, the library.
 
-import {asCaptureId, type CaptureId} from '../base/types.ts';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {VolleyError} from '../base/errors.ts';
+import type {CaptureId} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
 import type {CaptureView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+
+/** A master that restarts is waited for this long: nodes keep what they fired until it is back. */
+const PATIENCE_MS = 60 * SECOND_MS;
+const RETRY_MS = SECOND_MS;
 
 /** Waits until everything is told and collected, or nobody is waited for any more. */
 export async function followCapture(
@@ -10,10 +17,19 @@ export async function followCapture(
   captureId: CaptureId,
   onChange: (view: CaptureView) => void,
 ): Promise<CaptureView> {
-  for await (const event of client.events({captureId: asCaptureId(captureId)})) {
-    if (event.kind !== 'capture') continue;
-    onChange(event.capture);
-    if (event.capture.state === 'done') return event.capture;
+  let heardAt = performance.now();
+  for (;;) {
+    try {
+      for await (const event of client.events({captureId})) {
+        heardAt = performance.now();
+        if (event.kind !== 'capture') continue;
+        onChange(event.capture);
+        if (event.capture.state === 'done') return event.capture;
+      }
+    } catch (error) {
+      const lost = error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE';
+      if (!lost || performance.now() - heardAt > PATIENCE_MS) throw error;
+      await sleep(RETRY_MS);
+    }
   }
-  return client.captureOf(captureId);
 }

@@ -2,6 +2,7 @@
 
 import {fromHex, hex32, toHex} from '../base/bytes.ts';
 import {
+  addMono,
   asBlobId,
   asNodeId,
   type BlobId,
@@ -10,6 +11,8 @@ import {
   type NodeId,
   type WallMs,
 } from '../base/types.ts';
+import {MINUTE_MS} from '../base/units.ts';
+import {missingIn} from '../core/capture-tally.ts';
 import {captureKey} from '../core/tables.ts';
 import type {CaptureView, ShotRow as ShotView} from '../core/views.ts';
 import {decodeShot} from '../wire/codec.ts';
@@ -32,6 +35,8 @@ export type CaptureRow = {
   readonly createdAt: number;
   /** 32 random bits: a node's word about a lost capture of the same number is not about this one. */
   readonly salt: number;
+  /** An operator deleted it. */
+  readonly deleting?: true;
 };
 
 /** One shot of one node. `heardAt` 0 = not acknowledged. */
@@ -50,7 +55,10 @@ export type Capture = {
   readonly shots: Map<string, Shot>;
   /** Shot number of each command, by `epoch/seq`. */
   readonly commands: Map<string, number>;
+  /** Who has not spoken by then is named as missing. */
+  readonly callAt: MonoMs;
   readonly deadlineAt: MonoMs;
+  called: boolean;
   over: boolean;
 };
 
@@ -64,11 +72,18 @@ export type ShotRow = {
 export const shotKey = (captureId: CaptureId, shot: number, nodeId: NodeId): string =>
   `${captureKey(captureId)}${hex32(shot)}${nodeId}`;
 
-export function captureOf(row: CaptureRow, deadlineAt: MonoMs): Capture {
+/** After the last instant: acknowledgements come within the window that the command names, statements at once. */
+const CALL_MS = 700;
+/** After it: nobody who has not answered by then is waited for. */
+const PATIENCE_MS = MINUTE_MS;
+
+/** @param lastAt the instant of the last shot */
+export function captureOf(row: CaptureRow, lastAt: MonoMs): Capture {
   const shots = new Map<string, Shot>();
   for (let shot = 1; shot <= row.shots; shot++)
     for (const nodeId of row.nodes) shots.set(shotKey(row.id, shot, nodeId), shotOf(nodeId, shot));
-  return {row, shots, commands: new Map(), deadlineAt, over: false};
+  const [callAt, deadlineAt] = [addMono(lastAt, CALL_MS), addMono(lastAt, PATIENCE_MS)];
+  return {row, shots, commands: new Map(), callAt, deadlineAt, called: false, over: false};
 }
 
 const shotOf = (nodeId: NodeId, shot: number): Shot => ({
@@ -142,6 +157,9 @@ export function viewCapture(capture: Capture, roster: Roster): CaptureView {
   const fired = Array.from({length: row.shots}, (_, k) =>
     shots.filter(shot => shot.shot === k + 1 && (shot.statement?.firedWallMs ?? 0) > 0),
   ).map(list => list.map(shot => shot.statement?.firedWallMs ?? 0));
+  const rows = shots.map(shot =>
+    viewShot(capture, shot, roster, Math.min(...(fired[shot.shot - 1] ?? []))),
+  );
   return {
     id: row.id,
     action: row.action,
@@ -149,10 +167,9 @@ export function viewCapture(capture: Capture, roster: Roster): CaptureView {
     createdAt: row.createdAt,
     shots: row.shots,
     atWallMs: row.at,
-    rows: shots.map(shot =>
-      viewShot(capture, shot, roster, Math.min(...(fired[shot.shot - 1] ?? []))),
-    ),
+    rows,
     spreadMs: fired.map(list => (list.length < 2 ? -1 : Math.max(...list) - Math.min(...list))),
+    ...(capture.called || capture.over ? {missing: missingIn(rows)} : {}),
   };
 }
 

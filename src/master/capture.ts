@@ -13,7 +13,7 @@ import {
   type Now,
   type WallMs,
 } from '../base/types.ts';
-import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
+import {SECOND_MS} from '../base/units.ts';
 import type {OperatorAnswer} from '../core/core.ts';
 import type {CaptureRequest} from '../core/operator-request.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
@@ -21,6 +21,7 @@ import {decodeAck, decodeShot} from '../wire/codec.ts';
 import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';
 import {COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
 import type {CommandAck, ShotReport} from '../wire/message.ts';
+import {CaptureRemoval} from './capture-removal.ts';
 import {
   type Capture,
   type CaptureRow,
@@ -39,8 +40,6 @@ import {type NodeState, peerOf} from './roster.ts';
 
 /** A command is sent this long before its instant at most; later shots wait for their turn. */
 const AHEAD_MS_MAX = 20 * SECOND_MS;
-/** After the instant: nobody who has not answered by then is waited for. */
-const PATIENCE_MS = MINUTE_MS;
 /** After a restart nodes come back within this; a shot waits for them as long as its instant allows. */
 const LAST_CALL_MS = SECOND_MS;
 const LOOK_MS = 50;
@@ -56,25 +55,37 @@ type Due = {
   readonly lastCallAt?: MonoMs;
 };
 
+export type SavedCaptures = {
+  readonly list: readonly Capture[];
+  /** The highest number that was ever given out, as far as a deleted capture had it. */
+  readonly lastId: number;
+};
+
 export class Captures {
   readonly #context: MasterContext;
   readonly #commands: Commands;
   readonly #captures = new Map<CaptureId, Capture>();
   #nextId: number;
-  readonly #toIssue: Due[] = [];
+  #toIssue: Due[] = [];
   readonly #collection: Collection;
+  readonly #removal: CaptureRemoval;
   /** Captures of an earlier life, until the first tick. */
   #restored: readonly Capture[];
 
-  constructor(context: MasterContext, commands: Commands, saved: readonly Capture[]) {
+  constructor(context: MasterContext, commands: Commands, {list, lastId}: SavedCaptures) {
     this.#context = context;
     this.#commands = commands;
     this.#collection = new Collection(context);
-    this.#restored = saved;
-    this.#nextId = 1;
-    for (const capture of saved) {
-      this.#captures.set(capture.row.id, capture);
+    this.#removal = new CaptureRemoval(context);
+    this.#restored = list.filter(({row}) => !row.deleting);
+    this.#nextId = lastId + 1;
+    for (const capture of list) {
       this.#nextId = Math.max(this.#nextId, capture.row.id + 1);
+      if (capture.row.deleting) {
+        this.#removal.goOn(capture, context.bootedAt);
+        continue;
+      }
+      this.#captures.set(capture.row.id, capture);
       for (const shot of capture.shots.values()) this.#collection.add(capture, shot);
     }
   }
@@ -120,7 +131,7 @@ export class Captures {
       salt: this.#context.prng.uint32(),
     };
     const lastMs = leadMs + (request.shots - 1) * intervalMs;
-    const capture = captureOf(row, addMono(now.mono, lastMs + PATIENCE_MS));
+    const capture = captureOf(row, addMono(now.mono, lastMs));
     this.#captures.set(row.id, capture);
     this.#context.save(put('capture', captureKey(row.id), encodeJson(row)));
     for (let k = 0; k < request.shots; k++) {
@@ -130,6 +141,21 @@ export class Captures {
     }
     this.tick(now);
     return {ok: true, captureId: row.id};
+  }
+
+  /** Nodes that were commanded fire all the same: what they say then is acknowledged and not kept. */
+  remove(id: CaptureId, force: boolean, now: Now): OperatorAnswer {
+    const capture = this.#captures.get(id);
+    if (!capture) return {ok: false, code: 'VOLLEY_UNKNOWN_CAPTURE', fields: {capture: id}};
+    if (!capture.over && !force) {
+      const reason = `capture ${id} is running; wait for its end, or give --force`;
+      return {ok: false, code: 'VOLLEY_USAGE', fields: {reason}};
+    }
+    this.#captures.delete(id);
+    this.#toIssue = this.#toIssue.filter(due => due.capture !== capture);
+    this.#collection.drop(capture);
+    this.#removal.begin(capture, (this.#nextId - 1) as CaptureId, now);
+    return {ok: true};
   }
 
   #issue(capture: Capture, shot: number, now: Now): void {
@@ -220,10 +246,12 @@ export class Captures {
 
   wakeAt(): MonoMs {
     if (this.#restored.length > 0) return 0 as MonoMs;
-    let least: number = this.#collection.wakeAt();
+    let least: number = Math.min(this.#collection.wakeAt(), this.#removal.wakeAt());
     for (const {at} of this.#toIssue) least = Math.min(least, at);
-    for (const capture of this.#captures.values())
-      if (!capture.over) least = Math.min(least, capture.deadlineAt);
+    for (const {over, called, callAt, deadlineAt} of this.#captures.values()) {
+      if (!over) least = Math.min(least, deadlineAt);
+      if (!called) least = Math.min(least, callAt);
+    }
     return least as MonoMs;
   }
 
@@ -239,11 +267,14 @@ export class Captures {
       }
     }
     this.#collection.tick(now);
-    for (const capture of this.#captures.values())
-      if (!capture.over && isOver(capture, now.mono)) {
-        capture.over = true;
+    this.#removal.tick(now);
+    for (const capture of this.#captures.values()) {
+      const {called, over} = capture;
+      capture.called ||= now.mono >= capture.callAt;
+      capture.over ||= isOver(capture, now.mono);
+      if (capture.called !== called || capture.over !== over)
         this.#context.announceCapture(capture.row.id);
-      }
+    }
   }
 
   /**

@@ -45,6 +45,12 @@ export class Collection {
     this.#waiting.add({capture, shot, asks: 0, restMs: REST_MS_MIN, nextAt});
   }
 
+  /** Nobody wants its files any more. */
+  drop(capture: Capture): void {
+    for (const set of [this.#waiting, this.#uploading])
+      for (const waiting of set) if (waiting.capture === capture) set.delete(waiting);
+  }
+
   /** Shots that have this file now, of those that miss some. */
   stored(blobId: BlobId): readonly {readonly capture: Capture; readonly shot: Shot}[] {
     const found = [...this.#uploading, ...this.#waiting].filter(

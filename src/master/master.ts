@@ -24,7 +24,7 @@ import {settleAllLater, settleLater} from './agreement.ts';
 import type {Batch} from './batch.ts';
 import {BatchDesk} from './batch-desk.ts';
 import {takeUpAll} from './broadcast.ts';
-import {Captures} from './capture.ts';
+import {Captures, type SavedCaptures} from './capture.ts';
 import type {Capture} from './capture-row.ts';
 import {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
@@ -81,7 +81,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     numbers: NumbersRow;
     /** Batches whose deletion an earlier life began. */
     going: readonly BatchRow[];
-    captures: readonly Capture[];
+    captures: SavedCaptures;
     /** Highest version of the trust document that earlier lives saw. */
     trustSeen?: number;
   }) {

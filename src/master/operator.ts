@@ -132,6 +132,8 @@ export class Operator {
         return this.#guests.prefer(request);
       case 'capture':
         return this.#captures.start(request.capture, now);
+      case 'deleteCapture':
+        return this.#captures.remove(request.captureId, request.force, now);
       case 'cancelBatch':
       case 'suspendBatch':
       case 'resumeBatch':

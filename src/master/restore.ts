@@ -6,12 +6,13 @@ import {fromHex, hex32} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
 import {addMono, asNodeId, type BatchId, type Now} from '../base/types.ts';
-import {MINUTE_MS} from '../base/units.ts';
 import {decodeChecks} from '../core/checks.ts';
 import type {TokenRow} from '../core/operator-rows.ts';
 import {
   BROADCAST_PREFIX,
   type BroadcastRow,
+  CAPTURES_KEY,
+  type CapturesRow,
   FIRST_STATE,
   type NodeControl,
   NUMBERS_KEY,
@@ -103,6 +104,7 @@ export class MasterRestore {
   #epoch = 0;
   #recovered = NEVER_RECOVERED;
   #trustSeen = 0;
+  #lastCapture = 0;
   #state = FIRST_STATE;
   /** The highest that were given out, also to batches that are deleted. */
   #numbers: NumbersRow = {batchId: 0, reportNo: 0};
@@ -145,14 +147,7 @@ export class MasterRestore {
   #take(table: TableName, key: string, value: Uint8Array): void {
     switch (table) {
       case 'meta':
-        if (key === EPOCH_KEY) this.#epoch = jsonRow<{epoch: number}>(value).epoch;
-        if (key === RECOVERED_KEY) this.#recovered = jsonRow<RecoveredRow>(value);
-        if (key === STATE_KEY) this.#state = jsonRow<StateRow>(value);
-        if (key === NUMBERS_KEY) this.#seeNumbers(jsonRow<NumbersRow>(value));
-        if (key.startsWith(BROADCAST_PREFIX)) this.#takeOwners(jsonRow<BroadcastRow>(value));
-        if (key.startsWith(PROBE_PREFIX)) this.#tried.push(jsonRow<ProbeRow>(value));
-        if (key === TRUST_KEY) this.#trustSeen = jsonRow<TrustSeen>(value).version;
-        return;
+        return this.#takeMeta(key, value);
       case 'app':
         this.#apps.set(key, jsonRow<AppRow>(value));
         return;
@@ -177,8 +172,8 @@ export class MasterRestore {
       case 'capture': {
         const row = jsonRow<CaptureRow>(value);
         const leftMs = Math.max(0, plannedAt(row, row.shots) - this.#now.wall);
-        const deadlineAt = addMono(this.#now.mono, leftMs + MINUTE_MS);
-        this.#captures.set(hex32(row.id), captureOf(row, deadlineAt));
+        const capture = captureOf(row, addMono(this.#now.mono, leftMs));
+        this.#captures.set(hex32(row.id), capture);
         return;
       }
       case 'shot':
@@ -186,6 +181,17 @@ export class MasterRestore {
       default:
         return;
     }
+  }
+
+  #takeMeta(key: string, value: Uint8Array): void {
+    if (key === EPOCH_KEY) this.#epoch = jsonRow<{epoch: number}>(value).epoch;
+    if (key === RECOVERED_KEY) this.#recovered = jsonRow<RecoveredRow>(value);
+    if (key === STATE_KEY) this.#state = jsonRow<StateRow>(value);
+    if (key === NUMBERS_KEY) this.#seeNumbers(jsonRow<NumbersRow>(value));
+    if (key.startsWith(BROADCAST_PREFIX)) this.#takeOwners(jsonRow<BroadcastRow>(value));
+    if (key.startsWith(PROBE_PREFIX)) this.#tried.push(jsonRow<ProbeRow>(value));
+    if (key === CAPTURES_KEY) this.#lastCapture = jsonRow<CapturesRow>(value).lastId;
+    if (key === TRUST_KEY) this.#trustSeen = jsonRow<TrustSeen>(value).version;
   }
 
   #takeOwners({batchId, nodes}: BroadcastRow): void {
@@ -297,7 +303,7 @@ export class MasterRestore {
       context,
       numbers: this.#numbers,
       going: this.#going,
-      captures: [...this.#captures.values()],
+      captures: {list: [...this.#captures.values()], lastId: this.#lastCapture},
       trustSeen: this.#trustSeen,
     });
   }

@@ -20,6 +20,7 @@ const PURPOSES: Readonly<Record<SignPurpose, number>> = {
   receipt: 6,
   ack: 7,
   shot: 8,
+  capture: 9,
 };
 
 const rotate = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits));

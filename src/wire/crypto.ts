@@ -13,7 +13,8 @@ export type SignPurpose =
   | 'results'
   | 'receipt'
   | 'ack'
-  | 'shot';
+  | 'shot'
+  | 'capture';
 
 export interface Crypto {
   /** Secret randomness. */

@@ -34,7 +34,7 @@ import type {
 import type {AccessRows} from '../../src/http/access-book.ts';
 import {OperatorClient} from '../../src/http/client.ts';
 import {EventHub, type EventHubOptions} from '../../src/http/events.ts';
-import type {MasterHandle} from '../../src/http/handle.ts';
+import type {MasterHandle, RecordedCapture} from '../../src/http/handle.ts';
 import {type OperatorServerOptions, openOperatorServer} from '../../src/http/server.ts';
 import {type BlobStore, openBlobStore} from '../../src/io/blob-store.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
@@ -135,6 +135,8 @@ export const captureView = (id: number): CaptureView => ({
   spreadMs: [-1],
 });
 
+type Bytes3 = [Uint8Array, Uint8Array, Uint8Array];
+
 export class FakeHandle implements MasterHandle {
   readonly requests: OperatorRequest[] = [];
   readonly actors: (Actor | undefined)[] = [];
@@ -192,6 +194,11 @@ export class FakeHandle implements MasterHandle {
   batch = (id: BatchId): BatchView | undefined => this.batchViews.get(id);
   captures = (): readonly CaptureView[] => [...this.captureViews.values()];
   capture = (id: CaptureId): CaptureView | undefined => this.captureViews.get(id);
+  captureRecord = (id: CaptureId): RecordedCapture | undefined => {
+    const capture = this.captureViews.get(id);
+    const [body, signature, trust] = [1, 2, 3].map(byte => Uint8Array.of(byte)) as Bytes3;
+    return capture && {capture, record: {body, signature, trust}};
+  };
   blobKeyOf = (id: NodeId): Uint8Array | undefined => this.blobKeys.get(id);
   mayUpload = (): UploadVerdict => (!this.wanted ? 'unwanted' : this.isFull ? 'full' : 'wanted');
 

@@ -43,6 +43,8 @@ const ROUTES: Readonly<Record<string, Role>> = {
   'GET /v1/captures': 'read',
   'POST /v1/captures': 'operate',
   'GET /v1/captures/{id}': 'read',
+  'GET /v1/captures/{id}/record': 'read',
+  'POST /v1/captures/{id}/delete': 'operate',
   'GET /v1/events': 'read',
   'POST /v1/files': 'operate',
   'POST /v1/lines': 'operate',

@@ -1,0 +1,101 @@
+// What a capture comes to (pure): who is missing, who was late, is it whole. Master, CLI and report say the
+// same of one capture because they all ask here.
+
+import type {CaptureView, MissingNode, ShotRow} from './views.ts';
+
+/** Fired later than this after its instant: late. */
+export const LATE_MS = 5;
+
+/**
+ * Nodes that did not fire some shot, as far as is known: silent = never heard of it; unsaid = heard of it and
+ * has not said yet what became of it.
+ */
+export function missingIn(rows: readonly ShotRow[]): MissingNode[] {
+  const missing = new Map<string, MissingNode & {readonly shots: number[]}>();
+  for (const row of rows) {
+    if (row.verdict === 'fired') continue;
+    const why = whyOf(row);
+    const key = `${row.nodeId} ${why} ${row.reason}`;
+    const known = missing.get(key);
+    if (known) known.shots.push(row.shot);
+    else {
+      const {nodeId, name, reason} = row;
+      missing.set(key, {nodeId, name, why, reason, shots: [row.shot]});
+    }
+  }
+  return [...missing.values()];
+}
+
+function whyOf({verdict, heard}: ShotRow): MissingNode['why'] {
+  if (verdict !== 'silent' && verdict !== 'waiting' && verdict !== 'fired') return verdict;
+  return heard ? 'unsaid' : 'silent';
+}
+
+export const isLate = (row: ShotRow): boolean => row.verdict === 'fired' && row.lateMs > LATE_MS;
+
+/** Every node that was asked fired every shot, and all files are here. */
+export const isWhole = ({rows}: Pick<CaptureView, 'rows'>): boolean =>
+  rows.every(row => row.verdict === 'fired' && row.files.every(file => file.collected));
+
+export type Tally = {
+  readonly nodes: number;
+  /** Shots of nodes, as everything below. */
+  readonly asked: number;
+  readonly fired: number;
+  /** Of those that fired. */
+  readonly late: number;
+  readonly missed: number;
+  /** Failed, or the owner does not allow the action. */
+  readonly failed: number;
+  /** Said nothing, or nothing yet. */
+  readonly silent: number;
+  readonly files: number;
+  readonly collected: number;
+  readonly bytes: number;
+};
+
+export function tallyOf({rows}: Pick<CaptureView, 'rows'>): Tally {
+  const count = (test: (row: ShotRow) => boolean): number => rows.filter(test).length;
+  const files = rows.flatMap(row => row.files);
+  return {
+    nodes: new Set(rows.map(({nodeId}) => nodeId)).size,
+    asked: rows.length,
+    fired: count(({verdict}) => verdict === 'fired'),
+    late: count(isLate),
+    missed: count(({verdict}) => verdict === 'missed'),
+    failed: count(({verdict}) => verdict === 'failed' || verdict === 'forbidden'),
+    silent: count(({verdict}) => verdict === 'silent' || verdict === 'waiting'),
+    files: files.length,
+    collected: files.filter(({collected}) => collected).length,
+    bytes: files.reduce((sum, {size}) => sum + size, 0),
+  };
+}
+
+/** The value that a part (0 … 1) of an ascending list does not exceed. */
+export const quantile = (sorted: readonly number[], part: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(part * sorted.length) - 1))] ?? 0;
+
+export type Spread = {
+  readonly shot: number;
+  readonly fired: number;
+  /** Latest less earliest; -1 with fewer than two. */
+  readonly spreadMs: number;
+  /** How far that may be off: both clocks may be wrong. */
+  readonly boundMs: number;
+};
+
+/** How far apart the nodes fired each shot. */
+export function spreadsOf({rows, shots}: Pick<CaptureView, 'rows' | 'shots'>): Spread[] {
+  return Array.from({length: shots}, (_, k) => {
+    const fired = rows.filter(row => row.shot === k + 1 && row.firedAt > 0);
+    fired.sort((a, b) => a.firedAt - b.firedAt);
+    const [first, last] = [fired[0], fired.at(-1)];
+    const isSpread = first !== undefined && last !== undefined && fired.length > 1;
+    return {
+      shot: k + 1,
+      fired: fired.length,
+      spreadMs: isSpread ? last.firedAt - first.firedAt : -1,
+      boundMs: isSpread ? Math.max(0, first.clockBoundMs) + Math.max(0, last.clockBoundMs) : 0,
+    };
+  });
+}
