@@ -1,24 +1,28 @@
-// The files of a capture on our disk: `<out>/<shot>/<label or name>.<ext>`, verified by their hashes, and
-// manifest.json with what the nodes signed and everything that is needed to check it.
+// The files of a capture on our disk, verified by their hashes: where capture-layout.ts says, each with a
+// sidecar, and beside them report.html and manifest.json. The manifest comes last: a folder without one is
+// not whole, and the next fetch into it goes on with what is there.
 
+import {createHash} from 'node:crypto';
+import {createReadStream} from 'node:fs';
 import {stat, writeFile} from 'node:fs/promises';
-import {extname, join} from 'node:path';
-import type {NodeId} from '../base/types.ts';
-import type {CaptureView, ShotRow} from '../core/views.ts';
+import {join} from 'node:path';
+import {asCaptureId} from '../base/types.ts';
+import type {CaptureView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
+import {
+  type Layout,
+  MANIFEST,
+  type PlannedFile,
+  plan,
+  REPORT,
+  sidecarOf,
+} from './capture-layout.ts';
+import {type Derived, manifestOf, type SavedFile} from './capture-manifest.ts';
+import {reportOf} from './capture-report.ts';
+import {sidecarText} from './capture-sidecar.ts';
 import {usage} from './command.ts';
 import {makeFolder} from './folder.ts';
-import {shortId} from './output.ts';
 import {cannotWrite} from './result-bytes.ts';
-
-export type SavedFile = {
-  readonly nodeId: NodeId;
-  readonly shot: number;
-  /** Inside the folder. */
-  readonly path: string;
-  readonly sha256: string;
-  readonly size: number;
-};
 
 /**
  * Looks at the folder before anything is fired: a shot cannot be taken again because it had no place.
@@ -30,107 +34,71 @@ export async function prepareFolder(out: string): Promise<void> {
   } catch (error) {
     throw cannotWrite(out, error);
   }
-  const taken = await stat(join(out, 'manifest.json')).catch(() => undefined);
+  const taken = await stat(join(out, MANIFEST)).catch(() => undefined);
   if (taken) throw usage(`${out} holds a capture already; name another folder with --out`);
 }
 
 /** Blobs that are fetched at the same time. */
 const PARALLEL = 4;
 
+/** Answers the files in the order of the view. */
 export async function saveCapture(
   client: OperatorClient,
-  view: CaptureView,
+  id: CaptureView['id'],
   out: string,
-): Promise<ReadonlySet<SavedFile>> {
-  const saved = new Set<SavedFile>();
-  const wanted = plan(view);
+  layout?: Layout,
+): Promise<readonly SavedFile[]> {
+  const answer = await client.recordOf(asCaptureId(id));
+  const {capture} = answer;
+  const planned = plan(capture, layout);
+  const waiting = [...planned];
   try {
     await makeFolder(out);
     const fetchNext = async (): Promise<void> => {
-      for (let file = wanted.shift(); file !== undefined; file = wanted.shift()) {
-        await client.getBlob(file.blobId, join(out, file.path));
-        const {nodeId, shot, path, blobId: sha256, size} = file;
-        saved.add({nodeId, shot, path, sha256, size});
-      }
+      for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
+        await fetchFile(client, file, join(out, file.path));
     };
     await Promise.all(Array.from({length: PARALLEL}, fetchNext));
-    const manifest = await manifestOf(client, view, [...saved]);
-    await writeFile(join(out, 'manifest.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    const files = planned.map(savedOf);
+    const derived: Derived[] = [];
+    const write = async (path: string, text: string): Promise<void> => {
+      await writeFile(join(out, path), text);
+      derived.push({path, sha256: createHash('sha256').update(text).digest('hex')});
+    };
+    for (const [i, file] of files.entries()) {
+      const row = planned[i]?.row;
+      if (row) await write(sidecarOf(file.path), sidecarText(capture, row, file));
+    }
+    await write(REPORT, reportOf(capture, files));
+    const manifest = manifestOf(answer, files, derived);
+    await writeFile(join(out, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    return files;
   } catch (error) {
     throw error instanceof Error && 'syscall' in error ? cannotWrite(out, error) : error;
   }
-  return saved;
 }
 
-type Wanted = Omit<SavedFile, 'sha256'> & {readonly blobId: ShotRow['files'][number]['blobId']};
+const savedOf = ({row, path, blobId, size}: PlannedFile): SavedFile => ({
+  ...{nodeId: row.nodeId, shot: row.shot},
+  ...{path, sha256: blobId, size},
+});
 
-/** Exported for its test: which file of the view goes where. */
-export function plan(view: CaptureView): Wanted[] {
-  const wanted: Wanted[] = [];
-  const taken = new Set<string>();
-  for (const row of view.rows) {
-    const base = baseOf(row, view.rows);
-    row.files.forEach((file, i) => {
-      if (!file.collected) return;
-      const name = i === 0 ? base : `${base}-${i + 1}`;
-      const path = unique(join(String(row.shot), name), extensionOf(file.name), row, taken);
-      const {blobId, size} = file;
-      wanted.push({nodeId: row.nodeId, shot: row.shot, path, size, blobId});
-    });
-  }
-  return wanted;
-}
-
-/** The label when it is this node's alone, else its name. */
-function baseOf(row: ShotRow, rows: readonly ShotRow[]): string {
-  const sharing = rows.filter(other => other.shot === row.shot && other.label === row.label);
-  return fileName(row.label !== '' && sharing.length === 1 ? row.label : row.name) || row.nodeId;
-}
-
-/** Nodes choose their names: nothing of them may lead out of the folder or hide a file. */
-const fileName = (text: string): string =>
-  text
-    .replace(/[^\p{L}\p{N}._-]+/gu, '-')
-    .replace(/^[.-]+/, '')
-    .slice(0, 64);
-
-const extensionOf = (name: string): string => {
-  const extension = extname(name).toLowerCase();
-  return /^\.[a-z0-9]{1,8}$/.test(extension) ? extension : '.bin';
-};
-
-function unique(path: string, extension: string, row: ShotRow, taken: Set<string>): string {
-  let free = `${path}${extension}`;
-  // Two names that differ in case only are one file on some disks. What a name is made to may be another's name.
-  for (let n = 0; taken.has(free.toLowerCase()); n++)
-    free = `${path}-${shortId(row.nodeId)}${n === 0 ? '' : `-${n}`}${extension}`;
-  taken.add(free.toLowerCase());
-  return free;
-}
-
-async function manifestOf(
+/** What an earlier fetch has brought is not brought again. */
+async function fetchFile(
   client: OperatorClient,
-  view: CaptureView,
-  files: readonly SavedFile[],
-): Promise<object> {
-  const {clusterId} = await client.status();
-  const nodes = (await client.nodes()).filter(({nodeId}) =>
-    view.rows.some(row => row.nodeId === nodeId),
-  );
-  return {
-    format: 1,
-    clusterId,
-    howToCheck:
-      'each statement is a ShotStatement of proto/volley.proto; its signature is Ed25519 by ' +
-      'identityKey over "volley/v1/shot", clusterId and statement, as wire/crypto.ts puts them ' +
-      'together; nodeId is the first half of SHA-256 of identityKey; sha256 names each file',
-    capture: view,
-    nodes: nodes.map(({nodeId, name, labels, identityKey}) => ({
-      nodeId,
-      name,
-      labels,
-      identityKey,
-    })),
-    files,
-  };
+  {blobId}: PlannedFile,
+  path: string,
+): Promise<void> {
+  if ((await hashOf(path)) !== blobId) await client.getBlob(blobId, path);
+}
+
+/** SHA-256 of a plain file, hex; '' = there is none, or it cannot be read. */
+export async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const piece of createReadStream(path)) hash.update(piece as Uint8Array);
+  } catch {
+    return '';
+  }
+  return hash.digest('hex');
 }

@@ -1,8 +1,9 @@
-// A capture as a table, and how far apart the nodes fired.
+// A capture as a table, how far apart the nodes fired, and who is missing.
 
-import type {CaptureView, ShotRow} from '../core/views.ts';
-import type {SavedFile} from './capture-files.ts';
-import {millis, safe} from './output.ts';
+import {quantile} from '../core/capture-tally.ts';
+import type {CaptureView, MissingNode, ShotRow} from '../core/views.ts';
+import type {SavedFile} from './capture-manifest.ts';
+import {millis, safe, shortId} from './output.ts';
 import {tableLines} from './table.ts';
 
 const COLUMNS = [
@@ -16,7 +17,8 @@ const COLUMNS = [
   {title: 'sha256'},
 ];
 
-export function captureLines(view: CaptureView, saved: ReadonlySet<SavedFile>): string[] {
+/** @param saved what was brought; without it the files are told as the nodes named them */
+export function captureLines(view: CaptureView, saved?: readonly SavedFile[]): string[] {
   const rows = [...view.rows].sort(
     (a, b) => a.shot - b.shot || a.name.localeCompare(b.name, 'en', {numeric: true}),
   );
@@ -30,8 +32,13 @@ export function captureLines(view: CaptureView, saved: ReadonlySet<SavedFile>): 
   ];
 }
 
-function cellsOf(view: CaptureView, row: ShotRow, saved: ReadonlySet<SavedFile>): string[] {
-  const files = [...saved].filter(file => file.nodeId === row.nodeId && file.shot === row.shot);
+function cellsOf(view: CaptureView, row: ShotRow, saved?: readonly SavedFile[]): string[] {
+  const files = saved
+    ? saved.filter(file => file.nodeId === row.nodeId && file.shot === row.shot)
+    : row.files.map(({name, blobId, collected}) => ({
+        path: collected ? name : `${name} (not here)`,
+        sha256: blobId,
+      }));
   const reason = row.reason === '' ? '' : ` (${safe(row.reason, 60)})`;
   return [
     safe(row.name, 24),
@@ -65,10 +72,32 @@ export function spreadLines(view: CaptureView): string[] {
   return [
     `${late.length} of ${view.rows.length} fired${silent === 0 ? '' : `, ${silent} did not`}`,
     `spread ${widest} (latest less earliest of a shot), clocks ${bound}`,
-    `late p50 ${millis(at(late, 0.5))} ms, p99 ${millis(at(late, 0.99))} ms, ` +
-      `max ${millis(at(late, 1))} ms`,
+    `late p50 ${millis(quantile(late, 0.5))} ms, p99 ${millis(quantile(late, 0.99))} ms, ` +
+      `max ${millis(quantile(late, 1))} ms`,
   ];
 }
 
-const at = (sorted: readonly number[], part: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(part * sorted.length) - 1))] ?? 0;
+const WHY: Readonly<Record<MissingNode['why'], string>> = {
+  silent: 'never heard of it',
+  unsaid: 'heard of it, has not said that it fired',
+  missed: 'heard of it too late',
+  failed: 'failed',
+  forbidden: 'its owner does not allow it',
+};
+/** The rest is a number: the table has all of them. */
+const NAMED_MAX = 40;
+
+/** Who has not fired, one line for each reason; none when nobody is missing. */
+export function missingLines(missing: readonly MissingNode[]): string[] {
+  const by = new Map<MissingNode['why'], string[]>();
+  for (const {name, nodeId, why} of missing) {
+    const names = by.get(why) ?? [];
+    const shown = safe(name, 24) || shortId(nodeId);
+    if (!names.includes(shown)) names.push(shown);
+    by.set(why, names);
+  }
+  return [...by].map(([why, names]) => {
+    const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
+    return `missing: ${names.slice(0, NAMED_MAX).join(', ')}${more} (${WHY[why]})`;
+  });
+}

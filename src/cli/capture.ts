@@ -2,19 +2,27 @@
 
 import {EXIT, VolleyError} from '../base/errors.ts';
 import {asCaptureId, type CaptureId, type NodeId} from '../base/types.ts';
+import {isWhole} from '../core/capture-tally.ts';
 import type {CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
 import type {Target} from '../wire/message.ts';
-import type {CommandSpec, Given} from './command.ts';
+import type {Layout} from './capture-layout.ts';
+import type {CommandSpec, Given, OptionSpec} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {grouped, print, printJson, tell} from './output.ts';
+import {counted, grouped, print, printJson, tell} from './output.ts';
 import {ProgressLine} from './progress.ts';
 import {byWholeId} from './which-node.ts';
 
 const LEAD_MS = 300;
 const LEAD_MS_MAX = 60_000;
+
+/** `fetch` has it too. */
+export const LAYOUT_OPTION: OptionSpec = {
+  flag: '--layout <template>',
+  text: 'names of the files in it, of {capture} {shot} {label} {node} {id} {n} {ext}',
+};
 
 export const captureCommand: CommandSpec = {
   name: 'capture',
@@ -28,13 +36,15 @@ export const captureCommand: CommandSpec = {
     {flag: '--interval <time>', text: 'time between shots (default 1s)'},
     {flag: '--arg <text>', text: 'argument for the action', repeatable: true},
     {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
-    {flag: '--again <number>', text: 'fire nothing: bring the files of an earlier capture'},
+    LAYOUT_OPTION,
+    {flag: '--again <number>', text: 'fire nothing, as `volley capture fetch <number>`'},
     ...OPERATOR_OPTIONS,
   ],
   examples: [
     'volley capture --action testcard',
     'volley capture --action camera --at +500ms --select label=ring1 --out ./scan-42',
-    'volley capture --again 42 --out ./scan-42   # bring its files, without firing',
+    'volley capture --action camera --layout "{shot}/{label}-{node}.{ext}" --out ./scan-43',
+    'volley capture fetch 42 --out ./scan-42     # bring its files, without firing',
     'volley capture --action camera --shots 10 --interval 500ms --select cam-07 --select cam-08',
   ],
   run: capture,
@@ -42,13 +52,13 @@ export const captureCommand: CommandSpec = {
 
 async function capture(given: Given): Promise<number> {
   const again = given.whole('again', 1, 2 ** 32 - 1);
-  if (again !== undefined)
-    return withClient(given, client => bring(given, client, asCaptureId(again)));
+  if (again !== undefined) return fetchCapture(given, asCaptureId(again));
   const action = given.text('action');
   if (action === undefined) throw usage('--action is missing: what shall the nodes do?');
   const shots = given.whole('shots', 1, 1_000) ?? 1;
   const intervalMs = given.durationMs('interval') ?? 1_000;
   const leadMs = leadOf(given);
+  const layout = await layoutOf(given);
   return withClient(given, async client => {
     const target = targetOf(given.texts('select'), await client.nodes());
     const args = given.texts('arg');
@@ -57,33 +67,61 @@ async function capture(given: Given): Promise<number> {
     if (out !== undefined) await prepareFolder(out);
     const {captureId} = await client.capture({action, args, target, leadMs, shots, intervalMs});
     try {
-      return await bring(given, client, captureId);
+      return await bring(given, client, captureId, layout);
     } catch (error) {
       if (error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE')
-        tell(
-          `volley: \`volley capture --again ${captureId}\` brings what nodes fired and will fire`,
-        );
+        tell(`volley: \`volley capture fetch ${captureId}\` brings what nodes fired and will fire`);
       throw error;
     }
   });
 }
 
-/** Follows a capture to its end, brings its files and tells about it. */
-async function bring(given: Given, client: OperatorClient, captureId: CaptureId): Promise<number> {
+/** Brings the files of an earlier capture. */
+export async function fetchCapture(given: Given, captureId: CaptureId): Promise<number> {
+  const layout = await layoutOf(given);
+  return withClient(given, client => bring(given, client, captureId, layout));
+}
+
+/** Looked at before anything is fired. */
+async function layoutOf(given: Given): Promise<Layout | undefined> {
+  const template = given.text('layout');
+  if (template === undefined) return undefined;
+  const {parseLayout} = await import('./capture-layout.ts');
+  return parseLayout(template);
+}
+
+/**
+ * Follows a capture to its end, brings its files and tells about it; who is missing is told as soon as the
+ * master says it, which is within a second of the last instant.
+ */
+async function bring(
+  given: Given,
+  client: OperatorClient,
+  captureId: CaptureId,
+  layout?: Layout,
+): Promise<number> {
   const out = given.text('out') ?? `capture-${captureId}`;
   const line = new ProgressLine();
-  const view = await followCapture(client, captureId, now => line.show(progressOf(now)));
+  const {captureLines, missingLines} = await import('./capture-table.ts');
+  let isCalled = false;
+  const view = await followCapture(client, captureId, now => {
+    line.show(progressOf(now));
+    if (!isCalled) for (const text of missingLines(now.missing ?? [])) line.say(text);
+    isCalled ||= now.missing !== undefined;
+  });
   line.end();
   const {prepareFolder, saveCapture} = await import('./capture-files.ts');
   await prepareFolder(out);
-  const saved = await saveCapture(client, view, out);
-  if (given.flag('json')) printJson({...view, out, saved});
+  const saved = await saveCapture(client, captureId, out, layout);
+  const whole = isWhole(view);
+  if (given.flag('json')) printJson({...view, out, whole, saved});
   else {
-    const {captureLines} = await import('./capture-table.ts');
     for (const text of captureLines(view, saved)) print(text);
-    print(`${grouped(saved.size)} files and manifest.json are in ${out}`);
+    for (const text of missingLines(view.missing ?? [])) print(text);
+    print(`${counted(saved.length, 'file')}, report.html and manifest.json are in ${out}`);
+    if (!whole) print('The capture is not whole');
   }
-  return view.rows.every(row => row.verdict === 'fired') ? EXIT.ok : EXIT.failed;
+  return whole ? EXIT.ok : EXIT.failed;
 }
 
 function leadOf(given: Given): number {

@@ -25,6 +25,13 @@ import {
 } from './batch-suspend.ts';
 import {batchWatchCommand} from './batch-watch.ts';
 import {captureCommand} from './capture.ts';
+import {
+  captureFetchCommand,
+  captureLsCommand,
+  captureRmCommand,
+  captureShowCommand,
+} from './capture-orders.ts';
+import {captureVerifyCommand} from './capture-verify.ts';
 import type {CommandSpec} from './command.ts';
 import {demoCommand} from './demo.ts';
 import {doctorCommand} from './doctor.ts';
@@ -106,6 +113,11 @@ export const COMMANDS: readonly CommandSpec[] = [
   batchDeleteCommand,
   batchHistoryCommand,
   captureCommand,
+  captureLsCommand,
+  captureShowCommand,
+  captureFetchCommand,
+  captureVerifyCommand,
+  captureRmCommand,
   appInitCommand,
   appTestCommand,
   appPublishCommand,

@@ -106,7 +106,7 @@ export async function showCapture(stage: Stage): Promise<CaptureView> {
     intervalMs: 0,
   });
   const view = await followCapture(client, captureId, () => {});
-  const saved = await saveCapture(client, view, out);
+  const saved = await saveCapture(client, captureId, out);
   for (const text of captureLines(view, saved)) say(text);
   say(`The pictures are in ${join(out, '1')}`);
   if (view.rows.every(row => row.verdict === 'fired')) return view;

@@ -4,7 +4,6 @@ import {createHash} from 'node:crypto';
 import {cp, mkdir, readdir, readFile, truncate, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
-import {NodeCrypto} from '../../src/io/crypto.ts';
 import {type Cluster, PASSPHRASE, runningCluster, volley} from './rig.ts';
 
 let cluster: Cluster;
@@ -292,26 +291,48 @@ test.serial('a capture brings a verified picture of every node and what they sig
     t.is(createHash('sha256').update(bytes).digest('hex'), sha256);
     t.is(bytes.subarray(1, 4).toString(), 'PNG');
   }
-  const crypto = new NodeCrypto();
-  const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
-  for (const row of manifest.capture.rows) {
-    const node = manifest.nodes.find((each: {nodeId: string}) => each.nodeId === row.nodeId);
-    const key = hex(node.identityKey);
-    t.is(createHash('sha256').update(key).digest('hex').slice(0, 32), row.nodeId);
-    const parts = [hex(manifest.clusterId), hex(row.statement)] as const;
-    t.true(crypto.verify(key, 'shot', hex(row.signature), ...parts));
-  }
+  t.true((await readFile(join(out, 'report.html'), 'utf8')).includes('2 of 2'));
+  const sidecar = JSON.parse(await readFile(join(out, '1', 'of-n1.png.json'), 'utf8'));
+  const of = manifest.files.find(({path}: {path: string}) => path === '1/of-n1.png');
+  t.like(sidecar, {node: 'n1', label: 'of-n1', shot: 1, sha256: of.sha256});
+  // Offline: no master is asked, and the root is the one that the operator knows.
+  const {keys} = await json<{keys: {key: string; fingerprint: string}[]}>('keys show');
+  const root = keys.find(({key}) => key === 'root')?.fingerprint ?? '';
+  const verify = (...more: string[]) => volley(['capture', 'verify', out, ...more]);
+  const good = await verify('--cluster', root);
+  t.is(good.code, 0, good.stdout);
+  t.regex(good.stdout, /is whole and unaltered: 2 files and 2 statements/);
+  t.regex(good.stdout, /A master of the cluster with root/);
+  t.regex((await verify()).stdout, /Not proven: that this is your cluster/);
+  t.is((await verify('--cluster', 'ab'.repeat(16))).code, 1);
+  await writeFile(join(out, '1', 'of-n1.png'), 'another picture');
+  await writeFile(join(out, '1', 'note.txt'), 'mine');
+  const bad = JSON.parse((await verify('--json')).stdout);
+  t.false(bad.whole);
+  t.deepEqual(
+    bad.faults.map(({kind, what}: {kind: string; what: string}) => [kind, what]),
+    [
+      ['altered', '1/of-n1.png'],
+      ['surplus', '1/note.txt'],
+    ],
+  );
   // The folder is looked at before anything fires, and the files can be brought again.
   const taken = await ask(['capture', '--action', 'testcard', '--out', out]);
   t.is(taken.code, 2);
   t.regex(taken.stderr, /holds a capture already/);
   const other = join(cluster.dir, 'again');
-  const again = await ask(['capture', '--again', `${manifest.capture.id}`, '--out', other]);
+  const id = `${manifest.captureId}`;
+  const again = await ask(['capture', '--again', id, '--out', other]);
   t.is(again.code, 0);
-  t.deepEqual(
-    await readFile(join(other, manifest.files[0].path)),
-    await readFile(join(out, manifest.files[0].path)),
-  );
+  const paths = ['--layout', '{node}/{capture}-{shot}.{n}.{ext}'];
+  const third = await ask(['capture', 'fetch', id, '--out', join(cluster.dir, 'third'), ...paths]);
+  t.is(third.code, 0, third.stderr);
+  const [one, two] = await Promise.all([
+    readFile(join(other, '1', 'of-n1.png')),
+    readFile(join(cluster.dir, 'third', 'n1', `${id}-1.1.png`)),
+  ]);
+  t.deepEqual(one, two);
+  t.is((await volley(['capture', 'verify', join(cluster.dir, 'third')])).code, 0);
 });
 
 test.serial('a capture of selected nodes, on hearing, with two shots', async t => {
@@ -332,6 +353,23 @@ test.serial('a capture of selected nodes, on hearing, with two shots', async t =
     ],
   );
   for (const shot of ['1', '2']) t.true((await readFile(join(out, shot, 'of-n2.png'))).length > 0);
+});
+
+test.serial('captures are listed, shown and deleted; what is not whole ends with 1', async t => {
+  t.timeout(170_000);
+  const {captures} = await json<{captures: {id: number; fired: number}[]}>('capture ls');
+  const [first] = captures;
+  if (!first) return t.fail();
+  t.regex(
+    (await ask('capture ls')).stdout,
+    /^ +1 +\d{4}-.* testcard +whole +1 +2 +2 +0 +0 +0 +0 +2$/m,
+  );
+  const shown = await ask(`capture show ${first.id}`);
+  t.is(shown.code, 0);
+  t.regex(shown.stdout, /2 of 2 fired/);
+  t.is((await ask(`capture rm ${first.id}`)).code, 0);
+  t.is((await ask(`capture show ${first.id}`)).code, 2);
+  t.regex((await ask(`capture fetch ${first.id}`)).stderr, /there is no capture/);
 });
 
 test.serial('a capture of an action that no owner allows ends with 1 and says so', async t => {

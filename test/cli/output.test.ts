@@ -2,7 +2,7 @@ import {mkdir, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
 import {PNG} from 'pngjs';
-import {plan} from '../../src/cli/capture-files.ts';
+import {plan} from '../../src/cli/capture-layout.ts';
 import {duration, grouped, percent, safe, safeText, sizeText} from '../../src/cli/output.ts';
 import {expandPattern} from '../../src/cli/pattern.ts';
 import {Picture, tileCountOf} from '../../src/cli/picture.ts';
