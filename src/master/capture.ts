@@ -230,8 +230,8 @@ export class Captures {
     return false;
   }
 
-  blobStored(blobId: BlobId): void {
-    for (const {capture, shot} of this.#collection.stored(blobId)) {
+  blobStored(blobId: BlobId, now: Now): void {
+    for (const {capture, shot} of this.#collection.stored(blobId, now)) {
       const key = shotKey(capture.row.id, shot.shot, shot.nodeId);
       this.#context.save(put('shot', key, encodeJson(toShotRow(shot))));
       this.#context.announceCapture(capture.row.id);

@@ -183,7 +183,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#stages.onGathered(event, now);
       case 'blobStored':
         this.#results.blobStored(event.blobId, event.size, now);
-        return this.#captures.blobStored(event.blobId);
+        return this.#captures.blobStored(event.blobId, now);
       case 'freeSpace':
         return this.#onSpace(event, now);
       case 'fence':

@@ -1,8 +1,9 @@
-// `npm run bench -- dispatch|fanout|flood|js|map|opening|scale`: what the README's figures come from. Builds nothing: run
+// `npm run bench -- collect|dispatch|fanout|flood|js|map|opening|scale`: what the README's figures come from. Builds nothing: run
 // `npm run build` before. Prints tables, and with --json one JSON object.
 
 import {loadavg} from 'node:os';
 import {cac} from 'cac';
+import {collect, showCollect} from './collect.ts';
 import {dispatch, showDispatch} from './dispatch.ts';
 import {fanout, showFanout} from './fanout.ts';
 import {flood, showFlood} from './flood.ts';
@@ -34,6 +35,23 @@ async function withMachine<T extends object>(
   if (json) console.log(JSON.stringify({machine, ...result}));
   else console.log(`${machineTable(machine)}\n${show(result, machine)}`);
 }
+
+cli
+  .command(
+    'collect',
+    'the files of a capture from 8 hosts over cables of 100 Mbit, against one TCP stream',
+  )
+  .option('--nodes <count>', 'hosts', {default: 8})
+  .option('--mib <count>', 'size of each file', {default: 5})
+  .option('--shots <count>', 'files of each node', {default: 5})
+  .option('--json', 'one JSON object')
+  .action((options: {nodes: number; mib: number; shots: number; json?: boolean}) =>
+    withMachine(
+      options.json,
+      () => collect(Number(options.nodes), Number(options.mib), Number(options.shots)),
+      showCollect,
+    ),
+  );
 
 cli
   .command('dispatch', 'null workunits through a master and 4 node processes')
