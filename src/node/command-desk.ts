@@ -1,7 +1,6 @@
 // What a node does with a command that is authentic and inside its window: is it meant, is it in time,
 // what is answered. Keeps the files of shots until they are collected.
 
-import {keepNewest} from '../base/newest.ts';
 import type {Prng} from '../base/prng.ts';
 import type {BlobId, MonoMs, NodeId, Now, WallMs} from '../base/types.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
@@ -12,8 +11,10 @@ import {commandExpired, targets} from '../wire/command.ts';
 import type {AckVerdict, CommandWhat, Target} from '../wire/message.ts';
 import {Acks, ackVerdictOf, Firing, type Heard, type KeptFile, planFire} from './firing.ts';
 
-/** Files kept for collection; the oldest goes first. */
+/** Files kept; the oldest that the master has goes first, and one that it does not have never goes. */
 const FILES_MAX = 512;
+/** So many that wait for the master, or a disk that is full: no new shot is taken. */
+const WAITING_MAX = 16_384;
 /** Row of `meta` for each of them. */
 export const FILE_KEY = 'file/';
 
@@ -62,7 +63,8 @@ export class CommandDesk {
     return undefined;
   }
 
-  fire(event: CommandEvent, clock: ClockSync, now: Now): FireAnswer {
+  /** @param isFull the disk has no room for anything new */
+  fire(event: CommandEvent, clock: ClockSync, now: Now, isFull = false): FireAnswer {
     const {what} = event.command;
     if (what.kind !== 'fire') return {body: this.#ackBody(event, 'expired', clock, now)};
     const heard: Heard = {
@@ -81,6 +83,12 @@ export class CommandDesk {
       };
     }
     if (this.#firing.holds(heard)) return {body: this.#ackBody(event, 'accepted', clock, now)};
+    const noRoom = this.#noRoom(isFull);
+    if (noRoom !== undefined)
+      return {
+        body: this.#ackBody(event, 'accepted', clock, now),
+        refusal: encodeShot(this.#firing.refusal(heard, 'failed', noRoom, clock, now.mono)),
+      };
     const plan = planFire(clock, what.atWallMs, now.mono);
     const body = this.#ackBody(event, ackVerdictOf(plan), clock, now);
     if (plan.kind !== 'fire') {
@@ -95,6 +103,14 @@ export class CommandDesk {
     const {captureId, shot, action, args} = what;
     const {fireAt, fireAtWall} = plan;
     return {body, effect: {type: 'fire', captureId, shot, action, args, fireAt, fireAtWall}};
+  }
+
+  /** Why no shot can be taken now, told before its instant. */
+  #noRoom(isFull: boolean): string | undefined {
+    const waiting = this.#waiting;
+    if (!isFull && waiting < WAITING_MAX) return undefined;
+    const what = isFull ? 'the disk of this node is nearly full' : 'no more files are kept here';
+    return `${what}, ${waiting} files wait to be collected: free some space, or let the master collect`;
   }
 
   /** ShotStatement of an earlier life that waits for its receipt: what was fired is not fired again. */
@@ -144,7 +160,32 @@ export class CommandDesk {
   #keep(file: KeptFile): void {
     this.#files.set(file.blobId, file);
     this.#ops.push(put('meta', FILE_KEY + file.blobId, encodeJson(file)));
-    keepNewest(this.#files, FILES_MAX, oldest => this.#ops.push(del('meta', FILE_KEY + oldest)));
+    if (this.#files.size > FILES_MAX) this.#forgetOne();
+  }
+
+  /** The oldest that the master has. */
+  #forgetOne(): void {
+    for (const {blobId, collected} of this.#files.values()) {
+      if (!collected) continue;
+      this.#files.delete(blobId);
+      this.#ops.push(del('meta', FILE_KEY + blobId));
+      return;
+    }
+  }
+
+  get #waiting(): number {
+    let waiting = 0;
+    for (const {collected} of this.#files.values()) if (!collected) waiting += 1;
+    return waiting;
+  }
+
+  /** The master has it on its disk. Saved with the next shot: who forgets it keeps a file too many. */
+  uploaded(blobId: BlobId): void {
+    const file = this.#files.get(blobId);
+    if (!file || file.collected) return;
+    const collected = {...file, collected: true} as const;
+    this.#files.set(blobId, collected);
+    this.#ops.push(put('meta', FILE_KEY + blobId, encodeJson(collected)));
   }
 
   restoreFile(file: KeptFile): void {

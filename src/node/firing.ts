@@ -169,8 +169,10 @@ export class Acks {
   }
 }
 
-/** A file of a shot, as the node remembers it until it is collected. */
+/** A file of a shot, as the node remembers it until it is collected and for a while after. */
 export type KeptFile = {
+  /** The master has it: it may go when room is needed. */
+  readonly collected?: true;
   readonly blobId: BlobId;
   readonly size: number;
   readonly captureId: CaptureId;

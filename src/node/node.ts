@@ -159,6 +159,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'freeSpace':
         return this.#onSpace(this.#space.see(event));
       case 'uploaded':
+        this.#desk.uploaded(event.blobId);
         return this.#outbox.spool.uploaded(event.blobId, now.mono);
       case 'uploadFailed':
         // One that is wanted later is not given up: its report waits, and it is uploaded again.
@@ -329,7 +330,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #onFire(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     if (!this.#member) return;
-    const {body, effect, refusal} = this.#desk.fire(event, this.clock, now);
+    const {body, effect, refusal} = this.#desk.fire(event, this.clock, now, this.#space.isFull);
     this.#desk.acknowledge(event, body, now.mono);
     if (effect) this.#emit(effect);
     if (refusal) this.#emit(this.#outbox.add('shot', this.#member, refusal, now.mono));

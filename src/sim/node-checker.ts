@@ -1,9 +1,10 @@
 // P2 and P5 at the nodes: what is acknowledged goes, nothing else; what fires, fires once, in time and warm.
 
 import {ByteReader, equalBytes, hex32, toHex} from '../base/bytes.ts';
-import type {MonoMs, NodeId, Now} from '../base/types.ts';
+import type {BlobId, MonoMs, NodeId, Now} from '../base/types.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import {decodeJson, type Op} from '../core/tables.ts';
+import {FILE_KEY} from '../node/command-desk.ts';
 import {FLOOR_KEY} from '../node/memory.ts';
 import type {Spooled} from '../node/spool.ts';
 import type {FireOrder} from '../runtime/ports.ts';
@@ -102,10 +103,20 @@ export class NodeChecker {
           'P2',
           () => `node ${node.no} takes ${op.key} for receipted`,
         );
+      if (op.table === 'meta' && op.type === 'del' && op.key.startsWith(FILE_KEY))
+        this.#onForgotten(node, op.key.slice(FILE_KEY.length));
       if (op.table !== 'spool' || !life) continue;
       if (op.type === 'put') life.kept.set(op.key, spooledBody(op.value));
       else this.#onDropped(node, op.key, life);
     }
+  }
+
+  /** A file of a shot goes only when a master has had it. */
+  #onForgotten(node: SimNode, blobId: string): void {
+    // A folder that was an old backup has lost what it had.
+    const mayBeLost = this.#hasSecond || this.#lostLives > 0;
+    const isThere = mayBeLost || this.#master.blobs.has(blobId as BlobId);
+    holds(isThere, 'P2', () => `node ${node.no} forgets file ${blobId}, which was never collected`);
   }
 
   /** What goes from the disk is what a good receipt was for, byte for byte. */
