@@ -18,18 +18,32 @@ export async function followCapture(
   onChange: (view: CaptureView) => void,
 ): Promise<CaptureView> {
   let heardAt = performance.now();
+  const heard = (view: CaptureView): void => {
+    heardAt = performance.now();
+    onChange(view);
+  };
   for (;;) {
     try {
-      for await (const event of client.events({captureId})) {
-        heardAt = performance.now();
-        if (event.kind !== 'capture') continue;
-        onChange(event.capture);
-        if (event.capture.state === 'done') return event.capture;
-      }
+      const last = await untilEnd(client, captureId, heard);
+      if (last) return last;
     } catch (error) {
       const lost = error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE';
       if (!lost || performance.now() - heardAt > PATIENCE_MS) throw error;
       await sleep(RETRY_MS);
     }
   }
+}
+
+/** undefined = the stream ended before the capture did. */
+async function untilEnd(
+  client: OperatorClient,
+  captureId: CaptureId,
+  heard: (view: CaptureView) => void,
+): Promise<CaptureView | undefined> {
+  for await (const event of client.events({captureId})) {
+    if (event.kind !== 'capture') continue;
+    heard(event.capture);
+    if (event.capture.state === 'done') return event.capture;
+  }
+  return undefined;
 }
