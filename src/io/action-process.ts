@@ -1,75 +1,41 @@
-// Programs that carry out shots. Two kinds:
+// A program that is kept running for its shots, so that starting is not in the path of one. It runs in
+// the folder of the shots and speaks the lines of action-words.ts.
 //
-// A persistent one is started beforehand, so that starting is not in the path of a shot. It runs in
-// the folder of the shots and speaks lines:
-//   it  > us   ready                              once, when it is armed
-//   us  > it   fire <shot> <file> <asked> [args]  at the instant: do it now. <shot> is `capture-shot`; <file>
-//              a bare name without spaces to write to; <asked> the asked instant on the master's clock, in
-//              milliseconds since 1970 with a fraction; [args] a JSON list of texts when there are any
-//   it  > us   fired <shot> <unix ms>             it triggered, by its own wall clock, with a fraction
-//   it  > us   done <shot> <file>[,<file>...]     what it wrote: bare names that begin with <shot>
-//   it  > us   failed <shot> <reason>             instead of done
-// Other lines are not for us. The end of its input tells it to end. It fired between our writing of
-// `fire` and our reading of `fired` (some 0.1 ms, more on a busy board): its own word only says
-// where between. A word far outside is no truth (a clock that was set): then the reading counts,
+// It fired between our writing of `fire` and our reading of `fired` (some 0.1 ms, more on a busy board): its own
+// word only says where between. A word far outside is no truth (a clock that was set): then the reading counts,
 // late by at most that time. So a firing is never told earlier than it was asked for.
 //
-// A command is started for each shot: `{file}` `{shot}` `{at}` in its arguments are filled in, an
-// argument `{args}` becomes all of the operator's, and never a shell. It has fired when it has
-// started.
+// What it says outside of shots (`error`, its end) is its state, which the node tells the master: somebody
+// can mend a camera before the shot. One that was armed and died is started again, after a pause that grows.
 
-import {asMonoMs, type MonoMs, type WallMs} from '../base/types.ts';
+import {asMonoMs, type MonoMs} from '../base/types.ts';
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
-import type {Clock} from '../runtime/ports.ts';
+import type {ActionSettings} from '../core/action-settings.ts';
+import {ARM_LINE, readSaid, settingsLine, shotLine} from './action-words.ts';
 import {onLines, Program} from './program.ts';
-
-export type ShotJob = {
-  /** `capture-shot`, e.g. `42-1`; begins the name of every file of the shot. */
-  readonly shot: string;
-  /** Bare name of the file to write, in the program's working folder. */
-  readonly file: string;
-  readonly askedWall: WallMs;
-  readonly args: readonly string[];
-};
-
-export type ShotEnd = {
-  /** undefined = it never fired. */
-  readonly firedAt: MonoMs | undefined;
-  readonly doneAt: MonoMs;
-  /** What the program says it wrote; undefined = whatever begins with the shot's name. */
-  readonly files: readonly string[] | undefined;
-  readonly failure: string | undefined;
-};
-
-/** One shot at a time: `shoot` is not called again before its promise is fulfilled. */
-export interface Shooter {
-  /** Starts what can be started before the instant. */
-  arm(): void;
-  /** Triggers now, in this turn when it is armed. Always fulfilled, at the latest at the time limit. */
-  shoot(job: ShotJob): Promise<ShotEnd>;
-  /** Kills what runs; a shot under way ends as failed. */
-  close(): Promise<void>;
-}
-
-export type ProgramSpec = {
-  readonly argv: readonly string[];
-  /** Working folder. */
-  readonly dir: string;
-  readonly timeoutMs: number;
-  readonly clock: Clock;
-  /** A persistent one was started. */
-  readonly onStart?: (pid: number) => unknown;
-};
+import {
+  type ActionPhase,
+  type ActionState,
+  type Applied,
+  OFF,
+  type ProgramSpec,
+  type Shooter,
+  type ShotEnd,
+  type ShotJob,
+  STOPPING,
+  seconds,
+} from './shooter.ts';
 
 /** An armed program that nobody asks for ends, so that a camera is free for others. */
 export const IDLE_END_MS = 10 * MINUTE_MS;
 /** From the end of its input to its forced end. */
 const END_GRACE_MS = 2 * SECOND_MS;
+/** One that dies while it is armed is started again after this; doubles until a shot is done. */
+const RESTART_MS_MIN = SECOND_MS;
+const RESTART_MS_MAX = MINUTE_MS;
 
 /** Two processes' ideas of the wall clock, each of which runs evenly from its own start. */
 const CLOCKS_APART_MS = 1;
-
-const seconds = (ms: number): string => `${ms / SECOND_MS} s`;
 
 type Underway = {
   readonly job: ShotJob;
@@ -80,33 +46,48 @@ type Underway = {
   firedAt: MonoMs | undefined;
 };
 
+type Setting = {
+  readonly settings: ActionSettings;
+  readonly end: (applied: Applied) => void;
+  readonly timer: NodeJS.Timeout;
+  isTold: boolean;
+};
+
 export class PersistentProgram implements Shooter {
   readonly #spec: ProgramSpec;
   readonly #idleEndMs: number;
   readonly #running = new Set<Program>();
   #program: Program | undefined;
-  #ready = false;
+  /** It said `info` or `error`: it understands more than `fire`. */
+  #knowsWords = false;
+  #state: ActionState = OFF;
+  /** What its `error` was, or its end. */
+  #error = '';
+  /** Why it did not take the settings of an earlier life. */
+  #refusal = '';
+  #wanted: ActionSettings;
   #underway: Underway | undefined;
+  #setting: Setting | undefined;
   #idle: NodeJS.Timeout | undefined;
+  #arming: NodeJS.Timeout | undefined;
+  #restart: NodeJS.Timeout | undefined;
+  #restartMs = RESTART_MS_MIN;
   #closed = false;
 
   constructor(spec: ProgramSpec, idleEndMs: number = IDLE_END_MS) {
     this.#spec = spec;
     this.#idleEndMs = idleEndMs;
+    this.#wanted = spec.settings ?? {};
   }
 
   arm(): void {
-    if (this.#program !== undefined || this.#closed) return;
-    const program = new Program(this.#spec.argv, this.#spec.dir, 'pipe');
-    this.#program = program;
-    this.#ready = false;
-    this.#running.add(program);
-    if (program.child?.pid !== undefined) this.#spec.onStart?.(program.child.pid);
-    onLines(program.child, line => {
-      if (this.#program === program) this.#onLine(line);
-    });
-    void program.gone.then(reason => this.#onGone(program, reason));
-    this.#restartIdle();
+    if (this.#program === undefined) this.#start();
+    else if (this.#underway === undefined && this.#state.phase !== 'arming') {
+      // one that was ready is so until it says that it is not
+      if (this.#state.phase === 'failed') this.#become('arming', '');
+      if (this.#knowsWords) this.#write(ARM_LINE);
+      this.#restartIdle();
+    }
   }
 
   shoot(job: ShotJob): Promise<ShotEnd> {
@@ -114,52 +95,155 @@ export class PersistentProgram implements Shooter {
       const timer = setTimeout(() => this.#onTimeout(), this.#spec.timeoutMs);
       this.#underway = {job, end, timer, toldAt: undefined, firedAt: undefined};
       clearTimeout(this.#idle);
-      this.arm();
-      if (this.#ready) this.#tell();
+      this.#start();
+      this.#tell();
+    });
+  }
+
+  set(settings: ActionSettings): Promise<Applied> {
+    this.#endSetting({ok: false, reason: 'other settings came meanwhile'});
+    return new Promise(end => {
+      const late = `the action did not say within ${seconds(this.#spec.timeoutMs)} what holds`;
+      const timer = setTimeout(
+        () => this.#endSetting({ok: false, reason: late}),
+        this.#spec.timeoutMs,
+      );
+      this.#setting = {settings, end, timer, isTold: false};
+      if (this.#closed) this.#endSetting({ok: false, reason: STOPPING});
+      this.#start();
+      this.#tellSettings();
     });
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#idle);
-    this.#end('the node is stopping', undefined);
+    for (const timer of [this.#idle, this.#arming, this.#restart]) clearTimeout(timer);
+    this.#end(STOPPING, undefined);
+    this.#endSetting({ok: false, reason: STOPPING});
     this.#program = undefined;
     const running = [...this.#running];
     for (const program of running) program.kill();
     await Promise.all(running.map(program => program.gone));
   }
 
+  #start(): void {
+    if (this.#program !== undefined || this.#closed) return;
+    clearTimeout(this.#restart);
+    const program = new Program(this.#spec.argv, this.#spec.dir, 'pipe');
+    this.#program = program;
+    this.#running.add(program);
+    this.#become('arming', '');
+    if (program.child?.pid !== undefined) this.#spec.onStart?.(program.child.pid);
+    onLines(program.child, line => {
+      if (this.#program === program) this.#onLine(line);
+    });
+    void program.gone.then(reason => this.#onGone(program, reason));
+    this.#knowsWords = false;
+    this.#restartIdle();
+  }
+
+  /** Its first word that is younger than `fire`: before it, it is told nothing else. */
+  #onYoungWord(): void {
+    if (this.#knowsWords) return;
+    this.#knowsWords = true;
+    if (Object.keys(this.#wanted).length > 0) this.#write(settingsLine(this.#wanted));
+    this.#write(ARM_LINE);
+  }
+
+  #write(line: string): void {
+    this.#program?.child?.stdin?.write(line);
+  }
+
+  /** To a program that is ready; one that says it is not ends the shot before it began. */
   #tell(): void {
     const shot = this.#underway;
     if (shot === undefined || shot.toldAt !== undefined) return;
-    const {job} = shot;
-    const args = job.args.length === 0 ? '' : ` ${JSON.stringify(job.args)}`;
+    const {phase, info} = this.#state;
+    if (phase === 'failed') return this.#end(`the action is not ready: ${this.#error}`, undefined);
+    if (phase !== 'ready') return;
+    if (shot.job.isPreview && !info.preview)
+      return this.#end(
+        'the action makes no previews: its info does not say that it can',
+        undefined,
+      );
     shot.toldAt = this.#spec.clock.now().mono;
-    this.#program?.child?.stdin?.write(
-      `fire ${job.shot} ${job.file} ${job.askedWall.toFixed(3)}${args}\n`,
-    );
+    this.#write(shotLine(shot.job.isPreview ? 'preview' : 'fire', shot.job));
+  }
+
+  #tellSettings(): void {
+    const setting = this.#setting;
+    const {phase, info} = this.#state;
+    if (setting === undefined || setting.isTold || phase === 'arming' || phase === 'off') return;
+    if (info.settings.length === 0) {
+      const why = phase === 'failed' ? `the action is not ready: ${this.#error}` : '';
+      const reason = why || 'the action takes no settings: its info names none';
+      return this.#endSetting({ok: false, reason});
+    }
+    setting.isTold = true;
+    this.#write(settingsLine(setting.settings));
   }
 
   #onLine(line: string): void {
-    const [word, name, ...rest] = line.split(' ');
-    if (word === 'ready') {
-      this.#ready = true;
-      this.#tell();
-      return;
+    const said = readSaid(line);
+    switch (said?.word) {
+      case 'ready':
+        this.#become('ready', '');
+        this.#tell();
+        return this.#tellSettings();
+      case 'error':
+        this.#become('failed', said.reason);
+        this.#knowsWords = true;
+        if (this.#underway?.toldAt !== undefined) this.#end(said.reason, undefined);
+        this.#tell();
+        return this.#tellSettings();
+      case 'info':
+        this.#change({info: said.info});
+        return this.#onYoungWord();
+      case 'settings':
+        this.#refusal = '';
+        this.#change({settings: said.settings});
+        return this.#onSettings({ok: true, settings: said.settings});
+      case 'fired':
+      case 'done':
+      case 'failed':
+        if (said.word === 'failed' && said.shot === 'settings')
+          return this.#onSettings({ok: false, reason: said.reason});
+        return this.#onShotLine(said);
+      default:
+        return;
     }
-    const shot = this.#underway;
-    // a late line of an earlier shot says nothing about this one
-    if (shot === undefined || shot.toldAt === undefined || name !== shot.job.shot) return;
-    if (word === 'fired')
-      shot.firedAt ??= this.#instantOf(Number(rest[0] ?? Number.NaN), shot.toldAt);
-    else if (word === 'failed') this.#end(rest.join(' ') || 'the action gave no reason', undefined);
-    else if (word === 'done') this.#onDone(shot, rest.join(' '));
   }
 
-  #onDone(shot: Underway, list: string): void {
-    if (shot.firedAt === undefined)
+  #onShotLine(
+    said: Extract<ReturnType<typeof readSaid>, {word: 'fired' | 'done' | 'failed'}>,
+  ): void {
+    const shot = this.#underway;
+    // a late line of an earlier shot says nothing about this one
+    if (shot === undefined || shot.toldAt === undefined || said.shot !== shot.job.shot) return;
+    if (said.word === 'fired') shot.firedAt ??= this.#instantOf(said.atWall, shot.toldAt);
+    else if (said.word === 'failed') this.#end(said.reason, undefined);
+    else if (shot.firedAt === undefined)
       this.#end('the action was done without having fired', undefined);
-    else this.#end(undefined, list === '' ? [] : list.split(','));
+    else {
+      this.#restartMs = RESTART_MS_MIN;
+      this.#end(undefined, said.files);
+    }
+  }
+
+  #onSettings(applied: Applied): void {
+    if (this.#setting?.isTold) return this.#endSetting(applied);
+    if (applied.ok) return;
+    this.#refusal = `the settings that were kept are refused: ${applied.reason}`;
+    this.#change({});
+  }
+
+  #endSetting(applied: Applied): void {
+    const setting = this.#setting;
+    if (setting === undefined) return;
+    this.#setting = undefined;
+    clearTimeout(setting.timer);
+    if (applied.ok) this.#wanted = setting.settings;
+    setting.end(applied);
   }
 
   /** The program's wall-clock instant on our monotonic clock. */
@@ -171,10 +255,15 @@ export class PersistentProgram implements Shooter {
   }
 
   #onTimeout(): void {
-    const what = this.#ready ? 'the action took' : 'starting the action took';
+    const what = this.#state.phase === 'ready' ? 'the action took' : 'starting the action took';
+    this.#abandon(`${what} longer than ${seconds(this.#spec.timeoutMs)}`);
+  }
+
+  /** It hangs. */
+  #abandon(reason: string): void {
     this.#program?.kill();
     this.#program = undefined;
-    this.#end(`${what} longer than ${seconds(this.#spec.timeoutMs)}`, undefined);
+    this.#lost(reason);
   }
 
   #onGone(program: Program, reason: string): void {
@@ -182,7 +271,20 @@ export class PersistentProgram implements Shooter {
     if (this.#program !== program) return;
     this.#program = undefined;
     clearTimeout(this.#idle);
-    this.#end(reason === '' ? 'the action ended before the shot was done' : reason, undefined);
+    const {toldAt} = this.#underway ?? {};
+    const byItself = toldAt === undefined ? 'the action ended by itself' : '';
+    this.#lost(reason || byItself || 'the action ended before the shot was done');
+  }
+
+  #lost(reason: string): void {
+    const wasReady = this.#state.phase === 'ready';
+    this.#become('failed', reason);
+    this.#end(reason, undefined);
+    this.#endSetting({ok: false, reason});
+    if (!wasReady || this.#closed) return;
+    this.#restart = setTimeout(() => this.#start(), this.#restartMs);
+    this.#restart.unref();
+    this.#restartMs = Math.min(2 * this.#restartMs, RESTART_MS_MAX);
   }
 
   #end(failure: string | undefined, files: readonly string[] | undefined): void {
@@ -199,6 +301,23 @@ export class PersistentProgram implements Shooter {
     });
   }
 
+  #become(phase: ActionPhase, error: string): void {
+    this.#error = error;
+    clearTimeout(this.#arming);
+    if (phase === 'arming') {
+      const late = `starting the action took longer than ${seconds(this.#spec.timeoutMs)}`;
+      this.#arming = setTimeout(() => this.#abandon(late), this.#spec.timeoutMs);
+      this.#arming.unref();
+    }
+    this.#change({phase});
+  }
+
+  #change(change: Partial<ActionState>): void {
+    const before = this.#state;
+    this.#state = {...before, ...change, error: this.#error || this.#refusal};
+    if (JSON.stringify(before) !== JSON.stringify(this.#state)) this.#spec.onState?.(this.#state);
+  }
+
   #restartIdle(): void {
     clearTimeout(this.#idle);
     if (this.#program === undefined) return;
@@ -210,76 +329,10 @@ export class PersistentProgram implements Shooter {
     const program = this.#program;
     if (program === undefined || this.#underway !== undefined) return;
     this.#program = undefined;
+    this.#become('off', '');
     program.child?.stdin?.end();
     setTimeout(() => {
       if (this.#running.has(program)) program.kill();
     }, END_GRACE_MS).unref();
   }
-}
-
-export class CommandProgram implements Shooter {
-  readonly #spec: ProgramSpec;
-  readonly #pathOf: (file: string) => string;
-  #program: Program | undefined;
-  #stopping = false;
-
-  /** @param pathOf absolute path of a file in the working folder */
-  constructor(spec: ProgramSpec, pathOf: (file: string) => string) {
-    this.#spec = spec;
-    this.#pathOf = pathOf;
-  }
-
-  arm(): void {
-    // it starts with the shot
-  }
-
-  async shoot(job: ShotJob): Promise<ShotEnd> {
-    const {argv, dir, timeoutMs, clock} = this.#spec;
-    if (job.args.length > 0 && !argv.includes('{args}')) {
-      return this.#ended(undefined, 'the action takes no arguments');
-    }
-    const program = new Program(fillTemplate(argv, job, this.#pathOf(job.file)), dir, 'ignore');
-    // spawn has returned: the program runs since a moment, or never will
-    const firedAt = program.started ? clock.now().mono : undefined;
-    this.#program = program;
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      program.kill();
-    }, timeoutMs);
-    let failure = await program.gone;
-    clearTimeout(timer);
-    this.#program = undefined;
-    if (isLate) failure = `the action took longer than ${seconds(timeoutMs)}`;
-    else if (this.#stopping) failure = 'the node is stopping';
-    return this.#ended(firedAt, failure === '' ? undefined : failure);
-  }
-
-  async close(): Promise<void> {
-    this.#stopping = true;
-    this.#program?.kill();
-    await this.#program?.gone;
-  }
-
-  #ended(firedAt: MonoMs | undefined, failure: string | undefined): ShotEnd {
-    return {firedAt, doneAt: this.#spec.clock.now().mono, files: undefined, failure};
-  }
-}
-
-/** The template's arguments with their places filled; what is filled in is never looked at again. */
-export function fillTemplate(
-  argv: readonly string[],
-  job: ShotJob,
-  path: string,
-): readonly string[] {
-  const values: Readonly<Record<string, string>> = {
-    '{file}': path,
-    '{shot}': job.shot,
-    '{at}': job.askedWall.toFixed(3),
-  };
-  return argv.flatMap(part =>
-    part === '{args}'
-      ? job.args
-      : [part.replace(/\{(?:file|shot|at)\}/g, place => values[place] ?? place)],
-  );
 }

@@ -10,15 +10,12 @@ import {asMonoMs, type MonoMs} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {Actions, Clock, FireOrder, Tell} from '../runtime/ports.ts';
 import type {ShotFile} from '../wire/message.ts';
-import {
-  CommandProgram,
-  PersistentProgram,
-  type ProgramSpec,
-  type Shooter,
-} from './action-process.ts';
+import {CommandProgram} from './action-command.ts';
+import {PersistentProgram} from './action-process.ts';
 import type {ActionConfig} from './config.ts';
 import {standUntil, timerMs} from './instant.ts';
 import {QuietTimes} from './quiet.ts';
+import type {ProgramSpec, Shooter} from './shooter.ts';
 import {type PutFile, ShotFiles} from './shot-files.ts';
 
 /** An action as it is run: argv complete, defaults filled in. */
@@ -202,8 +199,8 @@ class Lane {
       this.#fail(order, `${WAITING_MAX} shots are waiting already`);
       return;
     }
+    if (!this.#busy && this.#waiting.size === 0) this.#shooter.arm();
     this.#waiting.push(order.fireAt, order);
-    this.#shooter.arm();
     this.#next();
   }
 

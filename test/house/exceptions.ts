@@ -20,6 +20,7 @@ export const CLOCK_EXCEPTIONS: Readonly<Record<string, string>> = {
 /** Who may set timers beside io/system-clock.ts: they hold processes and connections to their time. */
 export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/system-clock.ts': 'it is the clock',
+  'src/io/action-command.ts': 'ends a program that does not answer',
   'src/io/action-process.ts': 'ends a program that does not answer',
   'src/io/actions.ts': 'the coarse timer to the instant of a shot',
   'src/io/blob-sweeper.ts': 'lets the master work between two parts of a sweep',
