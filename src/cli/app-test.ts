@@ -52,7 +52,7 @@ async function test(given: Given): Promise<number> {
   const shared = sharedPath === undefined ? new Uint8Array(0) : await readInputFile(sharedPath);
   const {manifest, module} = await findApp(given);
   const {readNodeConfig, defaultDataDirectory} = await import('../io/config.ts');
-  const {allowedActions} = await import('../io/actions.ts');
+  const {allowedActions} = await import('../io/allowed-actions.ts');
   const {findContainers} = await import('../io/containers.ts');
   const {findJail} = await import('../io/sandbox-probe.ts');
   const {tryApp} = await import('../io/app-trial.ts');

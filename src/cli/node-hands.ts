@@ -8,7 +8,8 @@ import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
 import type {NodeId} from '../base/types.ts';
 import {HttpNodeBlobs} from '../http/blob-client.ts';
-import {ActionRunner, type allowedActions} from '../io/actions.ts';
+import {ActionRunner} from '../io/actions.ts';
+import type {allowedActions} from '../io/allowed-actions.ts';
 import {AppSource} from '../io/app-source.ts';
 import {openBlobStore} from '../io/blob-store.ts';
 import type {NodeCrypto} from '../io/crypto.ts';
@@ -85,6 +86,7 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
     raise,
   });
   shooter.arm('testcard');
+  for (const [action, {armed}] of actions) if (armed) shooter.arm(action);
   closers.add(() => shooter.close());
   return {folder, ports: {blobs, runner, actions: shooter}};
 }

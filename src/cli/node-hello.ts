@@ -3,7 +3,7 @@
 import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import {actionGrant, imageGrant} from '../core/grants.ts';
-import type {ActionSpec} from '../io/actions.ts';
+import type {ActionSpec} from '../io/allowed-actions.ts';
 import type {ContainersWish, FoundContainers} from '../io/containers.ts';
 import {takesBundle} from '../io/runner-exec.ts';
 import type {NodeConfig} from '../node/memory.ts';

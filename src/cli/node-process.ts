@@ -10,7 +10,7 @@ import {Prng} from '../base/prng.ts';
 import {type Address, asAddress, type NodeId} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
 import {RUNTIMES} from '../core/app-bodies.ts';
-import {allowedActions} from '../io/actions.ts';
+import {allowedActions} from '../io/allowed-actions.ts';
 import {measureSpeed, speedOf} from '../io/benchmark.ts';
 import {nodeConfigPath, readNodeConfig, systemFacts} from '../io/config.ts';
 import {chooseContainers, type FoundContainers} from '../io/containers.ts';

@@ -18,6 +18,7 @@ export class CommandProgram implements Shooter {
   readonly #pathOf: (file: string) => string;
   #program: Program | undefined;
   #stopping = false;
+  #aborted = '';
 
   /** @param pathOf absolute path of a file in the working folder */
   constructor(spec: ProgramSpec, pathOf: (file: string) => string) {
@@ -39,6 +40,7 @@ export class CommandProgram implements Shooter {
     // spawn has returned: the program runs since a moment, or never will
     const firedAt = program.started ? clock.now().mono : undefined;
     this.#program = program;
+    this.#aborted = '';
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
@@ -49,12 +51,18 @@ export class CommandProgram implements Shooter {
     this.#program = undefined;
     if (isLate) failure = `the action took longer than ${seconds(timeoutMs)}`;
     else if (this.#stopping) failure = STOPPING;
+    else if (this.#aborted !== '') failure = this.#aborted;
     return this.#ended(firedAt, failure === '' ? undefined : failure);
   }
 
   set(): Promise<Applied> {
     const reason = 'the action takes no settings: it is started anew for each shot';
     return Promise.resolve({ok: false, reason});
+  }
+
+  abort(reason: string): void {
+    this.#aborted = reason;
+    this.#program?.kill();
   }
 
   async close(): Promise<void> {

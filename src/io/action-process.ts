@@ -30,6 +30,8 @@ import {
 export const IDLE_END_MS = 10 * MINUTE_MS;
 /** From the end of its input to its forced end. */
 const END_GRACE_MS = 2 * SECOND_MS;
+/** One that is kept armed and is not ready is asked so often. */
+const LOOK_AGAIN_MS = 30 * SECOND_MS;
 /** One that dies while it is armed is started again after this; doubles until a shot is done. */
 const RESTART_MS_MIN = SECOND_MS;
 const RESTART_MS_MAX = MINUTE_MS;
@@ -113,6 +115,10 @@ export class PersistentProgram implements Shooter {
       this.#start();
       this.#tellSettings();
     });
+  }
+
+  abort(reason: string): void {
+    if (this.#underway !== undefined) this.#abandon(reason);
   }
 
   async close(): Promise<void> {
@@ -270,6 +276,7 @@ export class PersistentProgram implements Shooter {
     this.#running.delete(program);
     if (this.#program !== program) return;
     this.#program = undefined;
+    program.kill(); // what it left running holds the camera
     clearTimeout(this.#idle);
     const {toldAt} = this.#underway ?? {};
     const byItself = toldAt === undefined ? 'the action ended by itself' : '';
@@ -281,7 +288,7 @@ export class PersistentProgram implements Shooter {
     this.#become('failed', reason);
     this.#end(reason, undefined);
     this.#endSetting({ok: false, reason});
-    if (!wasReady || this.#closed) return;
+    if ((!wasReady && !this.#spec.staysArmed) || this.#closed) return;
     this.#restart = setTimeout(() => this.#start(), this.#restartMs);
     this.#restart.unref();
     this.#restartMs = Math.min(2 * this.#restartMs, RESTART_MS_MAX);
@@ -321,8 +328,17 @@ export class PersistentProgram implements Shooter {
   #restartIdle(): void {
     clearTimeout(this.#idle);
     if (this.#program === undefined) return;
-    this.#idle = setTimeout(() => this.#endIdle(), this.#idleEndMs);
+    const [what, afterMs] = this.#spec.staysArmed
+      ? [() => this.#lookAgain(), LOOK_AGAIN_MS]
+      : [() => this.#endIdle(), this.#idleEndMs];
+    this.#idle = setTimeout(what, afterMs);
     this.#idle.unref();
+  }
+
+  /** A camera that was busy may be free by now. */
+  #lookAgain(): void {
+    if (this.#state.phase === 'failed') this.arm();
+    this.#restartIdle();
   }
 
   #endIdle(): void {

@@ -4,27 +4,17 @@
 //
 // How an instant is met: instant.ts. Around it the board is quiet: quiet.ts.
 
-import {fileURLToPath} from 'node:url';
 import {Heap} from '../base/heap.ts';
 import {asMonoMs, type MonoMs} from '../base/types.ts';
-import {SECOND_MS} from '../base/units.ts';
 import type {Actions, Clock, FireOrder, Tell} from '../runtime/ports.ts';
 import type {ShotFile} from '../wire/message.ts';
 import {CommandProgram} from './action-command.ts';
 import {PersistentProgram} from './action-process.ts';
-import type {ActionConfig} from './config.ts';
+import type {ActionSpec} from './allowed-actions.ts';
 import {standUntil, timerMs} from './instant.ts';
 import {QuietTimes} from './quiet.ts';
 import type {ProgramSpec, Shooter} from './shooter.ts';
-import {type PutFile, ShotFiles} from './shot-files.ts';
-
-/** An action as it is run: argv complete, defaults filled in. */
-export type ActionSpec = {
-  readonly argv: readonly string[];
-  readonly persistent: boolean;
-  readonly timeoutMs: number;
-  readonly extension: string;
-};
+import {type PutFile, ShotFiles, type ShotLimits} from './shot-files.ts';
 
 export type ActionRunnerOptions = {
   /** Folder for files until they are blobs; made, or cleared of old shots. */
@@ -34,52 +24,16 @@ export type ActionRunnerOptions = {
   readonly clock: Clock;
   readonly tell: Tell;
   readonly putFile: PutFile;
+  /** Of what an action may write. */
+  readonly limits?: ShotLimits;
   /** Stops what computes around the instants of shots, and lets it go on. */
   readonly hush?: (isQuiet: boolean) => void;
   /** Gives a process that fires real-time priority where it may; see realtime.ts. Default: nothing is done. */
   readonly raise?: (pid: number, threads: 'main' | 'all') => unknown;
 };
 
-const TIMEOUT_MS = 30 * SECOND_MS;
 /** A shot that waits longer than this in a row of shots was not meant for this node. */
 const WAITING_MAX = 256;
-
-/** The built-in testcard, and what the owner names in node.json (which may be another testcard). */
-export function allowedActions(
-  configured: ReadonlyMap<string, ActionConfig>,
-  node: {readonly name: string; readonly id: string},
-): ReadonlyMap<string, ActionSpec> {
-  const allowed = new Map([['testcard', builtIn('testcard', node)]]);
-  for (const [name, config] of configured) {
-    const base = config.command === undefined ? builtIn(name, node) : undefined;
-    allowed.set(name, {
-      argv: config.command ?? base?.argv ?? [],
-      persistent: base?.persistent ?? config.persistent,
-      timeoutMs: config.timeoutMs ?? TIMEOUT_MS,
-      extension: config.extension ?? base?.extension ?? 'jpg',
-    });
-  }
-  return allowed;
-}
-
-function builtIn(name: string, node: {readonly name: string; readonly id: string}): ActionSpec {
-  if (name === 'testcard') {
-    const argv = [...testcardCommand(), node.name, node.id];
-    return {argv, persistent: true, timeoutMs: TIMEOUT_MS, extension: 'png'};
-  }
-  const argv = ['rpicam-still', '--immediate', '-n', '-o', '{file}'];
-  return {argv, persistent: false, timeoutMs: TIMEOUT_MS, extension: 'jpg'};
-}
-
-/** The program beside this file: TypeScript through tsx when run from src, plain from dist. */
-function testcardCommand(): readonly string[] {
-  const isSource = import.meta.url.endsWith('.ts');
-  const program = fileURLToPath(
-    new URL(isSource ? './testcard.ts' : './testcard.js', import.meta.url),
-  );
-  const loader = isSource ? ['--import', import.meta.resolve('tsx')] : [];
-  return [process.execPath, ...loader, program];
-}
 
 export class ActionRunner implements Actions {
   readonly #options: ActionRunnerOptions;
@@ -92,7 +46,7 @@ export class ActionRunner implements Actions {
   constructor(options: ActionRunnerOptions) {
     this.#options = options;
     this.#quiet = new QuietTimes(options.clock, isQuiet => options.hush?.(isQuiet));
-    this.#files = new ShotFiles(options.dir, options.putFile);
+    this.#files = new ShotFiles(options.dir, options.putFile, options.limits);
   }
 
   fire(order: FireOrder): void {
@@ -138,7 +92,8 @@ export class ActionRunner implements Actions {
   #shooterOf(spec: ActionSpec): Shooter {
     const {dir, clock, raise} = this.#options;
     const onStart = (pid: number): unknown => raise?.(pid, 'all');
-    const program: ProgramSpec = {argv: spec.argv, timeoutMs: spec.timeoutMs, dir, clock, onStart};
+    const {argv, timeoutMs, armed: staysArmed = false} = spec;
+    const program: ProgramSpec = {argv, timeoutMs, dir, clock, onStart, staysArmed};
     return spec.persistent
       ? new PersistentProgram(program)
       : new CommandProgram(program, file => this.#files.pathOf(file));
@@ -237,12 +192,14 @@ class Lane {
     const shot = `${order.captureId}-${order.shot}`;
     const {args, fireAtWall} = order;
     const file = `${shot}.${this.#spec.extension}`;
+    const unwatch = this.#files.watch(reason => this.#shooter.abort(reason));
     const {firedAt, doneAt, failure, files} = await this.#shooter.shoot({
       shot,
       file,
       askedWall: fireAtWall,
       args,
     });
+    unwatch();
     this.#busy = false;
     this.#next();
     if (failure !== undefined) {

@@ -14,9 +14,15 @@ import type {ContainersWish} from './containers.ts';
 import {readOwned} from './key-files.ts';
 import {takesBundle} from './runner-exec.ts';
 
-/** A command that the owner allows; an absent `command` means the built-in of that name. */
+/** What the owner allows: a command of his, or a built-in action. */
 export type ActionConfig = {
   readonly command: readonly string[] | undefined;
+  /** Without a command: which built-in; the name of the action unless it is given. */
+  readonly use: string;
+  /** Further arguments of a built-in: those of the program that it runs. */
+  readonly options: readonly string[];
+  /** Of what is kept running: started with the node, and never ended for want of shots. */
+  readonly armed: boolean;
   /** true: started beforehand and told each shot on its standard input (see action-process.ts). */
   readonly persistent: boolean;
   /** From the instant of a shot to its end. */
@@ -52,6 +58,8 @@ export type SystemFacts = {
 };
 
 export const BUILT_IN_ACTIONS: readonly string[] = ['testcard', 'camera'];
+/** `"use": "script"`: as without it, a command. */
+const SCRIPT = 'script';
 
 const CONFIG_KEYS = ['name', 'labels', 'slots', 'sandbox', 'actions', 'containers'];
 const CONTAINERS_KEYS = ['engine', 'images'];
@@ -60,7 +68,15 @@ const IMAGES_MAX = 12;
 /** So begins the name of an image; all of it, unless a `*` follows. */
 const IMAGES_PREFIX = /^[a-z0-9][A-Za-z0-9._/:@-]*\*$/;
 const SANDBOX_WISHES: readonly unknown[] = ['auto', 'off', 'require'];
-const ACTION_KEYS = ['command', 'persistent', 'timeoutSeconds', 'extension'];
+const ACTION_KEYS = [
+  'use',
+  'options',
+  'armed',
+  'command',
+  'persistent',
+  'timeoutSeconds',
+  'extension',
+];
 const SLOTS_MAX = 256;
 const ACTIONS_MAX = 32;
 const ARGV_MAX = 64;
@@ -179,8 +195,14 @@ function readAction(name: string, value: unknown, refuse: Refuse): ActionConfig 
   const where = `action "${name}"`;
   const action = objectOf(value, where, ACTION_KEYS, refuse);
   const {command, persistent = false, timeoutSeconds, extension} = action;
-  if (command === undefined) checkBuiltIn(name, action, refuse);
+  const {options = [], armed = false} = action;
+  const use = useOf(name, action, refuse);
+  if (command === undefined) checkBuiltIn(name, use, action, refuse);
   else checkCommand(command, where, refuse);
+  if (!isArguments(options)) refuse(`${where}: "options" must be a list of texts`);
+  if (typeof armed !== 'boolean') refuse(`${where}: "armed" must be true or false`);
+  if (armed && command !== undefined && persistent !== true)
+    refuse(`${where}: "armed" is for what is "persistent"`);
   if (typeof persistent !== 'boolean') refuse(`${where}: "persistent" must be true or false`);
   if (persistent && Array.isArray(command) && takesBundle(command))
     refuse(`${where}: "{bundle}" is for exec apps, which are not "persistent"`);
@@ -192,25 +214,44 @@ function readAction(name: string, value: unknown, refuse: Refuse): ActionConfig 
   }
   return {
     command: command as string[] | undefined,
+    use,
+    options: options as string[],
+    armed,
     persistent,
     timeoutMs: timeoutSeconds === undefined ? undefined : (timeoutSeconds as number) * SECOND_MS,
     extension: extension as string | undefined,
   };
 }
 
+/** Which built-in is meant; with a command none. */
+function useOf(name: string, action: Readonly<Record<string, unknown>>, refuse: Refuse): string {
+  const {use = action['command'] === undefined ? name : SCRIPT, command, options} = action;
+  if (typeof use !== 'string') refuse(`action "${name}": "use" must be a text`);
+  if (command !== undefined && use !== SCRIPT)
+    refuse(`action "${name}": give "use" or "command", not both`);
+  if (command !== undefined && options !== undefined)
+    refuse(`action "${name}": "options" are for built-in actions; write them into "command"`);
+  return use;
+}
+
 function checkBuiltIn(
   name: string,
+  use: string,
   action: Readonly<Record<string, unknown>>,
   refuse: Refuse,
 ): void {
-  if (!BUILT_IN_ACTIONS.includes(name)) {
-    const near = nearest(name, BUILT_IN_ACTIONS);
+  if (!BUILT_IN_ACTIONS.includes(use)) {
+    const near = nearest(use, BUILT_IN_ACTIONS);
     refuse(`action "${name}" has no "command"${near === undefined ? '' : `; ${meant(near)}`}`);
   }
-  for (const key of ['persistent', 'extension']) {
-    if (action[key] !== undefined) refuse(`action "${name}": "${key}" needs a "command"`);
-  }
+  if (action['persistent'] !== undefined)
+    refuse(`action "${name}": "persistent" needs a "command"`);
 }
+
+const isArguments = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length <= ARGV_MAX &&
+  value.every(part => typeof part === 'string' && !part.includes('\0'));
 
 function checkCommand(command: unknown, where: string, refuse: Refuse): void {
   const isArgv =

@@ -98,12 +98,17 @@ function publicEnvironment(): NodeJS.ProcessEnv {
   );
 }
 
-/** Whole lines of a stream; a line without an end is not kept for ever. */
+/** Whole lines of a program's output. */
 export function onLines(child: ChildProcess | undefined, take: (line: string) => void): void {
+  child?.stdout?.setEncoding('utf8').on('data', cutLines(take));
+}
+
+/** Takes pieces of a stream, gives its whole lines; a line without an end is not kept for ever. */
+export function cutLines(take: (line: string) => void): (text: string) => void {
   let rest = '';
-  child?.stdout?.setEncoding('utf8').on('data', (text: string) => {
+  return text => {
     const lines = (rest + text).split('\n');
     rest = (lines.pop() ?? '').slice(0, LINE_CHARS_MAX);
     for (const line of lines) take(line.trimEnd());
-  });
+  };
 }

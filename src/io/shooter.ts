@@ -54,6 +54,8 @@ export interface Shooter {
   shoot(job: ShotJob): Promise<ShotEnd>;
   /** All the settings that shall hold from now on, also in later lives of the program. Always fulfilled. */
   set(settings: ActionSettings): Promise<Applied>;
+  /** Ends a shot under way with this reason, and the program with it. */
+  abort(reason: string): void;
   /** Kills what runs; a shot under way ends as failed. */
   close(): Promise<void>;
 }
@@ -68,6 +70,8 @@ export type ProgramSpec = {
   readonly onStart?: (pid: number) => unknown;
   /** Of a persistent one: after each change. */
   readonly onState?: (state: ActionState) => void;
+  /** Of a persistent one: it is not ended for want of shots. */
+  readonly staysArmed?: boolean;
   /** What was set in an earlier life of the node. */
   readonly settings?: ActionSettings;
 };

@@ -3,11 +3,14 @@
 // folder itself. So a program that was tricked cannot have the node's keys collected as a picture.
 
 import {lstatSync, readdirSync, rmSync} from 'node:fs';
+import {statfs} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import type {BlobId} from '../base/types.ts';
+import {nodeFloor} from '../core/free-space.ts';
 import {BLOB_BYTES_MAX, NAME_BYTES_MAX, SHOT_FILES_MAX} from '../wire/limits.ts';
 import type {ShotFile} from '../wire/message.ts';
 import {makeSecretDirectory} from './key-files.ts';
+import {every} from './system-clock.ts';
 
 /** Moves a file into the blob store; durable when fulfilled. */
 export type PutFile = (path: string) => Promise<{readonly blobId: BlobId; readonly size: number}>;
@@ -16,14 +19,26 @@ export type Collected =
   | {readonly kind: 'files'; readonly files: readonly ShotFile[]}
   | {readonly kind: 'failed'; readonly reason: string};
 
+export type ShotLimits = {
+  /** Of one file. */
+  readonly fileBytes: number;
+  /** What stays free on the disk. */
+  readonly freeBytes: number;
+};
+const LIMITS: ShotLimits = {fileBytes: BLOB_BYTES_MAX, freeBytes: nodeFloor()};
+/** At 100 MB/s some 25 MB pass between two looks. */
+const WATCH_MS = 250;
+
 const SHOT_FILE_NAME = /^\d+-\d+[.-][A-Za-z0-9._-]+$/;
 
 export class ShotFiles {
   readonly #dir: string;
   readonly #putFile: PutFile;
+  readonly #limits: ShotLimits;
 
   /** Makes the folder, or clears it of shots that a crash left there: nobody will ask for them. */
-  constructor(dir: string, putFile: PutFile) {
+  constructor(dir: string, putFile: PutFile, limits: ShotLimits = LIMITS) {
+    this.#limits = limits;
     this.#dir = resolve(dir);
     this.#putFile = putFile;
     makeSecretDirectory(this.#dir);
@@ -59,6 +74,44 @@ export class ShotFiles {
     return {kind: 'files', files};
   }
 
+  /**
+   * Looks again and again at what is being written, until the function that it gives is called: a program
+   * that writes without end must not fill the disk of the node.
+   *
+   * @param stop called once, with the reason, when it is too much
+   */
+  watch(stop: (reason: string) => void): () => void {
+    let isOver = false;
+    const end = every(WATCH_MS, () => {
+      void this.#tooMuch().then(reason => {
+        if (reason === undefined || isOver) return;
+        isOver = true;
+        stop(reason);
+        // what a killed program still wrote is in nobody's name
+        for (const name of readdirSync(this.#dir)) if (this.#isTooLarge(name)) this.#remove(name);
+      });
+    });
+    return () => {
+      isOver = true;
+      end();
+    };
+  }
+
+  async #tooMuch(): Promise<string | undefined> {
+    const large = readdirSync(this.#dir).find(name => this.#isTooLarge(name));
+    if (large !== undefined)
+      return `the action wrote more than ${this.#limits.fileBytes} bytes into a file; make its pictures smaller`;
+    const disk = await statfs(this.#dir).catch(() => undefined);
+    if (disk === undefined || disk.bavail * disk.bsize >= this.#limits.freeBytes) return undefined;
+    return `the disk of the node is nearly full: less than ${this.#limits.freeBytes} bytes are free; make room there`;
+  }
+
+  #isTooLarge(name: string): boolean {
+    if (!SHOT_FILE_NAME.test(name)) return false;
+    const size = lstatSync(this.pathOf(name), {throwIfNoEntry: false})?.size ?? 0;
+    return size > this.#limits.fileBytes;
+  }
+
   /** Removes what is left of a shot. */
   discard(shot: string): void {
     for (const name of this.#namesOf(shot)) this.#remove(name);
@@ -87,7 +140,7 @@ export class ShotFiles {
     if (found === undefined) return `the action named ${name}, which is not there`;
     if (!found.isFile()) return `the action named ${name}, which is not a plain file`;
     if (found.size === 0) return `${name} is empty`;
-    if (found.size > BLOB_BYTES_MAX) return `${name} has ${found.size} bytes; too many`;
+    if (found.size > this.#limits.fileBytes) return `${name} has ${found.size} bytes; too many`;
     return undefined;
   }
 

@@ -4,6 +4,9 @@
 /** Who may read the clock beside io/system-clock.ts. Nothing here decides what a core does. */
 export const CLOCK_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/system-clock.ts': 'it is the clock',
+  'src/io/action-speaker.ts': 'in programs of their own: writes down when they fired',
+  'src/io/camera-action.ts': 'a program of its own: holds a camera to a time limit',
+  'src/io/still-process.ts': 'part of that program: measures its frames',
   'src/io/cluster-files.ts': 'the day a cluster was made, for people',
   'src/io/comparer.ts': 'measures what each node costs of the time for comparisons',
   'src/io/runner-exec.ts': 'measures a program it started',
@@ -24,6 +27,9 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/action-process.ts': 'ends a program that does not answer',
   'src/io/actions.ts': 'the coarse timer to the instant of a shot',
   'src/io/blob-sweeper.ts': 'lets the master work between two parts of a sweep',
+  'src/io/camera-action.ts': 'a program of its own: looks whether a camera program stays',
+  'src/io/still-process.ts': 'part of that program: ends one that does not end',
+  'src/io/whole-file.ts': 'looks at a file while others write it',
   'src/io/compare-thread.ts': 'ends a thread that takes too long',
   'src/io/duty-cycle.ts': 'lets work run and stand still',
   'src/io/memory-watch.ts': 'looks at the memory of a process while it runs',

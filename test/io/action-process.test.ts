@@ -3,10 +3,9 @@
 import {chmodSync, existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {asWallMs} from '../../src/base/types.ts';
-import {PersistentProgram} from '../../src/io/action-process.ts';
-import type {ActionState, ProgramSpec} from '../../src/io/shooter.ts';
+import type {ProgramSpec} from '../../src/io/shooter.ts';
 import {clock, Rig, rigOf, speaking} from './action-rig.ts';
+import {Watched} from './adapter-rig.ts';
 
 /** Knows all the words; `arm` answers `said`. */
 const modern = (said: string, more = ''): string =>
@@ -15,44 +14,12 @@ const modern = (said: string, more = ''): string =>
     `say('info ' + JSON.stringify({model: 'm', settings: ['gain']}));`,
   ).replace("say('ready');\n", '');
 
-class Program {
-  readonly states: ActionState[] = [];
-  readonly program: PersistentProgram;
-  readonly dir: string;
-  #waiting: (() => void) | undefined;
-
+class Program extends Watched {
   constructor(t: ExecutionContext, source: string, spec: Partial<ProgramSpec> = {}) {
-    const rig = new Rig(t, () => ({}));
-    this.dir = rig.dir;
-    writeFileSync(join(rig.dir, 'x.mjs'), source);
-    this.program = new PersistentProgram({
-      argv: [process.execPath, join(rig.dir, 'x.mjs')],
-      dir: rig.shots,
-      timeoutMs: 10_000,
-      clock,
-      onState: state => {
-        this.states.push(state);
-        this.#waiting?.();
-      },
-      ...spec,
+    super(t, dir => {
+      writeFileSync(join(dir, 'x.mjs'), source);
+      return {argv: [process.execPath, join(dir, 'x.mjs')], ...spec};
     });
-    t.teardown(() => this.program.close());
-  }
-
-  /** The first state from now on that is as wanted; AVA's limit ends a wait in vain. */
-  async until(isWanted: (state: ActionState) => boolean): Promise<ActionState> {
-    for (;;) {
-      const found = this.states.at(-1);
-      if (found && isWanted(found)) return found;
-      await new Promise<void>(resolve => {
-        this.#waiting = resolve;
-      });
-    }
-  }
-
-  shoot(shot = '1-1', isPreview = false) {
-    const askedWall = asWallMs(0);
-    return this.program.shoot({shot, file: `${shot}.jpg`, askedWall, args: [], isPreview});
   }
 }
 
@@ -165,7 +132,7 @@ test('settings of an earlier life that are refused are named, and shots go on', 
 });
 
 test('settings that nobody answers, or that come too late, end with a reason', async t => {
-  const x = new Program(t, modern("say('ready');"), {timeoutMs: 1_500});
+  const x = new Program(t, modern("say('ready');"), {timeoutMs: 3_000});
   x.program.arm();
   await x.until(({phase}) => phase === 'ready');
   const [first, second] = await Promise.all([
@@ -173,7 +140,7 @@ test('settings that nobody answers, or that come too late, end with a reason', a
     x.program.set({gain: '2'}),
   ]);
   t.deepEqual(first, {ok: false, reason: 'other settings came meanwhile'});
-  t.deepEqual(second, {ok: false, reason: 'the action did not say within 1.5 s what holds'});
+  t.deepEqual(second, {ok: false, reason: 'the action did not say within 3 s what holds'});
   await x.program.close();
   t.deepEqual(await x.program.set({gain: '2'}), {ok: false, reason: 'the node is stopping'});
 });

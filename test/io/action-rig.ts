@@ -8,7 +8,9 @@ import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {asBlobId, asCaptureId, asWallMs, type BlobId, type MonoMs} from '../../src/base/types.ts';
 import type {NodeEvent} from '../../src/core/core.ts';
-import {ActionRunner, type ActionSpec} from '../../src/io/actions.ts';
+import {ActionRunner} from '../../src/io/actions.ts';
+import type {ActionSpec} from '../../src/io/allowed-actions.ts';
+import type {ShotLimits} from '../../src/io/shot-files.ts';
 import {SystemClock} from '../../src/io/system-clock.ts';
 import type {FireOrder} from '../../src/runtime/ports.ts';
 
@@ -44,7 +46,11 @@ export class Rig {
   readonly ends: ShotDone[] = [];
   #waiting: {count: number; resolve: () => void} | undefined;
 
-  constructor(t: ExecutionContext, actions: (dir: string) => Record<string, Partial<ActionSpec>>) {
+  constructor(
+    t: ExecutionContext,
+    actions: (dir: string) => Record<string, Partial<ActionSpec>>,
+    limits?: ShotLimits,
+  ) {
     this.dir = mkdtempSync(join(tmpdir(), 'volley actions, '));
     const specs = Object.entries(actions(this.dir)).map(([name, spec]): [string, ActionSpec] => [
       name,
@@ -56,6 +62,7 @@ export class Rig {
       clock,
       tell: event => this.#onEvent(event),
       putFile: path => this.#putFile(path),
+      ...(limits ? {limits} : {}),
     });
     t.teardown(async () => {
       await this.runner.close();
@@ -119,11 +126,20 @@ export class Rig {
 }
 
 /** A rig with one persistent action `x` whose program is `source`. */
-export const rigOf = (t: ExecutionContext, source: string, spec: Partial<ActionSpec> = {}): Rig =>
-  new Rig(t, dir => {
-    writeFileSync(join(dir, 'x.mjs'), source);
-    return {x: {argv: [process.execPath, join(dir, 'x.mjs')], persistent: true, ...spec}};
-  });
+export const rigOf = (
+  t: ExecutionContext,
+  source: string,
+  spec: Partial<ActionSpec> = {},
+  limits?: ShotLimits,
+): Rig =>
+  new Rig(
+    t,
+    dir => {
+      writeFileSync(join(dir, 'x.mjs'), source);
+      return {x: {argv: [process.execPath, join(dir, 'x.mjs')], persistent: true, ...spec}};
+    },
+    limits,
+  );
 
 /** A rig with one command `x`: node with `source` and further arguments. */
 export const commandRig = (

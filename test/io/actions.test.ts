@@ -12,8 +12,8 @@ import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {addMono, asCaptureId} from '../../src/base/types.ts';
-import {ActionRunner, allowedActions} from '../../src/io/actions.ts';
-import {parseNodeConfig} from '../../src/io/config.ts';
+import {ActionRunner} from '../../src/io/actions.ts';
+import type {ActionSpec} from '../../src/io/allowed-actions.ts';
 import {clock, commandRig, HONEST, Rig, rigOf, speaking} from './action-rig.ts';
 
 const WRITE_FILE = "require('fs').writeFileSync(process.argv[1], process.argv.slice(2).join('|'))";
@@ -280,6 +280,39 @@ test('a command that is missing, fails, hangs or makes nothing says so', async t
   t.regex((await cursed.shoot('x', {args: ['a\0b']})).failure ?? '', /could not be started/);
 });
 
+test('an action that writes 5 GB is ended long before its time limit, and nothing of it stays', async t => {
+  const source = "const {truncateSync} = await import('node:fs');";
+  const rig = rigOf(
+    t,
+    speaking(
+      "fired(shot); write(file); truncateSync(file, 5e9); if (shot === '42-2') say('done ' + shot + ' ' + file);",
+      source,
+    ),
+  );
+  const hanging = await rig.shoot('x');
+  t.is(
+    hanging.failure,
+    'the action wrote more than 268435456 bytes into a file; make its pictures smaller',
+  );
+  t.not(hanging.firedAt, undefined);
+  t.regex(
+    (await rig.shoot('x', {shot: 2})).failure ?? '',
+    /5000000000 bytes; too many|wrote more than/,
+  );
+  t.deepEqual(readdirSync(rig.shots), []);
+});
+
+test('an action that fills the disk is ended, whether it is kept running or not', async t => {
+  const full = {fileBytes: 1_000, freeBytes: Number.MAX_SAFE_INTEGER};
+  const reason = /^the disk of the node is nearly full: .* make room there$/;
+  const rig = rigOf(t, speaking('fired(shot); write(file);'), {}, full);
+  t.regex((await rig.shoot('x')).failure ?? '', reason);
+  const dir = (): Record<string, Partial<ActionSpec>> => ({
+    y: {argv: [process.execPath, '-e', 'setInterval(() => {}, 1000)']},
+  });
+  t.regex((await new Rig(t, dir, full).shoot('y')).failure ?? '', reason);
+});
+
 test('a command that is given no file name is not asked for a file', async t => {
   const end = await commandRig(t, '0').shoot('x');
   t.is(end.failure, undefined);
@@ -328,27 +361,4 @@ test('pictures that a crash left in the folder are cleared, other files are not'
     putFile: () => Promise.reject(new Error('unused')),
   });
   t.deepEqual(readdirSync(join(dir, 'shots')), ['notes.txt']);
-});
-
-test('the testcard is allowed by default, the camera only when the owner names it', t => {
-  const node = {name: 'n', id: 'i'};
-  t.deepEqual([...allowedActions(new Map(), node).keys()], ['testcard']);
-  const {actions} = parseNodeConfig(
-    '{"actions": {"camera": {"timeoutSeconds": 9}, "flash": {"command": ["flash"]}}}',
-    'x',
-  );
-  const allowed = allowedActions(actions, node);
-  t.deepEqual([...allowed.keys()], ['testcard', 'camera', 'flash']);
-  t.deepEqual(allowed.get('camera'), {
-    argv: ['rpicam-still', '--immediate', '-n', '-o', '{file}'],
-    persistent: false,
-    timeoutMs: 9_000,
-    extension: 'jpg',
-  });
-  t.deepEqual(allowed.get('flash'), {
-    argv: ['flash'],
-    persistent: false,
-    timeoutMs: 30_000,
-    extension: 'jpg',
-  });
 });

@@ -42,6 +42,9 @@ test('a full file is read as it is written', t => {
   t.is(config.slots, 2);
   t.deepEqual(config.actions.get('camera'), {
     command: undefined,
+    use: 'camera',
+    options: [],
+    armed: false,
     persistent: false,
     timeoutMs: undefined,
     extension: undefined,

@@ -1,7 +1,7 @@
 import test from 'ava';
 import {PNG} from 'pngjs';
 import {addMono} from '../../src/base/types.ts';
-import {allowedActions} from '../../src/io/actions.ts';
+import {allowedActions} from '../../src/io/allowed-actions.ts';
 import {drawTestcard} from '../../src/io/testcard-picture.ts';
 import {clock, Rig, sha256} from './action-rig.ts';
 
