@@ -1,10 +1,13 @@
 // The picture of the testcard: colour bars, who fired which shot and for which instant in letters
 // that a camera pointed at a wall of screens can read, and a pattern from the node's id, so that no
-// two nodes make the same picture and a mix-up of files is seen at a glance.
+// two nodes make the same picture and a mix-up of files is seen at a glance. A bar stands where the
+// milliseconds of the instant are: one photograph of several screens shows how far apart they are.
 
 import {createHash} from 'node:crypto';
 import {createRequire} from 'node:module';
+import {encode} from 'jpeg-js';
 import {PNG} from 'pngjs';
+import {SECOND_MS} from '../base/units.ts';
 
 export type Testcard = {
   readonly nodeName: string;
@@ -40,6 +43,10 @@ const BARS_HEIGHT = 150;
 const PATTERN_CELLS = 8;
 const PATTERN_CELL_PIXELS = 14;
 const PATTERN_LEFT = TESTCARD_WIDTH - MARGIN - PATTERN_CELLS * PATTERN_CELL_PIXELS;
+const RULER_TOP = 396;
+const RULER_HEIGHT = 24;
+const BAR_PIXELS = 8;
+const JPEG_QUALITY = 85;
 const SCALE_MAX = 8;
 const LETTERS_MAX = (TESTCARD_WIDTH - 2 * MARGIN) / LETTER_COLUMNS;
 
@@ -58,8 +65,31 @@ const BARS: readonly Colour[] = [
   [16, 16, 16],
 ];
 
-/** A PNG of 640 x 480, true colour. The same card gives the same bytes. */
-export function drawTestcard(card: Testcard): Uint8Array {
+export const TESTCARD_FORMATS = ['png', 'jpeg'] as const;
+export type TestcardFormat = (typeof TESTCARD_FORMATS)[number];
+
+/** The same card gives the same bytes. @param isSmall a quarter of the width and height */
+export function encodeTestcard(
+  card: Testcard,
+  format: TestcardFormat = 'png',
+  isSmall = false,
+): Uint8Array {
+  const picture = isSmall ? quarterOf(paintTestcard(card)) : paintTestcard(card);
+  if (format === 'jpeg') return encode(picture, JPEG_QUALITY).data;
+  // flat colours: the "up" filter leaves zeros, and the fastest level packs those as well as the best does
+  return PNG.sync.write(picture, {colorType: 2, deflateLevel: 1, filterType: 2});
+}
+
+/** A PNG of 640 x 480, true colour. */
+export const drawTestcard = (card: Testcard): Uint8Array => encodeTestcard(card);
+
+/** Where the moving bar stands, in pixels from the left: one pass in a second of the asked instant. */
+export function barLeft(askedWallMs: number): number {
+  const ms = ((askedWallMs % SECOND_MS) + SECOND_MS) % SECOND_MS;
+  return Number.isNaN(ms) ? 0 : Math.floor((ms / SECOND_MS) * (TESTCARD_WIDTH - BAR_PIXELS));
+}
+
+function paintTestcard(card: Testcard): PNG {
   const picture = new PNG({width: TESTCARD_WIDTH, height: TESTCARD_HEIGHT, colorType: 2});
   fill(picture, 0, 0, TESTCARD_WIDTH, TESTCARD_HEIGHT, BLACK);
   const barWidth = TESTCARD_WIDTH / BARS.length;
@@ -72,9 +102,27 @@ export function drawTestcard(card: Testcard): Uint8Array {
   drawText(picture, card.nodeName, lettersTop, PATTERN_LEFT, WHITE);
   drawText(picture, `CAPTURE ${capture} SHOT ${shot}`, lettersTop + 130, TESTCARD_WIDTH, WHITE);
   drawText(picture, isoOf(card.askedWallMs), lettersTop + 200, TESTCARD_WIDTH, WHITE);
+  drawBar(picture, card.askedWallMs);
   drawText(picture, card.remark, TESTCARD_HEIGHT - 3 * MARGIN, TESTCARD_WIDTH, GREY, 2);
-  // flat colours: the "up" filter leaves zeros, and the fastest level packs those as well as the best does
-  return PNG.sync.write(picture, {colorType: 2, deflateLevel: 1, filterType: 2});
+  return picture;
+}
+
+/** A ruler of the second, a mark every 100 ms, and the bar: a camera before many screens sees who is behind. */
+function drawBar(picture: PNG, askedWallMs: number): void {
+  fill(picture, 0, RULER_TOP, TESTCARD_WIDTH, RULER_HEIGHT, [40, 40, 40]);
+  for (let ms = 0; ms < SECOND_MS; ms += 100)
+    fill(picture, barLeft(ms), RULER_TOP, 2, RULER_HEIGHT / (ms === 500 ? 1 : 2), GREY);
+  fill(picture, barLeft(askedWallMs), RULER_TOP, BAR_PIXELS, RULER_HEIGHT, WHITE);
+}
+
+function quarterOf(picture: PNG): PNG {
+  const small = new PNG({width: TESTCARD_WIDTH / 4, height: TESTCARD_HEIGHT / 4, colorType: 2});
+  for (let y = 0; y < small.height; y++)
+    for (let x = 0; x < small.width; x++) {
+      const from = 16 * (y * TESTCARD_WIDTH + x);
+      small.data.set(picture.data.subarray(from, from + 4), 4 * (y * small.width + x));
+    }
+  return small;
 }
 
 function isoOf(wallMs: number): string {

@@ -1,39 +1,73 @@
-// The built-in action `testcard`: a persistent program (the lines are in action-process.ts) that
-// draws a picture instead of taking one, so that a rig without cameras can be tried. A program of
-// its own, started as `node testcard.js <node name> <node id>` in the folder of the shots.
+// The built-in action `testcard`: a program that draws a picture instead of taking one, so that a rig without
+// cameras can be tried. Started as `node testcard.js <node name> <node id>` in the folder of the shots. An argument
+// `format=jpeg`, or a setting of that name, makes JPEG of its PNG; other arguments are written at its foot.
 
-import {writeFileSync, writeSync} from 'node:fs';
-import {drawTestcard} from './testcard-picture.ts';
+import {writeFileSync} from 'node:fs';
+import type {ActionSettings} from '../core/action-settings.ts';
+import {type Firing, type Shutter, speakFor} from './action-speaker.ts';
+import {
+  drawTestcard,
+  encodeTestcard,
+  TESTCARD_FORMATS,
+  type TestcardFormat,
+} from './testcard-picture.ts';
 
 const [, , nodeName = 'node', nodeId = nodeName] = process.argv;
-const STDOUT = 1;
+const FORMAT_ARGUMENT = 'format=';
+const SETTINGS: readonly string[] = ['format', 'remark'];
 
-/** Wall clock with a fraction of a millisecond. */
-const wallMs = (): number => performance.timeOrigin + performance.now();
+function formatOf(text: string): TestcardFormat {
+  const format = TESTCARD_FORMATS.find(known => known === text);
+  if (format === undefined)
+    throw new Error(`no format "${text}"; there are: ${TESTCARD_FORMATS.join(', ')}`);
+  return format;
+}
 
-function onLine(line: string): void {
-  const firedAt = wallMs();
-  const [word, shot, file, asked, ...args] = line.split(' ');
-  if (word !== 'fire' || shot === undefined || file === undefined) return;
-  writeSync(STDOUT, `fired ${shot} ${firedAt.toFixed(3)}\n`);
-  try {
-    const remark = args.join(' ');
-    const askedWallMs = Number(asked);
-    writeFileSync(file, drawTestcard({nodeName, nodeId, shot, askedWallMs, remark}));
-    writeSync(STDOUT, `done ${shot} ${file}\n`);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    writeSync(STDOUT, `failed ${shot} ${reason.replaceAll('\n', ' ')}\n`);
+class TestcardShutter implements Shutter {
+  #settings: ActionSettings = {};
+
+  async open() {
+    // the first drawing takes several times as long as the next ones: not at the first shot
+    drawTestcard({nodeName, nodeId, shot: '0-0', askedWallMs: 0, remark: ''});
+    return {model: 'testcard', settings: SETTINGS, preview: true};
+  }
+
+  async arm(): Promise<void> {
+    // nothing has to be made ready
+  }
+
+  async set(settings: ActionSettings): Promise<ActionSettings> {
+    const unknown = Object.keys(settings).find(name => !SETTINGS.includes(name));
+    if (unknown !== undefined)
+      throw new Error(`no setting "${unknown}"; there are: ${SETTINGS.join(', ')}`);
+    formatOf(settings['format'] ?? 'png');
+    this.#settings = settings;
+    return {format: 'png', ...settings};
+  }
+
+  async fire(firing: Firing): Promise<readonly string[]> {
+    return this.#draw(firing, false);
+  }
+
+  async preview(firing: Firing): Promise<readonly string[]> {
+    return this.#draw(firing, true);
+  }
+
+  #draw({shot, file, askedWallMs, args, fired}: Firing, isSmall: boolean): readonly string[] {
+    fired();
+    const given = args.find(arg => arg.startsWith(FORMAT_ARGUMENT))?.slice(FORMAT_ARGUMENT.length);
+    const format = formatOf(given ?? this.#settings['format'] ?? 'png');
+    const words = args.filter(arg => !arg.startsWith(FORMAT_ARGUMENT));
+    const remark = words.length > 0 ? JSON.stringify(words) : (this.#settings['remark'] ?? '');
+    const name = format === 'jpeg' ? file.replace(/\.png$/, '.jpg') : file;
+    const card = {nodeName, nodeId, shot, askedWallMs, remark};
+    writeFileSync(name, encodeTestcard(card, format, isSmall));
+    return [name];
+  }
+
+  end(): void {
+    process.exit(0);
   }
 }
 
-// the first drawing takes several times as long as the next ones: not at the first shot
-drawTestcard({nodeName, nodeId, shot: '0-0', askedWallMs: 0, remark: ''});
-
-let rest = '';
-process.stdin.setEncoding('utf8').on('data', (text: string) => {
-  const lines = (rest + text).split('\n');
-  rest = lines.pop() ?? '';
-  for (const line of lines) onLine(line);
-});
-writeSync(STDOUT, 'ready\n');
+speakFor(new TestcardShutter());
