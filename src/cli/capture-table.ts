@@ -68,12 +68,19 @@ export function spreadLines(view: CaptureView): string[] {
   const spreads = view.spreadMs.filter(spread => spread >= 0);
   const widest = spreads.length === 0 ? '-' : `${millis(Math.max(...spreads))} ms`;
   const bound = bounds.length === 0 ? 'unknown' : `± ${millis(Math.max(...bounds))} ms`;
+  const periods = view.rows.map(row => row.sensorPeriodMs ?? 0);
+  const period = Math.max(...periods);
   const silent = view.rows.length - late.length;
   return [
     `${late.length} of ${view.rows.length} fired${silent === 0 ? '' : `, ${silent} did not`}`,
     `spread ${widest} (latest less earliest of a shot), clocks ${bound}`,
     `late p50 ${millis(quantile(late, 0.5))} ms, p99 ${millis(quantile(late, 0.99))} ms, ` +
       `max ${millis(quantile(late, 1))} ms`,
+    ...(period > 0
+      ? [
+          `sensors run by themselves: a picture is up to ${millis(period)} ms later than its node fired`,
+        ]
+      : []),
   ];
 }
 

@@ -94,7 +94,7 @@ async function layoutOf(given: Given): Promise<Layout | undefined> {
  * Follows a capture to its end, brings its files and tells about it; who is missing is told as soon as the
  * master says it, which is within a second of the last instant.
  */
-async function bring(
+export async function bring(
   given: Given,
   client: OperatorClient,
   captureId: CaptureId,

@@ -32,6 +32,9 @@ import {
   captureShowCommand,
 } from './capture-orders.ts';
 import {captureVerifyCommand} from './capture-verify.ts';
+import {captureActionsCommand} from './capture-actions.ts';
+import {capturePreviewCommand} from './capture-preview.ts';
+import {captureSettingsCommand} from './capture-settings.ts';
 import type {CommandSpec} from './command.ts';
 import {demoCommand} from './demo.ts';
 import {doctorCommand} from './doctor.ts';
@@ -118,6 +121,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   captureFetchCommand,
   captureVerifyCommand,
   captureRmCommand,
+  captureActionsCommand,
+  captureSettingsCommand,
+  capturePreviewCommand,
   appInitCommand,
   appTestCommand,
   appPublishCommand,

@@ -1,12 +1,12 @@
 // Settings of an action (exposure, gain, focus …): names and values as texts, bounded, so that all of
 // an action's fit into one command. What a name means is the action's own business.
 
+import {SETTINGS_BYTES_MAX} from '../wire/limits.ts';
+
 /** By name; in the order in which they were given. */
 export type ActionSettings = Readonly<Record<string, string>>;
 
 export const SETTINGS_MAX = 32;
-/** Of all of an action's as JSON: they travel in one command, and back in one message. */
-export const SETTINGS_JSON_CHARS_MAX = 512;
 /** gphoto2 has names like `/main/imgsettings/iso`; none looks like an option of a program. */
 const SETTING_NAME = /^[A-Za-z0-9_/][A-Za-z0-9_./-]{0,47}$/;
 /** Printable ASCII: it becomes an argument of a program, and a cell of a table. */
@@ -25,15 +25,15 @@ export function faultOfSettings(settings: ActionSettings): string | undefined {
       return `the value of "${name}" must be at most 64 printable letters`;
     }
   }
-  if (JSON.stringify(settings).length > SETTINGS_JSON_CHARS_MAX) {
-    return `the settings together exceed ${SETTINGS_JSON_CHARS_MAX} letters`;
+  if (JSON.stringify(settings).length > SETTINGS_BYTES_MAX) {
+    return `the settings together exceed ${SETTINGS_BYTES_MAX} letters`;
   }
   return undefined;
 }
 
 /** From a message, a store or a program; undefined = it is no object of such settings. */
 export function parseSettings(json: string): ActionSettings | undefined {
-  if (json.length > SETTINGS_JSON_CHARS_MAX) return undefined;
+  if (json.length > SETTINGS_BYTES_MAX) return undefined;
   try {
     const value: unknown = JSON.parse(json);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;

@@ -24,6 +24,7 @@ import type {
   OutputRef,
   ShotFile,
 } from '../wire/message.ts';
+import type {ActionEvent, SetActionEffect} from './action-events.ts';
 import type {Comparison} from './compare.ts';
 import type {GuestEvent} from './guest.ts';
 import type {InputSource, NamedBlob} from './input-source.ts';
@@ -42,6 +43,7 @@ import type {
   CaptureRequest,
   ClusterOrder,
   NodeOrder,
+  SetActionRequest,
 } from './operator-request.ts';
 import type {Actor} from './operator-rows.ts';
 import type {Preferences} from './preferences.ts';
@@ -127,7 +129,8 @@ export type OperatorRequest =
     }
   | {readonly kind: 'capture'; readonly capture: CaptureRequest}
   /** `force`: also one that is running. */
-  | {readonly kind: 'deleteCapture'; readonly captureId: CaptureId; readonly force: boolean};
+  | {readonly kind: 'deleteCapture'; readonly captureId: CaptureId; readonly force: boolean}
+  | {readonly kind: 'setAction'; readonly set: SetActionRequest};
 
 export type OperatorAnswer =
   | {
@@ -136,6 +139,8 @@ export type OperatorAnswer =
       readonly captureId?: CaptureId;
       /** Of a batch that waits: what is missing. */
       readonly warning?: string;
+      /** Of settings: what nodes name when they are done with them. `nodes`: who was asked. */
+      readonly settingsId?: number;
       /** Who was approved. */
       readonly nodes?: readonly NodeId[];
       /** Canonical results that rest on the revoked node alone; -1 = they are being listed. */
@@ -296,6 +301,7 @@ export type RunOrder = {
 export type NodeEvent =
   | SharedEvent
   | GuestEvent
+  | ActionEvent
   /** Signed, fresh and inside its window; time to live and target are the core's to judge. */
   | {
       readonly type: 'command';
@@ -387,7 +393,10 @@ export type NodeEffect =
       readonly fireAt: MonoMs;
       /** The instant on the master's clock, for what the action draws or names. */
       readonly fireAtWall: WallMs;
-    };
+      /** A small picture instead. */
+      readonly preview?: true;
+    }
+  | SetActionEffect;
 
 /** `full`: it is wanted, and there is no room for it now. */
 export type UploadVerdict = 'wanted' | 'unwanted' | 'full';

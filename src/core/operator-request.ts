@@ -2,6 +2,7 @@
 
 import type {BatchId, NodeId} from '../base/types.ts';
 import type {BlobRef, Target} from '../wire/message.ts';
+import type {ActionSettings} from './action-settings.ts';
 import type {InputSource} from './input-source.ts';
 import type {BatchTarget, HoldKind} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';
@@ -33,6 +34,16 @@ export type CaptureRequest = {
   readonly shots: number;
   /** Milliseconds between shots. */
   readonly intervalMs: number;
+  /** Small pictures instead; absent = no. */
+  readonly preview?: boolean;
+};
+
+/** One command that sets an action on all nodes of the target that allow it. */
+export type SetActionRequest = {
+  readonly action: string;
+  /** Changes; an empty value takes a setting out. */
+  readonly settings: ActionSettings;
+  readonly target: Target;
 };
 
 export type BatchOrder =

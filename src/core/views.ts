@@ -2,7 +2,8 @@
 // Instants are wall-clock milliseconds, lengths of time end in Ms, sizes in bytes. Fields are only added.
 
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
-import type {ShotVerdict} from '../wire/message.ts';
+import type {ActionPhase, ShotVerdict} from '../wire/message.ts';
+import type {ActionSettings} from './action-settings.ts';
 import type {Bench, Forgotten, NodeHold, ProbeRow, StateRow} from './operator-rows.ts';
 import type {Preferences} from './preferences.ts';
 import type {StageAt} from './stages.ts';
@@ -115,8 +116,26 @@ export type NodeView = {
   readonly apps?: readonly NodeAppView[];
   /** Generation of the cluster's state that it obeys; absent = it has not told. */
   readonly stateGeneration?: number;
+  /** Of its actions, those of which it told something in this life of the master. */
+  readonly actionStates?: readonly ActionView[];
   /** Two machines seem to have this node's key: where they are, and when the second one was last heard. */
   readonly clone?: {readonly addresses: readonly string[]; readonly at: number};
+};
+
+/** How an action of a node is; see ActionState in volley.proto. */
+export type ActionView = {
+  readonly action: string;
+  readonly serial: number;
+  readonly phase: ActionPhase;
+  readonly error: string;
+  readonly model: string;
+  readonly warmUpMs: number;
+  readonly sensorPeriodMs: number;
+  /** What holds. */
+  readonly settings: ActionSettings;
+  readonly settingsId: number;
+  /** Why the newest settings were refused; '' = they were not. */
+  readonly refusal: string;
 };
 
 /** A node that asks to be let in, and is not a member. */
@@ -164,6 +183,8 @@ export type ShotRow = {
   /** firedAt less the asked instant (or, fired on hearing, less the first firedAt of the shot). */
   readonly lateMs: number;
   readonly clockBoundMs: number;
+  /** Of a sensor that runs by itself: the picture may be later than firedAt by up to so much. */
+  readonly sensorPeriodMs?: number;
   readonly files: readonly {
     readonly name: string;
     readonly blobId: BlobId;
@@ -181,6 +202,8 @@ export type CaptureView = {
   readonly state: 'running' | 'done';
   readonly createdAt: number;
   readonly shots: number;
+  /** Small pictures, of no instant. */
+  readonly preview?: true;
   /** Asked instant of each shot on the master's clock; 0 = on hearing. */
   readonly atWallMs: readonly number[];
   readonly rows: readonly ShotRow[];

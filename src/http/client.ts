@@ -12,7 +12,7 @@
 import {VolleyError} from '../base/errors.ts';
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {AccessView, Role} from '../core/access.ts';
-import type {BatchRequest, CaptureRequest} from '../core/operator-request.ts';
+import type {BatchRequest, CaptureRequest, SetActionRequest} from '../core/operator-request.ts';
 import type {HistoryRow} from '../core/operator-rows.ts';
 import type {Preferences} from '../core/preferences.ts';
 import type {AppRow} from '../core/tables.ts';
@@ -259,6 +259,14 @@ export class OperatorClient {
 
   capture(capture: CaptureRequest): Promise<{readonly captureId: CaptureId}> {
     return this.#post('/v1/captures', capture);
+  }
+
+  /** What came of it is in `nodes()`: actionStates with this settingsId. */
+  setAction({action, ...body}: SetActionRequest): Promise<{
+    readonly settingsId: number;
+    readonly nodes: readonly NodeId[];
+  }> {
+    return this.#post(`/v1/actions/${encodeURIComponent(action)}/settings`, body);
   }
 
   async captures(): Promise<readonly CaptureView[]> {

@@ -199,8 +199,19 @@ const TARGET = object(
   'nodes',
 );
 
+export const ACTION_PARAMS = object({name: NAME});
+/** Which settings there are is the action's to say; how long they may be, the core's. */
+export const SETTINGS_BODY = object(
+  {
+    settings: {type: 'object', maxProperties: 32, additionalProperties: {type: 'string'}},
+    target: {...TARGET, default: {}},
+  },
+  'target',
+);
+
 export const CAPTURE_BODY = object(
   {
+    preview: {type: 'boolean'},
     action: NAME,
     args: ARGS,
     target: {...TARGET, default: {}},
@@ -208,6 +219,7 @@ export const CAPTURE_BODY = object(
     shots: {...whole(1, 1_000), default: 1},
     intervalMs: {type: 'number', minimum: 0, maximum: 3_600_000, default: 0},
   },
+  'preview',
   'args',
   'target',
   'shots',

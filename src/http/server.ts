@@ -32,6 +32,7 @@ import {openApiOf} from './openapi.ts';
 import {holdToPace} from './pace.ts';
 import {problemJson, Refusal, refusalOf, usage} from './problem.ts';
 import {addAccessRoutes} from './routes/access.ts';
+import {addActionRoutes} from './routes/actions.ts';
 import {addAppRoutes} from './routes/apps.ts';
 import {addBatchOrderRoutes} from './routes/batch-orders.ts';
 import {addBatchRoutes} from './routes/batches.ts';
@@ -269,6 +270,7 @@ function addRoutes(app: FastifyInstance, context: RouteContext): void {
   addBatchOrderRoutes(app, context);
   addBlobRoutes(app, context);
   addCaptureRoutes(app, context);
+  addActionRoutes(app, context);
   addEventRoutes(app, context);
   app.register((scope, _options, done) => {
     addStreamRoutes(scope, context);

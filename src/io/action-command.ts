@@ -2,9 +2,9 @@
 // argument `{args}` becomes all of the operator's, and never a shell. It has fired when it has started.
 
 import type {MonoMs} from '../base/types.ts';
+import type {Applied} from '../core/action-events.ts';
 import {Program} from './program.ts';
 import {
-  type Applied,
   type ProgramSpec,
   type Shooter,
   type ShotEnd,

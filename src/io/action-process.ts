@@ -10,13 +10,13 @@
 
 import {asMonoMs, type MonoMs} from '../base/types.ts';
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
+import type {Applied} from '../core/action-events.ts';
 import type {ActionSettings} from '../core/action-settings.ts';
+import type {ActionPhase} from '../wire/message.ts';
 import {ARM_LINE, readSaid, settingsLine, shotLine} from './action-words.ts';
 import {onLines, Program} from './program.ts';
 import {
-  type ActionPhase,
   type ActionState,
-  type Applied,
   OFF,
   type ProgramSpec,
   type Shooter,
@@ -86,7 +86,7 @@ export class PersistentProgram implements Shooter {
     if (this.#program === undefined) this.#start();
     else if (this.#underway === undefined && this.#state.phase !== 'arming') {
       // one that was ready is so until it says that it is not
-      if (this.#state.phase === 'failed') this.#become('arming', '');
+      if (this.#state.phase === 'unable') this.#become('arming', '');
       if (this.#knowsWords) this.#write(ARM_LINE);
       this.#restartIdle();
     }
@@ -102,7 +102,13 @@ export class PersistentProgram implements Shooter {
     });
   }
 
-  set(settings: ActionSettings): Promise<Applied> {
+  set(settings: ActionSettings): Promise<Applied>;
+  set(settings: ActionSettings, isKept: boolean): Promise<Applied | undefined>;
+  set(settings: ActionSettings, isKept = false): Promise<Applied | undefined> {
+    if (isKept && this.#program === undefined) {
+      this.#wanted = settings;
+      return Promise.resolve(undefined);
+    }
     this.#endSetting({ok: false, reason: 'other settings came meanwhile'});
     return new Promise(end => {
       const late = `the action did not say within ${seconds(this.#spec.timeoutMs)} what holds`;
@@ -165,7 +171,7 @@ export class PersistentProgram implements Shooter {
     const shot = this.#underway;
     if (shot === undefined || shot.toldAt !== undefined) return;
     const {phase, info} = this.#state;
-    if (phase === 'failed') return this.#end(`the action is not ready: ${this.#error}`, undefined);
+    if (phase === 'unable') return this.#end(`the action is not ready: ${this.#error}`, undefined);
     if (phase !== 'ready') return;
     if (shot.job.isPreview && !info.preview)
       return this.#end(
@@ -181,7 +187,7 @@ export class PersistentProgram implements Shooter {
     const {phase, info} = this.#state;
     if (setting === undefined || setting.isTold || phase === 'arming' || phase === 'off') return;
     if (info.settings.length === 0) {
-      const why = phase === 'failed' ? `the action is not ready: ${this.#error}` : '';
+      const why = phase === 'unable' ? `the action is not ready: ${this.#error}` : '';
       const reason = why || 'the action takes no settings: its info names none';
       return this.#endSetting({ok: false, reason});
     }
@@ -197,7 +203,7 @@ export class PersistentProgram implements Shooter {
         this.#tell();
         return this.#tellSettings();
       case 'error':
-        this.#become('failed', said.reason);
+        this.#become('unable', said.reason);
         this.#knowsWords = true;
         if (this.#underway?.toldAt !== undefined) this.#end(said.reason, undefined);
         this.#tell();
@@ -285,7 +291,7 @@ export class PersistentProgram implements Shooter {
 
   #lost(reason: string): void {
     const wasReady = this.#state.phase === 'ready';
-    this.#become('failed', reason);
+    this.#become('unable', reason);
     this.#end(reason, undefined);
     this.#endSetting({ok: false, reason});
     if ((!wasReady && !this.#spec.staysArmed) || this.#closed) return;
@@ -337,7 +343,7 @@ export class PersistentProgram implements Shooter {
 
   /** A camera that was busy may be free by now. */
   #lookAgain(): void {
-    if (this.#state.phase === 'failed') this.arm();
+    if (this.#state.phase === 'unable') this.arm();
     this.#restartIdle();
   }
 

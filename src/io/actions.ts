@@ -6,6 +6,8 @@
 
 import {Heap} from '../base/heap.ts';
 import {asMonoMs, type MonoMs} from '../base/types.ts';
+import type {ActionReport, Applied, SetActionEffect} from '../core/action-events.ts';
+import type {ActionSettings} from '../core/action-settings.ts';
 import type {Actions, Clock, FireOrder, Tell} from '../runtime/ports.ts';
 import type {ShotFile} from '../wire/message.ts';
 import {CommandProgram} from './action-command.ts';
@@ -13,7 +15,7 @@ import {PersistentProgram} from './action-process.ts';
 import type {ActionSpec} from './allowed-actions.ts';
 import {standUntil, timerMs} from './instant.ts';
 import {QuietTimes} from './quiet.ts';
-import type {ProgramSpec, Shooter} from './shooter.ts';
+import {type ActionState, type ProgramSpec, type Shooter, STOPPING} from './shooter.ts';
 import {type PutFile, ShotFiles, type ShotLimits} from './shot-files.ts';
 
 export type ActionRunnerOptions = {
@@ -64,6 +66,19 @@ export class ActionRunner implements Actions {
     this.#tellEnd(order, undefined, this.#options.clock.now().mono, [], failure);
   }
 
+  set({action, id, settings, isKept}: SetActionEffect): void {
+    const lane = this.#laneOf(action);
+    const {tell} = this.#options;
+    if (lane !== undefined) {
+      void lane.set(settings, isKept).then(applied => {
+        if (applied) tell({type: 'actionSet', action, id, settings, applied});
+      });
+      return;
+    }
+    const reason = this.#closed ? STOPPING : `the owner of this node does not allow "${action}"`;
+    tell({type: 'actionSet', action, id, settings, applied: {ok: false, reason}});
+  }
+
   /** Starts a persistent action before its first shot; does nothing for others. */
   arm(action: string): void {
     this.#laneOf(action)?.arm();
@@ -82,18 +97,20 @@ export class ActionRunner implements Actions {
     const spec = this.#options.actions.get(action);
     if (spec === undefined) return undefined;
     const {clock} = this.#options;
-    const lane = new Lane(clock, this.#shooterOf(spec), spec, this.#files, (order, end) =>
+    const lane = new Lane(clock, this.#shooterOf(action, spec), spec, this.#files, (order, end) =>
       this.#tellEnd(order, end.firedAt, end.doneAt, end.files, end.failure),
     );
     this.#lanes.set(action, lane);
     return lane;
   }
 
-  #shooterOf(spec: ActionSpec): Shooter {
-    const {dir, clock, raise} = this.#options;
+  #shooterOf(action: string, spec: ActionSpec): Shooter {
+    const {dir, clock, raise, tell} = this.#options;
     const onStart = (pid: number): unknown => raise?.(pid, 'all');
     const {argv, timeoutMs, armed: staysArmed = false} = spec;
-    const program: ProgramSpec = {argv, timeoutMs, dir, clock, onStart, staysArmed};
+    const onState = (state: ActionState): void =>
+      tell({type: 'actionSaid', action, report: reportOf(state)});
+    const program: ProgramSpec = {argv, timeoutMs, dir, clock, onStart, onState, staysArmed};
     return spec.persistent
       ? new PersistentProgram(program)
       : new CommandProgram(program, file => this.#files.pathOf(file));
@@ -110,6 +127,11 @@ export class ActionRunner implements Actions {
     this.#options.tell({type: 'shotDone', captureId, shot, firedAt, doneAt, files, failure});
   }
 }
+
+const reportOf = ({phase, error, info, settings}: ActionState): ActionReport => {
+  const {model, warmUpMs, sensorPeriodMs} = info;
+  return {phase, error, model, warmUpMs, sensorPeriodMs, settings};
+};
 
 type OrderEnd = {
   readonly firedAt: MonoMs | undefined;
@@ -147,6 +169,11 @@ class Lane {
 
   arm(): void {
     this.#shooter.arm();
+  }
+
+  /** undefined = kept for its next start. */
+  set(settings: ActionSettings, isKept: boolean): Promise<Applied | undefined> {
+    return this.#shooter.set(settings, isKept);
   }
 
   offer(order: FireOrder): void {
@@ -198,6 +225,7 @@ class Lane {
       file,
       askedWall: fireAtWall,
       args,
+      isPreview: order.preview ?? false,
     });
     unwatch();
     this.#busy = false;

@@ -3,8 +3,10 @@
 
 import type {MonoMs, WallMs} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
+import type {Applied} from '../core/action-events.ts';
 import type {ActionSettings} from '../core/action-settings.ts';
 import type {Clock} from '../runtime/ports.ts';
+import type {ActionPhase} from '../wire/message.ts';
 import {type ActionInfo, NO_INFO} from './action-words.ts';
 
 export type ShotJob = {
@@ -27,9 +29,6 @@ export type ShotEnd = {
   readonly failure: string | undefined;
 };
 
-/** `off`: it is not running, and nobody has missed it. */
-export type ActionPhase = 'off' | 'arming' | 'ready' | 'failed';
-
 export type ActionState = {
   readonly phase: ActionPhase;
   /** Why it is not ready, or why it did not take the settings that were kept; '' = nothing is wrong. */
@@ -41,19 +40,18 @@ export type ActionState = {
 
 export const OFF: ActionState = {phase: 'off', error: '', info: NO_INFO, settings: {}};
 
-/** What became of settings. */
-export type Applied =
-  | {readonly ok: true; readonly settings: ActionSettings}
-  | {readonly ok: false; readonly reason: string};
-
 /** One shot at a time: `shoot` is not called again before its promise is fulfilled. */
 export interface Shooter {
   /** Starts what can be started before the instant; asks what runs already to be ready. */
   arm(): void;
   /** Triggers now, in this turn when it is armed. Always fulfilled, at the latest at the time limit. */
   shoot(job: ShotJob): Promise<ShotEnd>;
-  /** All the settings that shall hold from now on, also in later lives of the program. Always fulfilled. */
-  set(settings: ActionSettings): Promise<Applied>;
+  /**
+   * All the settings that shall hold from now on, also in later lives of the program. Always fulfilled.
+   *
+   * @param isKept nothing is started for them; undefined = they wait for the next start
+   */
+  set(settings: ActionSettings, isKept?: boolean): Promise<Applied | undefined>;
   /** Ends a shot under way with this reason, and the program with it. */
   abort(reason: string): void;
   /** Kills what runs; a shot under way ends as failed. */

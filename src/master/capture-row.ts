@@ -37,6 +37,8 @@ export type CaptureRow = {
   readonly salt: number;
   /** An operator deleted it. */
   readonly deleting?: true;
+  /** Small pictures instead. */
+  readonly preview?: true;
 };
 
 /** One shot of one node. `heardAt` 0 = not acknowledged. */
@@ -166,6 +168,7 @@ export function viewCapture(capture: Capture, roster: Roster): CaptureView {
     state: capture.over ? 'done' : 'running',
     createdAt: row.createdAt,
     shots: row.shots,
+    ...(row.preview ? {preview: true} : {}),
     atWallMs: row.at,
     rows,
     spreadMs: fired.map(list => (list.length < 2 ? -1 : Math.max(...list) - Math.min(...list))),
@@ -192,6 +195,7 @@ function viewShot(capture: Capture, shot: Shot, roster: Roster, firstAt: number)
     doneAt: statement?.doneWallMs ?? 0,
     lateMs: firedAt > 0 ? firedAt - (asked > 0 ? asked : firstAt) : 0,
     clockBoundMs: statement?.clockBoundMs ?? -1,
+    ...(statement?.sensorPeriodMs ? {sensorPeriodMs: statement.sensorPeriodMs} : {}),
     files: (statement?.files ?? []).map(file => ({
       ...file,
       collected: shot.collected.has(file.blobId),

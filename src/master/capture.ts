@@ -20,7 +20,8 @@ import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
 import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';
 import {COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
-import type {CommandAck, ShotReport} from '../wire/message.ts';
+import type {ActionState, CommandAck, ShotReport} from '../wire/message.ts';
+import {ActionDesk} from './action-desk.ts';
 import {CaptureRemoval} from './capture-removal.ts';
 import {
   type Capture,
@@ -69,6 +70,7 @@ export class Captures {
   #toIssue: Due[] = [];
   readonly #collection: Collection;
   readonly #removal: CaptureRemoval;
+  readonly actions: ActionDesk;
   /** Captures of an earlier life, until the first tick. */
   #restored: readonly Capture[];
 
@@ -76,6 +78,7 @@ export class Captures {
     this.#context = context;
     this.#commands = commands;
     this.#collection = new Collection(context);
+    this.actions = new ActionDesk(context, commands);
     this.#removal = new CaptureRemoval(context);
     this.#restored = list.filter(({row}) => !row.deleting);
     this.#nextId = lastId + 1;
@@ -129,6 +132,7 @@ export class Captures {
       ),
       createdAt: now.wall,
       salt: this.#context.prng.uint32(),
+      ...(request.preview ? {preview: true as const} : {}),
     };
     const lastMs = leadMs + (request.shots - 1) * intervalMs;
     const capture = captureOf(row, addMono(now.mono, lastMs));
@@ -171,6 +175,7 @@ export class Captures {
         args: row.args,
         atWallMs,
         salt: row.salt,
+        ...(row.preview ? {preview: true as const} : {}),
       },
       now,
       {
@@ -183,7 +188,14 @@ export class Captures {
     this.#context.announceCapture(row.id);
   }
 
-  onAck(node: NodeState, ack: CommandAck): void {
+  /** What nodes say of commands, of shots, and of their actions. */
+  onMessage(node: NodeState, message: CommandAck | ShotReport | ActionState): void {
+    if (message.type === 'commandAck') this.#onAck(node, message);
+    else if (message.type === 'shotReport') this.#onShot(node, message);
+    else this.actions.onState(node, message);
+  }
+
+  #onAck(node: NodeState, ack: CommandAck): void {
     const statement = decodeAck(ack.body);
     if (!statement || !this.#signedBy(node, 'ack', ack)) return;
     const {epoch, seq} = statement;
@@ -198,7 +210,7 @@ export class Captures {
   }
 
   /** Stores the signed statement and acknowledges it; a repeat is acknowledged again. */
-  onShot(node: NodeState, report: ShotReport): void {
+  #onShot(node: NodeState, report: ShotReport): void {
     const statement = decodeShot(report.body);
     if (!statement || !this.#signedBy(node, 'shot', report)) return;
     const bodyHash = this.#context.crypto.sha256(report.body);

@@ -215,9 +215,9 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'report':
         return this.#results.onReport(node, message, now);
       case 'commandAck':
-        return this.#captures.onAck(node, message);
       case 'shotReport':
-        return this.#captures.onShot(node, message);
+      case 'actionState':
+        return this.#captures.onMessage(node, message);
       case 'timeProbe':
         return this.#onTimeProbe(peer, message, now);
       case 'trustUpdate':
@@ -231,6 +231,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'timeReply':
       case 'collect':
       case 'preferences':
+      case 'actionHeard':
         return; // a master's words: a node that says them is told nothing
       default:
         return assertNever(message);

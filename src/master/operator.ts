@@ -134,6 +134,8 @@ export class Operator {
         return this.#captures.start(request.capture, now);
       case 'deleteCapture':
         return this.#captures.remove(request.captureId, request.force, now);
+      case 'setAction':
+        return this.#captures.actions.set(request.set, now);
       case 'cancelBatch':
       case 'suspendBatch':
       case 'resumeBatch':

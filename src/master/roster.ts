@@ -14,7 +14,7 @@ import {
   type Op,
   put,
 } from '../core/tables.ts';
-import type {NodeView} from '../core/views.ts';
+import type {ActionView, NodeView} from '../core/views.ts';
 import {NODES_MAX} from '../wire/limits.ts';
 import type {Assign, Guest, Target} from '../wire/message.ts';
 import type {Boot} from './boots.ts';
@@ -53,6 +53,8 @@ export type NodeState = {
   load: number;
   /** What may run there, as its newest Pull said. */
   guest: Guest | undefined;
+  /** What it told of its actions, and in which of its lives. */
+  readonly actions: Map<string, {readonly boot: string; readonly view: ActionView}>;
   readonly blobKey: Uint8Array;
   /** The newest group key that it has named; -1 = none. */
   groupKeyId: number;
@@ -127,6 +129,7 @@ export class Roster {
       heardWall: 0 as WallMs,
       load: 0,
       guest: undefined,
+      actions: new Map(),
       blobKey,
       groupKeyId: -1,
       out: new Set(),
@@ -302,5 +305,8 @@ export function viewNode(node: NodeState): NodeView {
     ...(node.control.hold ? {hold: node.control.hold} : {}),
     ...(node.control.benches ? {benches: node.control.benches} : {}),
     stateGeneration: node.stateGeneration,
+    ...(node.actions.size > 0
+      ? {actionStates: Array.from(node.actions.values(), ({view}) => view)}
+      : {}),
   };
 }

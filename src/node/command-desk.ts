@@ -9,6 +9,7 @@ import {del, encodeJson, type Op, put} from '../core/tables.ts';
 import {decodeShot, encodeAck, encodeShot} from '../wire/codec.ts';
 import {commandExpired, targets} from '../wire/command.ts';
 import type {AckVerdict, CommandWhat, Target} from '../wire/message.ts';
+import {ActionNews} from './action-news.ts';
 import {Acks, ackVerdictOf, Firing, type Heard, type KeptFile, planFire} from './firing.ts';
 
 /** Files kept; the oldest that the master has goes first, and one that it does not have never goes. */
@@ -36,6 +37,7 @@ export class CommandDesk {
   readonly #actions: readonly string[];
   readonly #prng: Prng;
   readonly #firing = new Firing();
+  readonly news: ActionNews;
   readonly #acks = new Acks();
   readonly #files = new Map<BlobId, KeptFile>();
   #ops: Op[] = [];
@@ -44,6 +46,7 @@ export class CommandDesk {
     this.#nodeId = nodeId;
     this.#labels = labels;
     this.#actions = actions;
+    this.news = new ActionNews(actions);
     this.#prng = prng;
   }
 
@@ -99,10 +102,22 @@ export class CommandDesk {
       const statement = this.#firing.refusal(heard, 'missed', reason, clock, now.mono);
       return {body, refusal: encodeShot(statement)};
     }
-    this.#firing.heard(heard);
+    this.#firing.heard({...heard, action: what.action});
     const {captureId, shot, action, args} = what;
     const {fireAt, fireAtWall} = plan;
-    return {body, effect: {type: 'fire', captureId, shot, action, args, fireAt, fireAtWall}};
+    const more = what.preview ? {preview: true as const} : {};
+    const order = {captureId, shot, action, args, fireAt, fireAtWall, ...more};
+    return {body, effect: {type: 'fire', ...order}};
+  }
+
+  /** What came of it is news of the action. */
+  setAction(event: CommandEvent, clock: ClockSync, now: Now): FireAnswer {
+    const {what} = event.command;
+    if (what.kind !== 'setAction') return {body: this.#ackBody(event, 'expired', clock, now)};
+    const effect = this.news.set(what, now.mono);
+    const isAllowed = this.#actions.includes(what.action);
+    const body = this.#ackBody(event, isAllowed ? 'accepted' : 'notAllowed', clock, now);
+    return effect ? {body, effect} : {body};
   }
 
   /** Why no shot can be taken now, told before its instant. */
@@ -150,7 +165,8 @@ export class CommandDesk {
     clock: ClockSync,
     now: Now,
   ): Uint8Array | undefined {
-    const statement = this.#firing.statement(event, clock, now.mono);
+    const periodOf = (action: string): number => this.news.sensorPeriodMs(action);
+    const statement = this.#firing.statement(event, clock, now.mono, periodOf);
     if (!statement) return undefined;
     const {captureId, shot} = statement;
     for (const {blobId, size} of statement.files) this.#keep({blobId, size, captureId, shot});
@@ -211,6 +227,6 @@ export class CommandDesk {
   }
 
   wakeAt(): number {
-    return this.#acks.wakeAt();
+    return Math.min(this.#acks.wakeAt(), this.news.wakeAt());
   }
 }

@@ -37,6 +37,7 @@ export type Heard = {
   readonly seq: number;
   readonly salt: number;
   readonly heardAt: MonoMs;
+  readonly action?: string;
 };
 
 export const ackVerdictOf = (plan: FirePlan): AckVerdict =>
@@ -68,13 +69,19 @@ export class Firing {
   }
 
   /** The statement of a shot that is over; undefined when it was never heard in this life. */
-  statement(done: ShotDone, clock: ClockSync, now: MonoMs): ShotStatement | undefined {
+  statement(
+    done: ShotDone,
+    clock: ClockSync,
+    now: MonoMs,
+    periodOf: (action: string) => number = () => 0,
+  ): ShotStatement | undefined {
     const key = keyOf(done.captureId, done.shot);
     const heard = this.#heard.get(key);
     if (!heard) return undefined;
     this.#heard.delete(key);
     this.remember(heard);
     const {firedAt, failure} = done;
+    const sensorPeriodMs = firedAt === undefined ? 0 : periodOf(heard.action ?? '');
     return {
       ...base(heard, clock, now),
       firedWallMs: firedAt === undefined ? NOT : (clock.toWall(firedAt) ?? NOT),
@@ -82,6 +89,7 @@ export class Firing {
       verdict: verdictOf(failure),
       reason: failure ?? '',
       files: done.files,
+      ...(sensorPeriodMs > 0 ? {sensorPeriodMs} : {}),
     };
   }
 

@@ -40,6 +40,7 @@ import {Outbox} from './outbox.ts';
 import {Puller} from './puller.ts';
 import {Refill} from './refill.ts';
 import {Reporter} from './reporter.ts';
+import {Shots} from './shots.ts';
 import type {Slots} from './slots.ts';
 import type {Spool} from './spool.ts';
 import {Timekeeper} from './timekeeper.ts';
@@ -58,6 +59,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   readonly #reporter = new Reporter();
   readonly #space = new FreeSpace();
   readonly #desk: CommandDesk;
+  readonly #shots: Shots;
   readonly #trust: TrustPin;
   #member: Membership | undefined;
   #welcomed = false;
@@ -82,6 +84,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#refill = new Refill(parts.memory, this.#outbox, this.#greeting);
     this.#desk = parts.desk;
     this.#trust = new TrustPin(parts.crypto, parts.config.rootFingerprint, parts.config.trust);
+    this.#shots = new Shots(parts.desk, this.#outbox, () => this.clock);
+    this.#emitAll(parts.desk.news.begin());
     const emit = (effect: NodeEffect): void => this.#emit(effect);
     this.#floor = new Floor(parts.memory, this.#outbox, emit);
     const {slots: slotCount} = parts.config;
@@ -166,7 +170,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         if (!event.isFull) this.#outbox.spool.refused(event.blobId);
         return this.#note('warn', 'upload failed', {blob: event.blobId, reason: event.reason});
       case 'shotDone':
-        return this.#onShotDone(event, now);
+      case 'actionSaid':
+      case 'actionSet':
+        return this.#emitAll(this.#shots.onDone(event, this.#member, now));
       case 'tick':
         return; // what is due is done at the end of each turn
       default:
@@ -201,8 +207,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'preferences':
         return this.#work.onWishes(message, now.mono);
       case 'collect':
-        for (const upload of this.#desk.uploads(message.blobIds)) this.#emit(upload);
-        return;
+        return this.#emitAll(this.#desk.uploads(message.blobIds));
+      case 'actionHeard':
+        return this.#desk.news.onHeard(message.action, message.serial);
       case 'commandCopy': // the runtime opens it and gives a `command`
       case 'hello':
       case 'pull':
@@ -211,6 +218,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'timeProbe':
       case 'shotReport':
       case 'trustUpdate':
+      case 'actionState':
         return;
       default:
         return assertNever(message);
@@ -262,8 +270,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#emit({type: 'blobAccess', port, key, appKeys: trust.appKeys});
     this.#emit({type: 'save', op: put('meta', ENROLLED_KEY, encodeJson({at: now.wall}))});
     if (!isNew) return;
+    this.#desk.news.welcomed(now.mono);
     this.#time.welcomed(sentAt, welcome.wallMs, heardAt, now.mono);
-    for (const effect of this.#refill.begin(welcome, now.mono)) this.#emit(effect);
+    this.#emitAll(this.#refill.begin(welcome, now.mono));
     const owes = this.spool.againSoon(now.mono);
     this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono, owes);
     this.#note('info', 'joined', {epoch: welcome.epoch, spooled: this.#outbox.spool.size});
@@ -311,7 +320,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #onCommand(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     const {command, epoch, seq} = event;
     if (this.#orders.command(command, epoch)) this.#puller.wake(now.mono, command.ackWindowMs);
-    this.#floor.raise(epoch, seq, command.what.kind === 'fire', now.mono);
+    const isOnce = command.what.kind === 'fire' || command.what.kind === 'setAction';
+    this.#floor.raise(epoch, seq, isOnce, now.mono);
     const what = this.#desk.judge(event, this.clock, now);
     if (!what) return;
     switch (what.kind) {
@@ -320,27 +330,13 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'cancelBatch':
         return this.#dropBatch(what.batchId);
       case 'fire':
-        return this.#onFire(event, now);
+      case 'setAction':
+        return this.#emitAll(this.#shots.onCommand(event, this.#member, this.#space.isFull, now));
       case 'state':
         return;
       default:
         return assertNever(what);
     }
-  }
-
-  #onFire(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
-    if (!this.#member) return;
-    const {body, effect, refusal} = this.#desk.fire(event, this.clock, now, this.#space.isFull);
-    this.#desk.acknowledge(event, body, now.mono);
-    if (effect) this.#emit(effect);
-    if (refusal) this.#emit(this.#outbox.add('shot', this.#member, refusal, now.mono));
-  }
-
-  #onShotDone(event: Extract<NodeEvent, {type: 'shotDone'}>, now: Now): void {
-    const body = this.#desk.shotDone(event, this.clock, now);
-    if (!body || !this.#member) return;
-    for (const op of this.#desk.takeOps()) this.#emit({type: 'save', op});
-    this.#emit(this.#outbox.add('shot', this.#member, body, now.mono));
   }
 
   endTurn(now: Now): NodeEffect[] {
@@ -355,15 +351,15 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     const saving = this.#effects.some(effect => effect.type === 'save');
     const isNeeded = (blobId: BlobId): boolean =>
       this.#reporter.names(blobId) || this.#desk.files([blobId]).length > 0;
-    for (const effect of this.#outbox.lateEffects(mono, saving, isNeeded)) this.#emit(effect);
+    this.#emitAll(this.#outbox.lateEffects(mono, saving, isNeeded));
     return this.#effects.splice(0);
   }
 
   /** What is due to the master. */
   #speak(member: Membership, mono: MonoMs): void {
     const to = member.peer;
-    for (const effect of this.#outbox.due(to, mono)) this.#emit(effect);
-    for (const ack of this.#outbox.acks(member, this.#desk.takeAcks(mono))) this.#emit(ack);
+    this.#emitAll(this.#outbox.due(to, mono));
+    this.#emitAll(this.#shots.due(member, mono));
     const probe = this.#time.next(mono);
     if (probe) this.#emit({type: 'send', to, message: probe});
     if (this.#work.hasNews) this.#puller.soon(mono);
@@ -393,6 +389,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #note(level: Note['level'], what: string, fields: Note['fields']): void {
     this.#emit({type: 'note', note: {level, what, fields}});
+  }
+
+  #emitAll(effects: readonly NodeEffect[]): void {
+    for (const effect of effects) this.#emit(effect);
   }
 
   #emit(effect: NodeEffect): void {

@@ -6,6 +6,7 @@ import type {MonoMs} from '../base/types.ts';
 import {jsonRow, type TableName} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
+import {ACTION_KEY, type KeptSettings} from './action-news.ts';
 import {CommandDesk, FILE_KEY} from './command-desk.ts';
 import type {KeptFile} from './firing.ts';
 import {
@@ -69,6 +70,7 @@ export class NodeRestore {
     else if (key === SUSPENDED_KEY)
       this.#memory.suspended = jsonRow<{suspended: boolean}>(value).suspended;
     else if (key === WISHES_KEY) this.#memory.wishes = jsonRow<NodeMemory['wishes']>(value);
+    else if (key.startsWith(ACTION_KEY)) this.#desk.news.restore(key, jsonRow<KeptSettings>(value));
     else if (key.startsWith(FILE_KEY)) this.#desk.restoreFile(jsonRow<KeptFile>(value));
   }
 

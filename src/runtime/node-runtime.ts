@@ -221,6 +221,8 @@ export class NodeRuntime {
         return ports.blobs.drop(effect.blobId);
       case 'fire':
         return ports.actions.fire(effect);
+      case 'setAction':
+        return ports.actions.set(effect);
       case 'note':
         return ports.journal.note(effect.note);
       case 'forget':

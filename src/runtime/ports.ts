@@ -3,6 +3,7 @@
 // events or callbacks, so that the simulated world is one heap of plain functions in one total order.
 
 import type {Address, BatchId, BlobId, MonoMs, NodeId, Now, ReplicaId} from '../base/types.ts';
+import type {SetActionEffect} from '../core/action-events.ts';
 import type {Comparison} from '../core/compare.ts';
 import type {NodeEffect, NodeEvent, Note, RunOrder, UploadPurpose} from '../core/core.ts';
 import type {InputSource} from '../core/input-source.ts';
@@ -146,4 +147,6 @@ export type FireOrder = Extract<NodeEffect, {type: 'fire'}>;
 export interface Actions {
   /** Ends in exactly one `shotDone` event. */
   fire(order: FireOrder): void;
+  /** Ends in one `actionSet` event; what is kept from an earlier life, in one at most. */
+  set(order: SetActionEffect): void;
 }

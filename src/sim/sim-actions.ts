@@ -2,6 +2,7 @@
 
 import type {Prng} from '../base/prng.ts';
 import type {BlobId} from '../base/types.ts';
+import type {SetActionEffect} from '../core/action-events.ts';
 import type {Actions, FireOrder, Tell} from '../runtime/ports.ts';
 import type {ShotFile} from '../wire/message.ts';
 import {exponential} from './dice.ts';
@@ -34,6 +35,17 @@ export class SimActions implements Actions {
     const {clock, onOrder} = this.#options;
     onOrder(order);
     clock.after(order.fireAt - clock.now().mono, EVENT.action, () => this.#fired(order));
+  }
+
+  /** An action that takes every other value. */
+  set({action, id, settings, isKept}: SetActionEffect): void {
+    const {clock, prng, tell} = this.#options;
+    if (isKept) return;
+    clock.after(EXPOSURE_MS * exponential(prng), EVENT.action, () => {
+      const ok = prng.chance(0.7);
+      const applied = ok ? {ok, settings} : {ok, reason: 'the lens does not go there'};
+      tell({type: 'actionSet', action, id, settings, applied});
+    });
   }
 
   #fired(order: FireOrder): void {

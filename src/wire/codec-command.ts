@@ -25,11 +25,14 @@ import {
   NAME_BYTES_MAX,
   NODES_MAX,
   REASON_BYTES_MAX,
+  SETTINGS_BYTES_MAX,
   SHOT_FILES_MAX,
 } from './limits.ts';
 import type {
   AckStatement,
   AckVerdict,
+  ActionPhase,
+  ActionState,
   Command,
   CommandWhat,
   ShotStatement,
@@ -40,6 +43,7 @@ import type {
 /** Numbers are for ever: the index is the number on the wire. */
 const ACK_VERDICTS: readonly AckVerdict[] = ['accepted', 'expired', 'notAllowed'];
 const SHOT_VERDICTS: readonly ShotVerdict[] = ['fired', 'failed', 'missed', 'forbidden'];
+const ACTION_PHASES: readonly ActionPhase[] = ['off', 'arming', 'ready', 'unable'];
 
 export function commandProperties(command: Command): volley.Command.$Properties {
   return {
@@ -70,8 +74,11 @@ function whatProperties(what: CommandWhat): volley.Command.$Properties {
           args: what.args.map(wellFormed),
           atWallMs: what.atWallMs,
           salt: what.salt,
+          ...(what.preview ? {preview: true} : {}),
         },
       };
+    case 'setAction':
+      return {setAction: {...what, action: wellFormed(what.action)}};
     case 'cancelBatch':
       return {cancelBatch: {batch: what.batchId}};
     case 'state':
@@ -116,6 +123,16 @@ function readWhat(command: volley.Command.$Properties): CommandWhat {
         args: args(fire.args ?? []),
         atWallMs: asWallMs(finite(fire.atWallMs ?? 0)),
         salt: fire.salt ?? 0,
+        ...(fire.preview ? {preview: true} : {}),
+      };
+    }
+    case 'setAction': {
+      const {action, settings, id} = present(command.setAction);
+      return {
+        kind: 'setAction',
+        action: text(action ?? '', NAME_BYTES_MAX),
+        settings: text(settings ?? '', SETTINGS_BYTES_MAX),
+        id: id ?? 0,
       };
     }
     case 'cancelBatch':
@@ -166,6 +183,7 @@ export function shotProperties(shot: ShotStatement): volley.ShotStatement.$Prope
       size: file.size,
     })),
     salt: shot.salt,
+    ...(shot.sensorPeriodMs === undefined ? {} : {sensorPeriodMs: shot.sensorPeriodMs}),
   };
 }
 
@@ -190,6 +208,7 @@ export function readShot(shot: volley.ShotStatement.$Properties): ShotStatement 
       size: whole(file.size ?? 0),
     })),
     salt: shot.salt ?? 0,
+    ...(shot.sensorPeriodMs ? {sensorPeriodMs: finite(shot.sensorPeriodMs)} : {}),
   };
 }
 
@@ -207,5 +226,33 @@ export function readTrust(document: volley.TrustDocument.$Properties): TrustDocu
     commandKey: exactly(document.commandKey, 32),
     masterStatic: exactly(document.masterStatic, 32),
     appKeys: appKeys.map(key => exactly(key, 32)),
+  };
+}
+
+export function actionProperties(state: ActionState): volley.ActionState.$Properties {
+  return {
+    ...state,
+    action: wellFormed(state.action),
+    phase: ACTION_PHASES.indexOf(state.phase),
+    error: clipped(state.error, REASON_BYTES_MAX),
+    model: clipped(state.model, NAME_BYTES_MAX),
+    refusal: clipped(state.refusal, REASON_BYTES_MAX),
+  };
+}
+
+export function readAction(state: volley.ActionState.$Properties): ActionState {
+  const number: number = state.phase ?? 0;
+  return {
+    type: 'actionState',
+    action: text(state.action ?? '', NAME_BYTES_MAX),
+    serial: state.serial ?? 0,
+    phase: ACTION_PHASES[number] ?? malformed(),
+    error: text(state.error ?? '', REASON_BYTES_MAX),
+    model: text(state.model ?? '', NAME_BYTES_MAX),
+    warmUpMs: finite(state.warmUpMs ?? 0),
+    sensorPeriodMs: finite(state.sensorPeriodMs ?? 0),
+    settings: text(state.settings ?? '', SETTINGS_BYTES_MAX),
+    settingsId: state.settingsId ?? 0,
+    refusal: text(state.refusal ?? '', REASON_BYTES_MAX),
   };
 }

@@ -1,5 +1,5 @@
 // Bytes ⇄ plain values. The modules codec*.ts are the only ones that see the generated protobuf code;
-// codec-work.ts and codec-command.ts hold the larger messages, codec-check.ts the rules of decoding.
+// codec-hello.ts, codec-work.ts and codec-command.ts hold the larger messages, codec-check.ts the rules of decoding.
 //
 // Decoding is total: any bytes give a value or the name of a fault, never an exception. What comes out
 // owns its bytes. Encoding trusts its caller with counts and lengths (limits.ts; the datagram is checked
@@ -19,20 +19,22 @@ import {
   malformed,
   present,
   text,
-  texts,
   whole,
   within,
 } from './codec-check.ts';
 import {
   ackProperties,
+  actionProperties,
   commandProperties,
   readAck,
+  readAction,
   readCommand,
   readShot,
   readTrust,
   shotProperties,
   trustProperties,
 } from './codec-command.ts';
+import {helloProperties, readHello, readWelcome, SIGNED_TRUST_BYTES_MAX} from './codec-hello.ts';
 import {clipped, idBytes, wellFormed} from './codec-text.ts';
 import {
   assignProperties,
@@ -40,36 +42,25 @@ import {
   readAssign,
   readPull,
   readResults,
-  readState,
   resultProperties,
 } from './codec-work.ts';
 import {volley} from './generated/volley.js';
 import {
-  ACTION_BYTES_MAX,
-  ACTIONS_MAX,
   COLLECT_BLOBS_MAX,
   DATAGRAM_BYTES_MAX,
-  GIVEN_LABELS_MAX,
-  LABELS_MAX,
   NAME_BYTES_MAX,
   PLAINTEXT_BYTES_MAX,
   PREFERENCES_BYTES_MAX,
   REASON_BYTES_MAX,
-  SANDBOX_LEVEL_MAX,
 } from './limits.ts';
 import type {
   AckStatement,
   Command,
-  Hello,
   Message,
   ResultItem,
   ShotStatement,
   TrustDocument,
-  Welcome,
 } from './message.ts';
-
-/** With four app keys and two signatures 435; a Beacon with it fits into the 512 of a Discover. */
-export const SIGNED_TRUST_BYTES_MAX = 480;
 
 /** The trust document and its signature as they travel; trust.ts makes and checks them. */
 export type SignedTrust = {
@@ -124,21 +115,14 @@ function envelopeOf(message: Message): volley.Envelope.$Properties {
       return {trustUpdate: message};
     case 'preferences':
       return {preferences: message};
+    case 'actionState':
+      return {actionState: actionProperties(message)};
+    case 'actionHeard':
+      return {actionHeard: message};
     default:
       return assertNever(message);
   }
 }
-
-const helloProperties = (hello: Hello): volley.Hello.$Properties => ({
-  ...hello,
-  name: clipped(hello.name, NAME_BYTES_MAX),
-  labels: hello.labels.map(wellFormed),
-  arch: clipped(hello.arch, NAME_BYTES_MAX),
-  engine: clipped(hello.engine, NAME_BYTES_MAX),
-  runtimes: hello.runtimes.map(wellFormed),
-  actions: hello.actions.map(wellFormed),
-  version: clipped(hello.version, NAME_BYTES_MAX),
-});
 
 /** The message in an opened data frame. */
 export const decodeMessage = (bytes: Uint8Array): Message | DecodeFault =>
@@ -166,6 +150,8 @@ function readMessage(bytes: Uint8Array): Message {
       return readReceipt(present(envelope.receipt));
     case 'shotReport':
       return {type: 'shotReport', ...readSigned(present(envelope.shotReport))};
+    case 'actionState':
+      return readAction(present(envelope.actionState));
     case 'commandCopy':
     case 'commandAck':
     case 'groupKey':
@@ -174,6 +160,7 @@ function readMessage(bytes: Uint8Array): Message {
     case 'collect':
     case 'trustUpdate':
     case 'preferences':
+    case 'actionHeard':
       return readSmall(envelope, envelope.body);
     case undefined:
       return malformed();
@@ -190,7 +177,8 @@ type Small =
   | 'timeReply'
   | 'collect'
   | 'trustUpdate'
-  | 'preferences';
+  | 'preferences'
+  | 'actionHeard';
 
 function readSmall(envelope: volley.Envelope.$Properties, body: Small): Message {
   switch (body) {
@@ -238,6 +226,14 @@ function readSmall(envelope: volley.Envelope.$Properties, body: Small): Message 
       const {id, json} = present(envelope.preferences);
       return {type: 'preferences', id: id ?? 0, json: text(json ?? '', PREFERENCES_BYTES_MAX)};
     }
+    case 'actionHeard': {
+      const {action, serial} = present(envelope.actionHeard);
+      return {
+        type: 'actionHeard',
+        action: text(action ?? '', NAME_BYTES_MAX),
+        serial: serial ?? 0,
+      };
+    }
     default:
       return assertNever(body);
   }
@@ -261,59 +257,6 @@ function readReceipt(receipt: volley.Receipt.$Properties): Message {
     nonce: receipt.nonce ?? 0,
     journalNo: whole(receipt.journalNo ?? 0),
     signature: exactly(receipt.signature, 64),
-  };
-}
-
-const INSTANCE_BYTES = 8;
-const EPOCH_PROOF_BYTES = 8;
-
-function readHello(hello: volley.Hello.$Properties): Hello {
-  return {
-    type: 'hello',
-    identityKey: exactly(hello.identityKey, 32),
-    binding: exactly(hello.binding, 64),
-    name: text(hello.name ?? '', NAME_BYTES_MAX),
-    labels: texts(hello.labels ?? [], LABELS_MAX, NAME_BYTES_MAX),
-    arch: text(hello.arch ?? '', NAME_BYTES_MAX),
-    engine: text(hello.engine ?? '', NAME_BYTES_MAX),
-    cores: hello.cores ?? 0,
-    slots: hello.slots ?? 0,
-    memoryMib: hello.memoryMib ?? 0,
-    runtimes: texts(hello.runtimes ?? [], LABELS_MAX, NAME_BYTES_MAX),
-    actions: texts(hello.actions ?? [], ACTIONS_MAX, ACTION_BYTES_MAX),
-    version: text(hello.version ?? '', NAME_BYTES_MAX),
-    receiptHead: whole(hello.receiptHead ?? 0),
-    epochSeen: hello.epochSeen ?? 0,
-    instanceSeen: atMost(hello.instanceSeen, INSTANCE_BYTES),
-    epochProof: atMost(hello.epochProof, EPOCH_PROOF_BYTES),
-    bootId: exactly(hello.bootId, 8),
-    sandboxLevel: within(hello.sandboxLevel ?? 0, SANDBOX_LEVEL_MAX),
-    speed: hello.speed ?? 0,
-  };
-}
-
-function readWelcome(welcome: volley.Welcome.$Properties): Welcome {
-  return {
-    type: 'welcome',
-    instanceId: atMost(welcome.instanceId, INSTANCE_BYTES),
-    clusterId: exactly(welcome.clusterId, 16),
-    epoch: welcome.epoch ?? 0,
-    epochProof: atMost(welcome.epochProof, EPOCH_PROOF_BYTES),
-    seqFloor: welcome.seqFloor ?? 0,
-    groupKey: exactly(welcome.groupKey, 32),
-    groupKeyId: within(welcome.groupKeyId ?? 0, 255),
-    heartbeatMs: welcome.heartbeatMs ?? 0,
-    blobPort: within(welcome.blobPort ?? 0, 65_535),
-    blobKey: exactly(welcome.blobKey, 32),
-    state: readState(present(welcome.state)),
-    suspended: welcome.suspended ?? false,
-    labels: texts(welcome.labels ?? [], GIVEN_LABELS_MAX, NAME_BYTES_MAX),
-    wallMs: asWallMs(finite(welcome.wallMs ?? 0)),
-    trust: atMost(welcome.trust, SIGNED_TRUST_BYTES_MAX),
-    journalNo: whole(welcome.journalNo ?? 0),
-    bootJournalNo: whole(welcome.bootJournalNo ?? 0),
-    lostEpoch: welcome.lostEpoch ?? 0,
-    lostAfter: whole(welcome.lostAfter ?? 0),
   };
 }
 

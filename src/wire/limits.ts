@@ -85,6 +85,8 @@ export const NAME_BYTES_MAX = 64;
 export const REASON_BYTES_MAX = 256;
 /** What a node is wished to be careful with, as JSON: fits a datagram. */
 export const PREFERENCES_BYTES_MAX = 900;
+/** Settings of one action as JSON, in a command and in what is told of it. */
+export const SETTINGS_BYTES_MAX = 512;
 /** Why a node does not work, in each of its pulls. */
 export const HELD_REASON_BYTES_MAX = 64;
 export const ARGS_MAX = 16;

@@ -260,6 +260,8 @@ export type ShotStatement = {
   readonly files: readonly ShotFile[];
   /** Of the Fire command. */
   readonly salt: number;
+  /** Between frames of a sensor that runs by itself; absent = it does not, or nobody knows. */
+  readonly sensorPeriodMs?: number;
 };
 /** `body` is an encoded ShotStatement. */
 export type ShotReport = {
@@ -273,6 +275,31 @@ export type Collect = {readonly type: 'collect'; readonly blobIds: readonly Blob
 
 /** `trust`: a SignedTrust, encoded, newer than the one in the Welcome that it answers. */
 export type TrustUpdate = {readonly type: 'trustUpdate'; readonly trust: Uint8Array};
+
+export type ActionPhase = 'off' | 'arming' | 'ready' | 'unable';
+/** How an action of a node is. */
+export type ActionState = {
+  readonly type: 'actionState';
+  readonly action: string;
+  /** One more with each change in this life of the node. */
+  readonly serial: number;
+  readonly phase: ActionPhase;
+  readonly error: string;
+  readonly model: string;
+  readonly warmUpMs: number;
+  readonly sensorPeriodMs: number;
+  /** JSON of ActionSettings: what holds. */
+  readonly settings: string;
+  /** Of the newest SetAction that was done, or refused. */
+  readonly settingsId: number;
+  /** '' = it was done. */
+  readonly refusal: string;
+};
+export type ActionHeard = {
+  readonly type: 'actionHeard';
+  readonly action: string;
+  readonly serial: number;
+};
 
 export type Message =
   | Hello
@@ -290,7 +317,9 @@ export type Message =
   | ShotReport
   | Collect
   | TrustUpdate
-  | PreferencesMessage;
+  | PreferencesMessage
+  | ActionState
+  | ActionHeard;
 
 /** Both lists empty = every node; else nodes with any of the labels, or any of the ids. */
 export type Target = {readonly labels: readonly string[]; readonly nodes: readonly NodeId[]};
@@ -307,6 +336,15 @@ export type CommandWhat =
       readonly atWallMs: WallMs;
       /** Tells this capture from one that had its number before an old backup. */
       readonly salt: number;
+      /** A small picture instead; absent = no. */
+      readonly preview?: true;
+    }
+  /** `settings`: JSON of changes (core/action-settings.ts). */
+  | {
+      readonly kind: 'setAction';
+      readonly action: string;
+      readonly settings: string;
+      readonly id: number;
     }
   | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
   | {readonly kind: 'state'};

@@ -231,6 +231,43 @@ test.serial('unknown batches, apps and nodes are named', async t => {
   }
 });
 
+type Told = {name: string; action: string; phase: string; model: string; error: string};
+type SetOn = {name: string; state: string; settings: Record<string, string>; reason: string};
+
+test.serial('actions are shown, set on all nodes by one command, and preview', async t => {
+  t.timeout(170_000);
+  const {actions} = await json<{actions: Told[]}>('capture actions');
+  t.deepEqual(
+    actions.map(({name, action, phase, model, error}) => [name, action, phase, model, error]),
+    ['n1', 'n2'].map(name => [name, 'testcard', 'ready', 'testcard', '']),
+  );
+  const set = await json<{nodes: SetOn[]; differing: string[]}>(
+    'capture settings testcard format=jpeg',
+  );
+  t.deepEqual(
+    set.nodes.map(({state, settings}) => [state, settings]),
+    [1, 2].map(() => ['set', {format: 'jpeg'}]),
+  );
+  t.deepEqual(set.differing, []);
+  const one = await ask('capture settings testcard remark=left --select n1');
+  t.is(one.code, 0, one.stderr);
+  const shown = await ask('capture settings testcard');
+  t.regex(shown.stdout, /Nodes differ in remark\./);
+  t.regex(shown.stdout, /^n1 +known +jpeg +left/m);
+  const refused = await ask('capture settings testcard gain=2');
+  t.is(refused.code, 1);
+  t.regex(refused.stdout, /^n2 +refused +.*no setting "gain"; there are: format, remark/m);
+  t.regex((await ask('capture settings flash a=1')).stderr, /allows the action "flash"/);
+  t.regex((await ask('capture settings testcard gain')).stderr, /"gain" is no name=value/);
+  const out = join(cluster.dir, 'look');
+  const look = await ask(['capture', 'preview', '--action', 'testcard', '--out', out]);
+  t.is(look.code, 0, look.stderr);
+  const picture = await readFile(join(out, '1', 'of-n1.jpg'));
+  t.deepEqual([picture[0], picture[1]], [0xff, 0xd8]);
+  t.true(JSON.parse(await readFile(join(out, 'manifest.json'), 'utf8')).capture.preview);
+  t.is((await ask('capture settings testcard format= remark=')).code, 0);
+});
+
 test.serial('bad input is refused whole, with the line, and nothing is stored', async t => {
   t.timeout(170_000);
   const before = await batchCount();

@@ -150,7 +150,12 @@ export class FakeHandle implements MasterHandle {
   readonly stored: [BlobId, number][] = [];
   readonly rows = new Map<string, Uint8Array>();
   readonly listeners = new Set<(about: Announcement) => void>();
-  answer: OperatorAnswer = {ok: true, batchId: asBatchId(1), captureId: asCaptureId(1)};
+  answer: OperatorAnswer = {
+    ok: true,
+    batchId: asBatchId(1),
+    captureId: asCaptureId(1),
+    settingsId: 1,
+  };
   wanted = true;
   isFull = false;
   /** Pages scanned so far. */

@@ -24,6 +24,7 @@ const HEX = 'a'.repeat(64);
 /** A good body for each route, to be broken. */
 const GOOD: Readonly<Record<string, object>> = {
   '/v1/access': {role: 'read', name: 'wall'},
+  '/v1/actions/{name}/settings': {settings: {gain: '2'}, target: {labels: ['ring1'], nodes: []}},
   '/v1/apps': {appId: HEX},
   '/v1/batches': {
     name: 'n',

@@ -42,6 +42,7 @@ const ROUTES: Readonly<Record<string, Role>> = {
   'PUT /v1/blobs/{id}': 'operate',
   'GET /v1/captures': 'read',
   'POST /v1/captures': 'operate',
+  'POST /v1/actions/{name}/settings': 'operate',
   'GET /v1/captures/{id}': 'read',
   'GET /v1/captures/{id}/record': 'read',
   'POST /v1/captures/{id}/delete': 'operate',

@@ -58,7 +58,7 @@ test('an error outside of a shot is told before the shot, fails it unfired, and 
     ).replace('import {appendFileSync', 'import {existsSync, appendFileSync'),
   );
   x.program.arm();
-  const state = await x.until(({phase}) => phase === 'failed');
+  const state = await x.until(({phase}) => phase === 'unable');
   t.is(state.error, 'no camera, is it plugged in?');
   const end = await x.shoot();
   t.is(end.failure, 'the action is not ready: no camera, is it plugged in?');
@@ -85,7 +85,7 @@ test('a program that dies while it is armed is named with its last words, and st
     ).replace('import {appendFileSync', 'import {existsSync, appendFileSync'),
   );
   x.program.arm();
-  t.is((await x.until(({phase}) => phase === 'failed')).error, 'node ended with code 3: USB gone');
+  t.is((await x.until(({phase}) => phase === 'unable')).error, 'node ended with code 3: USB gone');
   await x.until(({phase}) => phase === 'ready'); // by itself, a second later
   t.true(existsSync(join(x.dir, 'died')));
 });
@@ -93,7 +93,7 @@ test('a program that dies while it is armed is named with its last words, and st
 test('a program that hangs while it is armed is killed and named', async t => {
   const x = new Program(t, modern('return;'), {timeoutMs: 1_000});
   x.program.arm();
-  const {error} = await x.until(({phase}) => phase === 'failed');
+  const {error} = await x.until(({phase}) => phase === 'unable');
   t.is(error, 'starting the action took longer than 1 s');
 });
 

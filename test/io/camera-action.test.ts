@@ -77,7 +77,7 @@ for (const [mode, reason] of FAULTS) {
   test(`a camera that is ${mode} says so before a shot, and the shot is not fired`, async t => {
     const x = camera(t, {STILL_MODE: mode});
     x.program.arm();
-    t.regex((await x.until(state => state.phase === 'failed')).error, reason);
+    t.regex((await x.until(state => state.phase === 'unable')).error, reason);
     const end = await x.shoot('1-1');
     t.is(end.firedAt, undefined);
     t.regex(end.failure ?? '', reason);
@@ -87,7 +87,7 @@ for (const [mode, reason] of FAULTS) {
 test('a camera that is not installed says what to install', async t => {
   const x = camera(t, {}, [], 'something-else');
   x.program.arm();
-  const {error} = await x.until(state => state.phase === 'failed');
+  const {error} = await x.until(state => state.phase === 'unable');
   t.is(error, 'rpicam-still is not installed: `apt install rpicam-apps`');
 });
 
@@ -95,7 +95,7 @@ test('a camera that was unplugged is armed again when it is back', async t => {
   const x = camera(t, {STILL_GONE: '../camera'});
   writeFileSync(join(x.dir, 'camera'), 'gone');
   x.program.arm();
-  t.regex((await x.until(state => state.phase === 'failed')).error, /no camera/);
+  t.regex((await x.until(state => state.phase === 'unable')).error, /no camera/);
   writeFileSync(join(x.dir, 'camera'), 'back');
   x.program.arm();
   t.is((await x.shoot('1-1')).failure, undefined);

@@ -90,7 +90,7 @@ async function openOne(cluster: Cluster, no: number, onJoined: () => void) {
       journal: {note: nothing, count: nothing},
       runner: {run: nothing, stop: nothing, pace: nothing},
       blobs: {access: nothing, upload: nothing, drop: nothing},
-      actions: {fire: nothing},
+      actions: {fire: nothing, set: nothing},
       crypto,
       fatal: error => {
         throw error;

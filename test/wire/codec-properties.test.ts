@@ -18,8 +18,8 @@ import {
   encodeShot,
   encodeSignedTrust,
   encodeTrust,
-  SIGNED_TRUST_BYTES_MAX,
 } from '../../src/wire/codec.ts';
+import {SIGNED_TRUST_BYTES_MAX} from '../../src/wire/codec-hello.ts';
 import {
   ASSIGN_OVERHEAD_BYTES,
   assignedBatchBytesMax,

@@ -32,6 +32,7 @@ import {
   RESULTS,
   SHOT,
   SHOT_SALTED,
+  SHOT_SENSOR,
   TRUST,
 } from './samples.ts';
 
@@ -66,6 +67,7 @@ const CASES: Readonly<Record<string, Case>> = {
   ack: {value: ACK, encoded: encodeAck(ACK), decode: decodeAck},
   shot: {value: SHOT, encoded: encodeShot(SHOT), decode: decodeShot},
   shotSalted: {value: SHOT_SALTED, encoded: encodeShot(SHOT_SALTED), decode: decodeShot},
+  shotSensor: {value: SHOT_SENSOR, encoded: encodeShot(SHOT_SENSOR), decode: decodeShot},
   trust: {value: TRUST, encoded: encodeTrust(TRUST), decode: decodeTrust},
   signedTrust: {
     value: SIGNED_TRUST,

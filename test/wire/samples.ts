@@ -194,6 +194,20 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     returned: [{batchId: asBatchId(7), index: 9, replicaNo: 1, permille: 500, proof: 2}],
   },
   preferences: {type: 'preferences', id: 7, json: '{"cores":2}'},
+  actionState: {
+    type: 'actionState',
+    action: 'camera',
+    serial: 300,
+    phase: 'unable',
+    error: 'the camera is busy',
+    model: 'imx708',
+    warmUpMs: 900,
+    sensorPeriodMs: 33.3,
+    settings: '{"shutter":"500"}',
+    settingsId: 0xfedcba98,
+    refusal: 'no setting "iso"',
+  },
+  actionHeard: {type: 'actionHeard', action: 'camera', serial: 300},
   helloSpeed: {...(MESSAGES_AT_FIRST['hello'] as Hello), speed: 123_456},
   helloInstance: {
     ...(MESSAGES_AT_FIRST['hello'] as Hello),
@@ -271,6 +285,22 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     atWallMs: asWallMs(wall + 500),
     salt: 0x89abcdef,
   }),
+  firePreview: commandWith({
+    kind: 'fire',
+    captureId: asCaptureId(2),
+    shot: 1,
+    action: 'camera',
+    args: [],
+    atWallMs: asWallMs(0),
+    salt: 0x89abcdef,
+    preview: true,
+  }),
+  setAction: commandWith({
+    kind: 'setAction',
+    action: 'camera',
+    settings: '{"shutter":"500","gain":""}',
+    id: 0xfedcba98,
+  }),
   cancelBatch: commandWith({kind: 'cancelBatch', batchId: asBatchId(7)}),
   state: {...commandWith({kind: 'state'}), target: {labels: [], nodes: []}},
 };
@@ -299,6 +329,9 @@ export const SHOT: ShotStatement = {
 };
 
 export const SHOT_SALTED: ShotStatement = {...SHOT, salt: 0x89abcdef};
+
+/** With a sensor that runs by itself. */
+export const SHOT_SENSOR: ShotStatement = {...SHOT_SALTED, sensorPeriodMs: 33.3};
 
 export const TRUST: TrustDocument = {
   rootKey: bytes(32, 20),

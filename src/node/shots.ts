@@ -1,0 +1,70 @@
+// The way of shots and settings through the node's core: command → acknowledgement and effect; what came of
+// it → what the master is told.
+
+import {assertNever} from '../base/assert.ts';
+import type {MonoMs, Now} from '../base/types.ts';
+import type {ActionEvent} from '../core/action-events.ts';
+import type {ClockSync} from '../core/clock-sync.ts';
+import type {NodeEffect, NodeEvent} from '../core/core.ts';
+import type {CommandDesk} from './command-desk.ts';
+import type {Membership} from './memory.ts';
+import type {Outbox} from './outbox.ts';
+
+type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
+type Done = Extract<NodeEvent, {type: 'shotDone'}> | ActionEvent;
+
+export class Shots {
+  readonly #desk: CommandDesk;
+  readonly #outbox: Outbox;
+  readonly #clock: () => ClockSync;
+
+  constructor(desk: CommandDesk, outbox: Outbox, clock: () => ClockSync) {
+    this.#desk = desk;
+    this.#outbox = outbox;
+    this.#clock = clock;
+  }
+
+  /** A command to fire, or to set an action. @param isFull there is no room for files */
+  onCommand(
+    event: CommandEvent,
+    member: Membership | undefined,
+    isFull: boolean,
+    now: Now,
+  ): NodeEffect[] {
+    if (!member) return [];
+    const {body, effect, refusal} =
+      event.command.what.kind === 'setAction'
+        ? this.#desk.setAction(event, this.#clock(), now)
+        : this.#desk.fire(event, this.#clock(), now, isFull);
+    this.#desk.acknowledge(event, body, now.mono);
+    return [
+      ...(effect ? [effect] : []),
+      ...(refusal ? [this.#outbox.add('shot', member, refusal, now.mono)] : []),
+    ];
+  }
+
+  onDone(event: Done, member: Membership | undefined, now: Now): NodeEffect[] {
+    switch (event.type) {
+      case 'actionSaid':
+      case 'actionSet':
+        return this.#desk.news.heard(event, now.mono).map(op => ({type: 'save', op}));
+      case 'shotDone': {
+        const body = this.#desk.shotDone(event, this.#clock(), now);
+        if (!body || !member) return [];
+        const saves = this.#desk.takeOps().map(op => ({type: 'save', op}) as const);
+        return [...saves, this.#outbox.add('shot', member, body, now.mono)];
+      }
+      default:
+        return assertNever(event);
+    }
+  }
+
+  /** Acknowledgements and news of actions. */
+  due(member: Membership, now: MonoMs): NodeEffect[] {
+    const news = this.#desk.news.due(now);
+    return [
+      ...this.#outbox.acks(member, this.#desk.takeAcks(now)),
+      ...news.map(message => ({type: 'send', to: member.peer, message}) as const),
+    ];
+  }
+}
