@@ -2,14 +2,12 @@
 // mode, or started for each shot where it has no such mode. A program of its own, started in the folder of
 // the shots as `node camera-action.js [options of rpicam-still]`; the options are the owner's, from node.json.
 
-import {execFile} from 'node:child_process';
 import {rename, rm} from 'node:fs/promises';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {promisify} from 'node:util';
-import {MIB, SECOND_MS} from '../base/units.ts';
+import {SECOND_MS} from '../base/units.ts';
 import type {ActionSettings} from '../core/action-settings.ts';
 import {type Firing, type Shutter, say, sayInfo, speakFor} from './action-speaker.ts';
-import {errnoOf} from './key-files.ts';
+import {outputOf} from './helper-output.ts';
 import {
   faultOfStill,
   readHelp,
@@ -27,24 +25,10 @@ const END_GRACE_MS = SECOND_MS;
 /** Old versions may end after a picture: the next shot must not be asked of one that is ending. */
 const OLD_LOOK_MS = 400;
 const PREVIEW = ['--width=640', '--height=480', '--quality=75'];
-const run = promisify(execFile);
-
-/** What a program printed, with whatever code it ended; undefined = it is not installed. */
-async function outputOf(path: string, args: readonly string[]): Promise<string | undefined> {
-  try {
-    const {stdout, stderr} = await run(path, [...args], {timeout: FILE_MS, maxBuffer: MIB});
-    return stdout + stderr;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    const {stdout = '', stderr = ''} = error as {stdout?: string; stderr?: string};
-    return stdout + stderr;
-  }
-}
-
 async function findProgram(): Promise<StillProgram> {
   for (const name of NAMES) {
     const help = await outputOf(name, ['--help']);
-    if (help !== undefined) return readHelp(name, help);
+    if (help !== undefined) return readHelp(name, help.text);
   }
   throw new Error(`${NAMES[0]} is not installed: \`apt install rpicam-apps\``);
 }
@@ -207,8 +191,8 @@ class Camera implements Shutter {
   /** Without signal mode nothing can be armed; but whether there is a camera can be seen. */
   async #look({path, listsCameras}: StillProgram): Promise<void> {
     if (!listsCameras) return;
-    const said = (await outputOf(path, ['--list-cameras'])) ?? '';
-    for (const text of said.split('\n')) {
+    const said = await outputOf(path, ['--list-cameras']);
+    for (const text of (said?.text ?? '').split('\n')) {
       const line = readStillLine(text);
       if (line?.kind === 'fault') throw new Error(line.reason);
     }
@@ -224,7 +208,7 @@ class Camera implements Shutter {
     const args = [...own, ...this.#options, ...stillArguments(this.#settings), ...more];
     const said = outputOf(path, args);
     firing.fired();
-    const lines = ((await said) ?? '').split('\n').map(readStillLine);
+    const lines = ((await said)?.text ?? '').split('\n').map(readStillLine);
     if (
       (await wholenessOf(firing.file)) !== 'missing' &&
       (await untilWhole(firing.file, () => true))

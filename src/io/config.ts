@@ -57,7 +57,7 @@ export type SystemFacts = {
   readonly hostname: string;
 };
 
-export const BUILT_IN_ACTIONS: readonly string[] = ['testcard', 'camera'];
+export const BUILT_IN_ACTIONS: readonly string[] = ['testcard', 'camera', 'v4l2', 'gphoto2'];
 /** `"use": "script"`: as without it, a command. */
 const SCRIPT = 'script';
 
