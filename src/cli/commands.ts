@@ -25,16 +25,16 @@ import {
 } from './batch-suspend.ts';
 import {batchWatchCommand} from './batch-watch.ts';
 import {captureCommand} from './capture.ts';
+import {captureActionsCommand} from './capture-actions.ts';
 import {
   captureFetchCommand,
   captureLsCommand,
   captureRmCommand,
   captureShowCommand,
 } from './capture-orders.ts';
-import {captureVerifyCommand} from './capture-verify.ts';
-import {captureActionsCommand} from './capture-actions.ts';
 import {capturePreviewCommand} from './capture-preview.ts';
 import {captureSettingsCommand} from './capture-settings.ts';
+import {captureVerifyCommand} from './capture-verify.ts';
 import type {CommandSpec} from './command.ts';
 import {demoCommand} from './demo.ts';
 import {doctorCommand} from './doctor.ts';

@@ -2,7 +2,6 @@
 // its own; runtime/driver.ts is the loop that feeds it, and the same core runs under real UDP and in the
 // simulator.
 
-import type {ErrorCode, ErrorFields} from '../base/errors.ts';
 import type {
   Address,
   BatchId,
@@ -37,18 +36,10 @@ import type {
   ListedReport,
   SinglesPage,
 } from './lookups.ts';
-import type {
-  BatchOrder,
-  BatchRequest,
-  CaptureRequest,
-  ClusterOrder,
-  NodeOrder,
-  SetActionRequest,
-} from './operator-request.ts';
+import type {OperatorAnswer, OperatorRequest} from './operator-request.ts';
 import type {Actor} from './operator-rows.ts';
-import type {Preferences} from './preferences.ts';
 import type {GatherHow, StageRef} from './stages.ts';
-import type {AppRow, BatchRow, Op} from './tables.ts';
+import type {BatchRow, Op} from './tables.ts';
 
 export interface Core<E, F> {
   /** The only way state changes. */
@@ -102,53 +93,6 @@ export type SharedEffect =
   | {readonly type: 'forget'; readonly peer: PeerId};
 
 // ---- master -----------------------------------------------------------------------------------
-
-export type OperatorRequest =
-  | {readonly kind: 'addApp'; readonly app: AppRow}
-  | {readonly kind: 'submitBatch'; readonly batch: BatchRequest}
-  | BatchOrder
-  | NodeOrder
-  | ClusterOrder
-  | {
-      readonly kind: 'addToken';
-      readonly tokenId: number;
-      readonly psk: Uint8Array;
-      readonly uses: number;
-      readonly expiresAt: WallMs;
-    }
-  | {readonly kind: 'revokeToken'; readonly tokenId: number}
-  /** No `nodeId` = all that ask now. */
-  | {readonly kind: 'approveNode'; readonly nodeId?: NodeId}
-  | {readonly kind: 'denyNode'; readonly nodeId: NodeId}
-  | {readonly kind: 'revokeNode'; readonly nodeId: NodeId}
-  /** Keys of core/preferences.ts; a null takes one out. */
-  | {
-      readonly kind: 'preferNode';
-      readonly nodeId: NodeId;
-      readonly changes: Readonly<Record<string, unknown>>;
-    }
-  | {readonly kind: 'capture'; readonly capture: CaptureRequest}
-  /** `force`: also one that is running. */
-  | {readonly kind: 'deleteCapture'; readonly captureId: CaptureId; readonly force: boolean}
-  | {readonly kind: 'setAction'; readonly set: SetActionRequest};
-
-export type OperatorAnswer =
-  | {
-      readonly ok: true;
-      readonly batchId?: BatchId;
-      readonly captureId?: CaptureId;
-      /** Of a batch that waits: what is missing. */
-      readonly warning?: string;
-      /** Of settings: what nodes name when they are done with them. `nodes`: who was asked. */
-      readonly settingsId?: number;
-      /** Who was approved. */
-      readonly nodes?: readonly NodeId[];
-      /** Canonical results that rest on the revoked node alone; -1 = they are being listed. */
-      readonly doubts?: number;
-      /** What is wished of the node now. */
-      readonly preferences?: Preferences;
-    }
-  | {readonly ok: false; readonly code: ErrorCode; readonly fields: ErrorFields};
 
 /** Tells watchers (server-sent events) that something they may show has changed. */
 export type Announcement =

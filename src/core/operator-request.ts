@@ -1,12 +1,15 @@
-// What operators may ask for: batches and captures, and orders about what is there.
+// What operators may ask for, and what they are answered: batches and captures, and orders about what is there.
 
-import type {BatchId, NodeId} from '../base/types.ts';
+import type {ErrorCode, ErrorFields} from '../base/errors.ts';
+import type {BatchId, CaptureId, NodeId, WallMs} from '../base/types.ts';
 import type {BlobRef, Target} from '../wire/message.ts';
 import type {ActionSettings} from './action-settings.ts';
 import type {InputSource} from './input-source.ts';
 import type {BatchTarget, HoldKind} from './operator-rows.ts';
 import type {PolicyRequest} from './policy.ts';
+import type {Preferences} from './preferences.ts';
 import type {StagesRequest} from './stages.ts';
+import type {AppRow} from './tables.ts';
 
 export type BatchRequest = {
   readonly name: string;
@@ -82,3 +85,50 @@ export type ClusterOrder = {
   readonly paused: boolean;
   readonly reason: string;
 };
+
+export type OperatorRequest =
+  | {readonly kind: 'addApp'; readonly app: AppRow}
+  | {readonly kind: 'submitBatch'; readonly batch: BatchRequest}
+  | BatchOrder
+  | NodeOrder
+  | ClusterOrder
+  | {
+      readonly kind: 'addToken';
+      readonly tokenId: number;
+      readonly psk: Uint8Array;
+      readonly uses: number;
+      readonly expiresAt: WallMs;
+    }
+  | {readonly kind: 'revokeToken'; readonly tokenId: number}
+  /** No `nodeId` = all that ask now. */
+  | {readonly kind: 'approveNode'; readonly nodeId?: NodeId}
+  | {readonly kind: 'denyNode'; readonly nodeId: NodeId}
+  | {readonly kind: 'revokeNode'; readonly nodeId: NodeId}
+  /** Keys of core/preferences.ts; a null takes one out. */
+  | {
+      readonly kind: 'preferNode';
+      readonly nodeId: NodeId;
+      readonly changes: Readonly<Record<string, unknown>>;
+    }
+  | {readonly kind: 'capture'; readonly capture: CaptureRequest}
+  /** `force`: also one that is running. */
+  | {readonly kind: 'deleteCapture'; readonly captureId: CaptureId; readonly force: boolean}
+  | {readonly kind: 'setAction'; readonly set: SetActionRequest};
+
+export type OperatorAnswer =
+  | {
+      readonly ok: true;
+      readonly batchId?: BatchId;
+      readonly captureId?: CaptureId;
+      /** Of a batch that waits: what is missing. */
+      readonly warning?: string;
+      /** Of settings: what nodes name when they are done with them. `nodes`: who was asked. */
+      readonly settingsId?: number;
+      /** Who was approved. */
+      readonly nodes?: readonly NodeId[];
+      /** Canonical results that rest on the revoked node alone; -1 = they are being listed. */
+      readonly doubts?: number;
+      /** What is wished of the node now. */
+      readonly preferences?: Preferences;
+    }
+  | {readonly ok: false; readonly code: ErrorCode; readonly fields: ErrorFields};

@@ -3,7 +3,7 @@
 import {assert} from '../base/assert.ts';
 import {VolleyError} from '../base/errors.ts';
 import {asBatchId} from '../base/types.ts';
-import type {OperatorAnswer} from '../core/core.ts';
+import type {OperatorAnswer} from '../core/operator-request.ts';
 import type {Actor} from '../core/operator-rows.ts';
 import type {BatchView} from '../core/views.ts';
 import type {Speaker} from './access-book.ts';

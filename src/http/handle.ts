@@ -3,13 +3,8 @@
 
 import type {BatchId, BlobId, CaptureId, NodeId} from '../base/types.ts';
 import type {SignedRecord} from '../core/capture-record.ts';
-import type {
-  Announcement,
-  OperatorAnswer,
-  OperatorRequest,
-  UploadPurpose,
-  UploadVerdict,
-} from '../core/core.ts';
+import type {Announcement, UploadPurpose, UploadVerdict} from '../core/core.ts';
+import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
 import type {Actor} from '../core/operator-rows.ts';
 import type {AppRow, TableName} from '../core/tables.ts';
 import type {

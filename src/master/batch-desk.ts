@@ -4,8 +4,7 @@
 import {assertNever} from '../base/assert.ts';
 import type {ErrorCode, ErrorFields} from '../base/errors.ts';
 import type {Now} from '../base/types.ts';
-import type {OperatorAnswer} from '../core/core.ts';
-import type {BatchOrder} from '../core/operator-request.ts';
+import type {BatchOrder, OperatorAnswer} from '../core/operator-request.ts';
 import type {Actor, NumbersRow} from '../core/operator-rows.ts';
 import {stageName} from '../core/stages.ts';
 import type {Batch} from './batch.ts';

@@ -14,8 +14,7 @@ import {
   type WallMs,
 } from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
-import type {OperatorAnswer} from '../core/core.ts';
-import type {CaptureRequest} from '../core/operator-request.ts';
+import type {CaptureRequest, OperatorAnswer} from '../core/operator-request.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
 import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';

@@ -3,7 +3,7 @@
 
 import {toUtf8} from '../base/bytes.ts';
 import type {Now} from '../base/types.ts';
-import type {OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
 import {changedPreferences, isFault, type Preferences} from '../core/preferences.ts';
 import type {Pull, Renewal} from '../wire/message.ts';
 import type {MasterContext} from './context.ts';

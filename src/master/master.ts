@@ -7,16 +7,9 @@
 
 import {assert, assertNever} from '../base/assert.ts';
 import type {BatchId, CaptureId, MonoMs, NodeId, Now, PeerId} from '../base/types.ts';
-import type {
-  Core,
-  MasterEffect,
-  MasterEvent,
-  OperatorAnswer,
-  OperatorRequest,
-  UploadPurpose,
-  UploadVerdict,
-} from '../core/core.ts';
+import type {Core, MasterEffect, MasterEvent, UploadPurpose, UploadVerdict} from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
+import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
 import {type Actor, BY_RULE, type NumbersRow} from '../core/operator-rows.ts';
 import type {BatchRow} from '../core/tables.ts';
 import type {Message} from '../wire/message.ts';

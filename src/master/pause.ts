@@ -2,8 +2,7 @@
 // to its next Pull, and who was away in its Welcome. Each Pull tells which generation of the state its node obeys.
 
 import type {Now} from '../base/types.ts';
-import type {OperatorAnswer} from '../core/core.ts';
-import type {ClusterOrder} from '../core/operator-request.ts';
+import type {ClusterOrder, OperatorAnswer} from '../core/operator-request.ts';
 import {type Actor, STATE_KEY, type StateRow} from '../core/operator-rows.ts';
 import {encodeJson, put} from '../core/tables.ts';
 import type {Commands} from './commands.ts';

@@ -8,7 +8,8 @@
 
 import type {NodeId, Now} from '../base/types.ts';
 import {checkKey, doubtKey, encodeChecks, encodeDoubt} from '../core/checks.ts';
-import type {MasterEvent, OperatorAnswer} from '../core/core.ts';
+import type {MasterEvent} from '../core/core.ts';
+import type {OperatorAnswer} from '../core/operator-request.ts';
 import {put} from '../core/tables.ts';
 import {mayStandAlone} from './adaptive.ts';
 import type {Batch} from './batch.ts';

@@ -195,7 +195,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'welcome':
         return this.#onWelcome(peer, message, heardAt, now);
       case 'refusal':
-        return this.#onRefusal(message.reason, now);
+        for (const note of this.#greeting.refused(message.reason, now.mono))
+          this.#emit({type: 'note', note});
+        return;
       case 'groupKey':
         return this.#onGroupKey(message.groupKey, message.groupKeyId);
       case 'assign':
@@ -230,10 +232,6 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (!this.#welcomed) return;
     this.#puller.groupKeyId = groupKeyId;
     this.#emit({type: 'rotateGroup', groupKey, groupKeyId});
-  }
-
-  #onRefusal(reason: string, {mono}: Now): void {
-    for (const note of this.#greeting.refused(reason, mono)) this.#emit({type: 'note', note});
   }
 
   #leave(): void {

@@ -3,15 +3,10 @@
 
 import {assertNever} from '../base/assert.ts';
 import type {Address, MonoMs, PeerId} from '../base/types.ts';
-import type {
-  Announcement,
-  MasterEffect,
-  MasterEvent,
-  OperatorAnswer,
-  OperatorRequest,
-} from '../core/core.ts';
+import type {Announcement, MasterEffect, MasterEvent} from '../core/core.ts';
 import type {NamedBlob} from '../core/input-source.ts';
 import type {Head} from '../core/journal.ts';
+import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
 import type {Actor} from '../core/operator-rows.ts';
 import type {HeldKey} from '../master/group-keys.ts';
 import type {MasterCore} from '../master/master.ts';

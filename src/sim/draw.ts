@@ -14,7 +14,7 @@ import {drawAborts, drawHolds} from './guest-plan.ts';
 import {drawKeys} from './key-plan.ts';
 import {livenessBoundMs} from './liveness-bound.ts';
 import {withMachines} from './machine-plan.ts';
-import {drawOrders} from './order-plan.ts';
+import {drawOrders, drawSettings} from './order-plan.ts';
 import {
   type BatchPlan,
   type CapturePlan,
@@ -87,7 +87,10 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   const isAlone = isLarge || mayForget(plan.disasters) || revokes.length > 0 || reflashes > 0;
   const isOne = isAlone || !prng.chance(0.15);
   const two = {beaconMs: 1_000, secondMasterAt: prng.fraction() * safetyMs * 0.7};
-  const orders = drawOrders(seed, nodeCount, batches, safetyMs);
+  const orders = [
+    ...drawOrders(seed, nodeCount, batches, safetyMs),
+    ...drawSettings(seed, safetyMs),
+  ];
   const attacked = withAttack({...plan, revokes, orders, ...(isOne ? {} : two)}, quorum);
   const whole = withMachines(attacked, quorum);
   const rotated = isLarge ? whole : withKeys(withMore(whole, overrides));

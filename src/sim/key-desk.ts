@@ -2,7 +2,7 @@
 // app anew, and brings the newest trust document back when an old backup had another.
 
 import type {Prng} from '../base/prng.ts';
-import type {OperatorAnswer} from '../core/core.ts';
+import type {OperatorAnswer} from '../core/operator-request.ts';
 import {type AppRow, decodeJson} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import {exponential} from './dice.ts';

@@ -2,8 +2,10 @@
 
 import {ByteReader, equalBytes, hex32, toHex} from '../base/bytes.ts';
 import type {BlobId, MonoMs, NodeId, Now} from '../base/types.ts';
+import type {SetActionEffect} from '../core/action-events.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
-import {decodeJson, type Op} from '../core/tables.ts';
+import {decodeJson, encodeJson, type Op} from '../core/tables.ts';
+import {ACTION_KEY} from '../node/action-news.ts';
 import {FILE_KEY} from '../node/command-desk.ts';
 import {FLOOR_KEY} from '../node/memory.ts';
 import type {Spooled} from '../node/spool.ts';
@@ -47,6 +49,7 @@ export class NodeChecker {
   readonly #salts = new WeakMap<FireOrder, number>();
   readonly #issued = new Map<string, string>();
   firedCount = 0;
+  setCount = 0;
   /** Receipts of these lives of the master are promises that its disk did not keep. */
   #lostLives = 0;
   #lostAt = 0;
@@ -144,6 +147,7 @@ export class NodeChecker {
     if (event.type === 'command') this.#onCommand(node, event);
     for (const effect of effects) {
       if (effect.type === 'joinGroup') this.#onJoin(node, life, effect.epoch);
+      if (effect.type === 'setAction') this.#onSet(node, event, effect, life);
       if (effect.type !== 'fire') continue;
       holds(event.type === 'command', 'P5', () => `node ${node.no} fires on a ${event.type}`);
       if (event.type === 'command') this.#onFire(node, event, effect, life, now);
@@ -217,6 +221,29 @@ export class NodeChecker {
       'P5',
       () => `node ${node.no} fires ${lateMs} ms after the time to live, its bound is ${boundMs}`,
     );
+  }
+
+  /** By one command once, and warm; what an earlier life had set is what its disk holds. */
+  #onSet(node: SimNode, event: NodeEvent, order: SetActionEffect, life: Life): void {
+    if (order.isKept) {
+      const row = node.store.disk.get('meta', ACTION_KEY + order.action);
+      const {id, settings} = order;
+      const isSame = row && equalBytes(row, encodeJson({id, settings}));
+      holds(
+        isSame,
+        'P5',
+        () => `node ${node.no} sets ${order.action} to what its disk does not hold`,
+      );
+      return;
+    }
+    holds(event.type === 'command', 'P5', () => `node ${node.no} sets on a ${event.type}`);
+    if (event.type !== 'command') return;
+    const {epoch, seq, command} = event;
+    const name = `${node.no}/${epoch}/${seq} of ${toHex(command.instanceId)}`;
+    holds(!this.#taken.has(name), 'P5', () => `node ${node.no} takes command ${name} twice`);
+    this.#taken.set(name, '');
+    holds(life.warm, 'P5', () => `node ${node.no} sets an action cold`);
+    this.setCount += 1;
   }
 
   /** The order to fire leaves the core's turn: its floor must be on the disk by now. */

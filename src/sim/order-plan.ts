@@ -19,11 +19,14 @@ export type OrderPlan = {readonly at: number} & (
       readonly hold: HoldKind;
     }
   | {readonly kind: 'resumeNode'; readonly nodeNo: number}
+  | {readonly kind: 'setAction'; readonly value: number}
   | {readonly kind: 'labelNode'; readonly nodeNo: number; readonly isGiven: boolean}
 );
 
 const SALT = 0x0de;
+const SETTINGS_SALT = 0x5e7;
 const ORDERS_MAX = 12;
+const SETTINGS_ORDERS_MAX = 4;
 const HOLDS = ['suspended', 'draining', 'quarantined'] as const;
 /** The first ones find nodes and batches. */
 const FIRST_MS = 2_000;
@@ -46,6 +49,16 @@ export function drawOrders(
     orders.push(...drawOne(prng, {at, until, nodeNo, name}));
   }
   return orders.filter(({at}) => at < safetyMs);
+}
+
+/** Settings of the action of all nodes, in a quarter of the seeds; dice of their own again. */
+export function drawSettings(seed: number, safetyMs: number): OrderPlan[] {
+  const prng = new Prng(seed + SETTINGS_SALT);
+  if (prng.chance(0.75)) return [];
+  return Array.from({length: between(prng, 1, SETTINGS_ORDERS_MAX)}, () => {
+    const at = FIRST_MS + prng.fraction() * (safetyMs - FIRST_MS);
+    return {at, kind: 'setAction', value: between(prng, 0, 3)} as const;
+  }).filter(({at}) => at < safetyMs);
 }
 
 type What = {at: number; until: number; nodeNo: number; name: string};

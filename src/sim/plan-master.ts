@@ -13,7 +13,8 @@ import {
   type Now,
 } from '../base/types.ts';
 import {HOUR_MS, SECOND_MS} from '../base/units.ts';
-import type {MasterEffect, MasterEvent, OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import type {MasterEffect, MasterEvent} from '../core/core.ts';
+import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
 import type {PolicyRequest} from '../core/policy.ts';
 import type {AppRow, Op} from '../core/tables.ts';
 import type {Batch} from '../master/batch.ts';

@@ -3,7 +3,8 @@
 import {fromHex, toHex, viewOf} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {Address, BlobId, PeerId} from '../base/types.ts';
-import type {OperatorAnswer, OperatorRequest, UploadPurpose} from '../core/core.ts';
+import type {UploadPurpose} from '../core/core.ts';
+import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
 import type {MasterCore} from '../master/master.ts';
 import {MasterRestore} from '../master/restore.ts';
 import {type MasterPorts, MasterRuntime} from '../runtime/master-runtime.ts';

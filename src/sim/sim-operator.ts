@@ -2,7 +2,7 @@
 
 import {fromHex} from '../base/bytes.ts';
 import {asBlobId, asWallMs, type BatchId, type NodeId} from '../base/types.ts';
-import type {OperatorAnswer, OperatorRequest} from '../core/core.ts';
+import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
 import {type BatchRow, batchKey, decodeJson, type NodeRow, type TableName} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import {type Fabric, holds, WALL_AT_ZERO} from './fabric.ts';

@@ -3,7 +3,7 @@
 
 import {assertNever} from '../base/assert.ts';
 import type {BatchId, NodeId} from '../base/types.ts';
-import type {OperatorRequest} from '../core/core.ts';
+import type {OperatorRequest, SetActionRequest} from '../core/operator-request.ts';
 import type {MasterCore} from '../master/master.ts';
 import type {Fabric} from './fabric.ts';
 import type {OrderPlan} from './order-plan.ts';
@@ -81,6 +81,7 @@ export class SimOrders {
   #requestOf(order: OrderPlan, core: MasterCore): OperatorRequest | undefined {
     if (order.kind === 'pauseCluster')
       return {kind: order.kind, paused: order.paused, reason: REASON};
+    if (order.kind === 'setAction') return {kind: order.kind, set: settingsOf(order.value)};
     if ('nodeNo' in order) {
       const nodeId = this.#parts.nodes[order.nodeNo - 1]?.nodeId;
       return nodeId && nodeRequest(order, nodeId, core);
@@ -89,6 +90,13 @@ export class SimOrders {
     return batch && batchRequest(order, batch.row.id);
   }
 }
+
+/** 0 takes the setting back. */
+const settingsOf = (value: number): SetActionRequest => ({
+  action: 'camera',
+  settings: {gain: value === 0 ? '' : String(value)},
+  target: {labels: [], nodes: []},
+});
 
 function batchRequest(order: Of<{name: string}>, batchId: BatchId): OperatorRequest {
   switch (order.kind) {

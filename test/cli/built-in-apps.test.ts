@@ -4,7 +4,7 @@ import test from 'ava';
 import type {BlobId} from '../../src/base/types.ts';
 import {publishPrepared} from '../../src/cli/built-in-apps.ts';
 import {type AppManifest, signApp} from '../../src/core/app.ts';
-import type {OperatorRequest} from '../../src/core/core.ts';
+import type {OperatorRequest} from '../../src/core/operator-request.ts';
 import type {AppRow} from '../../src/core/tables.ts';
 import {openBlobStore} from '../../src/io/blob-store.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';

@@ -1,6 +1,5 @@
 // One small cluster of real processes: a master and two nodes, asked by the commands that a user types.
 
-import {createHash} from 'node:crypto';
 import {cp, mkdir, readdir, readFile, truncate, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import test from 'ava';
@@ -231,43 +230,6 @@ test.serial('unknown batches, apps and nodes are named', async t => {
   }
 });
 
-type Told = {name: string; action: string; phase: string; model: string; error: string};
-type SetOn = {name: string; state: string; settings: Record<string, string>; reason: string};
-
-test.serial('actions are shown, set on all nodes by one command, and preview', async t => {
-  t.timeout(170_000);
-  const {actions} = await json<{actions: Told[]}>('capture actions');
-  t.deepEqual(
-    actions.map(({name, action, phase, model, error}) => [name, action, phase, model, error]),
-    ['n1', 'n2'].map(name => [name, 'testcard', 'ready', 'testcard', '']),
-  );
-  const set = await json<{nodes: SetOn[]; differing: string[]}>(
-    'capture settings testcard format=jpeg',
-  );
-  t.deepEqual(
-    set.nodes.map(({state, settings}) => [state, settings]),
-    [1, 2].map(() => ['set', {format: 'jpeg'}]),
-  );
-  t.deepEqual(set.differing, []);
-  const one = await ask('capture settings testcard remark=left --select n1');
-  t.is(one.code, 0, one.stderr);
-  const shown = await ask('capture settings testcard');
-  t.regex(shown.stdout, /Nodes differ in remark\./);
-  t.regex(shown.stdout, /^n1 +known +jpeg +left/m);
-  const refused = await ask('capture settings testcard gain=2');
-  t.is(refused.code, 1);
-  t.regex(refused.stdout, /^n2 +refused +.*no setting "gain"; there are: format, remark/m);
-  t.regex((await ask('capture settings flash a=1')).stderr, /allows the action "flash"/);
-  t.regex((await ask('capture settings testcard gain')).stderr, /"gain" is no name=value/);
-  const out = join(cluster.dir, 'look');
-  const look = await ask(['capture', 'preview', '--action', 'testcard', '--out', out]);
-  t.is(look.code, 0, look.stderr);
-  const picture = await readFile(join(out, '1', 'of-n1.jpg'));
-  t.deepEqual([picture[0], picture[1]], [0xff, 0xd8]);
-  t.true(JSON.parse(await readFile(join(out, 'manifest.json'), 'utf8')).capture.preview);
-  t.is((await ask('capture settings testcard format= remark=')).code, 0);
-});
-
 test.serial('bad input is refused whole, with the line, and nothing is stored', async t => {
   t.timeout(170_000);
   const before = await batchCount();
@@ -311,109 +273,4 @@ test.serial('a batch is cancelled, and then has ended', async t => {
   const again = await ask(`batch cancel ${batch.id}`);
   t.is(again.code, 2);
   t.regex(again.stderr, /has already ended \(cancelled\)/);
-});
-
-test.serial('a capture brings a verified picture of every node and what they signed', async t => {
-  t.timeout(170_000);
-  const out = join(cluster.dir, 'scan');
-  const {code, stdout} = await ask(['capture', '--action', 'testcard', '--out', out]);
-  t.is(code, 0, stdout);
-  t.regex(stdout, /^n1 +1 .* fired +1\/of-n1\.png +[0-9a-f]{12}$/m);
-  t.regex(stdout, /2 of 2 fired\nspread [\d.]+ ms/);
-  const manifest = JSON.parse(await readFile(join(out, 'manifest.json'), 'utf8'));
-  t.is(manifest.files.length, 2);
-  for (const {path, sha256, size} of manifest.files) {
-    const bytes = await readFile(join(out, path));
-    t.is(bytes.length, size);
-    t.is(createHash('sha256').update(bytes).digest('hex'), sha256);
-    t.is(bytes.subarray(1, 4).toString(), 'PNG');
-  }
-  t.true((await readFile(join(out, 'report.html'), 'utf8')).includes('2 of 2'));
-  const sidecar = JSON.parse(await readFile(join(out, '1', 'of-n1.png.json'), 'utf8'));
-  const of = manifest.files.find(({path}: {path: string}) => path === '1/of-n1.png');
-  t.like(sidecar, {node: 'n1', label: 'of-n1', shot: 1, sha256: of.sha256});
-  // Offline: no master is asked, and the root is the one that the operator knows.
-  const {keys} = await json<{keys: {key: string; fingerprint: string}[]}>('keys show');
-  const root = keys.find(({key}) => key === 'root')?.fingerprint ?? '';
-  const verify = (...more: string[]) => volley(['capture', 'verify', out, ...more]);
-  const good = await verify('--cluster', root);
-  t.is(good.code, 0, good.stdout);
-  t.regex(good.stdout, /is whole and unaltered: 2 files and 2 statements/);
-  t.regex(good.stdout, /A master of the cluster with root/);
-  t.regex((await verify()).stdout, /Not proven: that this is your cluster/);
-  t.is((await verify('--cluster', 'ab'.repeat(16))).code, 1);
-  await writeFile(join(out, '1', 'of-n1.png'), 'another picture');
-  await writeFile(join(out, '1', 'note.txt'), 'mine');
-  const bad = JSON.parse((await verify('--json')).stdout);
-  t.false(bad.whole);
-  t.deepEqual(
-    bad.faults.map(({kind, what}: {kind: string; what: string}) => [kind, what]),
-    [
-      ['altered', '1/of-n1.png'],
-      ['surplus', '1/note.txt'],
-    ],
-  );
-  // The folder is looked at before anything fires, and the files can be brought again.
-  const taken = await ask(['capture', '--action', 'testcard', '--out', out]);
-  t.is(taken.code, 2);
-  t.regex(taken.stderr, /holds a capture already/);
-  const other = join(cluster.dir, 'again');
-  const id = `${manifest.captureId}`;
-  const again = await ask(['capture', '--again', id, '--out', other]);
-  t.is(again.code, 0);
-  const paths = ['--layout', '{node}/{capture}-{shot}.{n}.{ext}'];
-  const third = await ask(['capture', 'fetch', id, '--out', join(cluster.dir, 'third'), ...paths]);
-  t.is(third.code, 0, third.stderr);
-  const [one, two] = await Promise.all([
-    readFile(join(other, '1', 'of-n1.png')),
-    readFile(join(cluster.dir, 'third', 'n1', `${id}-1.1.png`)),
-  ]);
-  t.deepEqual(one, two);
-  t.is((await volley(['capture', 'verify', join(cluster.dir, 'third')])).code, 0);
-});
-
-test.serial('a capture of selected nodes, on hearing, with two shots', async t => {
-  t.timeout(170_000);
-  const out = join(cluster.dir, 'scan-2');
-  const flags = ['--now', '--select', 'n2', '--shots', 2, '--interval', '200ms', '--out', out];
-  const view = await json<{rows: {name: string; verdict: string}[]}>([
-    'capture',
-    '--action',
-    'testcard',
-    ...flags,
-  ]);
-  t.deepEqual(
-    view.rows.map(({name, verdict}) => [name, verdict]),
-    [
-      ['n2', 'fired'],
-      ['n2', 'fired'],
-    ],
-  );
-  for (const shot of ['1', '2']) t.true((await readFile(join(out, shot, 'of-n2.png'))).length > 0);
-});
-
-test.serial('captures are listed, shown and deleted; what is not whole ends with 1', async t => {
-  t.timeout(170_000);
-  const {captures} = await json<{captures: {id: number; fired: number}[]}>('capture ls');
-  const [first] = captures;
-  if (!first) return t.fail();
-  t.regex(
-    (await ask('capture ls')).stdout,
-    /^ +1 +\d{4}-.* testcard +whole +1 +2 +2 +0 +0 +0 +0 +2$/m,
-  );
-  const shown = await ask(`capture show ${first.id}`);
-  t.is(shown.code, 0);
-  t.regex(shown.stdout, /2 of 2 fired/);
-  t.is((await ask(`capture rm ${first.id}`)).code, 0);
-  t.is((await ask(`capture show ${first.id}`)).code, 2);
-  t.regex((await ask(`capture fetch ${first.id}`)).stderr, /there is no capture/);
-});
-
-test.serial('a capture of an action that no owner allows ends with 1 and says so', async t => {
-  t.timeout(170_000);
-  const out = join(cluster.dir, 'scan-3');
-  const {code, stdout} = await ask(['capture', '--action', 'camera', '--out', out]);
-  t.is(code, 1);
-  t.regex(stdout, /forbidden/);
-  t.regex(stdout, /No node fired/);
 });

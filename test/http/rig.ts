@@ -15,12 +15,8 @@ import {
   type CaptureId,
   type NodeId,
 } from '../../src/base/types.ts';
-import type {
-  Announcement,
-  OperatorAnswer,
-  OperatorRequest,
-  UploadVerdict,
-} from '../../src/core/core.ts';
+import type {Announcement, UploadVerdict} from '../../src/core/core.ts';
+import type {OperatorAnswer, OperatorRequest} from '../../src/core/operator-request.ts';
 import {type Actor, FIRST_STATE} from '../../src/core/operator-rows.ts';
 import type {AppRow, TableName} from '../../src/core/tables.ts';
 import type {

@@ -3,7 +3,7 @@
 
 import test from 'ava';
 import fc from 'fast-check';
-import type {OperatorAnswer, OperatorRequest} from '../../src/core/core.ts';
+import type {OperatorAnswer, OperatorRequest} from '../../src/core/operator-request.ts';
 import type {Actor} from '../../src/core/operator-rows.ts';
 import {changedPreferences, isFault} from '../../src/core/preferences.ts';
 import {makeOperatorApp} from '../../src/http/server.ts';

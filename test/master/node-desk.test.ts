@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import type {NodeId} from '../../src/base/types.ts';
-import type {OperatorAnswer} from '../../src/core/core.ts';
+import type {OperatorAnswer} from '../../src/core/operator-request.ts';
 import type {HoldKind} from '../../src/core/operator-rows.ts';
 import {viewNodes, viewStatus} from '../../src/master/status.ts';
 import {assignsOf, batchOf, creditOf, only, receiptsOf, sentTo, stateOf} from './look.ts';

@@ -12,14 +12,13 @@ import {
   type CaptureId,
   type Now,
 } from '../../src/base/types.ts';
+import type {MasterEffect, MasterEvent} from '../../src/core/core.ts';
+import type {InputSource} from '../../src/core/input-source.ts';
 import type {
-  MasterEffect,
-  MasterEvent,
+  CaptureRequest,
   OperatorAnswer,
   OperatorRequest,
-} from '../../src/core/core.ts';
-import type {InputSource} from '../../src/core/input-source.ts';
-import type {CaptureRequest} from '../../src/core/operator-request.ts';
+} from '../../src/core/operator-request.ts';
 import type {PolicyRequest} from '../../src/core/policy.ts';
 import type {Op, TableName} from '../../src/core/tables.ts';
 import type {MasterConfig} from '../../src/master/context.ts';

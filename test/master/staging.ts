@@ -2,8 +2,8 @@
 // what a test says.
 
 import type {BatchId} from '../../src/base/types.ts';
-import type {MasterEffect, OperatorAnswer} from '../../src/core/core.ts';
-import type {BatchRequest} from '../../src/core/operator-request.ts';
+import type {MasterEffect} from '../../src/core/core.ts';
+import type {BatchRequest, OperatorAnswer} from '../../src/core/operator-request.ts';
 import {type BatchRow, batchKey, decodeJson} from '../../src/core/tables.ts';
 import type {Batch} from '../../src/master/batch.ts';
 import {SimOutputs} from '../../src/sim/sim-outputs.ts';
