@@ -54,9 +54,10 @@ function cellsOf(view: CaptureView, row: ShotRow, saved?: readonly SavedFile[]):
 
 /** When the command left: the heard times of later shots would otherwise count from the first. */
 function startOf(view: CaptureView, row: ShotRow): number {
-  if (row.shot === 1) return view.createdAt;
-  const [first = 0, asked = 0] = [view.atWallMs[0], view.atWallMs[row.shot - 1]];
-  return asked > 0 ? view.createdAt + asked - first : view.createdAt;
+  const {atWallMs, rollCall, createdAt} = view;
+  const [first = 0, asked = 0] = [atWallMs[0], atWallMs[row.shot - 1]];
+  const began = rollCall && first > 0 ? first - rollCall.leadMs : createdAt;
+  return asked > 0 ? began + asked - first : began;
 }
 
 /** Each shot's spread, and how late the nodes fired over all shots. */
@@ -84,6 +85,28 @@ export function spreadLines(view: CaptureView): string[] {
   ];
 }
 
+/** Who said before the instant that they would fire, and why the others would not. */
+export function rollLines({rollCall}: CaptureView): string[] {
+  if (!rollCall) return [];
+  const {asked, ready, unready, deliveryMs, leadMs} = rollCall;
+  const by = new Map<string, string[]>();
+  for (const {name, nodeId, why} of unready) {
+    const names = by.get(why) ?? [];
+    by.set(why, names);
+    names.push(safe(name, 24) || shortId(nodeId));
+  }
+  const isShort = leadMs > 0 && leadMs < deliveryMs;
+  return [
+    `${ready} of ${asked} nodes are ready; the last heard of it within ${millis(deliveryMs)} ms`,
+    ...[...by].map(([why, names]) => `not ready: ${namesOf(names)} (${safe(why, 80)})`),
+    ...(isShort
+      ? [
+          `the lead of ${millis(leadMs)} ms is shorter than that: give more with --at, or leave it out`,
+        ]
+      : []),
+  ];
+}
+
 const WHY: Readonly<Record<MissingNode['why'], string>> = {
   silent: 'never heard of it',
   unsaid: 'heard of it, has not said that it fired',
@@ -103,8 +126,10 @@ export function missingLines(missing: readonly MissingNode[]): string[] {
     if (!names.includes(shown)) names.push(shown);
     by.set(why, names);
   }
-  return [...by].map(([why, names]) => {
-    const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
-    return `missing: ${names.slice(0, NAMED_MAX).join(', ')}${more} (${WHY[why]})`;
-  });
+  return [...by].map(([why, names]) => `missing: ${namesOf(names)} (${WHY[why]})`);
+}
+
+function namesOf(names: readonly string[]): string {
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
+  return names.slice(0, NAMED_MAX).join(', ') + more;
 }

@@ -3,6 +3,8 @@
 import {EXIT, VolleyError} from '../base/errors.ts';
 import {asCaptureId, type CaptureId, type NodeId} from '../base/types.ts';
 import {isWhole} from '../core/capture-tally.ts';
+import {neededOf} from '../core/needed-nodes.ts';
+import type {CaptureRequest} from '../core/operator-request.ts';
 import type {CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
@@ -15,7 +17,6 @@ import {counted, grouped, print, printJson, tell} from './output.ts';
 import {ProgressLine} from './progress.ts';
 import {byWholeId} from './which-node.ts';
 
-const LEAD_MS = 300;
 const LEAD_MS_MAX = 60_000;
 
 /** `fetch` has it too. */
@@ -29,11 +30,17 @@ export const captureCommand: CommandSpec = {
   summary: 'Fire an action on many nodes at one instant and bring the files',
   options: [
     {flag: '--action <name>', text: 'what the nodes do: testcard, camera, or an action of theirs'},
-    {flag: '--at <+time>', text: `fire this long from now, all together (default +${LEAD_MS}ms)`},
+    {
+      flag: '--at <+time>',
+      text: 'fire this long from now, all together (default: as soon as all can have heard of it)',
+    },
     {flag: '--now', text: 'fire on hearing instead'},
+    {flag: '--require <who>', text: 'all, 95% or 12 nodes have to be ready, or nothing fires'},
+    {flag: '--dry-run', text: 'ask who is ready, fire nothing'},
     {flag: '--select <who>', text: 'label=x, or name or id of a node', repeatable: true},
     {flag: '--shots <count>', text: 'shots (default 1)'},
-    {flag: '--interval <time>', text: 'time between shots (default 1s)'},
+    {flag: '--every <time>', text: 'time between shots (default 1s)'},
+    {flag: '--sweep <time>', text: 'one node after the other, so far apart, by label and name'},
     {flag: '--arg <text>', text: 'argument for the action', repeatable: true},
     {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
     LAYOUT_OPTION,
@@ -45,7 +52,9 @@ export const captureCommand: CommandSpec = {
     'volley capture --action camera --at +500ms --select label=ring1 --out ./scan-42',
     'volley capture --action camera --layout "{shot}/{label}-{node}.{ext}" --out ./scan-43',
     'volley capture fetch 42 --out ./scan-42     # bring its files, without firing',
-    'volley capture --action camera --shots 10 --interval 500ms --select cam-07 --select cam-08',
+    'volley capture --action camera --require 95% --dry-run',
+    'volley capture --action camera --sweep 20ms --select label=ring1   # around the ring',
+    'volley capture --action camera --shots 10 --every 500ms --select cam-07 --select cam-08',
   ],
   run: capture,
 };
@@ -56,8 +65,8 @@ async function capture(given: Given): Promise<number> {
   const action = given.text('action');
   if (action === undefined) throw usage('--action is missing: what shall the nodes do?');
   const shots = given.whole('shots', 1, 1_000) ?? 1;
-  const intervalMs = given.durationMs('interval') ?? 1_000;
-  const leadMs = leadOf(given);
+  const intervalMs = given.durationMs('every') ?? 1_000;
+  wishesOf(given); // looked at before anything is asked
   const layout = await layoutOf(given);
   return withClient(given, async client => {
     const target = targetOf(given.texts('select'), await client.nodes());
@@ -65,7 +74,10 @@ async function capture(given: Given): Promise<number> {
     const {prepareFolder} = await import('./capture-files.ts');
     const out = given.text('out');
     if (out !== undefined) await prepareFolder(out);
-    const {captureId} = await client.capture({action, args, target, leadMs, shots, intervalMs});
+    const {captureId} = await client.capture({
+      ...{action, args, target, shots, intervalMs},
+      ...wishesOf(given),
+    });
     try {
       return await bring(given, client, captureId, layout);
     } catch (error) {
@@ -102,14 +114,17 @@ export async function bring(
 ): Promise<number> {
   const out = given.text('out') ?? `capture-${captureId}`;
   const line = new ProgressLine();
-  const {captureLines, missingLines} = await import('./capture-table.ts');
-  let isCalled = false;
+  const {captureLines, missingLines, rollLines} = await import('./capture-table.ts');
+  let [isCalled, isAnswered] = [false, false];
   const view = await followCapture(client, captureId, now => {
-    line.show(progressOf(now));
+    line.show(now.calling ? `capture ${captureId}  asking who is ready` : progressOf(now));
+    if (!isAnswered && now.rollCall) for (const text of rollLines(now)) line.say(text);
+    isAnswered ||= now.rollCall !== undefined;
     if (!isCalled) for (const text of missingLines(now.missing ?? [])) line.say(text);
     isCalled ||= now.missing !== undefined;
   });
   line.end();
+  if (view.dryRun || view.refused !== undefined) return endUnfired(given, view);
   const {prepareFolder, saveCapture} = await import('./capture-files.ts');
   await prepareFolder(out);
   const saved = await saveCapture(client, captureId, out, layout);
@@ -124,14 +139,36 @@ export async function bring(
   return whole ? EXIT.ok : EXIT.failed;
 }
 
-function leadOf(given: Given): number {
-  const at = given.durationMs('at');
-  if (!given.flag('now')) {
-    if (at !== undefined && at > LEAD_MS_MAX) throw usage('--at is at most +60s');
-    return at ?? LEAD_MS;
-  }
-  if (at !== undefined) throw usage('give only one of --at and --now');
-  return 0;
+/** Only the roll was called, or too few are ready. */
+function endUnfired(given: Given, view: CaptureView): number {
+  const {refused, rollCall} = view;
+  const isReady = refused === undefined && rollCall?.ready === rollCall?.asked;
+  if (given.flag('json')) printJson({...view, whole: false});
+  else if (refused === undefined) print('Nothing was fired: this was a dry run');
+  else print(`Nothing was fired: ${refused}`);
+  return isReady ? EXIT.ok : EXIT.failed;
+}
+
+/** When, who has to be ready, and in which order; an absent lead is chosen by the master. */
+function wishesOf(given: Given): Pick<CaptureRequest, 'leadMs' | 'needs' | 'sweepMs' | 'dryRun'> {
+  const [at, needs, sweepMs] = [
+    given.durationMs('at'),
+    given.text('require'),
+    given.durationMs('sweep'),
+  ];
+  if (at !== undefined && at > LEAD_MS_MAX) throw usage('--at is at most +60s');
+  if (at !== undefined && given.flag('now')) throw usage('give only one of --at and --now');
+  if (sweepMs !== undefined && given.flag('now'))
+    throw usage('a --sweep has an instant for each node: leave out --now');
+  if (needs !== undefined && neededOf(needs, 1) === undefined)
+    throw usage(`--require takes all, 95% or 12, not "${needs}"`);
+  const leadMs = given.flag('now') ? 0 : at;
+  return {
+    ...(leadMs === undefined ? {} : {leadMs}),
+    ...(needs === undefined ? {} : {needs}),
+    ...(sweepMs === undefined ? {} : {sweepMs}),
+    ...(given.flag('dry-run') ? {dryRun: true} : {}),
+  };
 }
 
 /** Texts of --select to labels and ids; no text = every node. */

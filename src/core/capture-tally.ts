@@ -35,6 +35,7 @@ export const isLate = (row: ShotRow): boolean => row.verdict === 'fired' && row.
 
 /** Every node that was asked fired every shot, and all files are here. */
 export const isWhole = ({rows}: Pick<CaptureView, 'rows'>): boolean =>
+  rows.length > 0 &&
   rows.every(row => row.verdict === 'fired' && row.files.every(file => file.collected));
 
 export type Tally = {
@@ -88,13 +89,13 @@ export type Spread = {
 export function spreadsOf({rows, shots}: Pick<CaptureView, 'rows' | 'shots'>): Spread[] {
   return Array.from({length: shots}, (_, k) => {
     const fired = rows.filter(row => row.shot === k + 1 && row.firedAt > 0);
-    fired.sort((a, b) => a.firedAt - b.firedAt);
+    fired.sort((a, b) => a.lateMs - b.lateMs); // in a sweep each has an instant of its own
     const [first, last] = [fired[0], fired.at(-1)];
     const isSpread = first !== undefined && last !== undefined && fired.length > 1;
     return {
       shot: k + 1,
       fired: fired.length,
-      spreadMs: isSpread ? last.firedAt - first.firedAt : -1,
+      spreadMs: isSpread ? last.lateMs - first.lateMs : -1,
       boundMs: isSpread ? Math.max(0, first.clockBoundMs) + Math.max(0, last.clockBoundMs) : 0,
     };
   });

@@ -32,13 +32,22 @@ export type CaptureRequest = {
   readonly action: string;
   readonly args: readonly string[];
   readonly target: Target;
-  /** Milliseconds from now on the master's clock to the first shot; 0 = fire on hearing. */
-  readonly leadMs: number;
+  /**
+   * Milliseconds from now on the master's clock to the first shot; 0 = fire on hearing; absent = what delivery needs
+   * now, by a roll call.
+   */
+  readonly leadMs?: number;
   readonly shots: number;
   /** Milliseconds between shots. */
   readonly intervalMs: number;
   /** Small pictures instead; absent = no. */
   readonly preview?: boolean;
+  /** So many nodes have to be ready, or nothing fires: `all`, `95%` or `12`; by a roll call. */
+  readonly needs?: string;
+  /** One node after the other, so many milliseconds apart, by label and name; absent or 0 = all at once. */
+  readonly sweepMs?: number;
+  /** Only the roll call. */
+  readonly dryRun?: boolean;
 };
 
 /** One command that sets an action on all nodes of the target that allow it. */

@@ -204,6 +204,16 @@ export type CaptureView = {
   readonly shots: number;
   /** Small pictures, of no instant. */
   readonly preview?: true;
+  /** Fired one after the other, so many milliseconds apart; absent = all at once. */
+  readonly sweepMs?: number;
+  /** Who is ready is being asked: nothing is commanded yet. */
+  readonly calling?: true;
+  /** Nothing fires, only the roll is called. */
+  readonly dryRun?: true;
+  /** Why nothing was fired. */
+  readonly refused?: string;
+  /** Who said before it that they would fire; absent = nobody was asked. */
+  readonly rollCall?: RollCallView;
   /** Asked instant of each shot on the master's clock; 0 = on hearing. */
   readonly atWallMs: readonly number[];
   readonly rows: readonly ShotRow[];
@@ -211,6 +221,21 @@ export type CaptureView = {
   readonly spreadMs: readonly number[];
   /** Who has not fired, once the last instant is long enough ago to say so; until then absent. */
   readonly missing?: readonly MissingNode[];
+};
+
+export type RollCallView = {
+  /** Nodes that are meant, also those that are down. */
+  readonly asked: number;
+  readonly ready: number;
+  readonly unready: readonly {
+    readonly nodeId: NodeId;
+    readonly name: string;
+    readonly why: string;
+  }[];
+  /** The longest way of the question to a node, with repeats and repairs. */
+  readonly deliveryMs: number;
+  /** From the answers to the first shot; 0 = on hearing, or nothing was fired. */
+  readonly leadMs: number;
 };
 
 export type MissingNode = {

@@ -3,6 +3,7 @@
 
 import {ACCESS_NAME, ROLES} from '../core/access.ts';
 import {NUMBER_FORMATS} from '../core/compare.ts';
+import {NEEDS_PATTERN} from '../core/needed-nodes.ts';
 import {HOMOGENEITIES, POLICY_RANGES, type PolicyNumber, REDUNDANCIES} from '../core/policy.ts';
 import {HALO_MAX, ROUNDS_MAX} from '../core/stages.ts';
 import {
@@ -218,7 +219,14 @@ export const CAPTURE_BODY = object(
     leadMs: {type: 'number', minimum: 0, maximum: 60_000},
     shots: {...whole(1, 1_000), default: 1},
     intervalMs: {type: 'number', minimum: 0, maximum: 3_600_000, default: 0},
+    needs: {type: 'string', pattern: NEEDS_PATTERN},
+    sweepMs: {type: 'number', minimum: 0, maximum: 60_000},
+    dryRun: {type: 'boolean'},
   },
+  'leadMs',
+  'needs',
+  'sweepMs',
+  'dryRun',
   'preview',
   'args',
   'target',

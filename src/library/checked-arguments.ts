@@ -44,6 +44,8 @@ const CAPTURE_OPTIONS = {
   args: TEXTS,
   target: OBJECT,
   leadMs: NUMBER,
+  needs: TEXT,
+  sweepMs: NUMBER,
   shots: NUMBER,
   intervalMs: NUMBER,
 };

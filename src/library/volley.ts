@@ -103,17 +103,20 @@ export type CaptureOptions = {
   readonly args?: readonly string[];
   /** Who fires. Default: all that are up. */
   readonly target?: {readonly labels?: readonly string[]; readonly nodes?: readonly string[]};
-  /** From now to the first shot; 0 = fire on hearing. Default 300. */
+  /** From now to the first shot; 0 = fire on hearing. Default: what delivery needs now, by a roll call. */
   readonly leadMs?: number;
   /** Default 1. */
   readonly shots?: number;
   /** Between shots. Default 1,000. */
   readonly intervalMs?: number;
+  /** `all`, `95%` or `12` nodes have to be ready, or nothing fires: `refused` of the view says why. */
+  readonly needs?: string;
+  /** One node after the other, so far apart, by label and name. Default: all at once. */
+  readonly sweepMs?: number;
 };
 
 const AHEAD = 4_096;
 const AHEAD_MAX = 1_048_576;
-const LEAD_MS = 300;
 const INTERVAL_MS = 1_000;
 
 /**
@@ -216,10 +219,13 @@ export class Cluster {
   /** Fires an action on many nodes at one instant; resolves with who fired when, once all is told and collected. */
   async capture(options: CaptureOptions): Promise<CaptureView> {
     checkCapture(options);
-    const {action, args = [], target, leadMs = LEAD_MS, shots = 1} = options;
+    const {action, args = [], target, leadMs, needs, sweepMs, shots = 1} = options;
     const {labels = [], nodes = []} = target ?? {};
     const request: CaptureRequest = {
-      ...{action, args, leadMs, shots, intervalMs: options.intervalMs ?? INTERVAL_MS},
+      ...{action, args, shots, intervalMs: options.intervalMs ?? INTERVAL_MS},
+      ...(leadMs === undefined ? {} : {leadMs}),
+      ...(needs === undefined ? {} : {needs}),
+      ...(sweepMs === undefined ? {} : {sweepMs}),
       target: {labels, nodes: nodes as readonly NodeId[]},
     };
     const {captureId} = await this.#client.capture(request);

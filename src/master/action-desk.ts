@@ -12,6 +12,7 @@ import type {ActionState} from '../wire/message.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {type NodeState, peerOf} from './roster.ts';
+import {windowOf} from './windows.ts';
 
 /** The rest of the command: ids, instants, state, and the tags of the parts. */
 const SET_BYTES_MAX = REPAIRABLE_COMMAND_BYTES_MAX - 160;
@@ -65,7 +66,7 @@ export class ActionDesk {
     const id = Math.max(1, this.#context.prng.uint32());
     this.#commands.issue({kind: 'setAction', action, settings: json, id}, now, {
       target,
-      ackWindowMs: Math.min(1_000, Math.max(5, Math.ceil(nodes.length / 2))),
+      ackWindowMs: windowOf(nodes.length),
     });
     this.#context.note('info', 'action set', {action, settings: json});
     return {ok: true, settingsId: id, nodes};

@@ -8,15 +8,17 @@ import {
   type BlobId,
   type CaptureId,
   type MonoMs,
+  NEVER,
   type NodeId,
   type WallMs,
 } from '../base/types.ts';
 import {MINUTE_MS} from '../base/units.ts';
 import {missingIn} from '../core/capture-tally.ts';
 import {captureKey} from '../core/tables.ts';
-import type {CaptureView, ShotRow as ShotView} from '../core/views.ts';
+import type {CaptureView, RollCallView, ShotRow as ShotView} from '../core/views.ts';
 import {decodeShot} from '../wire/codec.ts';
 import type {ShotStatement, Target} from '../wire/message.ts';
+import type {RollCallRow} from './roll-call.ts';
 import type {Roster} from './roster.ts';
 
 export type CaptureRow = {
@@ -39,6 +41,19 @@ export type CaptureRow = {
   readonly deleting?: true;
   /** Small pictures instead. */
   readonly preview?: true;
+  /** Who is ready is being asked: there are no instants yet. */
+  readonly calling?: true;
+  readonly rollCall?: RollCallRow;
+  /** Why nothing was fired. */
+  readonly refused?: string;
+  /** core/needed-nodes.ts */
+  readonly needs?: string;
+  /** One node after the other, in the order of `nodes`. */
+  readonly sweepMs?: number;
+  /** The lead was chosen by what delivery took. */
+  readonly leadIsOurs?: true;
+  /** Nothing is fired, and nothing of it is kept. */
+  readonly dryRun?: true;
 };
 
 /** One shot of one node. `heardAt` 0 = not acknowledged. */
@@ -53,13 +68,13 @@ export type Shot = {
 };
 
 export type Capture = {
-  readonly row: CaptureRow;
+  row: CaptureRow;
   readonly shots: Map<string, Shot>;
   /** Shot number of each command, by `epoch/seq`. */
   readonly commands: Map<string, number>;
   /** Who has not spoken by then is named as missing. */
-  readonly callAt: MonoMs;
-  readonly deadlineAt: MonoMs;
+  callAt: MonoMs;
+  deadlineAt: MonoMs;
   called: boolean;
   over: boolean;
 };
@@ -79,14 +94,31 @@ const CALL_MS = 700;
 /** After it: nobody who has not answered by then is waited for. */
 const PATIENCE_MS = MINUTE_MS;
 
-/** @param lastAt the instant of the last shot */
+/** @param lastAt the instant of the last shot; of no meaning while the roll is called */
 export function captureOf(row: CaptureRow, lastAt: MonoMs): Capture {
-  const shots = new Map<string, Shot>();
-  for (let shot = 1; shot <= row.shots; shot++)
-    for (const nodeId of row.nodes) shots.set(shotKey(row.id, shot, nodeId), shotOf(nodeId, shot));
-  const [callAt, deadlineAt] = [addMono(lastAt, CALL_MS), addMono(lastAt, PATIENCE_MS)];
-  return {row, shots, commands: new Map(), callAt, deadlineAt, called: false, over: false};
+  const [callAt, deadlineAt] = [NEVER, NEVER];
+  const over = row.at.length === 0 && row.calling === undefined;
+  const capture: Capture = {
+    ...{row, shots: new Map(), commands: new Map()},
+    ...{callAt, deadlineAt, called: false, over},
+  };
+  if (row.at.length > 0) arrange(capture, row, lastAt);
+  return capture;
 }
+
+/** Its instants are known now. */
+export function arrange(capture: Capture, row: CaptureRow, lastAt: MonoMs): void {
+  capture.row = row;
+  capture.callAt = addMono(lastAt, CALL_MS);
+  capture.deadlineAt = addMono(lastAt, PATIENCE_MS);
+  for (let shot = 1; shot <= row.shots; shot++)
+    for (const nodeId of row.nodes)
+      capture.shots.set(shotKey(row.id, shot, nodeId), shotOf(nodeId, shot));
+}
+
+/** From the first instant of a shot to its last: a sweep takes its time. */
+export const sweepLengthMs = ({sweepMs = 0, nodes}: CaptureRow): number =>
+  sweepMs * Math.max(0, nodes.length - 1);
 
 const shotOf = (nodeId: NodeId, shot: number): Shot => ({
   nodeId,
@@ -138,6 +170,17 @@ export function plannedAt(row: CaptureRow, shot: number): WallMs {
   return (asked > 0 ? asked : row.createdAt + (shot - 1) * (row.intervalMs ?? 0)) as WallMs;
 }
 
+/** When the node is to fire; 0 = on hearing. @param places of the nodes in a sweep */
+function askedOf(row: CaptureRow, {shot, nodeId}: Shot, places: Places): number {
+  const at = row.at[shot - 1] ?? 0;
+  return at === 0 ? 0 : at + (places.get(nodeId) ?? 0) * (row.sweepMs ?? 0);
+}
+
+type Places = ReadonlyMap<NodeId, number>;
+
+const placesOf = ({sweepMs, nodes}: CaptureRow): Places =>
+  new Map(sweepMs === undefined ? [] : nodes.map((nodeId, place) => [nodeId, place]));
+
 /** Whether any node has made a statement about this shot. */
 export function isSpokenOf(capture: Capture, shotNo: number): boolean {
   for (const {shot, statement} of capture.shots.values())
@@ -147,6 +190,7 @@ export function isSpokenOf(capture: Capture, shotNo: number): boolean {
 
 /** Every node has said what it did and its files are here, or nobody is waited for any more. */
 export function isOver(capture: Capture, now: MonoMs): boolean {
+  if (capture.row.at.length === 0) return capture.row.calling === undefined;
   if (now >= capture.deadlineAt) return true;
   for (const {statement, collected} of capture.shots.values())
     if (!statement || statement.files.some(file => !collected.has(file.blobId))) return false;
@@ -155,13 +199,26 @@ export function isOver(capture: Capture, now: MonoMs): boolean {
 
 export function viewCapture(capture: Capture, roster: Roster): CaptureView {
   const {row} = capture;
+  const places = placesOf(row);
   const shots = [...capture.shots.values()];
-  const fired = Array.from({length: row.shots}, (_, k) =>
-    shots.filter(shot => shot.shot === k + 1 && (shot.statement?.firedWallMs ?? 0) > 0),
-  ).map(list => list.map(shot => shot.statement?.firedWallMs ?? 0));
-  const rows = shots.map(shot =>
-    viewShot(capture, shot, roster, Math.min(...(fired[shot.shot - 1] ?? []))),
+  // How long after its own instant each fired: in a sweep all the same as if at once.
+  const fired = row.at.map((_, k) =>
+    shots
+      .filter(({shot, statement}) => shot === k + 1 && (statement?.firedWallMs ?? 0) > 0)
+      .map(
+        shot =>
+          (shot.statement?.firedWallMs ?? 0) - (places.get(shot.nodeId) ?? 0) * (row.sweepMs ?? 0),
+      ),
   );
+  const rows = shots.map(shot => {
+    const asked = askedOf(row, shot, places);
+    return viewShot(
+      capture,
+      shot,
+      roster,
+      asked > 0 ? asked : Math.min(...(fired[shot.shot - 1] ?? [])),
+    );
+  });
   return {
     id: row.id,
     action: row.action,
@@ -169,6 +226,11 @@ export function viewCapture(capture: Capture, roster: Roster): CaptureView {
     createdAt: row.createdAt,
     shots: row.shots,
     ...(row.preview ? {preview: true} : {}),
+    ...(row.sweepMs ? {sweepMs: row.sweepMs} : {}),
+    ...(row.calling ? {calling: true} : {}),
+    ...(row.dryRun ? {dryRun: true} : {}),
+    ...(row.refused === undefined ? {} : {refused: row.refused}),
+    ...(row.rollCall ? {rollCall: rollCallView(row, row.rollCall, roster)} : {}),
     atWallMs: row.at,
     rows,
     spreadMs: fired.map(list => (list.length < 2 ? -1 : Math.max(...list) - Math.min(...list))),
@@ -176,12 +238,21 @@ export function viewCapture(capture: Capture, roster: Roster): CaptureView {
   };
 }
 
-function viewShot(capture: Capture, shot: Shot, roster: Roster, firstAt: number): ShotView {
+const rollCallView = (row: CaptureRow, call: RollCallRow, roster: Roster): RollCallView => ({
+  ...call,
+  unready: call.unready.map(({nodeId, why}) => ({
+    ...{nodeId, why},
+    name: roster.node(nodeId)?.row.name ?? '',
+  })),
+  leadMs: row.leadMs,
+});
+
+/** @param dueAt its instant; of one on hearing when the first of them fired */
+function viewShot(capture: Capture, shot: Shot, roster: Roster, dueAt: number): ShotView {
   const node = roster.node(shot.nodeId);
   const {statement} = shot;
   const heardAt = statement?.heardWallMs ?? shot.heardAt;
   const firedAt = statement?.firedWallMs ?? 0;
-  const asked = capture.row.at[shot.shot - 1] ?? 0;
   return {
     nodeId: shot.nodeId,
     name: node?.row.name ?? '',
@@ -193,7 +264,7 @@ function viewShot(capture: Capture, shot: Shot, roster: Roster, firstAt: number)
     heardAt,
     firedAt,
     doneAt: statement?.doneWallMs ?? 0,
-    lateMs: firedAt > 0 ? firedAt - (asked > 0 ? asked : firstAt) : 0,
+    lateMs: firedAt > 0 ? firedAt - dueAt : 0,
     clockBoundMs: statement?.clockBoundMs ?? -1,
     ...(statement?.sensorPeriodMs ? {sensorPeriodMs: statement.sensorPeriodMs} : {}),
     files: (statement?.files ?? []).map(file => ({

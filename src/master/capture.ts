@@ -1,28 +1,28 @@
 // Captures: one Fire command for each shot, and the signed statement of every node about it. What a master
 // that was killed had not yet commanded is commanded by the next one, if there is still time.
 
-import {fromHex, toUtf8} from '../base/bytes.ts';
+import {fromHex} from '../base/bytes.ts';
 import {
   addMono,
-  addWall,
   asCaptureId,
   type BlobId,
   type CaptureId,
   type MonoMs,
+  NEVER,
   type NodeId,
   type Now,
   type WallMs,
 } from '../base/types.ts';
-import {SECOND_MS} from '../base/units.ts';
+import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import type {CaptureRequest, OperatorAnswer} from '../core/operator-request.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
-import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';
 import {COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
 import type {ActionState, CommandAck, ShotReport} from '../wire/message.ts';
 import {ActionDesk} from './action-desk.ts';
 import {CaptureRemoval} from './capture-removal.ts';
 import {
+  arrange,
   type Capture,
   type CaptureRow,
   captureOf,
@@ -31,12 +31,16 @@ import {
   plannedAt,
   shotFor,
   shotKey,
+  sweepLengthMs,
   toShotRow,
 } from './capture-row.ts';
+import {faultOf, inOrder, refusalOf, rowOf, sweepsOf, timed} from './capture-start.ts';
 import {Collection} from './collection.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
+import {leadFor, type RollCallRow, RollCalls} from './roll-call.ts';
 import {type NodeState, peerOf} from './roster.ts';
+import {windowOf} from './windows.ts';
 
 /** A command is sent this long before its instant at most; later shots wait for their turn. */
 const AHEAD_MS_MAX = 20 * SECOND_MS;
@@ -44,8 +48,9 @@ const AHEAD_MS_MAX = 20 * SECOND_MS;
 const LAST_CALL_MS = SECOND_MS;
 const LOOK_MS = 50;
 
-/** The rest of the command: ids, instants, state, and the tags of the parts. */
-const FIRE_BYTES_MAX = REPAIRABLE_COMMAND_BYTES_MAX - 160;
+/** What a dry run found is shown for this long. */
+const DRY_RUN_MS = MINUTE_MS;
+const RESTARTED = 'the master was restarted before it fired';
 
 type Due = {
   at: MonoMs;
@@ -69,6 +74,7 @@ export class Captures {
   #toIssue: Due[] = [];
   readonly #collection: Collection;
   readonly #removal: CaptureRemoval;
+  readonly #rolls: RollCalls<Capture>;
   readonly actions: ActionDesk;
   /** Captures of an earlier life, until the first tick. */
   #restored: readonly Capture[];
@@ -79,6 +85,7 @@ export class Captures {
     this.#collection = new Collection(context);
     this.actions = new ActionDesk(context, commands);
     this.#removal = new CaptureRemoval(context);
+    this.#rolls = new RollCalls(context, commands);
     this.#restored = list.filter(({row}) => !row.deleting);
     this.#nextId = lastId + 1;
     for (const capture of list) {
@@ -101,49 +108,78 @@ export class Captures {
   }
 
   start(request: CaptureRequest, now: Now): OperatorAnswer {
-    const nodes: NodeState[] = [];
-    for (const node of this.#context.roster.targeted(request.target)) if (node.up) nodes.push(node);
-    if (nodes.length === 0)
-      return {
-        ok: false,
-        code: 'VOLLEY_NO_NODES',
-        fields: {reason: 'no node that is up has such a label or id'},
-      };
-    if (fireBytes(request) > FIRE_BYTES_MAX)
-      return {
-        ok: false,
-        code: 'VOLLEY_USAGE',
-        fields: {reason: `labels, ids and arguments together exceed ${FIRE_BYTES_MAX} bytes`},
-      };
-    const {leadMs, intervalMs} = request;
-    const instant = this.#context.instant(now.mono);
-    const row: CaptureRow = {
+    const meant = [...this.#context.roster.targeted(request.target)];
+    const up = meant.filter(node => node.up);
+    if (up.length === 0) {
+      const reason = 'no node that is up has such a label or id';
+      return {ok: false, code: 'VOLLEY_NO_NODES', fields: {reason}};
+    }
+    const fault = faultOf(request, meant.length);
+    if (fault !== undefined) return {ok: false, code: 'VOLLEY_USAGE', fields: {reason: fault}};
+    const row = rowOf(request, {
       id: asCaptureId(this.#nextId++),
-      action: request.action,
-      args: request.args,
-      target: request.target,
-      nodes: nodes.map(node => node.row.nodeId),
-      shots: request.shots,
-      leadMs,
-      intervalMs,
-      at: Array.from({length: request.shots}, (_, k) =>
-        leadMs > 0 ? addWall(instant, leadMs + k * intervalMs) : (0 as WallMs),
-      ),
+      nodes: (request.sweepMs ? inOrder(up) : up).map(node => node.row.nodeId),
       createdAt: now.wall,
       salt: this.#context.prng.uint32(),
-      ...(request.preview ? {preview: true as const} : {}),
-    };
-    const lastMs = leadMs + (request.shots - 1) * intervalMs;
-    const capture = captureOf(row, addMono(now.mono, lastMs));
+    });
+    const capture = captureOf(row, NEVER);
     this.#captures.set(row.id, capture);
-    this.#context.save(put('capture', captureKey(row.id), encodeJson(row)));
-    for (let k = 0; k < request.shots; k++) {
+    const {leadMs, needs, dryRun} = request;
+    const isCalled = leadMs === undefined || needs !== undefined || dryRun === true;
+    if (!isCalled) this.#begin(capture, timed(row, leadMs, this.#context.instant(now.mono)), now);
+    else {
+      this.#save(capture);
+      this.#rolls.begin(capture, row, now);
+    }
+    return {ok: true, captureId: row.id};
+  }
+
+  /** Nobody hears of a roll call that is over, or of one that the master does not live through. */
+  #save({row}: Capture): void {
+    if (!row.dryRun) this.#context.save(put('capture', captureKey(row.id), encodeJson(row)));
+    this.#context.announceCapture(row.id);
+  }
+
+  /** Everybody has said whether they would fire, or is not waited for. */
+  #onRoll(capture: Capture, rollCall: RollCallRow, now: Now): void {
+    const called = {...capture.row, rollCall};
+    const leadMs = called.leadIsOurs ? leadFor(rollCall, this.#warmUpMs(called)) : called.leadMs;
+    const refused = called.dryRun ? undefined : refusalOf(called, rollCall);
+    const row = timed(called, leadMs, this.#context.instant(now.mono));
+    if (refused === undefined && !row.dryRun) return this.#begin(capture, row, now);
+    this.#end(capture, refused === undefined ? row : {...row, refused}, now);
+  }
+
+  /** Nothing of it fires. */
+  #end(capture: Capture, {calling: _, ...row}: CaptureRow, now: Now): void {
+    capture.row = {...row, at: []};
+    capture.over = true;
+    capture.deadlineAt = addMono(now.mono, DRY_RUN_MS);
+    this.#save(capture);
+  }
+
+  /** Of those that are not ready to fire at once. */
+  #warmUpMs({nodes, action}: CaptureRow): number {
+    let warmUpMs = 0;
+    for (const nodeId of nodes) {
+      const told = this.#context.roster.node(nodeId)?.actions.get(action)?.view;
+      if (told && told.phase !== 'ready') warmUpMs = Math.max(warmUpMs, told.warmUpMs);
+    }
+    return warmUpMs;
+  }
+
+  /** Its instants are known: the row is durable before the first command. */
+  #begin(capture: Capture, row: CaptureRow, now: Now): void {
+    const {leadMs, intervalMs = 0, shots} = row;
+    const lastMs = leadMs + (shots - 1) * intervalMs + sweepLengthMs(row);
+    arrange(capture, row, addMono(now.mono, lastMs));
+    this.#save(capture);
+    for (let k = 0; k < shots; k++) {
       const aheadMs = Math.min(leadMs, AHEAD_MS_MAX);
       const at = addMono(now.mono, leadMs + k * intervalMs - aheadMs);
       this.#toIssue.push({at, capture, shot: k + 1});
     }
-    this.tick(now);
-    return {ok: true, captureId: row.id};
+    this.#issueDue(now);
   }
 
   /** Nodes that were commanded fire all the same: what they say then is acknowledged and not kept. */
@@ -157,6 +193,7 @@ export class Captures {
     this.#captures.delete(id);
     this.#toIssue = this.#toIssue.filter(due => due.capture !== capture);
     this.#collection.drop(capture);
+    this.#rolls.drop(capture);
     this.#removal.begin(capture, (this.#nextId - 1) as CaptureId, now);
     return {ok: true};
   }
@@ -165,25 +202,21 @@ export class Captures {
     const {row} = capture;
     const atWallMs = row.at[shot - 1] ?? (0 as WallMs);
     const leadMs = atWallMs === 0 ? 0 : Math.max(0, atWallMs - this.#context.instant(now.mono));
-    const sent = this.#commands.issue(
-      {
-        kind: 'fire',
-        captureId: row.id,
-        shot,
-        action: row.action,
-        args: row.args,
-        atWallMs,
-        salt: row.salt,
-        ...(row.preview ? {preview: true as const} : {}),
-      },
-      now,
-      {
-        target: row.target,
-        ackWindowMs: Math.min(1_000, Math.max(5, Math.ceil(row.nodes.length / 2))),
-        ttlMs: Math.min(COMMAND_TTL_MS_MAX, leadMs + 5 * SECOND_MS),
-      },
-    );
-    capture.commands.set(`${sent.epoch}/${sent.seq}`, shot);
+    const what = {
+      kind: 'fire' as const,
+      ...{captureId: row.id, shot, action: row.action, args: row.args, atWallMs, salt: row.salt},
+      ...(row.preview ? {preview: true as const} : {}),
+    };
+    const ttlMs = Math.min(COMMAND_TTL_MS_MAX, leadMs + sweepLengthMs(row) + 5 * SECOND_MS);
+    for (const sweep of sweepsOf(row)) {
+      const first = sweep?.from ?? 0;
+      const nodes = sweep ? row.nodes.slice(first, first + sweep.nodes.length) : row.nodes;
+      const sent = this.#commands.issue(sweep ? {...what, sweep} : what, now, {
+        ...{target: row.target, ackWindowMs: windowOf(nodes.length, leadMs), ttlMs, leadMs},
+        ...(sweep ? {expected: nodes} : {}),
+      });
+      capture.commands.set(`${sent.epoch}/${sent.seq}`, shot);
+    }
     this.#context.announceCapture(row.id);
   }
 
@@ -199,6 +232,7 @@ export class Captures {
     if (!statement || !this.#signedBy(node, 'ack', ack)) return;
     const {epoch, seq} = statement;
     this.#commands.acknowledged(epoch, seq, node.row.nodeId);
+    this.#rolls.onAck(node.row.nodeId, statement);
     for (const capture of this.#captures.values()) {
       const shotNo = capture.commands.get(`${epoch}/${seq}`);
       const shot = shotNo && capture.shots.get(shotKey(capture.row.id, shotNo, node.row.nodeId));
@@ -257,10 +291,14 @@ export class Captures {
 
   wakeAt(): MonoMs {
     if (this.#restored.length > 0) return 0 as MonoMs;
-    let least: number = Math.min(this.#collection.wakeAt(), this.#removal.wakeAt());
+    let least: number = Math.min(
+      this.#collection.wakeAt(),
+      this.#removal.wakeAt(),
+      this.#rolls.wakeAt(),
+    );
     for (const {at} of this.#toIssue) least = Math.min(least, at);
-    for (const {over, called, callAt, deadlineAt} of this.#captures.values()) {
-      if (!over) least = Math.min(least, deadlineAt);
+    for (const {over, called, callAt, deadlineAt, row} of this.#captures.values()) {
+      if (!over || row.dryRun) least = Math.min(least, deadlineAt);
       if (!called) least = Math.min(least, callAt);
     }
     return least as MonoMs;
@@ -269,6 +307,21 @@ export class Captures {
   tick(now: Now): void {
     for (const capture of this.#restored) this.#resume(capture, now);
     this.#restored = [];
+    for (const {about, row} of this.#rolls.takeOver(now.mono)) this.#onRoll(about, row, now);
+    this.#issueDue(now);
+    this.#collection.tick(now);
+    this.#removal.tick(now);
+    for (const capture of this.#captures.values()) {
+      const {called, over, row} = capture;
+      if (over && row.dryRun && now.mono >= capture.deadlineAt) this.#captures.delete(row.id);
+      capture.called ||= now.mono >= capture.callAt;
+      capture.over ||= isOver(capture, now.mono);
+      if (capture.called !== called || capture.over !== over)
+        this.#context.announceCapture(capture.row.id);
+    }
+  }
+
+  #issueDue(now: Now): void {
     for (let i = 0; i < this.#toIssue.length; ) {
       const due = this.#toIssue[i];
       if (!due || due.at > now.mono || this.#waits(due, now)) i += 1;
@@ -276,15 +329,6 @@ export class Captures {
         this.#toIssue.splice(i, 1);
         this.#issue(due.capture, due.shot, now);
       }
-    }
-    this.#collection.tick(now);
-    this.#removal.tick(now);
-    for (const capture of this.#captures.values()) {
-      const {called, over} = capture;
-      capture.called ||= now.mono >= capture.callAt;
-      capture.over ||= isOver(capture, now.mono);
-      if (capture.called !== called || capture.over !== over)
-        this.#context.announceCapture(capture.row.id);
     }
   }
 
@@ -294,8 +338,9 @@ export class Captures {
    */
   #resume(capture: Capture, now: Now): void {
     const {row} = capture;
+    if (row.calling) return this.#end(capture, {...row, refused: RESTARTED}, now);
     const instant = this.#context.instant(now.mono);
-    for (let shot = 1; shot <= row.shots; shot++) {
+    for (let shot = 1; shot <= row.at.length; shot++) {
       const leftMs = plannedAt(row, shot) - instant;
       if (leftMs < LAST_CALL_MS || isSpokenOf(capture, shot)) continue;
       const lastCallAt = addMono(now.mono, leftMs - (row.leadMs > 0 ? LAST_CALL_MS : 0));
@@ -313,13 +358,4 @@ export class Captures {
     due.at = addMono(now.mono, LOOK_MS);
     return true;
   }
-}
-
-/** What of a Fire command has no fixed size, as UTF-8, each with its tag and length. */
-function fireBytes({action, args, target}: CaptureRequest): number {
-  const texts = [action, ...args, ...target.labels].reduce(
-    (sum, text) => sum + toUtf8(text).length + 3,
-    0,
-  );
-  return texts + target.nodes.length * 18;
 }

@@ -1,6 +1,7 @@
 // Commands out: one datagram by multicast, the same datagram again at +20 and +60 ms, then inside the
-// session to each node that was meant and has not acknowledged. Same seq every time, so doing it twice is
-// impossible. Seq starts at 1 in each epoch; the epoch is durable before the first command leaves.
+// session to each node that was meant and has not acknowledged (by multicast again while these are many): ever more
+// rarely, but closer and closer before an instant. After it, too: who says that it was too late is not lost.
+// Same seq every time, so doing it twice is impossible. Seq starts at 1 in each epoch; the epoch is durable before the first command leaves.
 
 import {type MonoMs, NEVER, type NodeId, type Now} from '../base/types.ts';
 import {COMMAND_REPEATS_MS, COMMAND_TTL_MS} from '../wire/limits.ts';
@@ -15,6 +16,10 @@ export type CommandOptions = {
   /** 0 = nobody acknowledges: what it asks for is its own answer (a pull), or heals by itself. */
   readonly ackWindowMs?: number;
   readonly ttlMs?: number;
+  /** Who acknowledges; absent = all that are up of the target. */
+  readonly expected?: Iterable<NodeId>;
+  /** How long before its instant it is sent: repeats are spread over that, repairs are done by then; 0 = none. */
+  readonly leadMs?: number;
   /** Work is available: the next pull of each of these is its acknowledgement. */
   readonly awaited?: Iterable<NodeId>;
 };
@@ -31,11 +36,17 @@ type Sent = {
   /** Answered by pulls: needs no repeat when nobody is silent any more. */
   readonly byPull: boolean;
   repairMs: number;
+  /** Of a command with an instant: who has not heard by then, has missed it. */
+  readonly instantAt: MonoMs;
 };
 
 /** First unicast repair this long after the last repeat and the window of acknowledgements. */
 const REPAIR_MS_MIN = 40;
 const REPAIR_MS_MAX = 1_000;
+/** Before an instant repairs come closer and closer, but not closer than a round trip and a signature. */
+const LAST_REPAIR_MS = 15;
+/** More that are silent are told together again, by multicast. */
+const REPAIRED_NODES_MAX = 16;
 
 export class Commands {
   readonly #context: MasterContext;
@@ -68,7 +79,8 @@ export class Commands {
     };
     const seq = ++this.#seq;
     const silent = new Set<NodeId>(options.awaited);
-    if (ackWindowMs > 0)
+    if (options.expected) for (const nodeId of options.expected) silent.add(nodeId);
+    else if (ackWindowMs > 0)
       for (const node of roster.targeted(target)) if (node.up) silent.add(node.row.nodeId);
     // A call for work is early: nodes ask while the batch becomes durable. What they are given is not.
     const early = what.kind === 'workAvailable' ? {early: true as const} : {};
@@ -83,6 +95,7 @@ export class Commands {
       silent,
       byPull: options.awaited !== undefined,
       repairMs: REPAIR_MS_MIN,
+      instantAt: (now.mono + (options.leadMs ?? 0)) as MonoMs,
     });
     return {epoch, seq};
   }
@@ -128,15 +141,31 @@ export class Commands {
       sent.nextAt = next === undefined && sent.silent.size === 0 ? NEVER : plus(now, wait);
       return;
     }
-    for (const nodeId of sent.silent) {
-      const node = this.#context.roster.node(nodeId);
-      if (!node?.welcomed) continue;
-      this.#context.groupKeys.tellIfLacking(node);
-      this.#context.emit({type: 'repair', to: peerOf(node), epoch, seq, command});
-    }
+    this.#repairAll(sent, now);
     sent.repairMs = Math.min(sent.repairMs * 2, REPAIR_MS_MAX);
-    sent.nextAt = now.mono >= sent.expiresAt ? NEVER : plus(now, sent.repairMs);
+    sent.nextAt = now.mono >= sent.expiresAt ? NEVER : plus(now, waitOf(sent, now));
   }
+
+  /** Of a whole room that heard nothing (a switch that has just come up) a datagram for each is no help. */
+  #repairAll(sent: Sent, {mono}: Now): void {
+    const {epoch, seq, command, silent, instantAt} = sent;
+    if (silent.size > REPAIRED_NODES_MAX && mono < instantAt)
+      this.#context.emit({type: 'multicast', epoch, seq, command});
+    else for (const nodeId of silent) this.#repair(sent, nodeId);
+  }
+
+  #repair({epoch, seq, command}: Sent, nodeId: NodeId): void {
+    const node = this.#context.roster.node(nodeId);
+    if (!node?.welcomed) return;
+    this.#context.groupKeys.tellIfLacking(node);
+    this.#context.emit({type: 'repair', to: peerOf(node), epoch, seq, command});
+  }
+}
+
+/** Half of what is left before the instant; after it, and without one, ever longer. */
+function waitOf({repairMs, instantAt}: Sent, {mono}: Now): number {
+  const leftMs = instantAt - mono;
+  return leftMs > 0 ? Math.min(repairMs, Math.max(LAST_REPAIR_MS, leftMs / 2)) : repairMs;
 }
 
 const plus = (now: Now, ms: number): MonoMs => (now.mono + ms) as MonoMs;

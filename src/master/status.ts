@@ -138,7 +138,9 @@ function waitsFor(context: MasterContext, batch: Batch): string {
 }
 
 export const viewCaptures = (core: MasterCore): CaptureView[] =>
-  [...core.captures.all()].map(capture => viewCapture(capture, core.context.roster));
+  [...core.captures.all()]
+    .filter(({row}) => !row.dryRun)
+    .map(capture => viewCapture(capture, core.context.roster));
 
 export function viewOneCapture(core: MasterCore, id: CaptureId): CaptureView | undefined {
   const capture = core.capture(id);

@@ -138,6 +138,12 @@ export class ActionNews {
     if (told?.serial === serial) told.nextAt = NEVER;
   }
 
+  /** Why it could not fire, as far as the action has said; '' = nothing is wrong. */
+  unableBy(action: string): string {
+    const report = this.#told.get(action)?.report;
+    return report?.phase === 'unable' ? report.error || `"${action}" is not ready` : '';
+  }
+
   /** 0 = it has no sensor that runs by itself, or does not tell. */
   sensorPeriodMs(action: string): number {
     return this.#told.get(action)?.report.sensorPeriodMs ?? 0;

@@ -1,16 +1,33 @@
 // What a node does with a command that is authentic and inside its window: is it meant, is it in time,
 // what is answered. Keeps the files of shots until they are collected.
 
-import type {Prng} from '../base/prng.ts';
-import type {BlobId, MonoMs, NodeId, Now, WallMs} from '../base/types.ts';
+import {
+  addWall,
+  type BlobId,
+  type MonoMs,
+  type NodeId,
+  type Now,
+  type WallMs,
+} from '../base/types.ts';
+import {MIB} from '../base/units.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
+import type {FreeSpace} from '../core/free-space.ts';
 import {del, encodeJson, type Op, put} from '../core/tables.ts';
 import {decodeShot, encodeAck, encodeShot} from '../wire/codec.ts';
 import {commandExpired, targets} from '../wire/command.ts';
-import type {AckVerdict, CommandWhat, Target} from '../wire/message.ts';
+import {SWEEP_ID_BYTES} from '../wire/limits.ts';
+import type {AckStatement, AckVerdict, CommandWhat, Target} from '../wire/message.ts';
 import {ActionNews} from './action-news.ts';
-import {Acks, ackVerdictOf, Firing, type Heard, type KeptFile, planFire} from './firing.ts';
+import {
+  Acks,
+  ackVerdictOf,
+  CLOCK_BOUND_MS_MAX,
+  Firing,
+  type Heard,
+  type KeptFile,
+  planFire,
+} from './firing.ts';
 
 /** Files kept; the oldest that the master has goes first, and one that it does not have never goes. */
 const FILES_MAX = 512;
@@ -20,6 +37,10 @@ const WAITING_MAX = 16_384;
 export const FILE_KEY = 'file/';
 
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
+type FireWhat = Extract<CommandWhat, {kind: 'fire'}>;
+
+const CLOCK_UNKNOWN = 'the clock of the master is not known yet';
+const forbidden = (action: string): string => `the owner of this node does not allow "${action}"`;
 
 export type FireAnswer = {
   /** AckStatement to acknowledge with. */
@@ -35,19 +56,20 @@ export class CommandDesk {
   /** Labels that the operator gave this node, as the master said. */
   givenLabels: readonly string[] = [];
   readonly #actions: readonly string[];
-  readonly #prng: Prng;
+  /** 0 … 1: which part of a window of acknowledgements is its own. */
+  readonly #slot: number;
   readonly #firing = new Firing();
   readonly news: ActionNews;
   readonly #acks = new Acks();
   readonly #files = new Map<BlobId, KeptFile>();
   #ops: Op[] = [];
 
-  constructor(nodeId: NodeId, labels: readonly string[], actions: readonly string[], prng: Prng) {
+  constructor(nodeId: NodeId, labels: readonly string[], actions: readonly string[]) {
     this.#nodeId = nodeId;
     this.#labels = labels;
     this.#actions = actions;
     this.news = new ActionNews(actions);
-    this.#prng = prng;
+    this.#slot = Number.parseInt(nodeId.slice(0, 8), 16) / 2 ** 32;
   }
 
   isTarget(target: Target): boolean {
@@ -57,13 +79,47 @@ export class CommandDesk {
   /** What to do, or undefined: not meant for us, or past its time to live. */
   judge(event: CommandEvent, clock: ClockSync, now: Now): CommandWhat | undefined {
     const {command} = event;
-    if (!this.isTarget(command.target)) return undefined;
+    if (!this.isTarget(command.target) || this.#placeOf(command.what) < 0) return undefined;
     const wall = clock.toWall(now.mono);
     const expired = wall !== undefined && commandExpired(command, wall);
     if (!expired) return command.what;
     if (command.ackWindowMs > 0)
       this.acknowledge(event, this.#ackBody(event, 'expired', clock, now), now.mono);
     return undefined;
+  }
+
+  /** How many fire before this node in a sweep; 0 where all fire at once, negative = it is not meant. */
+  #placeOf(what: CommandWhat): number {
+    if (what.kind !== 'fire' || !what.sweep) return 0;
+    const {nodes, from} = what.sweep;
+    const place = nodes.indexOf(this.#nodeId.slice(0, 2 * SWEEP_ID_BYTES));
+    return place < 0 ? place : from + place;
+  }
+
+  /** Its instant: in a sweep later for each node that fires before this one. */
+  #instantOf(what: FireWhat): WallMs {
+    const delayMs = this.#placeOf(what) * (what.sweep?.stepMs ?? 0);
+    return what.atWallMs === 0 ? what.atWallMs : addWall(what.atWallMs, delayMs);
+  }
+
+  /** Says whether it would fire, and does nothing. */
+  rollCall(event: CommandEvent, clock: ClockSync, now: Now, space: FreeSpace): FireAnswer {
+    const {what} = event.command;
+    const action = what.kind === 'rollCall' ? what.action : '';
+    const isAllowed = this.#actions.includes(action);
+    const {freeBytes} = space.seen;
+    const body = this.#ackBody(event, isAllowed ? 'accepted' : 'notAllowed', clock, now, {
+      unready: isAllowed ? this.#unready(action, clock, now, space.isFull) : forbidden(action),
+      ...(Number.isFinite(freeBytes) ? {freeMib: Math.floor(freeBytes / MIB)} : {}),
+    });
+    return {body};
+  }
+
+  #unready(action: string, clock: ClockSync, now: Now, isFull: boolean): string {
+    const boundMs = clock.boundMs(now.mono);
+    if (boundMs < 0) return CLOCK_UNKNOWN;
+    if (boundMs > CLOCK_BOUND_MS_MAX) return `its clock may be ${boundMs.toFixed(0)} ms off`;
+    return this.#noRoom(isFull) ?? this.news.unableBy(action);
   }
 
   /** @param isFull the disk has no room for anything new */
@@ -79,7 +135,7 @@ export class CommandDesk {
       heardAt: event.heardAt,
     };
     if (!this.#actions.includes(what.action)) {
-      const reason = `the owner of this node does not allow "${what.action}"`;
+      const reason = forbidden(what.action);
       return {
         body: this.#ackBody(event, 'notAllowed', clock, now),
         refusal: encodeShot(this.#firing.refusal(heard, 'forbidden', reason, clock, now.mono)),
@@ -92,13 +148,13 @@ export class CommandDesk {
         body: this.#ackBody(event, 'accepted', clock, now),
         refusal: encodeShot(this.#firing.refusal(heard, 'failed', noRoom, clock, now.mono)),
       };
-    const plan = planFire(clock, what.atWallMs, now.mono);
+    const plan = planFire(clock, this.#instantOf(what), now.mono);
     const body = this.#ackBody(event, ackVerdictOf(plan), clock, now);
     if (plan.kind !== 'fire') {
       const reason =
         plan.kind === 'missed'
           ? `heard ${plan.lateMs.toFixed(1)} ms after the instant`
-          : 'the clock of the master is not known yet';
+          : CLOCK_UNKNOWN;
       const statement = this.#firing.refusal(heard, 'missed', reason, clock, now.mono);
       return {body, refusal: encodeShot(statement)};
     }
@@ -134,8 +190,15 @@ export class CommandDesk {
     if (statement && statement.firedWallMs > 0) this.#firing.remember(statement);
   }
 
-  #ackBody(event: CommandEvent, verdict: AckVerdict, clock: ClockSync, now: Now): Uint8Array {
+  #ackBody(
+    event: CommandEvent,
+    verdict: AckVerdict,
+    clock: ClockSync,
+    now: Now,
+    more: Pick<AckStatement, 'unready' | 'freeMib'> = {},
+  ): Uint8Array {
     return encodeAck({
+      ...more,
       epoch: event.epoch,
       seq: event.seq,
       heardWallMs: clock.toWall(event.heardAt) ?? (0 as WallMs),
@@ -144,15 +207,15 @@ export class CommandDesk {
     });
   }
 
-  /** Within a random part of the window that the command names. */
+  /** In this node's slot of the window that the command names: a room of them does not answer at once. */
   acknowledge(event: CommandEvent, body: Uint8Array, now: MonoMs): void {
     const {ackWindowMs} = event.command;
     if (ackWindowMs === 0) return;
-    this.#acks.give(event, body, now, ackWindowMs, this.#prng.fraction());
+    this.#acks.give(event, body, now, ackWindowMs, this.#slot);
   }
 
   onDuplicate(epoch: number, seq: number, now: MonoMs): void {
-    this.#acks.repeat(epoch, seq, now, this.#prng.fraction());
+    this.#acks.repeat(epoch, seq, now, this.#slot);
   }
 
   takeAcks(now: MonoMs): Uint8Array[] {

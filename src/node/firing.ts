@@ -11,7 +11,7 @@ import type {AckVerdict, ShotStatement, ShotVerdict} from '../wire/message.ts';
 const LATE_MS_MAX = 5;
 const SHOTS_MAX = 1_024;
 /** A clock that may be more wrong than this serves to judge times to live, not to fire at an instant. */
-const CLOCK_BOUND_MS_MAX = 250;
+export const CLOCK_BOUND_MS_MAX = 250;
 
 export type FirePlan =
   | {readonly kind: 'fire'; readonly fireAt: MonoMs; readonly fireAtWall: WallMs}
@@ -134,7 +134,7 @@ function verdictOf(failure: string | undefined): ShotVerdict {
   return failure.startsWith('forbidden') ? 'forbidden' : 'failed';
 }
 
-/** Acknowledgements wait a random time within the window that the command names. */
+/** Acknowledgements wait for their node's slot of the window that the command names. */
 export class Acks {
   readonly #due: {readonly at: MonoMs; readonly body: Uint8Array}[] = [];
   /** The first answer to each command, for repeats of it. */

@@ -329,7 +329,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#dropBatch(what.batchId);
       case 'fire':
       case 'setAction':
-        return this.#emitAll(this.#shots.onCommand(event, this.#member, this.#space.isFull, now));
+      case 'rollCall':
+        return this.#emitAll(this.#shots.onCommand(event, this.#member, this.#space, now));
       case 'state':
         return;
       default:

@@ -42,7 +42,7 @@ export class NodeRestore {
     this.#now = now;
     this.#spool = new Spool(prng.fork());
     const nodeId = nodeIdOf(crypto, config.identity.publicKey);
-    this.#desk = new CommandDesk(nodeId, config.labels, config.actions, prng.fork());
+    this.#desk = new CommandDesk(nodeId, config.labels, config.actions);
   }
 
   /** A Welcome was received in an earlier life: the join token is spent. */

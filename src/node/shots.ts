@@ -6,7 +6,8 @@ import type {MonoMs, Now} from '../base/types.ts';
 import type {ActionEvent} from '../core/action-events.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
-import type {CommandDesk} from './command-desk.ts';
+import type {FreeSpace} from '../core/free-space.ts';
+import type {CommandDesk, FireAnswer} from './command-desk.ts';
 import type {Membership} from './memory.ts';
 import type {Outbox} from './outbox.ts';
 
@@ -24,23 +25,32 @@ export class Shots {
     this.#clock = clock;
   }
 
-  /** A command to fire, or to set an action. @param isFull there is no room for files */
+  /** A command to fire, to set an action, or to say who would fire. */
   onCommand(
     event: CommandEvent,
     member: Membership | undefined,
-    isFull: boolean,
+    space: FreeSpace,
     now: Now,
   ): NodeEffect[] {
     if (!member) return [];
-    const {body, effect, refusal} =
-      event.command.what.kind === 'setAction'
-        ? this.#desk.setAction(event, this.#clock(), now)
-        : this.#desk.fire(event, this.#clock(), now, isFull);
+    const {body, effect, refusal} = this.#answer(event, space, now);
     this.#desk.acknowledge(event, body, now.mono);
     return [
       ...(effect ? [effect] : []),
       ...(refusal ? [this.#outbox.add('shot', member, refusal, now.mono)] : []),
     ];
+  }
+
+  #answer(event: CommandEvent, space: FreeSpace, now: Now): FireAnswer {
+    const clock = this.#clock();
+    switch (event.command.what.kind) {
+      case 'setAction':
+        return this.#desk.setAction(event, clock, now);
+      case 'rollCall':
+        return this.#desk.rollCall(event, clock, now, space);
+      default:
+        return this.#desk.fire(event, clock, now, space.isFull);
+    }
   }
 
   onDone(event: Done, member: Membership | undefined, now: Now): NodeEffect[] {

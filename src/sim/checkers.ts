@@ -9,6 +9,7 @@
 //   S21 what is one node's own is at no other (broadcast-checker.ts)
 //   S22 a stage begins with what the one before has put out (stage-checker.ts)
 //   S23 a node's clock is inside its bound (clock-checker.ts)
+//   S24 what fires was to be fired, and then (capture-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
@@ -21,6 +22,7 @@ import type {FireOrder} from '../runtime/ports.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import type {ShotStatement} from '../wire/message.ts';
 import {AppChecker} from './app-checker.ts';
+import {CaptureChecker} from './capture-checker.ts';
 import {ClockChecker} from './clock-checker.ts';
 import {CommandChecker} from './command-checker.ts';
 import {holds, type Watcher} from './fabric.ts';
@@ -58,6 +60,8 @@ export class Checkers implements Watcher {
   readonly orderChecker = new OrderChecker();
   /** undefined while there are two masters: whose clock? */
   readonly clockChecker: ClockChecker | undefined;
+  /** undefined while there are two masters: whose row? */
+  readonly captureChecker: CaptureChecker | undefined;
   readonly #options: CheckersOptions;
   #turns = 0;
 
@@ -77,6 +81,9 @@ export class Checkers implements Watcher {
       [...nodes.keys()].filter(nodeId => LYING.has(profileOf(nodeId) ?? 'honest')).length;
     this.masterChecker = new MasterChecker(crypto, master, plans, {profileOf, machineOf, liars});
     this.appChecker = new AppChecker(crypto, master);
+    this.captureChecker = options.hasSecond
+      ? undefined
+      : new CaptureChecker(master, options.wasLost);
     this.clockChecker = options.hasSecond ? undefined : new ClockChecker(master, now);
     this.nodeChecker = new NodeChecker(
       crypto,
@@ -130,6 +137,7 @@ export class Checkers implements Watcher {
     this.masterChecker.durable(ops);
     this.revokeChecker.masterDurable(ops);
     this.appChecker.masterDurable(ops);
+    this.captureChecker?.durable(ops);
   }
 
   masterTurn(core: MasterCore): void {
@@ -166,6 +174,7 @@ export class Checkers implements Watcher {
 
   ordered(node: SimNode, order: FireOrder, now: MonoMs): void {
     this.nodeChecker.ordered(node, order, now);
+    this.captureChecker?.ordered(node, order, this.nodeChecker.saltOf(order));
   }
 
   fired(node: SimNode, order: FireOrder): void {

@@ -4,7 +4,7 @@
 import {Prng} from '../base/prng.ts';
 import {asBlobId} from '../base/types.ts';
 import type {InputSource} from '../core/input-source.ts';
-import type {BatchRequest} from '../core/operator-request.ts';
+import type {BatchRequest, CaptureRequest} from '../core/operator-request.ts';
 import type {PolicyRequest} from '../core/policy.ts';
 import {withAttack} from './attack-plan.ts';
 import {withBroadcast} from './broadcast-plan.ts';
@@ -270,13 +270,30 @@ function drawCaptures(prng: Prng, safetyMs: number, isLarge: boolean): CapturePl
   const count = Math.min(isLarge ? 3 : most, between(prng, 1, most));
   return Array.from({length: count}, () => ({
     at: 3 * SECOND + prng.fraction() * safetyMs,
-    request: {
+    request: wished({
       action: 'camera',
       args: [],
       target: {labels: prng.chance(0.3) ? ['ring1'] : [], nodes: []},
       leadMs: prng.chance(0.4) ? 0 : between(prng, 50, 3_000),
       shots: between(prng, 1, 3),
       intervalMs: between(prng, 50, 1_000),
-    },
+    }),
   }));
 }
+
+/** Roll calls, sweeps and dry runs, by what was drawn already: no seed goes another way for them. */
+function wished(request: CaptureRequest & {leadMs: number}): CaptureRequest {
+  const {leadMs, ...rest} = request;
+  const isOurs = leadMs % 5 === 1;
+  const needs = NEEDS[rest.intervalMs % 8];
+  return {
+    ...rest,
+    ...(isOurs ? {} : {leadMs}),
+    ...(needs === undefined ? {} : {needs}),
+    ...(leadMs > 0 && leadMs % 3 === 0 ? {sweepMs: 1 + (leadMs % 40)} : {}),
+    ...(rest.intervalMs % 31 === 0 ? {dryRun: true} : {}),
+  };
+}
+
+/** Of those that are meant; more than half of the captures ask for nobody. */
+const NEEDS: readonly (string | undefined)[] = ['all', '60%', '2'];

@@ -258,6 +258,10 @@ export class NodeChecker {
     holds(isKept, 'P5', () => `node ${node.no} fires before its floor is durable`);
   }
 
+  saltOf(order: FireOrder): number | undefined {
+    return this.#salts.get(order);
+  }
+
   #shotName(node: SimNode, order: FireOrder): string {
     const {captureId, shot} = order;
     return `${node.no}/${captureId}/${this.#salts.get(order)}/${shot}`;

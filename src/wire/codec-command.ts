@@ -1,6 +1,7 @@
 // Bytes of commands, of what nodes sign about them, and of trust.
 
 import {assertNever} from '../base/assert.ts';
+import {concat, toHex} from '../base/bytes.ts';
 import {asBatchId, asCaptureId, asWallMs} from '../base/types.ts';
 import {
   args,
@@ -27,6 +28,7 @@ import {
   REASON_BYTES_MAX,
   SETTINGS_BYTES_MAX,
   SHOT_FILES_MAX,
+  SWEEP_ID_BYTES,
 } from './limits.ts';
 import type {
   AckStatement,
@@ -37,6 +39,7 @@ import type {
   CommandWhat,
   ShotStatement,
   ShotVerdict,
+  Sweep,
   TrustDocument,
 } from './message.ts';
 
@@ -75,8 +78,11 @@ function whatProperties(what: CommandWhat): volley.Command.$Properties {
           atWallMs: what.atWallMs,
           salt: what.salt,
           ...(what.preview ? {preview: true} : {}),
+          ...(what.sweep ? {sweep: sweepProperties(what.sweep)} : {}),
         },
       };
+    case 'rollCall':
+      return {rollCall: {action: wellFormed(what.action)}};
     case 'setAction':
       return {setAction: {...what, action: wellFormed(what.action)}};
     case 'cancelBatch':
@@ -107,24 +113,31 @@ export function readCommand(command: volley.Command.$Properties): Command {
   };
 }
 
+function readFire(fire: volley.Fire.$Properties): CommandWhat {
+  return {
+    kind: 'fire',
+    captureId: asCaptureId(fire.capture ?? 0),
+    shot: fire.shot ?? 0,
+    action: text(fire.action ?? '', NAME_BYTES_MAX),
+    args: args(fire.args ?? []),
+    atWallMs: asWallMs(finite(fire.atWallMs ?? 0)),
+    salt: fire.salt ?? 0,
+    ...(fire.preview ? {preview: true} : {}),
+    ...(fire.sweep ? {sweep: readSweep(fire.sweep)} : {}),
+  };
+}
+
 function readWhat(command: volley.Command.$Properties): CommandWhat {
   switch (command.what) {
     case 'workAvailable': {
       const {batch, spreadMs} = present(command.workAvailable);
       return {kind: 'workAvailable', batchId: asBatchId(batch ?? 0), spreadMs: spreadMs ?? 0};
     }
-    case 'fire': {
-      const fire = present(command.fire);
-      return {
-        kind: 'fire',
-        captureId: asCaptureId(fire.capture ?? 0),
-        shot: fire.shot ?? 0,
-        action: text(fire.action ?? '', NAME_BYTES_MAX),
-        args: args(fire.args ?? []),
-        atWallMs: asWallMs(finite(fire.atWallMs ?? 0)),
-        salt: fire.salt ?? 0,
-        ...(fire.preview ? {preview: true} : {}),
-      };
+    case 'fire':
+      return readFire(present(command.fire));
+    case 'rollCall': {
+      const {action} = present(command.rollCall);
+      return {kind: 'rollCall', action: text(action ?? '', NAME_BYTES_MAX)};
     }
     case 'setAction': {
       const {action, settings, id} = present(command.setAction);
@@ -144,6 +157,22 @@ function readWhat(command: volley.Command.$Properties): CommandWhat {
   }
 }
 
+const sweepProperties = ({stepMs, from, nodes}: Sweep): volley.Sweep.$Properties => ({
+  stepMs,
+  from,
+  nodes: concat(...nodes.map(id => idBytes(id, SWEEP_ID_BYTES))),
+});
+
+function readSweep(sweep: volley.Sweep.$Properties): Sweep {
+  const bytes = sweep.nodes ?? new Uint8Array();
+  const stepMs = finite(sweep.stepMs ?? 0);
+  if (bytes.length % SWEEP_ID_BYTES !== 0 || stepMs <= 0) malformed();
+  const nodes: string[] = [];
+  for (let at = 0; at < bytes.length; at += SWEEP_ID_BYTES)
+    nodes.push(toHex(bytes.subarray(at, at + SWEEP_ID_BYTES)));
+  return {stepMs, from: sweep.from ?? 0, nodes};
+}
+
 export function ackProperties(ack: AckStatement): volley.AckStatement.$Properties {
   return {
     epoch: ack.epoch,
@@ -151,6 +180,8 @@ export function ackProperties(ack: AckStatement): volley.AckStatement.$Propertie
     heardWallMs: ack.heardWallMs,
     clockBoundMs: ack.clockBoundMs,
     verdict: ACK_VERDICTS.indexOf(ack.verdict),
+    ...(ack.unready === undefined ? {} : {unready: clipped(ack.unready, REASON_BYTES_MAX)}),
+    ...(ack.freeMib === undefined ? {} : {freeMib: ack.freeMib}),
   };
 }
 
@@ -162,6 +193,8 @@ export function readAck(ack: volley.AckStatement.$Properties): AckStatement {
     heardWallMs: asWallMs(finite(ack.heardWallMs ?? 0)),
     clockBoundMs: finite(ack.clockBoundMs ?? 0),
     verdict: ACK_VERDICTS[number] ?? malformed(),
+    ...(ack.unready ? {unready: text(ack.unready, REASON_BYTES_MAX)} : {}),
+    ...(ack.freeMib ? {freeMib: ack.freeMib} : {}),
   };
 }
 

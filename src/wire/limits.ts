@@ -99,6 +99,8 @@ export const INLINE_INPUT_BYTES_MAX = 512;
 /** An output up to this travels inside its result; a larger one is a blob. */
 export const INLINE_OUTPUT_BYTES_MAX = 768;
 export const SHOT_FILES_MAX = 8;
+/** Of a node id, in the order of a sweep: enough that no two of a cluster are alike. */
+export const SWEEP_ID_BYTES = 8;
 export const COLLECT_BLOBS_MAX = 16;
 export const APP_KEYS_MAX = 4;
 

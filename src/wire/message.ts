@@ -226,6 +226,10 @@ export type AckStatement = {
   readonly heardWallMs: WallMs;
   readonly clockBoundMs: number;
   readonly verdict: AckVerdict;
+  /** To a roll call: why this node would not fire now; absent = it would, or it was not asked. */
+  readonly unready?: string;
+  /** To a roll call: space for what shots write, MiB. */
+  readonly freeMib?: number;
 };
 /** `body` is an encoded AckStatement. */
 export type CommandAck = {
@@ -338,7 +342,10 @@ export type CommandWhat =
       readonly salt: number;
       /** A small picture instead; absent = no. */
       readonly preview?: true;
+      /** One after the other; absent = all at once. */
+      readonly sweep?: Sweep;
     }
+  | {readonly kind: 'rollCall'; readonly action: string}
   /** `settings`: JSON of changes (core/action-settings.ts). */
   | {
       readonly kind: 'setAction';
@@ -348,6 +355,14 @@ export type CommandWhat =
     }
   | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
   | {readonly kind: 'state'};
+
+/** The node at place k of `nodes` fires `(from + k) * stepMs` after the instant; who is not in it is not meant. */
+export type Sweep = {
+  readonly stepMs: number;
+  readonly from: number;
+  /** The first 8 bytes of each node id, hex. */
+  readonly nodes: readonly string[];
+};
 
 export type Command = {
   readonly clusterId: Uint8Array;

@@ -92,7 +92,7 @@ test.serial('a capture brings a verified picture of every node and what they sig
 test.serial('a capture of selected nodes, on hearing, with two shots', async t => {
   t.timeout(170_000);
   const out = join(cluster.dir, 'scan-2');
-  const flags = ['--now', '--select', 'n2', '--shots', 2, '--interval', '200ms', '--out', out];
+  const flags = ['--now', '--select', 'n2', '--shots', 2, '--every', '200ms', '--out', out];
   const view = await json<{rows: {name: string; verdict: string}[]}>([
     'capture',
     '--action',
@@ -107,6 +107,31 @@ test.serial('a capture of selected nodes, on hearing, with two shots', async t =
     ],
   );
   for (const shot of ['1', '2']) t.true((await readFile(join(out, shot, 'of-n2.png'))).length > 0);
+});
+
+test.serial('the roll is called first, and where too few are ready nothing fires', async t => {
+  t.timeout(170_000);
+  const dry = await ask('capture --action testcard --dry-run');
+  t.is(dry.code, 0, dry.stderr);
+  t.regex(dry.stderr, /2 of 2 nodes are ready; the last heard of it within [\d.]+ ms/);
+  t.regex(dry.stdout, /Nothing was fired: this was a dry run/);
+  const none = await ask('capture --action laser --require all --select n1');
+  t.is(none.code, 1);
+  t.regex(none.stderr, /not ready: n1 \(the owner of this node does not allow "laser"\)/);
+  t.regex(none.stdout, /Nothing was fired: 0 of 1 nodes are ready, 1 are needed/);
+  t.regex((await ask('capture --action testcard --require 3')).stderr, /3 nodes are needed, and 2/);
+  t.regex((await ask('capture --action testcard --require most')).stderr, /takes all, 95% or 12/);
+  t.regex((await ask('capture --action testcard --sweep 5ms --now')).stderr, /leave out --now/);
+  type Row = {name: string; lateMs: number; firedAt: number};
+  const out = join(cluster.dir, 'sweep');
+  const swept = await json<{rows: Row[]; rollCall: {ready: number}}>([
+    ...['capture', '--action', 'testcard', '--require', '100%', '--sweep', '400ms', '--out', out],
+  ]);
+  t.is(swept.rollCall.ready, 2);
+  const [first, second] = swept.rows.sort((a, b) => a.name.localeCompare(b.name));
+  const apart = (second?.firedAt ?? 0) - (first?.firedAt ?? 0);
+  const expected = 400 + (second?.lateMs ?? 0) - (first?.lateMs ?? 0);
+  t.true(Math.abs(apart - expected) < 0.01, `${apart} ms`);
 });
 
 test.serial('captures are listed, shown and deleted; what is not whole ends with 1', async t => {

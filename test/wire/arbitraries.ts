@@ -281,6 +281,24 @@ const what: Arbitrary<CommandWhat> = fc.oneof(
     salt: uint32,
   }),
   fc.record({
+    kind: fc.constant('fire' as const),
+    captureId: uint32.map(asCaptureId),
+    shot: uint32,
+    action: text(64),
+    args,
+    atWallMs: wall,
+    salt: uint32,
+    sweep: fc.record({
+      stepMs: fc.integer({min: 1, max: 60_000}),
+      from: uint32,
+      nodes: fc.array(
+        exactly(8).map(bytes => toHex(bytes)),
+        {maxLength: 20},
+      ),
+    }),
+  }),
+  fc.record({kind: fc.constant('rollCall' as const), action: text(64)}),
+  fc.record({
     kind: fc.constant('setAction' as const),
     action: text(64),
     settings: text(512),
@@ -301,13 +319,18 @@ export const command: Arbitrary<Command> = fc.record({
   what,
 });
 
-export const ack: Arbitrary<AckStatement> = fc.record({
-  epoch: uint32,
-  seq: uint32,
-  heardWallMs: wall,
-  clockBoundMs: finite,
-  verdict: fc.constantFrom('accepted' as const, 'expired' as const, 'notAllowed' as const),
-});
+export const ack: Arbitrary<AckStatement> = fc.record(
+  {
+    epoch: uint32,
+    seq: uint32,
+    heardWallMs: wall,
+    clockBoundMs: finite,
+    verdict: fc.constantFrom('accepted' as const, 'expired' as const, 'notAllowed' as const),
+    unready: text(256).filter(it => it !== ''),
+    freeMib: uint32.filter(it => it > 0),
+  },
+  {requiredKeys: ['epoch', 'seq', 'heardWallMs', 'clockBoundMs', 'verdict']},
+);
 
 export const shot: Arbitrary<ShotStatement> = fc.record({
   captureId: uint32.map(asCaptureId),

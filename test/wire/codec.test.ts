@@ -24,6 +24,7 @@ import {volley} from '../../src/wire/generated/volley.js';
 import type {Assign, Hello, Message, ResultItem} from '../../src/wire/message.ts';
 import {
   ACK,
+  ACK_UNREADY,
   bytes,
   COMMANDS,
   hex,
@@ -65,6 +66,7 @@ const CASES: Readonly<Record<string, Case>> = {
   oddResults: {value: ODD_RESULTS, encoded: encodeResults(ODD_RESULTS), decode: decodeResults},
   results: {value: RESULTS, encoded: encodeResults(RESULTS), decode: decodeResults},
   ack: {value: ACK, encoded: encodeAck(ACK), decode: decodeAck},
+  ackUnready: {value: ACK_UNREADY, encoded: encodeAck(ACK_UNREADY), decode: decodeAck},
   shot: {value: SHOT, encoded: encodeShot(SHOT), decode: decodeShot},
   shotSalted: {value: SHOT_SALTED, encoded: encodeShot(SHOT_SALTED), decode: decodeShot},
   shotSensor: {value: SHOT_SENSOR, encoded: encodeShot(SHOT_SENSOR), decode: decodeShot},

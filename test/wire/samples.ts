@@ -295,6 +295,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     salt: 0x89abcdef,
     preview: true,
   }),
+  fireSweep: commandWith({
+    kind: 'fire',
+    captureId: asCaptureId(2),
+    shot: 3,
+    action: 'camera',
+    args: [],
+    atWallMs: wall,
+    salt: 0x89abcdef,
+    sweep: {stepMs: 12.5, from: 60, nodes: ['00112233445566ff', 'ffeeddccbbaa9900']},
+  }),
+  rollCall: commandWith({kind: 'rollCall', action: 'camera'}),
   setAction: commandWith({
     kind: 'setAction',
     action: 'camera',
@@ -311,6 +322,14 @@ export const ACK: AckStatement = {
   heardWallMs: wall,
   clockBoundMs: -1,
   verdict: 'notAllowed',
+};
+
+/** To a roll call. */
+export const ACK_UNREADY: AckStatement = {
+  ...ACK,
+  verdict: 'accepted',
+  unready: 'its clock may be 300 ms off',
+  freeMib: 65_000,
 };
 
 export const SHOT: ShotStatement = {

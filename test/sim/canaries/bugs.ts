@@ -3,6 +3,7 @@
 // is not found exactly once is an error: the list follows the code.
 
 import {BROADCAST_BUGS} from './bugs-broadcasts.ts';
+import {CAPTURE_BUGS} from './bugs-capture.ts';
 import {CLOCK_BUGS} from './bugs-clock.ts';
 import {KEY_BUGS} from './bugs-keys.ts';
 import {MACHINE_BUGS} from './bugs-machines.ts';
@@ -369,5 +370,6 @@ export const BUGS: readonly Bug[] = [
   ...MACHINE_BUGS,
   ...BROADCAST_BUGS,
   ...STAGE_BUGS,
+  ...CAPTURE_BUGS,
   ...CLOCK_BUGS,
 ];

@@ -1,0 +1,114 @@
+// How a capture begins (pure): what is refused before anything is asked, its row, and which command names whom.
+
+import {toUtf8} from '../base/bytes.ts';
+import {addWall, type CaptureId, type NodeId, type WallMs} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import {neededOf} from '../core/needed-nodes.ts';
+import type {CaptureRequest} from '../core/operator-request.ts';
+import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';
+import {COMMAND_TTL_MS_MAX, SWEEP_ID_BYTES} from '../wire/limits.ts';
+import type {Sweep} from '../wire/message.ts';
+import type {CaptureRow} from './capture-row.ts';
+import type {RollCallRow} from './roll-call.ts';
+import type {NodeState} from './roster.ts';
+
+/** The rest of the command: ids, instants, state, and the tags of the parts. */
+const FIRE_BYTES_MAX = REPAIRABLE_COMMAND_BYTES_MAX - 160;
+/** Of the last instant of a sweep its command must still be fresh, with the lead before it. */
+const SWEEP_MS_MAX = COMMAND_TTL_MS_MAX - 15 * SECOND_MS;
+/** At least so many nodes of a sweep fit one command, whatever else is in it. */
+const SWEEP_NODES_MIN = 16;
+
+/** Why it cannot be done; undefined = it can. @param asked nodes that are meant, also those that are down */
+export function faultOf(request: CaptureRequest, asked: number): string | undefined {
+  const {needs, sweepMs = 0, leadMs} = request;
+  const roomFor = sweepMs > 0 ? SWEEP_NODES_MIN * SWEEP_ID_BYTES : 0;
+  if (fireBytes(request) > FIRE_BYTES_MAX - roomFor)
+    return `labels, ids and arguments together exceed ${FIRE_BYTES_MAX - roomFor} bytes`;
+  const needed = needs === undefined ? 0 : neededOf(needs, asked);
+  if (needed === undefined) return `"${needs}" is none of all, 95% and 12`;
+  if (needed > asked) return `${needed} nodes are needed, and ${asked} are meant`;
+  if (sweepMs > 0 && leadMs === 0)
+    return 'a sweep has an instant for each node: it cannot fire on hearing';
+  if (sweepMs * (asked - 1) > SWEEP_MS_MAX)
+    return `a sweep takes at most ${SWEEP_MS_MAX / SECOND_MS} s: ${asked} nodes, ${sweepMs} ms apart`;
+  return undefined;
+}
+
+/** What of a Fire command has no fixed size, as UTF-8, each with its tag and length. */
+function fireBytes({action, args, target}: CaptureRequest): number {
+  const texts = [action, ...args, ...target.labels].reduce(
+    (sum, text) => sum + toUtf8(text).length + 3,
+    0,
+  );
+  return texts + target.nodes.length * 18;
+}
+
+type Given = {
+  readonly id: CaptureId;
+  readonly nodes: readonly NodeId[];
+  readonly createdAt: WallMs;
+  readonly salt: number;
+};
+
+/** The row before its instants are known. */
+export const rowOf = (request: CaptureRequest, given: Given): CaptureRow => ({
+  ...given,
+  action: request.action,
+  args: request.args,
+  target: request.target,
+  shots: request.shots,
+  leadMs: request.leadMs ?? 0,
+  intervalMs: request.intervalMs,
+  at: [],
+  calling: true,
+  ...(request.preview ? {preview: true as const} : {}),
+  ...(request.needs === undefined ? {} : {needs: request.needs}),
+  ...(request.sweepMs ? {sweepMs: request.sweepMs} : {}),
+  ...(request.leadMs === undefined ? {leadIsOurs: true as const} : {}),
+  ...(request.dryRun ? {dryRun: true as const} : {}),
+});
+
+/** By the first label, then by the name, numbers by their value: the order of a sweep. */
+export function inOrder(nodes: readonly NodeState[]): NodeState[] {
+  const by = new Intl.Collator('en', {numeric: true});
+  const keyOf = ({row}: NodeState): [string, string] => [row.labels[0] ?? '', row.name];
+  return [...nodes].sort((a, b) => {
+    const [[labelA, nameA], [labelB, nameB]] = [keyOf(a), keyOf(b)];
+    return (
+      by.compare(labelA, labelB) ||
+      by.compare(nameA, nameB) ||
+      (a.row.nodeId < b.row.nodeId ? -1 : 1)
+    );
+  });
+}
+
+/** @param instant now, on the cluster's clock */
+export function timed(row: CaptureRow, leadMs: number, instant: WallMs): CaptureRow {
+  const {calling: _, ...rest} = row;
+  const at = Array.from({length: row.shots}, (_none, k) =>
+    leadMs > 0 ? addWall(instant, leadMs + k * (row.intervalMs ?? 0)) : (0 as WallMs),
+  );
+  return {...rest, leadMs, at};
+}
+
+/** Why the capture does not fire after its roll call; undefined = it does. */
+export function refusalOf(row: CaptureRow, {asked, ready}: RollCallRow): string | undefined {
+  const needed = row.needs === undefined ? 0 : (neededOf(row.needs, asked) ?? asked);
+  if (ready >= needed) return undefined;
+  return `${ready} of ${asked} nodes are ready, ${needed} are needed`;
+}
+
+/** The parts of a sweep that fit a command each; undefined alone = all at once. */
+export function sweepsOf(row: CaptureRow): readonly (Sweep | undefined)[] {
+  const {sweepMs: stepMs, nodes} = row;
+  if (stepMs === undefined) return [undefined];
+  const room = FIRE_BYTES_MAX - fireBytes({...row, intervalMs: 0});
+  const count = Math.max(SWEEP_NODES_MIN, Math.floor(room / SWEEP_ID_BYTES));
+  const parts: Sweep[] = [];
+  for (let from = 0; from < nodes.length; from += count) {
+    const part = nodes.slice(from, from + count);
+    parts.push({stepMs, from, nodes: part.map(id => id.slice(0, 2 * SWEEP_ID_BYTES))});
+  }
+  return parts;
+}

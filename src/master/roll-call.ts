@@ -1,0 +1,130 @@
+// Who would fire? One command asks all that are meant before a capture that leaves its lead to us or that asks
+// for so many nodes. What comes of it: how many are ready, why the others are not, how long delivery takes now.
+
+import {addMono, type MonoMs, NEVER, type NodeId, type Now, type WallMs} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
+import type {AckStatement, Target} from '../wire/message.ts';
+import type {Commands} from './commands.ts';
+import type {MasterContext} from './context.ts';
+import {windowOf} from './windows.ts';
+
+/** After the window of the answers: time for repairs to those that did not hear. */
+const REPAIRS_MS = 600;
+const LEAD_MS_MIN = 150;
+const LEAD_MS_MAX = 10 * SECOND_MS;
+/** Beside twice what delivery took: for the node to prepare. */
+const PREPARE_MS = 100;
+
+/** As it is kept with its capture. */
+export type RollCallRow = {
+  /** Nodes that are meant, also those that are down. */
+  readonly asked: number;
+  readonly ready: number;
+  readonly unready: readonly {readonly nodeId: NodeId; readonly why: string}[];
+  /** The longest time from the command to a node that heard it, with repeats and repairs. */
+  readonly deliveryMs: number;
+};
+
+type Answer = {readonly unready: string; readonly deliveryMs: number};
+
+type Call<T> = {
+  readonly about: T;
+  readonly nodes: readonly NodeId[];
+  /** Of these, who is up: they are waited for. */
+  readonly awaited: ReadonlySet<NodeId>;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly issuedAt: WallMs;
+  readonly deadlineAt: MonoMs;
+  readonly answers: Map<NodeId, Answer>;
+};
+
+/** @param T what a roll call is about: its capture */
+export class RollCalls<T> {
+  readonly #context: MasterContext;
+  readonly #commands: Commands;
+  readonly #calls: Call<T>[] = [];
+
+  constructor(context: MasterContext, commands: Commands) {
+    this.#context = context;
+    this.#commands = commands;
+  }
+
+  begin(about: T, {action, target}: {action: string; target: Target}, now: Now): void {
+    const nodes = [...this.#context.roster.targeted(target)];
+    const awaited = nodes.filter(node => node.up).map(node => node.row.nodeId);
+    const ackWindowMs = windowOf(awaited.length);
+    const what = {kind: 'rollCall', action} as const;
+    const sent = this.#commands.issue(what, now, {target, ackWindowMs});
+    this.#calls.push({
+      ...sent,
+      about,
+      nodes: nodes.map(node => node.row.nodeId),
+      awaited: new Set(awaited),
+      issuedAt: this.#context.instant(now.mono),
+      deadlineAt: addMono(now.mono, ackWindowMs + REPAIRS_MS),
+      answers: new Map(),
+    });
+  }
+
+  onAck(nodeId: NodeId, ack: AckStatement): void {
+    for (const call of this.#calls) {
+      if (call.epoch !== ack.epoch || call.seq !== ack.seq || call.answers.has(nodeId)) continue;
+      const unready = ack.verdict === 'expired' ? 'it heard of it too late' : (ack.unready ?? '');
+      const heardMs = ack.heardWallMs > 0 ? ack.heardWallMs - call.issuedAt : 0;
+      const deliveryMs = Math.max(0, heardMs) + Math.max(0, ack.clockBoundMs);
+      call.answers.set(nodeId, {unready, deliveryMs});
+    }
+  }
+
+  /** It is not wanted any more. */
+  drop(about: T): void {
+    const at = this.#calls.findIndex(call => call.about === about);
+    if (at >= 0) this.#calls.splice(at, 1);
+  }
+
+  /** Those that are over: everybody who is up has answered, or is not waited for any more. */
+  takeOver(now: MonoMs): {readonly about: T; readonly row: RollCallRow}[] {
+    const over = this.#calls.filter(call => isOver(call, now));
+    for (const {about} of over) this.drop(about);
+    return over.map(call => ({about: call.about, row: this.#rowOf(call)}));
+  }
+
+  #rowOf({nodes, answers}: Call<T>): RollCallRow {
+    const unready: {nodeId: NodeId; why: string}[] = [];
+    let deliveryMs = 0;
+    for (const nodeId of nodes) {
+      const answer = answers.get(nodeId);
+      deliveryMs = Math.max(deliveryMs, answer?.deliveryMs ?? 0);
+      const why = answer ? answer.unready : this.#silence(nodeId);
+      if (why !== '') unready.push({nodeId, why});
+    }
+    return {asked: nodes.length, ready: nodes.length - unready.length, unready, deliveryMs};
+  }
+
+  #silence(nodeId: NodeId): string {
+    return this.#context.roster.node(nodeId)?.up ? 'it did not answer' : 'it is down';
+  }
+
+  wakeAt(): MonoMs {
+    let least: number = NEVER;
+    for (const call of this.#calls)
+      least = Math.min(least, isOver(call, 0 as MonoMs) ? 0 : call.deadlineAt);
+    return least as MonoMs;
+  }
+}
+
+function isOver<T>({awaited, answers, deadlineAt}: Call<T>, now: MonoMs): boolean {
+  if (now >= deadlineAt) return true;
+  for (const nodeId of awaited) if (!answers.has(nodeId)) return false;
+  return true;
+}
+
+/**
+ * How long before the instant to command: twice what delivery took just now, so that one more loss in a row is made
+ * up for, and long enough for a camera that has to warm up.
+ */
+export function leadFor({deliveryMs}: Pick<RollCallRow, 'deliveryMs'>, warmUpMs: number): number {
+  const leadMs = Math.max(LEAD_MS_MIN, 2 * deliveryMs, warmUpMs) + PREPARE_MS;
+  return Math.ceil(Math.min(LEAD_MS_MAX, leadMs));
+}

@@ -1,0 +1,204 @@
+// Before a capture that leaves its lead to the master, or asks for so many nodes: who would fire?
+
+import test from 'ava';
+import type {CaptureId} from '../../src/base/types.ts';
+import type {CaptureView} from '../../src/core/views.ts';
+import {leadFor} from '../../src/master/roll-call.ts';
+import {viewCaptures, viewOneCapture} from '../../src/master/status.ts';
+import {windowOf} from '../../src/master/windows.ts';
+import type {AckStatement, Command} from '../../src/wire/message.ts';
+import {only} from './look.ts';
+import {MasterRig} from './rig.ts';
+import type {TestNode} from './test-node.ts';
+
+type Issued = {readonly epoch: number; readonly seq: number; readonly command: Command};
+type Effects = ReturnType<MasterRig['turn']>;
+
+const rolls = (effects: Effects): readonly Issued[] =>
+  only(effects, 'multicast').filter(({command}) => command.what.kind === 'rollCall');
+const fires = (effects: Effects): readonly Issued[] =>
+  only(effects, 'multicast').filter(({command}) => command.what.kind === 'fire');
+
+function view(rig: MasterRig, id: CaptureId): CaptureView {
+  const found = viewOneCapture(rig.core, id);
+  if (!found) throw new Error('no capture');
+  return found;
+}
+
+function answer(rig: MasterRig, node: TestNode, to: Issued, said: Partial<AckStatement> = {}) {
+  const {epoch, seq} = to;
+  return rig.says(node, rig.ackOf(node, {epoch, seq, ...said}));
+}
+
+function called(request: Parameters<MasterRig['capture']>[0], count = 3) {
+  const rig = MasterRig.ready();
+  const nodes = rig.nodes(count, {actions: ['camera']});
+  const {id, effects} = rig.capture({leadMs: undefined, ...request} as never);
+  const [roll] = rolls(effects);
+  if (!roll) throw new Error('the roll is not called');
+  return {rig, nodes, id, effects, roll};
+}
+
+test('without a lead the roll is called, and the lead is twice what delivery took', t => {
+  const {rig, nodes, id, effects, roll} = called({});
+  t.is(fires(effects).length, 0);
+  t.true(view(rig, id).calling);
+  rig.pass(90);
+  const late = nodes.flatMap(node => answer(rig, node, roll));
+  const [fire] = fires([...late, ...rig.pass(1)]);
+  t.truthy(fire, 'as soon as all have answered');
+  const {rollCall, calling, atWallMs} = view(rig, id);
+  t.is(calling, undefined);
+  t.like(rollCall, {asked: 3, ready: 3, unready: []});
+  t.true(Math.abs((rollCall?.deliveryMs ?? 0) - 90.5) < 2);
+  t.is(rollCall?.leadMs, Math.ceil(2 * (rollCall?.deliveryMs ?? 0)) + 100);
+  t.is(fire?.command.what.kind === 'fire' && fire.command.what.atWallMs, atWallMs[0] as never);
+});
+
+test('a lead is long enough for delivery and for a camera that warms up, and has an end', t => {
+  t.is(leadFor({deliveryMs: 3}, 0), 250);
+  t.is(leadFor({deliveryMs: 400}, 0), 900);
+  t.is(leadFor({deliveryMs: 3}, 4_000), 4_100);
+  t.is(leadFor({deliveryMs: 3}, 400_000), 10_000);
+});
+
+test('when too few are ready nothing fires, and it is said who is not and why', t => {
+  const {rig, nodes, id, roll} = called({needs: 'all', leadMs: 500});
+  const [a, b] = nodes;
+  if (!a || !b) return t.fail();
+  answer(rig, a, roll);
+  answer(rig, b, roll, {unready: 'no camera: is it plugged in?'});
+  const later = rig.pass(3_000);
+  t.is(fires(later).length, 0);
+  const {state, refused, rollCall, rows} = view(rig, id);
+  t.is(state, 'done');
+  t.is(refused, '1 of 3 nodes are ready, 3 are needed');
+  t.deepEqual(
+    rollCall?.unready.map(({name, why}) => [name, why]),
+    [
+      ['n1', 'no camera: is it plugged in?'],
+      ['n2', 'it did not answer'],
+    ],
+  );
+  t.is(rows.length, 0);
+  t.is(fires(rig.pass(60_000)).length, 0, 'ever');
+});
+
+test('a node that is down counts among those that are meant', t => {
+  const rig = MasterRig.ready();
+  const [a, b] = rig.nodes(2, {actions: ['camera']});
+  if (!a || !b) return t.fail();
+  for (let i = 0; i < 20; i++) {
+    rig.pass(1_000);
+    rig.pull(b);
+  }
+  t.false(rig.core.context.roster.node(a.id)?.up);
+  const {id, effects} = rig.capture({needs: '95%', leadMs: 500});
+  const [roll] = rolls(effects);
+  if (!roll) return t.fail();
+  answer(rig, b, roll);
+  rig.pass(1);
+  t.is(view(rig, id).refused, '1 of 2 nodes are ready, 2 are needed');
+  t.is(view(rig, id).rollCall?.unready[0]?.why, 'it is down');
+});
+
+test('where enough are ready it goes on after the answers are in, and all that are up are meant', t => {
+  const {rig, nodes, id, roll} = called({needs: '2', leadMs: 500});
+  for (const node of nodes.slice(0, 2)) answer(rig, node, roll);
+  t.true(view(rig, id).calling, 'the third is waited for');
+  const [fire] = fires(rig.pass(3_000));
+  t.truthy(fire);
+  const {rows, refused} = view(rig, id);
+  t.is(rows.length, 3);
+  t.is(refused, undefined);
+});
+
+test('a dry run fires nothing, is listed nowhere and is not kept', t => {
+  const {rig, nodes, id, roll} = called({dryRun: true});
+  const effects = nodes.flatMap(node => answer(rig, node, roll));
+  effects.push(...rig.pass(2_000));
+  t.is(fires(effects).length, 0);
+  t.like(view(rig, id), {state: 'done', dryRun: true, rollCall: {ready: 3}});
+  t.is(viewCaptures(rig.core).length, 0);
+  t.is(rig.scan('capture').length, 0);
+  rig.pass(61_000);
+  t.is(viewOneCapture(rig.core, id), undefined);
+});
+
+test('a master that is killed while the roll is called fires nothing afterwards, and says so', t => {
+  const {rig, nodes, id} = called({needs: 'all'});
+  rig.kill();
+  for (const node of nodes) rig.join(node, {actions: ['camera']});
+  const effects = rig.pass(30_000);
+  t.is(fires(effects).length, 0);
+  t.like(view(rig, id), {
+    state: 'done',
+    refused: 'the master was restarted before it fired',
+  });
+  rig.kill();
+  rig.pass(10);
+  t.is(view(rig, id).refused, 'the master was restarted before it fired', 'for good');
+});
+
+test('a capture that cannot be done is refused before anybody is asked', t => {
+  const rig = MasterRig.ready();
+  rig.nodes(3, {actions: ['camera']});
+  const refused = (more: object): unknown => {
+    const capture = {action: 'camera', args: [], target: {labels: [], nodes: []}};
+    const request = {...capture, shots: 1, intervalMs: 0, ...more};
+    const {answer, effects} = rig.asked({kind: 'capture', capture: request});
+    t.is(only(effects, 'multicast').length, 0);
+    return answer.ok ? 'ok' : answer.fields['reason'];
+  };
+  t.is(refused({needs: '4'}), '4 nodes are needed, and 3 are meant');
+  t.is(refused({needs: 'most'}), '"most" is none of all, 95% and 12');
+  t.regex(`${refused({leadMs: 0, sweepMs: 10})}`, /cannot fire on hearing/);
+  t.regex(`${refused({sweepMs: 30_000})}`, /a sweep takes at most 45 s/);
+  t.is(rig.scan('capture').length, 0);
+});
+
+test('a sweep goes around by label and name, each node later than the one before', t => {
+  const rig = MasterRig.ready();
+  const nodes = [
+    ['cam-10', 'ring1'],
+    ['cam-2', 'ring1'],
+    ['cam-1', 'ring2'],
+  ].map(([name = '', label = '']) => rig.node(name, {actions: ['camera'], labels: [label]}));
+  const {id, effects} = rig.capture({leadMs: 500, sweepMs: 20});
+  const [fire] = fires(effects);
+  const what = fire?.command.what;
+  if (what?.kind !== 'fire') return t.fail();
+  const [ten, two, one] = nodes.map(node => node.id.slice(0, 16));
+  t.deepEqual(what.sweep, {stepMs: 20, from: 0, nodes: [two, ten, one] as string[]});
+  const {rows, sweepMs} = view(rig, id);
+  t.is(sweepMs, 20);
+  t.is(rows.length, 3);
+  t.true(view(rig, id).missing === undefined);
+  rig.pass(500 + 700 + 10);
+  t.is(view(rig, id).missing, undefined, 'the last is 40 ms later');
+  rig.pass(60);
+  t.is(view(rig, id).missing?.length, 3);
+});
+
+test('a sweep of more nodes than a datagram names takes several commands', t => {
+  const rig = MasterRig.ready();
+  const nodes = rig.nodes(200, {actions: ['camera']});
+  const parts = fires(rig.capture({leadMs: 2_000, sweepMs: 5}).effects);
+  t.true(parts.length > 1);
+  const named = new Set<string>();
+  for (const {command} of parts) {
+    const {what} = command;
+    if (what.kind !== 'fire' || !what.sweep) return t.fail();
+    t.is(what.sweep.from, named.size);
+    for (const node of what.sweep.nodes) named.add(node);
+  }
+  t.is(named.size, nodes.length);
+});
+
+test('acknowledgements are spread, and over before the instant', t => {
+  t.is(windowOf(1), 5);
+  t.is(windowOf(120), 60);
+  t.is(windowOf(10_000), 1_000);
+  t.is(windowOf(10_000, 300), 100);
+  t.is(windowOf(4, 9), 5);
+});

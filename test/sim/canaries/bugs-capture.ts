@@ -1,0 +1,27 @@
+// Planted bugs of captures; see bugs.ts.
+
+import type {Bug} from './bugs.ts';
+
+export const CAPTURE_BUGS: readonly Bug[] = [
+  {
+    name: 'capture-needs-nobody',
+    what: 'a capture fires though fewer nodes are ready than it needs',
+    file: 'master/capture-start.ts',
+    find: 'if (ready >= needed) return undefined;',
+    put: 'if (ready >= 0) return undefined;',
+  },
+  {
+    name: 'capture-dry-run-fires',
+    what: 'a dry run fires',
+    file: 'master/capture.ts',
+    find: 'if (refused === undefined && !row.dryRun)',
+    put: 'if (refused === undefined)',
+  },
+  {
+    name: 'sweep-anybody',
+    what: 'a node that is not in a sweep fires with it',
+    file: 'node/command-desk.ts',
+    find: ' || this.#placeOf(command.what) < 0',
+    put: '',
+  },
+];
