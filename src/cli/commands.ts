@@ -26,6 +26,7 @@ import {
 import {batchWatchCommand} from './batch-watch.ts';
 import {captureCommand} from './capture.ts';
 import {captureActionsCommand} from './capture-actions.ts';
+import {captureClocksCommand} from './capture-clocks.ts';
 import {
   captureFetchCommand,
   captureLsCommand,
@@ -122,6 +123,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   captureVerifyCommand,
   captureRmCommand,
   captureActionsCommand,
+  captureClocksCommand,
   captureSettingsCommand,
   capturePreviewCommand,
   appInitCommand,

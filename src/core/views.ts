@@ -65,6 +65,16 @@ export type NodeAppView = {
   readonly pace?: number;
 };
 
+/** What a node heard of pulses, and how its clock is. */
+export type EarView = {
+  readonly heard: number;
+  readonly missed: number;
+  /** Of its clock, as it says itself; negative = it does not know the time. */
+  readonly clockBoundMs: number;
+  /** How much later than the others it says it heard the same packet; absent = too few to compare. */
+  readonly skewMs?: number;
+};
+
 export type NodeView = {
   readonly nodeId: NodeId;
   /** Ed25519 public key, hex: what the node's statements are signed with. */
@@ -114,6 +124,8 @@ export type NodeView = {
   readonly benches?: readonly Bench[];
   /** Of what this life of the master saw. */
   readonly apps?: readonly NodeAppView[];
+  /** Of a node that fires actions; absent = it has not told. */
+  readonly ear?: EarView;
   /** Generation of the cluster's state that it obeys; absent = it has not told. */
   readonly stateGeneration?: number;
   /** Of its actions, those of which it told something in this life of the master. */

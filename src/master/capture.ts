@@ -38,6 +38,7 @@ import {faultOf, inOrder, refusalOf, rowOf, sweepsOf, timed} from './capture-sta
 import {Collection} from './collection.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
+import {Pulses} from './pulses.ts';
 import {leadFor, type RollCallRow, RollCalls} from './roll-call.ts';
 import {type NodeState, peerOf} from './roster.ts';
 import {windowOf} from './windows.ts';
@@ -76,6 +77,7 @@ export class Captures {
   readonly #removal: CaptureRemoval;
   readonly #rolls: RollCalls<Capture>;
   readonly actions: ActionDesk;
+  readonly pulses: Pulses;
   /** Captures of an earlier life, until the first tick. */
   #restored: readonly Capture[];
 
@@ -84,6 +86,7 @@ export class Captures {
     this.#commands = commands;
     this.#collection = new Collection(context);
     this.actions = new ActionDesk(context, commands);
+    this.pulses = new Pulses(context, commands);
     this.#removal = new CaptureRemoval(context);
     this.#rolls = new RollCalls(context, commands);
     this.#restored = list.filter(({row}) => !row.deleting);
@@ -295,6 +298,7 @@ export class Captures {
       this.#collection.wakeAt(),
       this.#removal.wakeAt(),
       this.#rolls.wakeAt(),
+      this.pulses.wakeAt(),
     );
     for (const {at} of this.#toIssue) least = Math.min(least, at);
     for (const {over, called, callAt, deadlineAt, row} of this.#captures.values()) {
@@ -309,6 +313,7 @@ export class Captures {
     this.#restored = [];
     for (const {about, row} of this.#rolls.takeOver(now.mono)) this.#onRoll(about, row, now);
     this.#issueDue(now);
+    this.pulses.tick(now);
     this.#collection.tick(now);
     this.#removal.tick(now);
     for (const capture of this.#captures.values()) {

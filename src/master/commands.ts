@@ -16,6 +16,8 @@ export type CommandOptions = {
   /** 0 = nobody acknowledges: what it asks for is its own answer (a pull), or heals by itself. */
   readonly ackWindowMs?: number;
   readonly ttlMs?: number;
+  /** One datagram, never repeated. */
+  readonly isOnce?: boolean;
   /** Who acknowledges; absent = all that are up of the target. */
   readonly expected?: Iterable<NodeId>;
   /** How long before its instant it is sent: repeats are spread over that, repairs are done by then; 0 = none. */
@@ -63,7 +65,7 @@ export class Commands {
   }
 
   issue(what: CommandWhat, now: Now, options: CommandOptions = {}): {epoch: number; seq: number} {
-    const {config, state, roster, epoch} = this.#context;
+    const {config, state, epoch} = this.#context;
     const target = options.target ?? EVERY_NODE;
     const ackWindowMs = options.ackWindowMs ?? 0;
     const ttlMs = options.ttlMs ?? COMMAND_TTL_MS;
@@ -78,13 +80,11 @@ export class Commands {
       what,
     };
     const seq = ++this.#seq;
-    const silent = new Set<NodeId>(options.awaited);
-    if (options.expected) for (const nodeId of options.expected) silent.add(nodeId);
-    else if (ackWindowMs > 0)
-      for (const node of roster.targeted(target)) if (node.up) silent.add(node.row.nodeId);
+    const silent = this.#expected(target, ackWindowMs, options);
     // A call for work is early: nodes ask while the batch becomes durable. What they are given is not.
     const early = what.kind === 'workAvailable' ? {early: true as const} : {};
     this.#context.emit({type: 'multicast', epoch, seq, command, ...early});
+    if (options.isOnce) return {epoch, seq};
     this.#sent.push({
       seq,
       epoch,
@@ -98,6 +98,16 @@ export class Commands {
       instantAt: (now.mono + (options.leadMs ?? 0)) as MonoMs,
     });
     return {epoch, seq};
+  }
+
+  /** Who is to answer. */
+  #expected(target: Target, ackWindowMs: number, {awaited, expected}: CommandOptions): Set<NodeId> {
+    const silent = new Set<NodeId>(awaited);
+    if (expected) for (const nodeId of expected) silent.add(nodeId);
+    else if (ackWindowMs > 0)
+      for (const node of this.#context.roster.targeted(target))
+        if (node.up) silent.add(node.row.nodeId);
+    return silent;
   }
 
   acknowledged(epoch: number, seq: number, nodeId: NodeId): void {

@@ -203,6 +203,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         this.#commands.pulled(node.row.nodeId);
         this.#context.groupKeys.pulled(node, message.groupKeyId);
         this.#guests.pulled(node, message, now);
+        this.#captures.pulses.onPull(node, message.ear, now);
         this.#hedges.watch(now.mono);
         return this.#pulls.onPull(node, message, now);
       case 'report':

@@ -16,7 +16,7 @@ import {
 } from '../core/tables.ts';
 import type {ActionView, NodeView} from '../core/views.ts';
 import {NODES_MAX} from '../wire/limits.ts';
-import type {Assign, Guest, Target} from '../wire/message.ts';
+import type {Assign, EarReport, Guest, Target} from '../wire/message.ts';
 import type {Boot} from './boots.ts';
 import type {Candidate} from './feasible.ts';
 import type {Conduct, Standing} from './quarantine.ts';
@@ -36,6 +36,8 @@ export type NodeState = {
   readonly paces: Map<BlobId, number>;
   /** Of the state of the cluster, as its newest pull told. */
   stateGeneration: number;
+  /** The newest that it told of pulses. */
+  ear?: EarReport;
   readonly credit: Credit;
   /** Linked in this life of the master and heard within three heartbeats. */
   up: boolean;

@@ -79,10 +79,10 @@ function viewAlarms(context: MasterContext): AlarmView[] {
   return alarms;
 }
 
-export const viewNodes = ({context}: MasterCore): NodeView[] =>
+export const viewNodes = ({context, captures}: MasterCore): NodeView[] =>
   [...context.roster.all()].map(node => {
-    const apps = appsOf(context, node);
-    return apps.length === 0 ? viewNode(node) : {...viewNode(node), apps};
+    const [apps, ear] = [appsOf(context, node), captures.pulses.view(node)];
+    return {...viewNode(node), ...(ear ? {ear} : {}), ...(apps.length === 0 ? {} : {apps})};
   });
 
 function appsOf({apps, escrow}: MasterContext, {row, paces}: NodeState): NodeAppView[] {

@@ -19,6 +19,7 @@ import {commandExpired, targets} from '../wire/command.ts';
 import {SWEEP_ID_BYTES} from '../wire/limits.ts';
 import type {AckStatement, AckVerdict, CommandWhat, Target} from '../wire/message.ts';
 import {ActionNews} from './action-news.ts';
+import {Ear} from './ear.ts';
 import {
   Acks,
   ackVerdictOf,
@@ -60,6 +61,7 @@ export class CommandDesk {
   readonly #slot: number;
   readonly #firing = new Firing();
   readonly news: ActionNews;
+  readonly ear = new Ear();
   readonly #acks = new Acks();
   readonly #files = new Map<BlobId, KeptFile>();
   #ops: Op[] = [];

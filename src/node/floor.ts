@@ -5,7 +5,7 @@ import {toHex} from '../base/bytes.ts';
 import type {MonoMs} from '../base/types.ts';
 import type {NodeEffect} from '../core/core.ts';
 import {encodeJson, type Op, put} from '../core/tables.ts';
-import type {Welcome} from '../wire/message.ts';
+import type {CommandWhat, Welcome} from '../wire/message.ts';
 import {FLOOR_KEY, type NodeMemory} from './memory.ts';
 import type {Outbox} from './outbox.ts';
 
@@ -36,15 +36,16 @@ export class Floor {
 
   /**
    * Only what must not be done twice needs the floor on disk first. For the rest it is a second line of
-   * defence (the first is Welcome's floor), and waits for another save.
+   * defence (the first is Welcome's floor), and waits for another save. Of a pulse nothing is written at all: a
+   * card that is written to every 5 s wears out.
    */
-  raise(epoch: number, seq: number, once: boolean, now: MonoMs): void {
+  raise(epoch: number, seq: number, kind: CommandWhat['kind'], now: MonoMs): void {
     const memory = this.#memory;
     if (epoch > memory.epoch) Object.assign(memory, {seq: 0, epochProof: ''});
     memory.epoch = Math.max(epoch, memory.epoch);
     memory.seq = Math.max(seq, memory.seq);
-    if (once) this.#save();
-    else this.#outbox.addLate(this.#row(), now);
+    if (kind === 'fire' || kind === 'setAction') this.#save();
+    else if (kind !== 'pulse') this.#outbox.addLate(this.#row(), now);
   }
 
   #save(): void {

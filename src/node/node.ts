@@ -78,7 +78,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#config = parts.config;
     this.#memory = parts.memory;
     this.#outbox = new Outbox(parts.config.identity, parts.crypto, parts.memory, parts.spool);
-    this.#puller = new Puller(parts.prng);
+    this.#puller = new Puller(parts.prng, now => parts.desk.ear.take(this.clock.boundMs(now)));
     this.#greeting = new Greeting(parts.config, parts.crypto, parts.prng);
     this.#time = new Timekeeper(parts.prng);
     this.#refill = new Refill(parts.memory, this.#outbox, this.#greeting);
@@ -318,8 +318,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #onCommand(event: Extract<NodeEvent, {type: 'command'}>, now: Now): void {
     const {command, epoch, seq} = event;
     if (this.#orders.command(command, epoch)) this.#puller.wake(now.mono, command.ackWindowMs);
-    const isOnce = command.what.kind === 'fire' || command.what.kind === 'setAction';
-    this.#floor.raise(epoch, seq, isOnce, now.mono);
+    this.#floor.raise(epoch, seq, command.what.kind, now.mono);
     const what = this.#desk.judge(event, this.clock, now);
     if (!what) return;
     switch (what.kind) {
@@ -330,6 +329,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'fire':
       case 'setAction':
       case 'rollCall':
+      case 'pulse':
         return this.#emitAll(this.#shots.onCommand(event, this.#member, this.#space, now));
       case 'state':
         return;

@@ -4,7 +4,7 @@
 import type {Prng} from '../base/prng.ts';
 import {addMono, type MonoMs, NEVER} from '../base/types.ts';
 import {RENEWALS_PER_PULL} from '../wire/codec-sizes.ts';
-import type {Assign, Guest, Pull, Renewal} from '../wire/message.ts';
+import type {Assign, EarReport, Guest, Pull, Renewal} from '../wire/message.ts';
 import {longerWait, RoundTrip} from './round-trip.ts';
 import {type Held, renewalOf, type Slots} from './slots.ts';
 
@@ -55,6 +55,7 @@ export class Puller {
   /** Of the state of the cluster that this node obeys. */
   stateGeneration = 0;
   readonly #prng: Prng;
+  readonly #ear: (now: MonoMs) => EarReport | undefined;
   readonly #roundTrip = new RoundTrip(RETRY_MS_MIN);
   #nonce = 0;
   #asked: Asked | undefined;
@@ -74,8 +75,10 @@ export class Puller {
   /** Work became available after the question that is under way was asked. */
   #woken = false;
 
-  constructor(prng: Prng) {
+  /** @param ear what was heard of pulses since it was asked last */
+  constructor(prng: Prng, ear: (now: MonoMs) => EarReport | undefined = () => undefined) {
     this.#prng = prng;
+    this.#ear = ear;
     this.#nonce = prng.below(2 ** 30);
   }
 
@@ -183,7 +186,6 @@ export class Puller {
     const tellsMore = this.#tellsMore(slots);
     // Fewer than RENEWALS_PER_PULL would say that these are all: there is room for others.
     const room = tellsMore ? 0 : RENEWALS_PER_PULL - running.length;
-    const {guest, returned = []} = manners.news?.(room) ?? {};
     const pull: Pull = {
       type: 'pull',
       nonce: this.#nonce++ >>> 0,
@@ -193,8 +195,7 @@ export class Puller {
       load,
       groupKeyId: this.groupKeyId,
       stateGeneration: this.stateGeneration,
-      ...(guest ? {guest} : {}),
-      ...(returned.length > 0 ? {returned} : {}),
+      ...this.#news(manners, room, now),
     };
     this.#woken = false;
     this.#asked = {
@@ -206,6 +207,16 @@ export class Puller {
       partCount: 0,
     };
     return this.#repeat(this.#asked, now);
+  }
+
+  #news(manners: Manners, room: number, now: MonoMs): Pick<Pull, 'guest' | 'returned' | 'ear'> {
+    const {guest, returned = []} = manners.news?.(room) ?? {};
+    const ear = this.#ear(now);
+    return {
+      ...(guest ? {guest} : {}),
+      ...(returned.length > 0 ? {returned} : {}),
+      ...(ear ? {ear} : {}),
+    };
   }
 
   /** A node that asks often puts its heartbeat off with each answer, but not its renewals. */

@@ -11,6 +11,8 @@ import type {CommandDesk, FireAnswer} from './command-desk.ts';
 import type {Membership} from './memory.ts';
 import type {Outbox} from './outbox.ts';
 
+const NOTHING = new Uint8Array();
+
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
 type Done = Extract<NodeEvent, {type: 'shotDone'}> | ActionEvent;
 
@@ -43,9 +45,13 @@ export class Shots {
 
   #answer(event: CommandEvent, space: FreeSpace, now: Now): FireAnswer {
     const clock = this.#clock();
-    switch (event.command.what.kind) {
+    const {what} = event.command;
+    switch (what.kind) {
       case 'setAction':
         return this.#desk.setAction(event, clock, now);
+      case 'pulse': // the next Pull is the answer
+        this.#desk.ear.heardPulse(event.epoch, what.no, clock.toWall(event.heardAt));
+        return {body: NOTHING};
       case 'rollCall':
         return this.#desk.rollCall(event, clock, now, space);
       default:

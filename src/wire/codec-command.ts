@@ -83,6 +83,8 @@ function whatProperties(what: CommandWhat): volley.Command.$Properties {
       };
     case 'rollCall':
       return {rollCall: {action: wellFormed(what.action)}};
+    case 'pulse':
+      return {pulse: {no: what.no}};
     case 'setAction':
       return {setAction: {...what, action: wellFormed(what.action)}};
     case 'cancelBatch':
@@ -139,6 +141,8 @@ function readWhat(command: volley.Command.$Properties): CommandWhat {
       const {action} = present(command.rollCall);
       return {kind: 'rollCall', action: text(action ?? '', NAME_BYTES_MAX)};
     }
+    case 'pulse':
+      return {kind: 'pulse', no: present(command.pulse).no ?? 0};
     case 'setAction': {
       const {action, settings, id} = present(command.setAction);
       return {

@@ -24,6 +24,7 @@ import {
   LEASES_PER_ASSIGN_MAX,
   MEMORY_LIMIT_MIB_MAX,
   OUTPUT_LIMIT_BYTES_MAX,
+  PULSES_MAX,
   REASON_BYTES_MAX,
   RENEWALS_MAX,
   RESULTS_PER_REPORT_MAX,
@@ -33,6 +34,7 @@ import type {
   AssignedBatch,
   BlobRef,
   DesiredState,
+  EarReport,
   FailReason,
   Guest,
   Input,
@@ -69,6 +71,7 @@ export function pullProperties(message: Pull): volley.Pull.$Properties {
     stateGeneration: message.stateGeneration,
     ...(message.guest ? {guest: guestProperties(message.guest)} : {}),
     ...(message.returned ? {returned: message.returned.map(renewalProperties)} : {}),
+    ...(message.ear ? {ear: earProperties(message.ear)} : {}),
   };
 }
 
@@ -103,6 +106,26 @@ export function readPull(pull: volley.Pull.$Properties): Pull {
     stateGeneration: pull.stateGeneration ?? 0,
     ...(pull.guest ? {guest: readGuest(pull.guest)} : {}),
     ...(returned.length > 0 ? {returned: returned.map(readRenewal)} : {}),
+    ...(pull.ear ? {ear: readEar(pull.ear)} : {}),
+  };
+}
+
+const earProperties = ({pulses, ...ear}: EarReport): volley.Ear.$Properties => ({
+  ...ear,
+  nos: pulses.map(({no}) => no),
+  heardWallMs: pulses.map(({heardWallMs}) => heardWallMs),
+});
+
+function readEar(ear: volley.Ear.$Properties): EarReport {
+  const [nos, walls] = [ear.nos ?? [], ear.heardWallMs ?? []];
+  if (nos.length !== walls.length) malformed();
+  within(nos.length, PULSES_MAX);
+  return {
+    epoch: ear.epoch ?? 0,
+    heard: ear.heard ?? 0,
+    missed: ear.missed ?? 0,
+    clockBoundMs: finite(ear.clockBoundMs ?? 0),
+    pulses: nos.map((no, i) => ({no, heardWallMs: finite(walls[i] ?? 0)})),
   };
 }
 

@@ -98,6 +98,8 @@ export const LEASES_PER_ASSIGN_MAX = 64;
 export const INLINE_INPUT_BYTES_MAX = 512;
 /** An output up to this travels inside its result; a larger one is a blob. */
 export const INLINE_OUTPUT_BYTES_MAX = 768;
+/** Pulses that a Pull tells of. */
+export const PULSES_MAX = 8;
 export const SHOT_FILES_MAX = 8;
 /** Of a node id, in the order of a sweep: enough that no two of a cluster are alike. */
 export const SWEEP_ID_BYTES = 8;

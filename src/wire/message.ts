@@ -103,6 +103,19 @@ export type Pull = {
   readonly guest?: Guest;
   /** Leases given back unfinished. */
   readonly returned?: readonly Renewal[];
+  /** What it heard of pulses since the Pull before; absent = nothing. */
+  readonly ear?: EarReport;
+};
+
+export type EarReport = {
+  readonly epoch: number;
+  /** Since the first of this epoch. */
+  readonly heard: number;
+  readonly missed: number;
+  /** Negative = the clock is not known. */
+  readonly clockBoundMs: number;
+  /** The newest, and when they were heard, on the master's clock. */
+  readonly pulses: readonly {readonly no: number; readonly heardWallMs: number}[];
 };
 
 /** How much of a node's work may run now, by its owner and its operator. */
@@ -346,6 +359,7 @@ export type CommandWhat =
       readonly sweep?: Sweep;
     }
   | {readonly kind: 'rollCall'; readonly action: string}
+  | {readonly kind: 'pulse'; readonly no: number}
   /** `settings`: JSON of changes (core/action-settings.ts). */
   | {
       readonly kind: 'setAction';

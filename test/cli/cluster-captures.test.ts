@@ -3,6 +3,7 @@
 import {createHash} from 'node:crypto';
 import {readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {type Cluster, runningCluster, volley} from './rig.ts';
 
@@ -195,4 +196,23 @@ test.serial('actions are shown, set on all nodes by one command, and preview', a
   t.deepEqual([picture[0], picture[1]], [0xff, 0xd8]);
   t.true(JSON.parse(await readFile(join(out, 'manifest.json'), 'utf8')).capture.preview);
   t.is((await ask('capture settings testcard format= remark=')).code, 0);
+});
+
+test.serial('clocks and loss of the nodes are shown', async t => {
+  t.timeout(170_000);
+  type Told = {name: string; heard?: number; missed?: number; clockBoundMs?: number};
+  let told: Told[] = [];
+  for (let i = 0; i < 60 && (told.length === 0 || told.some(({heard = 0}) => heard === 0)); i++) {
+    await sleep(1_000);
+    told = (await json<{nodes: Told[]}>('capture clocks')).nodes;
+  }
+  t.deepEqual(
+    told.map(({name, missed}) => [name, missed]),
+    [
+      ['n1', 0],
+      ['n2', 0],
+    ],
+  );
+  for (const {clockBoundMs = -1} of told) t.true(clockBoundMs > 0);
+  t.regex((await ask('capture clocks')).stdout, /^n1 +up +[\d.]+ +- +\d+ +0 +0\.0 %$/m);
 });

@@ -184,6 +184,13 @@ const pull = fc.record(
     stateGeneration: uint32,
     guest,
     returned: renewals(1),
+    ear: fc.record({
+      epoch: uint32,
+      heard: uint32,
+      missed: uint32,
+      clockBoundMs: fc.float({noDefaultInfinity: true, noNaN: true}),
+      pulses: fc.array(fc.record({no: uint32, heardWallMs: finite}), {maxLength: 8}),
+    }),
   },
   {
     requiredKeys: [
@@ -298,6 +305,7 @@ const what: Arbitrary<CommandWhat> = fc.oneof(
     }),
   }),
   fc.record({kind: fc.constant('rollCall' as const), action: text(64)}),
+  fc.record({kind: fc.constant('pulse' as const), no: uint32}),
   fc.record({
     kind: fc.constant('setAction' as const),
     action: text(64),

@@ -127,6 +127,26 @@ const MESSAGES_AT_FIRST: Readonly<Record<string, Message>> = {
     groupKeyId: 0,
     stateGeneration: 0,
   },
+  pullEar: {
+    type: 'pull',
+    nonce: 1,
+    wanted: 0,
+    wantedMs: 0,
+    running: [],
+    load: 0.5,
+    groupKeyId: 0,
+    stateGeneration: 0,
+    ear: {
+      epoch: 13,
+      heard: 40,
+      missed: 2,
+      clockBoundMs: 0.25,
+      pulses: [
+        {no: 41, heardWallMs: wall},
+        {no: 42, heardWallMs: wall + 5_000.125},
+      ],
+    },
+  },
   assign: {
     type: 'assign',
     nonce: 1,
@@ -306,6 +326,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     sweep: {stepMs: 12.5, from: 60, nodes: ['00112233445566ff', 'ffeeddccbbaa9900']},
   }),
   rollCall: commandWith({kind: 'rollCall', action: 'camera'}),
+  pulse: commandWith({kind: 'pulse', no: 77}),
   setAction: commandWith({
     kind: 'setAction',
     action: 'camera',
