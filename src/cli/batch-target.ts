@@ -5,15 +5,12 @@ import type {BatchRequest} from '../core/operator-request.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {defined, type Given, type OptionSpec} from './command.ts';
 import {tell} from './output.ts';
+import {meantBy, SELECT_OPTION} from './target.ts';
 
 const UINT32_MAX = 2 ** 32 - 1;
 
 export const TARGET_OPTIONS: readonly OptionSpec[] = [
-  {
-    flag: '--select <who>',
-    text: 'only nodes with label=x, or of this name or id',
-    repeatable: true,
-  },
+  {...SELECT_OPTION, text: `only these nodes: ${SELECT_OPTION.text}`},
   {flag: '--arch <arch>', text: 'only these processors: arm, arm64, x64', repeatable: true},
   {flag: '--min-memory <mib>', text: 'only nodes with at least so much memory'},
   {flag: '--min-cores <count>', text: 'only nodes with at least so many cores'},
@@ -31,18 +28,9 @@ export async function aimIn(
     cores: given.whole('min-cores', 1, UINT32_MAX),
   });
   if (select.length + archs.length + Object.keys(least).length === 0) return strict;
-  const {labels, nodes} = await selected(select, client);
+  // Labels that no node has yet are no fault here: the batch waits for them, and says so.
+  const {labels, nodes} = meantBy(select, select.length === 0 ? [] : await client.nodes());
   return {target: {labels, nodes, archs, ...least}, ...strict};
-}
-
-/** Labels that no node has yet are no fault here: the batch waits for them, and says so. */
-async function selected(texts: readonly string[], client: OperatorClient) {
-  const isLabel = (text: string): boolean => text.startsWith('label=');
-  const labels = texts.filter(isLabel).map(text => text.slice('label='.length));
-  const others = texts.filter(text => !isLabel(text));
-  if (others.length === 0) return {labels, nodes: []};
-  const {targetOf} = await import('./capture.ts');
-  return {labels, nodes: targetOf(others, await client.nodes()).nodes};
 }
 
 /** With too few nodes the batch waits, and should not do so silently. */

@@ -6,13 +6,15 @@ import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {millis, print, printJson, safe} from './output.ts';
 import {tableLines} from './table.ts';
+import {isMeant, knownBy, SELECT_OPTION} from './target.ts';
 
 export const captureActionsCommand: CommandSpec = {
   name: 'capture actions',
   summary: 'Show which node allows which action, whether it is armed, and what is wrong',
-  options: [...OPERATOR_OPTIONS],
+  options: [SELECT_OPTION, ...OPERATOR_OPTIONS],
   examples: [
     'volley capture actions',
+    'volley capture actions --select "cam-[01-12]"',
     `volley capture actions --json | jq '.actions[] | select(.error != "")'`,
   ],
   run,
@@ -39,7 +41,9 @@ const COLUMNS = [
 const isFired = (action: string): boolean => /^[a-z][a-z0-9-]*$/.test(action);
 
 async function run(given: Given): Promise<number> {
-  const rows = rowsOf(await withClient(given, client => client.nodes()));
+  const nodes = await withClient(given, client => client.nodes());
+  const meant = knownBy(given.texts('select'), nodes);
+  const rows = rowsOf(nodes.filter(node => isMeant(meant, node)));
   if (given.flag('json')) printJson({actions: rows.map(jsonOf)});
   else for (const line of tableLines(COLUMNS, rows.map(cellsOf))) print(line);
   return EXIT.ok;

@@ -1,8 +1,9 @@
 // `volley capture preview`: a small picture of each node, soon, to see what its camera sees.
 
-import {bring, targetOf} from './capture.ts';
+import {bring} from './capture.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
+import {SELECT_OPTION, targetOf} from './target.ts';
 
 const LEAD_MS = 300;
 
@@ -11,13 +12,13 @@ export const capturePreviewCommand: CommandSpec = {
   summary: 'Bring a small picture of each node, to see what its camera sees',
   options: [
     {flag: '--action <name>', text: 'the action (default camera)'},
-    {flag: '--select <who>', text: 'label=x, or name or id of a node', repeatable: true},
+    SELECT_OPTION,
     {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
     ...OPERATOR_OPTIONS,
   ],
   examples: [
     'volley capture preview --out ./look',
-    'volley capture preview --action testcard --select label=ring1',
+    'volley capture preview --action testcard --select "label=ring[1-2]"',
   ],
   run,
 };

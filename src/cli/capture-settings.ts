@@ -6,12 +6,13 @@ import type {NodeId} from '../base/types.ts';
 import {type ActionSettings, differingSettings, faultOfSettings} from '../core/action-settings.ts';
 import type {ActionView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
-import {targetOf} from './capture.ts';
+import type {Target} from '../wire/message.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {print, printJson, safe} from './output.ts';
 import {tableLines} from './table.ts';
+import {isMeant, knownBy, SELECT_OPTION, targetOf} from './target.ts';
 
 /** A camera may have to start anew to take them. */
 const WAIT_MS = 45_000;
@@ -21,14 +22,11 @@ export const captureSettingsCommand: CommandSpec = {
   name: 'capture settings',
   args: '<action> [...changes]',
   summary: 'Set an action on many nodes at once: exposure, gain, focus …; show what holds',
-  options: [
-    {flag: '--select <who>', text: 'label=x, or name or id of a node', repeatable: true},
-    ...OPERATOR_OPTIONS,
-  ],
+  options: [SELECT_OPTION, ...OPERATOR_OPTIONS],
   examples: [
     'volley capture settings camera                        # what holds, and what differs',
     'volley capture settings camera shutter=2000 gain=1.5 awb=daylight',
-    'volley capture settings camera --select label=ring1 lens-position=2.5',
+    'volley capture settings camera --select "label=ring[1-2]" lens-position=2.5',
     'volley capture settings camera gain=                  # back to its own default',
   ],
   run,
@@ -47,8 +45,9 @@ async function run(given: Given): Promise<number> {
   const changes = changesOf(words);
   const rows = await withClient(given, async client => {
     const nodes = await client.nodes();
-    const target = targetOf(given.texts('select'), nodes);
-    if (words.length === 0) return shown(action, nodes, target);
+    const select = given.texts('select');
+    if (words.length === 0) return shown(action, nodes, knownBy(select, nodes));
+    const target = targetOf(select, nodes);
     const {settingsId, nodes: asked} = await client.setAction({action, settings: changes, target});
     return done(client, action, settingsId, asked);
   });
@@ -76,16 +75,10 @@ function changesOf(words: readonly string[]): ActionSettings {
 const stateOf = (node: NodeView | undefined, action: string): ActionView | undefined =>
   node?.actionStates?.find(known => known.action === action);
 
-function shown(
-  action: string,
-  nodes: readonly NodeView[],
-  target: ReturnType<typeof targetOf>,
-): Row[] {
-  const isAll = target.labels.length + target.nodes.length === 0;
-  const isMeant = ({nodeId, labels}: NodeView): boolean =>
-    isAll || target.nodes.includes(nodeId) || target.labels.some(label => labels.includes(label));
+function shown(action: string, nodes: readonly NodeView[], target: Target): Row[] {
   return nodes
-    .filter(node => node.state !== 'revoked' && node.actions.includes(action) && isMeant(node))
+    .filter(node => node.state !== 'revoked' && node.actions.includes(action))
+    .filter(node => isMeant(target, node))
     .map(node => {
       const told = stateOf(node, action);
       const {nodeId, name} = node;

@@ -1,21 +1,20 @@
 // `volley capture`: fires an action on many nodes at one instant, tells who fired when, brings the files.
 
 import {EXIT, VolleyError} from '../base/errors.ts';
-import {asCaptureId, type CaptureId, type NodeId} from '../base/types.ts';
+import {asCaptureId, type CaptureId} from '../base/types.ts';
 import {isWhole} from '../core/capture-tally.ts';
 import {neededOf} from '../core/needed-nodes.ts';
 import type {CaptureRequest} from '../core/operator-request.ts';
-import type {CaptureView, NodeView} from '../core/views.ts';
+import type {CaptureView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
-import type {Target} from '../wire/message.ts';
 import type {Layout} from './capture-layout.ts';
 import type {CommandSpec, Given, OptionSpec} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {counted, grouped, print, printJson, tell} from './output.ts';
 import {ProgressLine} from './progress.ts';
-import {byWholeId} from './which-node.ts';
+import {SELECT_OPTION, targetOf} from './target.ts';
 
 const LEAD_MS_MAX = 60_000;
 
@@ -37,7 +36,7 @@ export const captureCommand: CommandSpec = {
     {flag: '--now', text: 'fire on hearing instead'},
     {flag: '--require <who>', text: 'all, 95% or 12 nodes have to be ready, or nothing fires'},
     {flag: '--dry-run', text: 'ask who is ready, fire nothing'},
-    {flag: '--select <who>', text: 'label=x, or name or id of a node', repeatable: true},
+    SELECT_OPTION,
     {flag: '--shots <count>', text: 'shots (default 1)'},
     {flag: '--every <time>', text: 'time between shots (default 1s)'},
     {flag: '--sweep <time>', text: 'one node after the other, so far apart, by label and name'},
@@ -54,7 +53,7 @@ export const captureCommand: CommandSpec = {
     'volley capture fetch 42 --out ./scan-42     # bring its files, without firing',
     'volley capture --action camera --require 95% --dry-run',
     'volley capture --action camera --sweep 20ms --select label=ring1   # around the ring',
-    'volley capture --action camera --shots 10 --every 500ms --select cam-07 --select cam-08',
+    'volley capture --action camera --shots 10 --every 500ms --select "cam-[07-12]"',
   ],
   run: capture,
 };
@@ -169,32 +168,6 @@ function wishesOf(given: Given): Pick<CaptureRequest, 'leadMs' | 'needs' | 'swee
     ...(sweepMs === undefined ? {} : {sweepMs}),
     ...(given.flag('dry-run') ? {dryRun: true} : {}),
   };
-}
-
-/** Texts of --select to labels and ids; no text = every node. */
-export function targetOf(texts: readonly string[], nodes: readonly NodeView[]): Target {
-  const labels: string[] = [];
-  const ids = new Set<NodeId>();
-  for (const text of texts) {
-    if (text.startsWith('label=')) labels.push(text.slice('label='.length));
-    else for (const id of idsOf(text, nodes)) ids.add(id);
-  }
-  const unknown = labels.find(label => !nodes.some(node => node.labels.includes(label)));
-  if (unknown !== undefined)
-    throw new VolleyError('VOLLEY_NO_NODES', {reason: `none has the label "${unknown}"`});
-  return {labels, nodes: [...ids]};
-}
-
-const ID_LETTERS_MIN = 4;
-
-function idsOf(text: string, nodes: readonly NodeView[]): readonly NodeId[] {
-  const whole = byWholeId(nodes, text);
-  if (whole) return [whole.nodeId];
-  const byName = nodes.filter(node => node.name === text);
-  if (byName.length > 0) return byName.map(node => node.nodeId);
-  const byId = nodes.filter(node => node.nodeId.startsWith(text.toLowerCase()));
-  if (text.length >= ID_LETTERS_MIN && byId.length === 1) return byId.map(node => node.nodeId);
-  throw new VolleyError('VOLLEY_UNKNOWN_NODE', {node: text});
 }
 
 function progressOf({id, rows}: CaptureView): string {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {asNodeId} from '../../src/base/types.ts';
-import {targetOf} from '../../src/cli/capture.ts';
+import {targetOf} from '../../src/cli/target.ts';
 import {fingerprintOf, whichNode} from '../../src/cli/which-node.ts';
 import {nodeView} from '../http/rig.ts';
 
