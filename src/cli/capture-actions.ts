@@ -1,6 +1,7 @@
 // `volley capture actions`: which node allows which action, and how it is.
 
 import {EXIT} from '../base/errors.ts';
+import {isFired} from '../core/rig-export.ts';
 import type {ActionView, NodeView} from '../core/views.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -36,9 +37,6 @@ const COLUMNS = [
   {title: 'settings'},
   {title: 'last error'},
 ];
-
-/** A word that runs on: `action+files` and images are for exec apps. */
-const isFired = (action: string): boolean => /^[a-z][a-z0-9-]*$/.test(action);
 
 async function run(given: Given): Promise<number> {
   const nodes = await withClient(given, client => client.nodes());

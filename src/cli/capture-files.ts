@@ -7,6 +7,7 @@ import {createReadStream} from 'node:fs';
 import {stat, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {asCaptureId} from '../base/types.ts';
+import type {Rig} from '../core/rig-plan.ts';
 import type {CaptureView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {
@@ -19,6 +20,7 @@ import {
 } from './capture-layout.ts';
 import {type Derived, manifestOf, type SavedFile} from './capture-manifest.ts';
 import {reportOf} from './capture-report.ts';
+import {captureRigOf} from './capture-rig.ts';
 import {sidecarText} from './capture-sidecar.ts';
 import {usage} from './command.ts';
 import {makeFolder} from './folder.ts';
@@ -47,9 +49,11 @@ export async function saveCapture(
   id: CaptureView['id'],
   out: string,
   layout?: Layout,
+  plannedRig?: Rig,
 ): Promise<readonly SavedFile[]> {
   const answer = await client.recordOf(asCaptureId(id));
   const {capture} = answer;
+  const rig = await captureRigOf(plannedRig, nodesOf(capture));
   const planned = plan(capture, layout);
   const waiting = [...planned];
   try {
@@ -67,16 +71,19 @@ export async function saveCapture(
     };
     for (const [i, file] of files.entries()) {
       const row = planned[i]?.row;
-      if (row) await write(sidecarOf(file.path), sidecarText(capture, row, file));
+      if (row) await write(sidecarOf(file.path), sidecarText(capture, row, file, rig));
     }
     await write(REPORT, reportOf(capture, files));
-    const manifest = manifestOf(answer, files, derived);
+    const manifest = manifestOf(answer, files, derived, rig);
     await writeFile(join(out, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`);
     return files;
   } catch (error) {
     throw error instanceof Error && 'syscall' in error ? cannotWrite(out, error) : error;
   }
 }
+
+/** Each once, however many shots it has. */
+const nodesOf = ({rows}: CaptureView) => [...new Map(rows.map(row => [row.nodeId, row])).values()];
 
 const savedOf = ({row, path, blobId, size}: PlannedFile): SavedFile => ({
   ...{nodeId: row.nodeId, shot: row.shot},

@@ -5,8 +5,10 @@ import type {NodeId} from '../base/types.ts';
 import {asNodeId} from '../base/types.ts';
 import type {Claimed} from '../core/capture-proof.ts';
 import type {CaptureRecord} from '../core/capture-record.ts';
+import type {Position} from '../core/rig-plan.ts';
 import type {CaptureView, ShotRow} from '../core/views.ts';
 import type {RecordAnswer} from '../http/client.ts';
+import type {CaptureRig} from './capture-rig.ts';
 import {usage} from './command.ts';
 
 export type SavedFile = {
@@ -44,6 +46,11 @@ export type Manifest = {
   }[];
   readonly files: readonly SavedFile[];
   readonly derived: readonly Derived[];
+  /** Of the operator's rig file: metres and degrees. Nobody has signed it. */
+  readonly rig?: {
+    readonly name: string;
+    readonly positions: readonly {readonly nodeId: NodeId; readonly position: Position}[];
+  };
   readonly record: RecordAnswer['record'];
 };
 
@@ -53,12 +60,13 @@ const HOW_TO_CHECK =
   'byte, clusterId and the body; nodeId is the first half of SHA-256 of identityKey; sha256 names each file. ' +
   '`record.body` is JSON, signed in the same way ("volley/v1/capture") by the command key that `record.trust` ' +
   'names, a SignedTrust, which the root signed ("volley/v1/trust" and the document); the fingerprint is the ' +
-  'first half of SHA-256 of the root key. Nobody has signed what `derived` names.';
+  'first half of SHA-256 of the root key. Nobody has signed what `derived` names, nor what `rig` says.';
 
 export function manifestOf(
   {capture, record}: RecordAnswer,
   files: readonly SavedFile[],
   derived: readonly Derived[],
+  rig?: CaptureRig,
 ): Manifest {
   const said = JSON.parse(Buffer.from(record.body, 'base64').toString()) as CaptureRecord;
   return {
@@ -80,6 +88,12 @@ export function manifestOf(
       })),
     files,
     derived,
+    ...(rig && {
+      rig: {
+        name: rig.name,
+        positions: [...rig.positions].map(([nodeId, position]) => ({nodeId, position})),
+      },
+    }),
     record,
   };
 }

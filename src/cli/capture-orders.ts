@@ -5,6 +5,7 @@ import {asCaptureId} from '../base/types.ts';
 import {isWhole, tallyOf} from '../core/capture-tally.ts';
 import type {CaptureView} from '../core/views.ts';
 import {fetchCapture, LAYOUT_OPTION} from './capture.ts';
+import {RIG_OPTION} from './capture-rig.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {ago, grouped, instant, print, printJson, safe} from './output.ts';
@@ -34,6 +35,7 @@ export const captureFetchCommand: CommandSpec = {
   options: [
     {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
     LAYOUT_OPTION,
+    RIG_OPTION,
     ...OPERATOR_OPTIONS,
   ],
   examples: ['volley capture fetch 42 --out ./scan-42'],

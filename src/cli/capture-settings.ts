@@ -32,7 +32,7 @@ export const captureSettingsCommand: CommandSpec = {
   run,
 };
 
-type Row = {
+export type SetOn = {
   readonly nodeId: NodeId;
   readonly name: string;
   readonly state: 'set' | 'refused' | 'silent' | 'known' | 'off';
@@ -49,7 +49,7 @@ async function run(given: Given): Promise<number> {
     if (words.length === 0) return shown(action, nodes, knownBy(select, nodes));
     const target = targetOf(select, nodes);
     const {settingsId, nodes: asked} = await client.setAction({action, settings: changes, target});
-    return done(client, action, settingsId, asked);
+    return answersTo(client, action, settingsId, asked);
   });
   if (rows.length === 0) throw usage(`no node allows the action "${safe(action)}"`);
   const differing = differingSettings(
@@ -75,7 +75,7 @@ function changesOf(words: readonly string[]): ActionSettings {
 const stateOf = (node: NodeView | undefined, action: string): ActionView | undefined =>
   node?.actionStates?.find(known => known.action === action);
 
-function shown(action: string, nodes: readonly NodeView[], target: Target): Row[] {
+function shown(action: string, nodes: readonly NodeView[], target: Target): SetOn[] {
   return nodes
     .filter(node => node.state !== 'revoked' && node.actions.includes(action))
     .filter(node => isMeant(target, node))
@@ -88,15 +88,15 @@ function shown(action: string, nodes: readonly NodeView[], target: Target): Row[
 }
 
 /** Waits until each that was asked has told, or the time is over. */
-async function done(
+export async function answersTo(
   client: OperatorClient,
   action: string,
   settingsId: number,
   asked: readonly NodeId[],
-): Promise<Row[]> {
+): Promise<SetOn[]> {
   for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
     const nodes = await client.nodes();
-    const rows = asked.map((nodeId): Row => {
+    const rows = asked.map((nodeId): SetOn => {
       const node = nodes.find(known => known.nodeId === nodeId);
       const told = stateOf(node, action);
       const name = node?.name ?? nodeId;
@@ -113,7 +113,7 @@ async function done(
   }
 }
 
-function show(rows: readonly Row[], differing: readonly string[]): void {
+function show(rows: readonly SetOn[], differing: readonly string[]): void {
   const names = [...new Set(rows.flatMap(({settings}) => Object.keys(settings)))].sort();
   const columns = [
     {title: 'node'},

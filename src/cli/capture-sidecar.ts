@@ -4,11 +4,13 @@
 
 import {basename} from 'node:path';
 import type {CaptureView, ShotRow} from '../core/views.ts';
+import type {CaptureRig} from './capture-rig.ts';
 
 export function sidecarText(
   view: Pick<CaptureView, 'id' | 'action' | 'atWallMs'>,
   row: ShotRow,
   file: {readonly path: string; readonly sha256: string; readonly size: number},
+  rig?: CaptureRig,
 ): string {
   const askedAt = view.atWallMs[row.shot - 1] ?? 0;
   const sidecar = {
@@ -29,6 +31,8 @@ export function sidecarText(
     firedAt: row.firedAt,
     lateMs: row.lateMs,
     clockBoundMs: row.clockBoundMs,
+    /** Metres and degrees, as the operator's rig file says. */
+    ...(rig && {rig: rig.name, position: rig.positions.get(row.nodeId) ?? null}),
   };
   return `${JSON.stringify(sidecar, undefined, 2)}\n`;
 }

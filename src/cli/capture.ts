@@ -5,10 +5,12 @@ import {asCaptureId, type CaptureId} from '../base/types.ts';
 import {isWhole} from '../core/capture-tally.ts';
 import {neededOf} from '../core/needed-nodes.ts';
 import type {CaptureRequest} from '../core/operator-request.ts';
+import type {Rig} from '../core/rig-plan.ts';
 import type {CaptureView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
 import type {Layout} from './capture-layout.ts';
+import {RIG_OPTION, withRig} from './capture-rig.ts';
 import type {CommandSpec, Given, OptionSpec} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -43,6 +45,7 @@ export const captureCommand: CommandSpec = {
     {flag: '--arg <text>', text: 'argument for the action', repeatable: true},
     {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
     LAYOUT_OPTION,
+    RIG_OPTION,
     {flag: '--again <number>', text: 'fire nothing, as `volley capture fetch <number>`'},
     ...OPERATOR_OPTIONS,
   ],
@@ -50,6 +53,7 @@ export const captureCommand: CommandSpec = {
     'volley capture --action testcard',
     'volley capture --action camera --at +500ms --select label=ring1 --out ./scan-42',
     'volley capture --action camera --layout "{shot}/{label}-{node}.{ext}" --out ./scan-43',
+    'volley capture --rig rig.yml --out ./scan-44   # what its `capture:` says',
     'volley capture fetch 42 --out ./scan-42     # bring its files, without firing',
     'volley capture --action camera --require 95% --dry-run',
     'volley capture --action camera --sweep 20ms --select label=ring1   # around the ring',
@@ -58,9 +62,10 @@ export const captureCommand: CommandSpec = {
   run: capture,
 };
 
-async function capture(given: Given): Promise<number> {
-  const again = given.whole('again', 1, 2 ** 32 - 1);
-  if (again !== undefined) return fetchCapture(given, asCaptureId(again));
+async function capture(typed: Given): Promise<number> {
+  const again = typed.whole('again', 1, 2 ** 32 - 1);
+  if (again !== undefined) return fetchCapture(typed, asCaptureId(again));
+  const {given, rig} = await withRig(typed);
   const action = given.text('action');
   if (action === undefined) throw usage('--action is missing: what shall the nodes do?');
   const shots = given.whole('shots', 1, 1_000) ?? 1;
@@ -78,7 +83,7 @@ async function capture(given: Given): Promise<number> {
       ...wishesOf(given),
     });
     try {
-      return await bring(given, client, captureId, layout);
+      return await bring(given, client, captureId, layout, rig);
     } catch (error) {
       if (error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE')
         tell(`volley: \`volley capture fetch ${captureId}\` brings what nodes fired and will fire`);
@@ -88,9 +93,10 @@ async function capture(given: Given): Promise<number> {
 }
 
 /** Brings the files of an earlier capture. */
-export async function fetchCapture(given: Given, captureId: CaptureId): Promise<number> {
+export async function fetchCapture(typed: Given, captureId: CaptureId): Promise<number> {
+  const {given, rig} = await withRig(typed);
   const layout = await layoutOf(given);
-  return withClient(given, client => bring(given, client, captureId, layout));
+  return withClient(given, client => bring(given, client, captureId, layout, rig));
 }
 
 /** Looked at before anything is fired. */
@@ -110,6 +116,7 @@ export async function bring(
   client: OperatorClient,
   captureId: CaptureId,
   layout?: Layout,
+  rig?: Rig,
 ): Promise<number> {
   const out = given.text('out') ?? `capture-${captureId}`;
   const line = new ProgressLine();
@@ -126,7 +133,7 @@ export async function bring(
   if (view.dryRun || view.refused !== undefined) return endUnfired(given, view);
   const {prepareFolder, saveCapture} = await import('./capture-files.ts');
   await prepareFolder(out);
-  const saved = await saveCapture(client, captureId, out, layout);
+  const saved = await saveCapture(client, captureId, out, layout, rig);
   const whole = isWhole(view);
   if (given.flag('json')) printJson({...view, out, whole, saved});
   else {

@@ -47,6 +47,11 @@ export class Given {
     this.#values = values;
   }
 
+  /** The same, and what was not given as it is in `defaults`. */
+  over(defaults: ReadonlyMap<string, readonly string[]>): Given {
+    return new Given(this.args, new Map([...defaults, ...this.#values]));
+  }
+
   flag(name: string): boolean {
     return this.#values.has(name);
   }

@@ -69,6 +69,9 @@ import {nodesRevokeCommand} from './nodes-revoke.ts';
 import {nodesShowCommand} from './nodes-show.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
 import {recoverCommand} from './recover.ts';
+import {rigApplyCommand} from './rig-apply.ts';
+import {rigDiffCommand} from './rig-diff.ts';
+import {rigExportCommand} from './rig-export.ts';
 import {simPlanCommand} from './sim-plan.ts';
 import {resumeCommand, statusCommand, suspendCommand} from './status.ts';
 import {storeSweepCommand} from './store-sweep.ts';
@@ -126,6 +129,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   captureClocksCommand,
   captureSettingsCommand,
   capturePreviewCommand,
+  rigDiffCommand,
+  rigApplyCommand,
+  rigExportCommand,
   appInitCommand,
   appTestCommand,
   appPublishCommand,

@@ -81,7 +81,7 @@ const SLOTS_MAX = 256;
 const ACTIONS_MAX = 32;
 const ARGV_MAX = 64;
 const TIMEOUT_SECONDS_MAX = 3_600;
-const ACTION_NAME = /^[a-z][a-z0-9-]{0,31}$/;
+export const ACTION_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 const EXTENSION = /^[a-z0-9]{1,8}$/;
 
 /** Folder of a role when no --data is given: VOLLEY_HOME or ~/.volley, and the role beneath. */

@@ -8,7 +8,7 @@
 import type {ActionSettings} from '../core/action-settings.ts';
 
 /** Options that are settings. */
-const SETTINGS: readonly string[] = [
+export const STILL_SETTINGS: readonly string[] = [
   'shutter',
   'gain',
   'ev',
@@ -67,7 +67,7 @@ export function readHelp(path: string, help: string): StillProgram {
     // before it had levels it was a switch
     verbose: /verbosity level/i.test(help) ? ['--verbose', '2'] : ['--verbose'],
     listsCameras: has('list-cameras'),
-    settings: SETTINGS.filter(has),
+    settings: STILL_SETTINGS.filter(has),
   };
 }
 
@@ -75,7 +75,7 @@ export function readHelp(path: string, help: string): StillProgram {
 export function faultOfStill(program: StillProgram, settings: ActionSettings): string | undefined {
   for (const [name, value] of Object.entries(settings)) {
     if (!program.settings.includes(name)) {
-      const isKnown = SETTINGS.includes(name);
+      const isKnown = STILL_SETTINGS.includes(name);
       const there = isKnown
         ? 'this version has no such option'
         : `there are: ${program.settings.join(', ')}`;

@@ -9,6 +9,8 @@ import {encode} from 'jpeg-js';
 import {PNG} from 'pngjs';
 import {SECOND_MS} from '../base/units.ts';
 
+export const TESTCARD_SETTINGS: readonly string[] = ['format', 'remark'];
+
 export type Testcard = {
   readonly nodeName: string;
   /** Any text that differs between nodes: seeds the pattern. */

@@ -9,12 +9,12 @@ import {
   drawTestcard,
   encodeTestcard,
   TESTCARD_FORMATS,
+  TESTCARD_SETTINGS,
   type TestcardFormat,
 } from './testcard-picture.ts';
 
 const [, , nodeName = 'node', nodeId = nodeName] = process.argv;
 const FORMAT_ARGUMENT = 'format=';
-const SETTINGS: readonly string[] = ['format', 'remark'];
 
 function formatOf(text: string): TestcardFormat {
   const format = TESTCARD_FORMATS.find(known => known === text);
@@ -29,7 +29,7 @@ class TestcardShutter implements Shutter {
   async open() {
     // the first drawing takes several times as long as the next ones: not at the first shot
     drawTestcard({nodeName, nodeId, shot: '0-0', askedWallMs: 0, remark: ''});
-    return {model: 'testcard', settings: SETTINGS, preview: true};
+    return {model: 'testcard', settings: TESTCARD_SETTINGS, preview: true};
   }
 
   async arm(): Promise<void> {
@@ -37,9 +37,9 @@ class TestcardShutter implements Shutter {
   }
 
   async set(settings: ActionSettings): Promise<ActionSettings> {
-    const unknown = Object.keys(settings).find(name => !SETTINGS.includes(name));
+    const unknown = Object.keys(settings).find(name => !TESTCARD_SETTINGS.includes(name));
     if (unknown !== undefined)
-      throw new Error(`no setting "${unknown}"; there are: ${SETTINGS.join(', ')}`);
+      throw new Error(`no setting "${unknown}"; there are: ${TESTCARD_SETTINGS.join(', ')}`);
     formatOf(settings['format'] ?? 'png');
     this.#settings = settings;
     return {format: 'png', ...settings};
