@@ -1,18 +1,53 @@
-// Rig files by the commands that a user types, on real processes.
+// Rig files by the commands that a user types, and the programs of deploy/examples, on real processes. In
+// place of arecord, aplay and gpioset there are programs that write down what they were told.
 
-import {readdir, readFile, writeFile} from 'node:fs/promises';
-import {join} from 'node:path';
+import {chmod, readdir, readFile, writeFile} from 'node:fs/promises';
+import {dirname, join} from 'node:path';
 import test from 'ava';
+import {parseRig} from '../../src/cli/rig-file.ts';
 import type {Difference} from '../../src/core/rig-plan.ts';
-import {type Cluster, runningCluster, volley} from './rig.ts';
+import {parseNodeConfig} from '../../src/io/config.ts';
+import {followCapture} from '../../src/library/capture-states.ts';
+import {openOperatorClient} from '../../src/library/open-client.ts';
+import {ROOT} from '../house/source.ts';
+import {program} from '../rig/tools.ts';
+import {type Cluster, runningCluster, temporaryFolder, volley} from './rig.ts';
+
+const EXAMPLES = join(ROOT, 'deploy/examples');
+const python = program('python3', 'python3-minimal');
+
+/** Writes down its arguments when it starts; a file that it is given last and its end when it is interrupted. */
+const STAND_IN = `#!/bin/sh
+name=$(basename "$0")
+log=$(dirname "$0")/$name.log
+for last; do :; done
+trap 'case "$name" in arecord) echo "sound of $last" > "$last" ;; esac; echo end >> "$log"; exit 1' INT
+echo "$*" >> "$log"
+while :; do sleep 0.02; done
+`;
 
 let cluster: Cluster;
+let tools: string;
 const cleanups: (() => unknown)[] = [];
+
+async function exampleNode(): Promise<string> {
+  const text = await readFile(join(EXAMPLES, 'node.json'), 'utf8');
+  return text.replace(/"\/[^"]*\/switch\.py"/g, JSON.stringify(join(EXAMPLES, 'switch.py')));
+}
 
 test.before(async t => {
   t.timeout(170_000);
   const teardown = {teardown: (act: () => unknown) => cleanups.unshift(act)};
-  cluster = await runningCluster(teardown, ['n1', 'n2']);
+  tools = await temporaryFolder(teardown);
+  for (const name of ['arecord', 'aplay', 'gpioset']) {
+    await writeFile(join(tools, name), STAND_IN);
+    await chmod(join(tools, name), 0o755);
+  }
+  // nodes look for programs where this process does
+  const places = 'reason' in python ? [tools] : [tools, dirname(python.path)];
+  process.env['PATH'] = [...places, process.env['PATH']].join(':');
+  const settings = JSON.parse(await exampleNode());
+  cluster = await runningCluster(teardown, ['n1', 'n2'], {...settings, labels: []});
 });
 
 test.after.always(async () => {
@@ -163,3 +198,65 @@ capture: {action: testcard, require: all, now: true, shots: 2, every: 100ms, lay
     t.regex((await ask(['capture', '--rig', bad])).stderr, /late\.yml:3: at must be a time/);
   },
 );
+
+const log = async (name: string): Promise<string[]> => {
+  const text = await readFile(join(tools, `${name}.log`), 'utf8').catch(() => '');
+  return text.split('\n').filter(line => line !== '');
+};
+
+/** Without a process for each: [verdict, reason] of every node. */
+async function fire(action: string, word: string): Promise<string[][]> {
+  const client = await openOperatorClient({data: cluster.data});
+  try {
+    const order = {action, args: [word], target: {labels: [], nodes: []}, leadMs: 50};
+    const {captureId} = await client.capture({...order, shots: 1, intervalMs: 0});
+    const {rows} = await followCapture(client, captureId, () => {});
+    return rows.map(({verdict, reason}) => [verdict, reason]);
+  } finally {
+    client.close();
+  }
+}
+const both = (...row: string[]): string[][] => [row, row];
+
+test.serial('the examples start and stop a recorder, a player and a light', async t => {
+  t.timeout(170_000);
+  if ('reason' in python) return t.pass(`skipped: ${python.reason}`);
+  const path = await rigFile(
+    'sound.yml',
+    'rig: sound\nnodes: [{name: "n[1-2]"}]\nactions:\n  player: {sound: /srv/ding.wav}\n',
+  );
+  const applied = await ask(['rig', 'apply', path]);
+  t.is(applied.code, 0, applied.stdout + applied.stderr);
+  for (const [action, tool, told] of [
+    ['player', 'aplay', /^-q \/srv\/ding\.wav$/],
+    ['light', 'gpioset', /^-c gpiochip0 17=1$/],
+    ['recorder', 'arecord', /^-q -D default -f cd -t wav switch-\d+$/],
+  ] as const) {
+    t.deepEqual(await fire(action, 'start'), both('fired', ''), action);
+    const lines = await log(tool);
+    t.is(lines.length, 2, 'one for each node');
+    for (const line of lines) t.regex(line, told);
+    const twice = 'it runs already; --arg stop ends it';
+    t.deepEqual(await fire(action, 'start'), both('failed', twice));
+    if (action === 'recorder') continue;
+    t.deepEqual(await fire(action, 'stop'), both('fired', ''), action);
+    t.deepEqual((await log(tool)).slice(2), ['end', 'end']);
+    const off = 'it does not run; --arg start starts it';
+    t.deepEqual(await fire(action, 'stop'), both('failed', off));
+  }
+  const out = join(cluster.dir, 'sound');
+  const stop = ['capture', '--action', 'recorder', '--arg', 'stop', '--out', out];
+  const stopped = await ask(stop);
+  t.is(stopped.code, 0, stopped.stdout);
+  const sound = await readFile(join(out, '1/of-n1.wav'), 'utf8');
+  t.regex(sound, /^sound of switch-\d+\n$/);
+  t.deepEqual((await log('arecord')).slice(2), ['end', 'end']);
+});
+
+test('the examples are what Volley reads', async t => {
+  const {actions} = parseNodeConfig(await exampleNode(), 'node.json');
+  const rig = parseRig(await readFile(join(EXAMPLES, 'rig.yml'), 'utf8'), 'rig.yml');
+  t.is(rig.nodes.length, 10);
+  for (const action of rig.actions.keys()) t.true(actions.has(action), action);
+  t.true(actions.get('recorder')?.armed);
+});
