@@ -97,6 +97,8 @@ function rowOf(view: CaptureView): string[] {
 }
 
 function stateOf(view: CaptureView): string {
+  if (view.calling) return 'asking who is ready';
+  if (view.refused !== undefined) return 'refused';
   if (view.state === 'running') return 'running';
   return isWhole(view) ? 'whole' : 'not whole';
 }
@@ -107,10 +109,12 @@ async function show(given: Given): Promise<number> {
   const whole = isWhole(view);
   if (given.flag('json')) printJson({...view, ...tallyOf(view), whole});
   else {
-    const {captureLines, missingLines} = await import('./capture-table.ts');
+    const {captureLines, missingLines, rollLines} = await import('./capture-table.ts');
     print(`Capture ${id}: ${safe(view.action, 24)}, ${ago(view.createdAt)}, ${stateOf(view)}`);
+    for (const line of rollLines(view)) print(line);
     print();
-    for (const line of captureLines(view)) print(line);
+    if (view.refused !== undefined) print(`Nothing was fired: ${view.refused}`);
+    else for (const line of captureLines(view)) print(line);
     for (const line of missingLines(view.missing ?? [])) print(line);
   }
   return whole || view.state === 'running' ? EXIT.ok : EXIT.failed;

@@ -142,7 +142,14 @@ test.serial('captures are listed, shown and deleted; what is not whole ends with
   if (!first) return t.fail();
   t.regex(
     (await ask('capture ls')).stdout,
-    /^ +1 +\d{4}-.* testcard +whole +1 +2 +2 +0 +0 +0 +0 +2$/m,
+    /^ +1 +\d{4}-.* testcard +whole +1 +2 +2 +\d +0 +0 +0 +2$/m,
+  );
+  t.regex((await ask('capture ls')).stdout, / laser +refused +1 +0 +0 +0 /);
+  const refused = await ask('capture show 4');
+  t.is(refused.code, 1);
+  t.regex(
+    refused.stdout,
+    /refused\n0 of 1 nodes are ready.*\nnot ready: n1 .*\n\nNothing was fired: /,
   );
   const shown = await ask(`capture show ${first.id}`);
   t.is(shown.code, 0);
