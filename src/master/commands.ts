@@ -1,10 +1,11 @@
-// Commands out: one datagram by multicast, the same datagram again at +20 and +60 ms, then inside the
+// Commands out: one datagram by multicast, the same datagram again at +20 and +60 ms (sooner where it fires on
+// hearing), then inside the
 // session to each node that was meant and has not acknowledged (by multicast again while these are many): ever more
 // rarely, but closer and closer before an instant. After it, too: who says that it was too late is not lost.
 // Same seq every time, so doing it twice is impossible. Seq starts at 1 in each epoch; the epoch is durable before the first command leaves.
 
 import {type MonoMs, NEVER, type NodeId, type Now} from '../base/types.ts';
-import {COMMAND_REPEATS_MS, COMMAND_TTL_MS} from '../wire/limits.ts';
+import {COMMAND_REPEATS_MS, COMMAND_REPEATS_NOW_MS, COMMAND_TTL_MS} from '../wire/limits.ts';
 import type {Command, CommandWhat, Target} from '../wire/message.ts';
 import type {MasterContext} from './context.ts';
 import {peerOf} from './roster.ts';
@@ -31,6 +32,8 @@ type Sent = {
   readonly epoch: number;
   readonly command: Command;
   readonly expiresAt: MonoMs;
+  /** After its first datagram. */
+  readonly repeatsMs: readonly number[];
   repeats: number;
   nextAt: MonoMs;
   /** Nodes that have not acknowledged. */
@@ -80,6 +83,8 @@ export class Commands {
       what,
     };
     const seq = ++this.#seq;
+    const isNow = what.kind === 'fire' && what.atWallMs === 0;
+    const repeatsMs = isNow ? COMMAND_REPEATS_NOW_MS : COMMAND_REPEATS_MS;
     const silent = this.#expected(target, ackWindowMs, options);
     // A call for work is early: nodes ask while the batch becomes durable. What they are given is not.
     const early = what.kind === 'workAvailable' ? {early: true as const} : {};
@@ -91,7 +96,8 @@ export class Commands {
       command,
       expiresAt: (now.mono + ttlMs) as MonoMs,
       repeats: 0,
-      nextAt: (now.mono + (COMMAND_REPEATS_MS[0] ?? 0)) as MonoMs,
+      repeatsMs,
+      nextAt: (now.mono + (repeatsMs[0] ?? 0)) as MonoMs,
       silent,
       byPull: options.awaited !== undefined,
       repairMs: REPAIR_MS_MIN,
@@ -141,12 +147,13 @@ export class Commands {
 
   #again(sent: Sent, now: Now): void {
     const {epoch, seq, command} = sent;
-    if (sent.repeats < COMMAND_REPEATS_MS.length) {
+    const {repeatsMs} = sent;
+    if (sent.repeats < repeatsMs.length) {
       if (sent.byPull && sent.repeats === 0 && command.target.nodes.length > 0) this.#callAll();
       this.#context.emit({type: 'multicast', epoch, seq, command});
-      const at = COMMAND_REPEATS_MS[sent.repeats] ?? 0;
+      const at = repeatsMs[sent.repeats] ?? 0;
       sent.repeats += 1;
-      const next = COMMAND_REPEATS_MS[sent.repeats];
+      const next = repeatsMs[sent.repeats];
       const wait = next === undefined ? command.ackWindowMs + sent.repairMs : next - at;
       sent.nextAt = next === undefined && sent.silent.size === 0 ? NEVER : plus(now, wait);
       return;
@@ -181,4 +188,4 @@ function waitOf({repairMs, instantAt}: Sent, {mono}: Now): number {
 const plus = (now: Now, ms: number): MonoMs => (now.mono + ms) as MonoMs;
 
 const isOver = (sent: Sent): boolean =>
-  sent.nextAt === NEVER || (sent.repeats >= COMMAND_REPEATS_MS.length && sent.silent.size === 0);
+  sent.nextAt === NEVER || (sent.repeats >= sent.repeatsMs.length && sent.silent.size === 0);

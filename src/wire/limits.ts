@@ -120,6 +120,8 @@ export const COMMAND_TTL_MS = 10 * SECOND_MS;
 export const COMMAND_TTL_MS_MAX = 60 * SECOND_MS;
 /** A command is repeated this long after its first datagram, same seq. */
 export const COMMAND_REPEATS_MS: readonly number[] = [20, 60];
+/** … of one that fires on hearing: who lost the first fires with the second. */
+export const COMMAND_REPEATS_NOW_MS: readonly number[] = [4, 12, 30, 60];
 /**
  * A repeat by multicast is acknowledged again for so long: then only the master's unicast copy is. Else one
  * recorded datagram would make the whole room speak.
