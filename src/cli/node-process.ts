@@ -340,6 +340,7 @@ function describe(
     engine: facts.engine,
     cores: facts.cores,
     slots: options.slots ?? settings.slots ?? facts.cores,
+    ...(settings.keepShotsMib === undefined ? {} : {keepShotsMib: settings.keepShotsMib}),
     memoryMib: facts.memoryMib,
     // Whether an engine works here is found out later (withContainers).
     runtimes: RUNTIMES.filter(runtime => runtime !== 'container'),

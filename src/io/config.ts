@@ -45,6 +45,8 @@ export type NodeConfig = {
   readonly actions: ReadonlyMap<string, ActionConfig>;
   /** Without images no containers run. */
   readonly containers: ContainersWish;
+  /** Of files of shots that the master has, so much stays here; undefined = 1,024. */
+  readonly keepShotsMib: number | undefined;
 };
 
 export type SystemFacts = {
@@ -61,7 +63,11 @@ export const BUILT_IN_ACTIONS: readonly string[] = ['testcard', 'camera', 'v4l2'
 /** `"use": "script"`: as without it, a command. */
 const SCRIPT = 'script';
 
-const CONFIG_KEYS = ['name', 'labels', 'slots', 'sandbox', 'actions', 'containers'];
+const CONFIG_KEYS = [
+  ...['name', 'labels', 'slots', 'sandbox', 'actions', 'containers'],
+  'keepShotsMib',
+];
+const KEEP_SHOTS_MIB_MAX = 2 ** 20;
 const CONTAINERS_KEYS = ['engine', 'images'];
 const ENGINES: readonly unknown[] = ['auto', 'podman', 'docker'];
 const IMAGES_MAX = 12;
@@ -140,7 +146,7 @@ type Refuse = (reason: string) => never;
 
 function readConfig(value: unknown, refuse: Refuse): NodeConfig {
   const config = objectOf(value, 'the file', CONFIG_KEYS, refuse);
-  const {name, labels = [], slots, sandbox = 'auto'} = config;
+  const {name, labels = [], slots, sandbox = 'auto', keepShotsMib} = config;
   if (name !== undefined) checkText(name, '"name"', refuse);
   if (!Array.isArray(labels)) refuse('"labels" must be a list of texts');
   if (labels.length > LABELS_MAX) refuse(`"labels" has more than ${LABELS_MAX} entries`);
@@ -151,6 +157,9 @@ function readConfig(value: unknown, refuse: Refuse): NodeConfig {
   if (!SANDBOX_WISHES.includes(sandbox)) {
     refuse('"sandbox" must be "auto", "off" or "require"');
   }
+  if (keepShotsMib !== undefined && !isWholeWithin(keepShotsMib, 0, KEEP_SHOTS_MIB_MAX)) {
+    refuse(`"keepShotsMib" must be a whole number from 0 to ${KEEP_SHOTS_MIB_MAX}`);
+  }
   return {
     name: name as string | undefined,
     labels: [...new Set(labels as string[])],
@@ -158,6 +167,7 @@ function readConfig(value: unknown, refuse: Refuse): NodeConfig {
     sandbox: sandbox as SandboxWish,
     actions: readActions(config['actions'] ?? {}, refuse),
     containers: readContainers(config['containers'] ?? {}, refuse),
+    keepShotsMib: keepShotsMib as number | undefined,
   };
 }
 

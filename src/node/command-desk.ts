@@ -1,41 +1,20 @@
 // What a node does with a command that is authentic and inside its window: is it meant, is it in time,
-// what is answered. Keeps the files of shots until they are collected.
+// what is answered.
 
-import {
-  addWall,
-  type BlobId,
-  type MonoMs,
-  type NodeId,
-  type Now,
-  type WallMs,
-} from '../base/types.ts';
+import {addWall, type MonoMs, type NodeId, type Now, type WallMs} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {FreeSpace} from '../core/free-space.ts';
-import {del, encodeJson, type Op, put} from '../core/tables.ts';
 import {decodeShot, encodeAck, encodeShot} from '../wire/codec.ts';
 import {commandExpired, targets} from '../wire/command.ts';
 import {SWEEP_ID_BYTES} from '../wire/limits.ts';
 import type {AckStatement, AckVerdict, CommandWhat, Target} from '../wire/message.ts';
 import {ActionNews} from './action-news.ts';
 import {Ear} from './ear.ts';
-import {
-  Acks,
-  ackVerdictOf,
-  CLOCK_BOUND_MS_MAX,
-  Firing,
-  type Heard,
-  type KeptFile,
-  planFire,
-} from './firing.ts';
-
-/** Files kept; the oldest that the master has goes first, and one that it does not have never goes. */
-const FILES_MAX = 512;
-/** So many that wait for the master, or a disk that is full: no new shot is taken. */
-const WAITING_MAX = 16_384;
-/** Row of `meta` for each of them. */
-export const FILE_KEY = 'file/';
+import {Acks, ackVerdictOf, CLOCK_BOUND_MS_MAX, Firing, type Heard, planFire} from './firing.ts';
+import type {NodeConfig} from './memory.ts';
+import {ShotShelf} from './shot-shelf.ts';
 
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
 type FireWhat = Extract<CommandWhat, {kind: 'fire'}>;
@@ -63,13 +42,16 @@ export class CommandDesk {
   readonly news: ActionNews;
   readonly ear = new Ear();
   readonly #acks = new Acks();
-  readonly #files = new Map<BlobId, KeptFile>();
-  #ops: Op[] = [];
+  readonly shelf: ShotShelf;
 
-  constructor(nodeId: NodeId, labels: readonly string[], actions: readonly string[]) {
+  constructor(
+    nodeId: NodeId,
+    {labels, actions, keepShotsMib}: Pick<NodeConfig, 'labels' | 'actions' | 'keepShotsMib'>,
+  ) {
     this.#nodeId = nodeId;
     this.#labels = labels;
     this.#actions = actions;
+    this.shelf = new ShotShelf(keepShotsMib);
     this.news = new ActionNews(actions);
     this.#slot = Number.parseInt(nodeId.slice(0, 8), 16) / 2 ** 32;
   }
@@ -121,7 +103,7 @@ export class CommandDesk {
     const boundMs = clock.boundMs(now.mono);
     if (boundMs < 0) return CLOCK_UNKNOWN;
     if (boundMs > CLOCK_BOUND_MS_MAX) return `its clock may be ${boundMs.toFixed(0)} ms off`;
-    return this.#noRoom(isFull) ?? this.news.unableBy(action);
+    return this.shelf.noRoom(isFull) ?? this.news.unableBy(action);
   }
 
   /** @param isFull the disk has no room for anything new */
@@ -144,7 +126,7 @@ export class CommandDesk {
       };
     }
     if (this.#firing.holds(heard)) return {body: this.#ackBody(event, 'accepted', clock, now)};
-    const noRoom = this.#noRoom(isFull);
+    const noRoom = this.shelf.noRoom(isFull);
     if (noRoom !== undefined)
       return {
         body: this.#ackBody(event, 'accepted', clock, now),
@@ -176,14 +158,6 @@ export class CommandDesk {
     const isAllowed = this.#actions.includes(what.action);
     const body = this.#ackBody(event, isAllowed ? 'accepted' : 'notAllowed', clock, now);
     return effect ? {body, effect} : {body};
-  }
-
-  /** Why no shot can be taken now, told before its instant. */
-  #noRoom(isFull: boolean): string | undefined {
-    const waiting = this.#waiting;
-    if (!isFull && waiting < WAITING_MAX) return undefined;
-    const what = isFull ? 'the disk of this node is nearly full' : 'no more files are kept here';
-    return `${what}, ${waiting} files wait to be collected: free some space, or let the master collect`;
   }
 
   /** ShotStatement of an earlier life that waits for its receipt: what was fired is not fired again. */
@@ -234,61 +208,8 @@ export class CommandDesk {
     const statement = this.#firing.statement(event, clock, now.mono, periodOf);
     if (!statement) return undefined;
     const {captureId, shot} = statement;
-    for (const {blobId, size} of statement.files) this.#keep({blobId, size, captureId, shot});
+    for (const {blobId, size} of statement.files) this.shelf.keep({blobId, size, captureId, shot});
     return encodeShot(statement);
-  }
-
-  #keep(file: KeptFile): void {
-    this.#files.set(file.blobId, file);
-    this.#ops.push(put('meta', FILE_KEY + file.blobId, encodeJson(file)));
-    if (this.#files.size > FILES_MAX) this.#forgetOne();
-  }
-
-  /** The oldest that the master has. */
-  #forgetOne(): void {
-    for (const {blobId, collected} of this.#files.values()) {
-      if (!collected) continue;
-      this.#files.delete(blobId);
-      this.#ops.push(del('meta', FILE_KEY + blobId));
-      return;
-    }
-  }
-
-  get #waiting(): number {
-    let waiting = 0;
-    for (const {collected} of this.#files.values()) if (!collected) waiting += 1;
-    return waiting;
-  }
-
-  /** The master has it on its disk. Saved with the next shot: who forgets it keeps a file too many. */
-  uploaded(blobId: BlobId): void {
-    const file = this.#files.get(blobId);
-    if (!file || file.collected) return;
-    const collected = {...file, collected: true} as const;
-    this.#files.set(blobId, collected);
-    this.#ops.push(put('meta', FILE_KEY + blobId, encodeJson(collected)));
-  }
-
-  restoreFile(file: KeptFile): void {
-    this.#files.set(file.blobId, file);
-  }
-
-  takeOps(): Op[] {
-    const ops = this.#ops;
-    this.#ops = [];
-    return ops;
-  }
-
-  /** The uploads that a Collect of these blobs asks for. */
-  uploads(blobIds: readonly BlobId[]): NodeEffect[] {
-    return this.files(blobIds).map(({blobId, size, captureId, shot}) => {
-      const purpose = {kind: 'shot' as const, captureId, shot};
-      return {type: 'upload', blobId, size, purpose};
-    });
-  }
-
-  files(blobIds: readonly BlobId[]): KeptFile[] {
-    return blobIds.flatMap(blobId => this.#files.get(blobId) ?? []);
   }
 
   wakeAt(): number {

@@ -2,7 +2,7 @@
 // signed statement afterwards. The floor (epoch, seq) is durable before anything fires: at most once.
 
 import {keepNewest} from '../base/newest.ts';
-import {addMono, type BlobId, type CaptureId, type MonoMs, type WallMs} from '../base/types.ts';
+import {addMono, type CaptureId, type MonoMs, type WallMs} from '../base/types.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEvent} from '../core/core.ts';
 import type {AckVerdict, ShotStatement, ShotVerdict} from '../wire/message.ts';
@@ -176,13 +176,3 @@ export class Acks {
     return this.#due.reduce((least, {at}) => Math.min(least, at), Number.POSITIVE_INFINITY);
   }
 }
-
-/** A file of a shot, as the node remembers it until it is collected and for a while after. */
-export type KeptFile = {
-  /** The master has it: it may go when room is needed. */
-  readonly collected?: true;
-  readonly blobId: BlobId;
-  readonly size: number;
-  readonly captureId: CaptureId;
-  readonly shot: number;
-};

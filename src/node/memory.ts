@@ -20,6 +20,8 @@ export type NodeConfig = {
   readonly speed?: number;
   readonly runtimes: readonly string[];
   readonly actions: readonly string[];
+  /** Of files of shots that the master has, so much is kept. */
+  readonly keepShotsMib?: number;
   readonly version: string;
   readonly identity: KeyPair;
   /** X25519 public key of the session. */

@@ -128,7 +128,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   #learnClock(mono: MonoMs, note?: Note): void {
-    if (note) this.#emit({type: 'note', note});
+    this.#tell(note ? [note] : []);
     this.#time.forget();
     this.#greeting.forgetSent();
     if (this.#welcomed) this.#time.begin(mono);
@@ -137,7 +137,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   #dispatch(event: NodeEvent, now: Now): void {
     switch (event.type) {
       case 'linked':
-        return this.#onLinked(event, now);
+        this.#leave();
+        return this.#greeting.begin(event.peer, event.handshakeHash, now.mono);
       case 'message':
         return this.#onMessage(event, now);
       case 'command':
@@ -161,9 +162,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'ordered':
         return this.#work.onNews(event, now.mono);
       case 'freeSpace':
+        this.#emitAll(this.#desk.shelf.see(event).map(op => ({type: 'save', op})));
         return this.#onSpace(this.#space.see(event));
       case 'uploaded':
-        this.#desk.uploaded(event.blobId);
+        this.#desk.shelf.uploaded(event.blobId);
         return this.#outbox.spool.uploaded(event.blobId, now.mono);
       case 'uploadFailed':
         // One that is wanted later is not given up: its report waits, and it is uploaded again.
@@ -184,20 +186,13 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (changed) this.#emit({type: 'note', note: this.#space.note('no work is asked for')});
   }
 
-  #onLinked(event: Extract<NodeEvent, {type: 'linked'}>, now: Now): void {
-    this.#leave();
-    this.#greeting.begin(event.peer, event.handshakeHash, now.mono);
-  }
-
   #onMessage({peer, message, heardAt}: Extract<NodeEvent, {type: 'message'}>, now: Now): void {
     this.#puller.heard();
     switch (message.type) {
       case 'welcome':
         return this.#onWelcome(peer, message, heardAt, now);
       case 'refusal':
-        for (const note of this.#greeting.refused(message.reason, now.mono))
-          this.#emit({type: 'note', note});
-        return;
+        return this.#tell(this.#greeting.refused(message.reason, now.mono));
       case 'groupKey':
         return this.#onGroupKey(message.groupKey, message.groupKeyId);
       case 'assign':
@@ -209,7 +204,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'preferences':
         return this.#work.onWishes(message, now.mono);
       case 'collect':
-        return this.#emitAll(this.#desk.uploads(message.blobIds));
+        return this.#emitAll(this.#desk.shelf.uploads(message.blobIds));
       case 'actionHeard':
         return this.#desk.news.onHeard(message.action, message.serial);
       case 'commandCopy': // the runtime opens it and gives a `command`
@@ -269,7 +264,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#emit({type: 'save', op: put('meta', ENROLLED_KEY, encodeJson({at: now.wall}))});
     if (!isNew) return;
     this.#desk.news.welcomed(now.mono);
-    this.#time.welcomed(sentAt, welcome.wallMs, heardAt, now.mono);
+    this.#time.welcomed(sentAt, welcome, heardAt, now.mono);
     this.#emitAll(this.#refill.begin(welcome, now.mono));
     const owes = this.spool.againSoon(now.mono);
     this.#puller.begin(welcome.heartbeatMs, welcome.epoch, now.mono, owes);
@@ -349,7 +344,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     if (this.#welcomed && this.#member) this.#speak(this.#member, mono);
     const saving = this.#effects.some(effect => effect.type === 'save');
     const isNeeded = (blobId: BlobId): boolean =>
-      this.#reporter.names(blobId) || this.#desk.files([blobId]).length > 0;
+      this.#reporter.names(blobId) || this.#desk.shelf.of([blobId]).length > 0;
     this.#emitAll(this.#outbox.lateEffects(mono, saving, isNeeded));
     return this.#effects.splice(0);
   }
@@ -375,11 +370,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
   }
 
   wakeAt(): MonoMs {
-    const own = [this.#greeting, this.#reporter, this.#work].map(part => part.wakeAt());
-    const least = Math.min(...own, this.#outbox.lateAt());
-    if (!this.#welcomed) return asMonoMs(least);
-    const parts = [this.#puller, this.#outbox.spool, this.#desk, this.#time];
-    return asMonoMs(Math.min(least, ...parts.map(part => part.wakeAt())));
+    const own = [this.#greeting, this.#reporter, this.#work];
+    const more = this.#welcomed ? [this.#puller, this.#outbox.spool, this.#desk, this.#time] : [];
+    return asMonoMs(Math.min(this.#outbox.lateAt(), ...[...own, ...more].map(it => it.wakeAt())));
   }
 
   check(): void {
@@ -388,6 +381,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
 
   #note(level: Note['level'], what: string, fields: Note['fields']): void {
     this.#emit({type: 'note', note: {level, what, fields}});
+  }
+
+  #tell(notes: readonly Note[]): void {
+    for (const note of notes) this.#emit({type: 'note', note});
   }
 
   #emitAll(effects: readonly NodeEffect[]): void {

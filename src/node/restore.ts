@@ -7,8 +7,7 @@ import {jsonRow, type TableName} from '../core/tables.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {ACTION_KEY, type KeptSettings} from './action-news.ts';
-import {CommandDesk, FILE_KEY} from './command-desk.ts';
-import type {KeptFile} from './firing.ts';
+import {CommandDesk} from './command-desk.ts';
 import {
   ENROLLED_KEY,
   emptyMemory,
@@ -20,6 +19,7 @@ import {
   WISHES_KEY,
 } from './memory.ts';
 import {NodeCore} from './node.ts';
+import {FILE_KEY, type KeptFile} from './shot-shelf.ts';
 import {Spool} from './spool.ts';
 
 /** In this order: `kept` says which rows of `spool` were acknowledged. */
@@ -42,7 +42,7 @@ export class NodeRestore {
     this.#now = now;
     this.#spool = new Spool(prng.fork());
     const nodeId = nodeIdOf(crypto, config.identity.publicKey);
-    this.#desk = new CommandDesk(nodeId, config.labels, config.actions);
+    this.#desk = new CommandDesk(nodeId, config);
   }
 
   /** A Welcome was received in an earlier life: the join token is spent. */
@@ -71,7 +71,7 @@ export class NodeRestore {
       this.#memory.suspended = jsonRow<{suspended: boolean}>(value).suspended;
     else if (key === WISHES_KEY) this.#memory.wishes = jsonRow<NodeMemory['wishes']>(value);
     else if (key.startsWith(ACTION_KEY)) this.#desk.news.restore(key, jsonRow<KeptSettings>(value));
-    else if (key.startsWith(FILE_KEY)) this.#desk.restoreFile(jsonRow<KeptFile>(value));
+    else if (key.startsWith(FILE_KEY)) this.#desk.shelf.restore(jsonRow<KeptFile>(value));
   }
 
   finish(): NodeCore {

@@ -67,7 +67,7 @@ export class Shots {
       case 'shotDone': {
         const body = this.#desk.shotDone(event, this.#clock(), now);
         if (!body || !member) return [];
-        const saves = this.#desk.takeOps().map(op => ({type: 'save', op}) as const);
+        const saves = this.#desk.shelf.takeOps().map(op => ({type: 'save', op}) as const);
         return [...saves, this.#outbox.add('shot', member, body, now.mono)];
       }
       default:

@@ -1,10 +1,11 @@
 // The master's clock in the node: learnt by probes, forgotten when this machine or the master's slept.
 
+import {toHex} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import type {MonoMs, Now, WallMs} from '../base/types.ts';
 import {ClockSync} from '../core/clock-sync.ts';
 import type {Note} from '../core/core.ts';
-import type {TimeProbe, TimeReply} from '../wire/message.ts';
+import type {TimeProbe, TimeReply, Welcome} from '../wire/message.ts';
 import {ClockWatch} from './clock-watch.ts';
 import {Prober} from './prober.ts';
 
@@ -12,6 +13,8 @@ export class Timekeeper {
   readonly clock = new ClockSync();
   readonly #watch = new ClockWatch();
   readonly #prober: Prober;
+  /** The life of the master whose clock it is. */
+  #instance = '';
 
   constructor(prng: Prng) {
     this.#prober = new Prober(prng);
@@ -33,9 +36,21 @@ export class Timekeeper {
     this.#prober.forget();
   }
 
-  /** A new session. @param sentAt when the question was sent that `wallMs` answers; undefined = nobody knows */
-  welcomed(sentAt: MonoMs | undefined, wallMs: WallMs, heardAt: MonoMs, now: MonoMs): void {
-    this.clock.reset();
+  /**
+   * A new session. With the same life of the master its clock is what it was: in a crowded moment, when sessions
+   * break, another round of probes would know it worse.
+   *
+   * @param sentAt when the question was sent that `wallMs` answers; undefined = nobody knows
+   */
+  welcomed(
+    sentAt: MonoMs | undefined,
+    {wallMs, instanceId}: Pick<Welcome, 'wallMs' | 'instanceId'>,
+    heardAt: MonoMs,
+    now: MonoMs,
+  ): void {
+    const instance = toHex(instanceId);
+    if (instance !== this.#instance) this.clock.reset();
+    this.#instance = instance;
     if (sentAt !== undefined) this.clock.sample(sentAt, wallMs, wallMs, heardAt);
     this.#prober.begin(now);
   }

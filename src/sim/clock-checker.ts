@@ -35,8 +35,7 @@ export class ClockChecker {
     // Welcome comes in the middle of a session too: then the clock is as it was.
     const isNew = effects.some(effect => effect.type === 'note' && effect.note.what === 'joined');
     for (const effect of effects)
-      if (isNew && effect.type === 'joinGroup')
-        this.#sessions.set(node.no, this.#sessionOf(effect.epoch));
+      if (isNew && effect.type === 'joinGroup') this.#joined(node, effect.epoch);
     const clock = node.core?.clock;
     const known = clock?.toWall(mono);
     const session = this.#sessions.get(node.no);
@@ -52,6 +51,15 @@ export class ClockChecker {
       'S23',
       () => `node ${node.no} takes the master's clock for ${errorMs} ms ahead, ± ${boundMs}`,
     );
+  }
+
+  /** With the same life of the master the node goes on with what it knows, from before a sleep, too. */
+  #joined(node: SimNode, epoch: number): void {
+    const before = this.#sessions.get(node.no);
+    const session = this.#sessionOf(epoch);
+    const isSame =
+      before !== undefined && this.#lifeOf.get(before.epoch) === this.#lifeOf.get(epoch);
+    this.#sessions.set(node.no, isSame ? {...session, sleptMs: before.sleptMs} : session);
   }
 
   /** A Welcome that comes while the master sleeps is from before. */

@@ -17,6 +17,7 @@ test('no file means all defaults', async t => {
   const dir = mkdtempSync(join(tmpdir(), 'volley-config-'));
   t.teardown(() => rm(dir, {recursive: true, force: true}));
   t.deepEqual(readNodeConfig(dir), {
+    keepShotsMib: undefined,
     name: undefined,
     labels: [],
     slots: undefined,

@@ -83,3 +83,16 @@ test('a session that is not welcomed yet says nothing of the clock: it may be an
   rig.hears(rig.welcome());
   t.true(sent(rig.pass(100), 'timeProbe').length > 0);
 });
+
+test('a new session with the same life of the master keeps its clock; another life begins anew', t => {
+  const rig = NodeRig.joined();
+  const known = rig.core.clock.boundMs(rig.now.mono);
+  rig.link();
+  rig.pass(3_000); // a crowded moment: the Welcome is late
+  rig.hears(rig.welcome());
+  t.true(rig.core.clock.boundMs(rig.now.mono) <= known + 1, 'as good as it was');
+  rig.link();
+  rig.pass(3_000);
+  rig.hears(rig.welcome({instanceId: new Uint8Array(8).fill(9), epoch: 6}));
+  t.true(rig.core.clock.boundMs(rig.now.mono) > 100, 'the way of its Hello is all that is known');
+});

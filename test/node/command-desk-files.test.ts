@@ -40,3 +40,26 @@ test('a full disk refuses a shot before its instant, and says what waits', t => 
   rig.turn(space(500));
   t.is(only(rig.turn(rig.fire(300, {}, {salt: 10})), 'fire').length, 1);
 });
+
+test('what the master has goes, oldest first, above what the owner lets be kept', t => {
+  const rig = NodeRig.joined({keepShotsMib: 0});
+  shoot(rig, ['a', 'b']);
+  rig.turn({type: 'uploaded', blobId: blobOf('a').blobId});
+  t.deepEqual([asks(rig, 'a'), asks(rig, 'b')], [0, 1]);
+  const usual = NodeRig.joined();
+  shoot(usual, ['a']);
+  usual.turn({type: 'uploaded', blobId: blobOf('a').blobId});
+  t.is(asks(usual, 'a'), 1);
+});
+
+test('on a disk that is short of room only what waits stays, and that is saved at once', t => {
+  const rig = NodeRig.joined();
+  shoot(rig, ['a', 'b', 'c']);
+  for (const name of ['a', 'b']) rig.turn({type: 'uploaded', blobId: blobOf(name).blobId});
+  const effects = rig.turn(space(150));
+  t.is(only(effects, 'save').filter(({op}) => op.type === 'del').length, 2);
+  t.deepEqual([asks(rig, 'a'), asks(rig, 'b'), asks(rig, 'c')], [0, 0, 1]);
+  rig.kill();
+  rig.join();
+  t.deepEqual([asks(rig, 'a'), asks(rig, 'c')], [0, 1]);
+});
