@@ -353,6 +353,10 @@ function handleOf(parts: {
     batch: (id: BatchId) => viewBatch(core, id, clock.now()),
     captures: () => viewCaptures(core),
     capture: (id: CaptureId) => viewOneCapture(core, id),
+    captureMark: (id: CaptureId) => {
+      const found = core.capture(id);
+      return found && `${found.over} ${found.called} ${found.row.calling ?? false}`;
+    },
     captureRecord: (id: CaptureId) => {
       const [capture, found] = [viewOneCapture(core, id), core.capture(id)];
       if (!capture || !found) return undefined;

@@ -7,7 +7,8 @@
 //   data: BatchView | NodeView | CaptureView, as JSON in one line
 //
 // One subscription at the master serves all watchers, and none when nobody watches. Each view is made
-// and written as JSON once. A watcher that does not read is cut, not waited for: it may come again and
+// and written as JSON once, and large ones are made less often (coalescer.ts): that of a capture has a row for each shot
+// of each node. A watcher that does not read is cut, not waited for: it may come again and
 // misses nothing, because events carry states, not differences.
 
 import type {ServerResponse} from 'node:http';
@@ -32,7 +33,7 @@ export type EventFilter = {
 };
 
 export type EventHubOptions = {
-  readonly handle: Pick<MasterHandle, 'watch' | 'batch' | 'nodes' | 'capture'>;
+  readonly handle: Pick<MasterHandle, 'watch' | 'batch' | 'nodes' | 'capture' | 'captureMark'>;
   /** Default 50 ms. */
   readonly windowMs?: number;
   /** Default 15 s. */
@@ -123,7 +124,7 @@ export class EventHub {
         this.#batches.touch(about.batchId, this.#handle.batch(about.batchId)?.state);
         return;
       case 'capture':
-        this.#captures.touch(about.captureId, this.#handle.capture(about.captureId)?.state);
+        this.#captures.touch(about.captureId, this.#handle.captureMark(about.captureId));
         return;
       case 'node':
         this.#changedNodes.add(about.nodeId);

@@ -32,6 +32,8 @@ export interface MasterHandle {
   batch(batchId: BatchId): BatchView | undefined;
   captures(): readonly CaptureView[];
   capture(captureId: CaptureId): CaptureView | undefined;
+  /** Changes with what of a capture is worth telling at once, and costs nothing; undefined = there is no such capture. */
+  captureMark(captureId: CaptureId): string | undefined;
   /** A capture and what the master signs of it, of one moment. */
   captureRecord(captureId: CaptureId): RecordedCapture | undefined;
   /** Key of a node's blob requests (Welcome.blob_key); undefined when it is not enrolled and linked. */

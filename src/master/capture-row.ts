@@ -202,22 +202,16 @@ export function viewCapture(capture: Capture, roster: Roster): CaptureView {
   const places = placesOf(row);
   const shots = [...capture.shots.values()];
   // How long after its own instant each fired: in a sweep all the same as if at once.
-  const fired = row.at.map((_, k) =>
-    shots
-      .filter(({shot, statement}) => shot === k + 1 && (statement?.firedWallMs ?? 0) > 0)
-      .map(
-        shot =>
-          (shot.statement?.firedWallMs ?? 0) - (places.get(shot.nodeId) ?? 0) * (row.sweepMs ?? 0),
-      ),
-  );
+  const fired = row.at.map((): number[] => []);
+  for (const {shot, nodeId, statement} of shots) {
+    const firedAt = statement?.firedWallMs ?? 0;
+    if (firedAt > 0)
+      fired[shot - 1]?.push(firedAt - (places.get(nodeId) ?? 0) * (row.sweepMs ?? 0));
+  }
+  const first = fired.map(list => Math.min(...list));
   const rows = shots.map(shot => {
     const asked = askedOf(row, shot, places);
-    return viewShot(
-      capture,
-      shot,
-      roster,
-      asked > 0 ? asked : Math.min(...(fired[shot.shot - 1] ?? [])),
-    );
+    return viewShot(capture, shot, roster, asked > 0 ? asked : (first[shot.shot - 1] ?? 0));
   });
   return {
     id: row.id,
@@ -247,6 +241,17 @@ const rollCallView = (row: CaptureRow, call: RollCallRow, roster: Roster): RollC
   leadMs: row.leadMs,
 });
 
+/** Of what was signed, which never changes: written out once, for a capture is shown again with each shot. */
+const written = new WeakMap<Uint8Array, string>();
+
+function hexOf(bytes: Uint8Array): string {
+  const known = written.get(bytes);
+  if (known !== undefined) return known;
+  const text = toHex(bytes);
+  written.set(bytes, text);
+  return text;
+}
+
 /** @param dueAt its instant; of one on hearing when the first of them fired */
 function viewShot(capture: Capture, shot: Shot, roster: Roster, dueAt: number): ShotView {
   const node = roster.node(shot.nodeId);
@@ -271,7 +276,7 @@ function viewShot(capture: Capture, shot: Shot, roster: Roster, dueAt: number): 
       ...file,
       collected: shot.collected.has(file.blobId),
     })),
-    statement: toHex(shot.body),
-    signature: toHex(shot.signature),
+    statement: hexOf(shot.body),
+    signature: hexOf(shot.signature),
   };
 }

@@ -16,6 +16,7 @@ export const CLOCK_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/runner-slot.ts': 'measures a runner process, which is killed at its limit',
   'src/io/runner-worker.ts': 'a program of its own: measures the work it does',
   'src/io/sandbox-probe.ts': 'measures the start of a runner that it tries',
+  'src/http/coalescer.ts': 'measures its own tellings, which it holds to a share of the time',
   'src/http/follow.ts': 'measures its own passes, which it holds to a share of the time',
   'src/http/server.ts': 'the default of an argument that tests give',
   'src/sim/main.ts': 'tells how long a run took; nothing in the run sees it',

@@ -3,6 +3,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {VolleyError} from '../../src/base/errors.ts';
 import {asBatchId, asCaptureId} from '../../src/base/types.ts';
+import {Coalescer} from '../../src/http/coalescer.ts';
 import type {EventFilter} from '../../src/http/events.ts';
 import {BEARER, batchView, captureView, NODE, openRig, type Rig, until} from './rig.ts';
 
@@ -93,6 +94,37 @@ test('nodes and captures are told to those who watch everything or that capture'
   await until(() => all.length === 3 && one.length === 2);
   t.deepEqual(texts(all), [`node ${NODE}`, 'capture 1 running', 'batch 1 running 0']);
   t.deepEqual(texts(one), ['capture 1 running', 'capture 1 running']);
+});
+
+test('a capture is shown once in a window, however many nodes say something', async t => {
+  const rig = await openRig(t, {}, {windowMs: 10_000});
+  rig.handle.captureViews.set(1, captureView(1));
+  const seen = await watch(rig, {captureId: asCaptureId(1)});
+  await until(() => seen.length === 1);
+  const before = rig.handle.captureLooks;
+  for (let i = 0; i < 1_000; i++) rig.handle.announce({kind: 'capture', captureId: asCaptureId(1)});
+  await until(() => seen.length === 2);
+  t.is(rig.handle.captureLooks - before, 1);
+  rig.handle.captureViews.set(1, {...captureView(1), state: 'done'});
+  rig.handle.announce({kind: 'capture', captureId: asCaptureId(1)});
+  await until(() => seen.length === 3);
+  t.is(seen[2]?.text, 'capture 1 done', 'its end is told at once');
+});
+
+test('what takes long to tell is told less often', async t => {
+  const told: {readonly since: number; readonly until: number}[] = [];
+  const coalescer = new Coalescer<string>(1, () => {
+    const since = performance.now();
+    while (performance.now() < since + 20);
+    told.push({since, until: performance.now()});
+  });
+  coalescer.touch('a');
+  coalescer.touch('a');
+  await until(() => told.length === 2);
+  const [first, second] = told;
+  // a timer may be early by a part of a millisecond
+  t.true((second?.since ?? 0) - (first?.until ?? 0) >= 9 * 20);
+  coalescer.clear();
 });
 
 test('the master is watched only while somebody watches', async t => {

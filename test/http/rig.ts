@@ -194,7 +194,12 @@ export class FakeHandle implements MasterHandle {
   batches = (): readonly BatchView[] => [...this.batchViews.values()];
   batch = (id: BatchId): BatchView | undefined => this.batchViews.get(id);
   captures = (): readonly CaptureView[] => [...this.captureViews.values()];
-  capture = (id: CaptureId): CaptureView | undefined => this.captureViews.get(id);
+  captureLooks = 0;
+  capture = (id: CaptureId): CaptureView | undefined => {
+    this.captureLooks += 1;
+    return this.captureViews.get(id);
+  };
+  captureMark = (id: CaptureId): string | undefined => this.captureViews.get(id)?.state;
   captureRecord = (id: CaptureId): RecordedCapture | undefined => {
     const capture = this.captureViews.get(id);
     const [body, signature, trust] = [1, 2, 3].map(byte => Uint8Array.of(byte)) as Bytes3;
