@@ -32,9 +32,13 @@ const MACHINE = {
 
 /** All of them start at once and keep to the cluster until closed. */
 export async function openCrowd(cluster: Cluster, count: number): Promise<Crowd> {
-  const nodes: Awaited<ReturnType<typeof openOne>>[] = [];
+  const nodes: Awaited<ReturnType<typeof openMember>>[] = [];
   let joined = 0;
-  for (let no = 0; no < count; no++) nodes.push(await openOne(cluster, no, () => (joined += 1)));
+  const {joining} = cluster;
+  for (let no = 0; no < count; no++) {
+    const place = {no, address: addressOf(no), master: '127.0.0.1'};
+    nodes.push(await openMember(joining, place, () => (joined += 1)));
+  }
   for (const {runtime} of nodes) runtime.start();
   return {
     joined: () => joined,
@@ -48,13 +52,21 @@ export async function openCrowd(cluster: Cluster, count: number): Promise<Crowd>
 /** Each board has an address of its own: the master takes so many handshakes of one address in a second. */
 const addressOf = (no: number): string => `127.${1 + (no >> 8)}.${no & 255}.1`;
 
-async function openOne(cluster: Cluster, no: number, onJoined: () => void) {
-  const {token, unicast, group} = cluster.joining;
+/** Where a member is, and where its master. */
+export type MemberPlace = {readonly no: number; readonly address: string; readonly master: string};
+
+/** @param receiverOf what opens its commands */
+export async function openMember(
+  {token, unicast, group}: Cluster['joining'],
+  {no, address, master}: MemberPlace,
+  onJoined: () => void,
+  receiverOf = (crypto: NodeCrypto) => new CommandReceiver(crypto),
+) {
   const crypto = new NodeCrypto();
   const clock = new SystemClock();
   const udp = await openUdp({
     role: 'node',
-    address: addressOf(no),
+    address,
     masterPort: unicast,
     groupPort: group,
   });
@@ -76,13 +88,13 @@ async function openOne(cluster: Cluster, no: number, onJoined: () => void) {
     staticKey,
     bootId: config.bootId,
     rootFingerprint: decoded.fingerprint,
-    address: asAddress(`127.0.0.1:${unicast}`),
+    address: asAddress(`${master}:${unicast}`),
     token: {id: tokenIdOf(crypto, decoded.secret), psk: pskOf(crypto, decoded.secret)},
   });
   const runtime = new NodeRuntime({
     core: new NodeRestore(config, crypto, prng, clock.now().mono).finish(),
     link,
-    commands: new CommandReceiver(crypto, () => true),
+    commands: receiverOf(crypto),
     ports: {
       clock,
       network: udp,
