@@ -1,8 +1,9 @@
-// `npm run bench -- collect|dispatch|fanout|flood|js|map|opening|scale`: what the README's figures come from. Builds nothing: run
+// `npm run bench -- capture|collect|dispatch|fanout|flood|js|map|opening|scale`: what the README's figures come from. Builds nothing: run
 // `npm run build` before. Prints tables, and with --json one JSON object.
 
 import {loadavg} from 'node:os';
 import {cac} from 'cac';
+import {captureBench, showCapture} from './capture.ts';
 import {collect, showCollect} from './collect.ts';
 import {dispatch, showDispatch} from './dispatch.ts';
 import {fanout, showFanout} from './fanout.ts';
@@ -35,6 +36,28 @@ async function withMachine<T extends object>(
   if (json) console.log(JSON.stringify({machine, ...result}));
   else console.log(`${machineTable(machine)}\n${show(result, machine)}`);
 }
+
+const numbersOf = (text: string | number): number[] => String(text).split(',').map(Number);
+
+cli
+  .command('capture', 'shots of a rig on a LAN of 100 Mbit, held against what really happened')
+  .option('--nodes <counts>', 'node processes: 4,32,128', {default: '4,32'})
+  .option('--loss <percents>', 'lost on each cable, each way', {default: '0,3,10'})
+  .option('--shots <count>', 'in a row', {default: 20})
+  .option('--interval <ms>', 'between shots; 0 = what these cores can do', {default: 0})
+  .option('--nows <count>', 'shots on hearing', {default: 10})
+  .option('--json', 'one JSON object')
+  .action(({nodes, loss, json, ...counts}) =>
+    withMachine(
+      json,
+      () =>
+        captureBench({
+          ...{nodes: numbersOf(nodes), losses: numbersOf(loss), shots: Number(counts.shots)},
+          ...{intervalMs: Number(counts.interval), nows: Number(counts.nows)},
+        }),
+      showCapture,
+    ),
+  );
 
 cli
   .command(

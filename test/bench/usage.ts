@@ -23,6 +23,13 @@ export function usageOf(pid: number): Usage {
   };
 }
 
+/** Bytes of memory that are this process's and its children's alone, and their part of what they share (PSS). */
+export const memoryOf = (pid: number): number =>
+  [pid, ...childrenOf(pid)].reduce((sum, one) => sum + pssOf(one), 0);
+
+const pssOf = (pid: number): number =>
+  Number(/^Pss:\s+(\d+) kB/m.exec(read(pid, 'smaps_rollup'))?.[1] ?? 0) * 1_024;
+
 function cpuUsOf(pid: number): number {
   const stat = read(pid, 'stat');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
