@@ -52,6 +52,11 @@ export class Forger {
     this.#child = child;
   }
 
+  /** It is a member and hears commands. */
+  async joined(): Promise<void> {
+    await until(() => this.#last('membership'), 'the insider');
+  }
+
   /** Of the newest command that the insider heard. */
   async heardSeq(): Promise<number> {
     const heard = await until(() => this.#last('command'), 'a command');

@@ -105,7 +105,7 @@ const RIGHT = 9_999;
 async function forgeries(t: ExecutionContext, cluster: Cluster, lan: LanRig): Promise<void> {
   const forger = new Forger(cluster, lan, lan.nodes[NODES] ?? '');
   t.teardown(() => forger.close());
-  await cluster.nodesUp(NODES);
+  await forger.joined();
   const real = await shoot(cluster, 1, 1_000);
   await when(
     cluster,
