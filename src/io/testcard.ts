@@ -3,6 +3,7 @@
 // `format=jpeg`, or a setting of that name, makes JPEG of its PNG; other arguments are written at its foot.
 
 import {writeFileSync} from 'node:fs';
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {ActionSettings} from '../core/action-settings.ts';
 import {type Firing, type Shutter, speakFor} from './action-speaker.ts';
 import {
@@ -15,6 +16,8 @@ import {
 
 const [, , nodeName = 'node', nodeId = nodeName] = process.argv;
 const FORMAT_ARGUMENT = 'format=';
+/** Drawing takes a core for a while, at the priority of what fires: others on this machine fire now. */
+const QUIET_MS = 60;
 
 function formatOf(text: string): TestcardFormat {
   const format = TESTCARD_FORMATS.find(known => known === text);
@@ -53,8 +56,12 @@ class TestcardShutter implements Shutter {
     return this.#draw(firing, true);
   }
 
-  #draw({shot, file, askedWallMs, args, fired}: Firing, isSmall: boolean): readonly string[] {
+  async #draw(
+    {shot, file, askedWallMs, args, fired}: Firing,
+    isSmall: boolean,
+  ): Promise<readonly string[]> {
     fired();
+    await sleep(QUIET_MS);
     const given = args.find(arg => arg.startsWith(FORMAT_ARGUMENT))?.slice(FORMAT_ARGUMENT.length);
     const format = formatOf(given ?? this.#settings['format'] ?? 'png');
     const words = args.filter(arg => !arg.startsWith(FORMAT_ARGUMENT));
