@@ -31,6 +31,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/blob-sweeper.ts': 'lets the master work between two parts of a sweep',
   'src/io/camera-action.ts': 'a program of its own: looks whether a camera program stays',
   'src/io/still-process.ts': 'part of that program: ends one that does not end',
+  'src/io/testcard.ts': 'a program of its own: draws when others have fired',
   'src/io/whole-file.ts': 'looks at a file while others write it',
   'src/io/v4l2-action.ts': 'a program of its own: waits for a picture',
   'src/io/gphoto2-action.ts': 'a program of its own: waits for a picture',
