@@ -2,9 +2,9 @@
 // install script, and asked for its version and help. `.ci/run` runs the whole demo from it.
 
 import {type ExecFileException, execFile} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import {filesUnder, readText} from './house/source.ts';
@@ -89,9 +89,23 @@ const isInstalled = (t: ExecutionContext): Promise<boolean> => {
 };
 
 const isWanted = (path: string): boolean =>
-  /^(package\.json|README\.md|LICENSE|proto\/[^/]+\.proto|deploy\/[^/]+)$/.test(path) ||
-  /^dist\/.+(\.js|\.d\.ts|\/app\.json|\/app\.wasm)$/.test(path) ||
+  /^(package\.json|README\.md|LICENSE|proto\/[^/]+\.proto|deploy\/(examples\/)?[^/]+)$/.test(
+    path,
+  ) ||
+  /^dist\/.+(\.js|\/app\.json|\/app\.wasm)$/.test(path) ||
+  /^dist\/(base|core|http|library|wire)\/.+\.d\.ts$/.test(path) ||
   filesUnder('src/templates').includes(path.replace(/^dist/, 'src'));
+
+/** What the types of the library lead to. */
+function typesOfLibrary(): string[] {
+  const found = new Set(['dist/library/volley.d.ts']);
+  for (const path of found)
+    for (const [, from = ''] of readFileSync(path, 'utf8').matchAll(
+      /(?:from|import\() ?'(\.[^']+)'/g,
+    ))
+      found.add(join(dirname(path), from).replace(/\.[jt]s$/, '.d.ts'));
+  return [...found];
+}
 
 test('the package holds the program and its papers, and nothing else', async t => {
   for (const path of ['src/base/heap.ts', 'dist/.tsbuildinfo', 'dist/a.js.map', 'test/a.js'])
@@ -112,6 +126,11 @@ test('the package holds the program and its papers, and nothing else', async t =
     compiled.filter(path => !paths.includes(path)),
     [],
     'every source is there, compiled',
+  );
+  t.deepEqual(
+    typesOfLibrary().filter(path => !paths.includes(path)),
+    [],
+    'every type that a program may name',
   );
   t.true(paths.includes('dist/wire/generated/volley.js'));
   t.true(paths.includes('dist/apps/primes/app.wasm'));

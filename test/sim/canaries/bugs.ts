@@ -112,8 +112,8 @@ export const BUGS: readonly Bug[] = [
     name: 'executed-before-saved',
     what: 'a node fires before its floor is on disk',
     file: 'node/floor.ts',
-    find: 'if (once) this.#save();',
-    put: 'if (once && now < 0) this.#save();',
+    find: "if (kind === 'fire' || kind === 'setAction') this.#save();",
+    put: "if (kind === 'fire' && now < 0) this.#save();",
   },
   {
     name: 'ttl-ignored',

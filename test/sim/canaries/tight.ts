@@ -28,7 +28,7 @@ export const TIGHT: readonly Change[] = [
   limit('node/late-saves.ts', 'OPS_MAX', '1_024', 4),
   limit('node/spool.ts', 'DUE_MAX', '64', 4),
   limit('node/kept.ts', 'REPORTS_MAX', '256', 4),
-  limit('node/command-desk.ts', 'FILES_MAX', '512', 4),
+  limit('node/shot-shelf.ts', 'FILES_MAX', '512', 4),
   limit('master/group-keys.ts', 'ROTATE_MS', '24 * HOUR_MS', 7_000),
   limit('master/group-keys.ts', 'PUSHED_MAX', '256', 2),
   limit('master/call.ts', 'TARGETED_NODES_MAX', '32', 2),
