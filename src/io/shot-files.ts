@@ -5,6 +5,7 @@
 import {lstatSync, readdirSync, rmSync} from 'node:fs';
 import {statfs} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
+import {setImmediate as nextTurn} from 'node:timers/promises';
 import type {BlobId} from '../base/types.ts';
 import {nodeFloor} from '../core/free-space.ts';
 import {BLOB_BYTES_MAX, NAME_BYTES_MAX, SHOT_FILES_MAX} from '../wire/limits.ts';
@@ -83,8 +84,10 @@ export class ShotFiles {
   watch(stop: (reason: string) => void): () => void {
     let isOver = false;
     const end = every(WATCH_MS, () => {
-      void this.#tooMuch().then(reason => {
-        if (reason === undefined || isOver) return;
+      void this.#tooMuch().then(async reason => {
+        if (reason === undefined) return;
+        await nextTurn(); // that it fired may lie in the pipe, said before it wrote
+        if (isOver) return;
         isOver = true;
         stop(reason);
         // what a killed program still wrote is in nobody's name

@@ -30,6 +30,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/actions.ts': 'the coarse timer to the instant of a shot',
   'src/io/blob-sweeper.ts': 'lets the master work between two parts of a sweep',
   'src/io/camera-action.ts': 'a program of its own: looks whether a camera program stays',
+  'src/io/shot-files.ts': 'lets what a program has said be read before it is ended',
   'src/io/still-process.ts': 'part of that program: ends one that does not end',
   'src/io/testcard.ts': 'a program of its own: draws when others have fired',
   'src/io/whole-file.ts': 'looks at a file while others write it',
