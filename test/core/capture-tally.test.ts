@@ -77,9 +77,10 @@ test('everything is counted once', t => {
 
 test('the spread of a shot has the bounds of its first and its last', t => {
   const rows = [
-    row('a', {firedAt: 1_003, clockBoundMs: 0.5}),
-    row('b', {firedAt: 1_000, clockBoundMs: 0.25}),
-    row('c', {firedAt: 1_001, clockBoundMs: 9}),
+    row('a', {firedAt: 1_003, lateMs: 3, clockBoundMs: 0.5}),
+    row('b', {firedAt: 1_000, lateMs: 0, clockBoundMs: 0.25}),
+    // in a sweep its own instant was 500 ms after the others'
+    row('c', {firedAt: 1_501, lateMs: 1, clockBoundMs: 9}),
     row('a', {shot: 2}),
   ];
   t.deepEqual(spreadsOf({rows, shots: 2}), [
