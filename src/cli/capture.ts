@@ -70,7 +70,7 @@ async function capture(typed: Given): Promise<number> {
   if (action === undefined) throw usage('--action is missing: what shall the nodes do?');
   const shots = given.whole('shots', 1, 1_000) ?? 1;
   const intervalMs = given.durationMs('every') ?? 1_000;
-  wishesOf(given); // looked at before anything is asked
+  const wishes = wishesOf(given); // looked at before anything is asked
   const layout = await layoutOf(given);
   return withClient(given, async client => {
     const target = targetOf(given.texts('select'), await client.nodes());
@@ -78,10 +78,8 @@ async function capture(typed: Given): Promise<number> {
     const {prepareFolder} = await import('./capture-files.ts');
     const out = given.text('out');
     if (out !== undefined) await prepareFolder(out);
-    const {captureId} = await client.capture({
-      ...{action, args, target, shots, intervalMs},
-      ...wishesOf(given),
-    });
+    const asked = {action, args, target, shots, intervalMs, ...wishes};
+    const {captureId} = await client.capture(asked);
     try {
       return await bring(given, client, captureId, layout, rig);
     } catch (error) {

@@ -246,7 +246,7 @@ export type RollCallView = {
   }[];
   /** The longest way of the question to a node, with repeats and repairs. */
   readonly deliveryMs: number;
-  /** From the answers to the first shot; 0 = on hearing, or nothing was fired. */
+  /** From the answers to the first shot, also where nothing was fired then; 0 = on hearing. */
   readonly leadMs: number;
 };
 

@@ -1,21 +1,17 @@
 // The actions of all nodes, as their nodes tell of them, and one command that sets an action on many.
 
-import {toUtf8} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import type {NodeId, Now} from '../base/types.ts';
 import {faultOfSettings, parseSettings} from '../core/action-settings.ts';
 import type {OperatorAnswer, SetActionRequest} from '../core/operator-request.ts';
 import type {ActionView} from '../core/views.ts';
-import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';
 import {ACTIONS_MAX} from '../wire/limits.ts';
 import type {ActionState} from '../wire/message.ts';
+import {bytesOf, COMMAND_ROOM_BYTES} from './command-room.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {type NodeState, peerOf} from './roster.ts';
 import {windowOf} from './windows.ts';
-
-/** The rest of the command: ids, instants, state, and the tags of the parts. */
-const SET_BYTES_MAX = REPAIRABLE_COMMAND_BYTES_MAX - 160;
 
 export class ActionDesk {
   readonly #context: MasterContext;
@@ -57,12 +53,8 @@ export class ActionDesk {
     const fault = faultOfSettings(settings);
     if (fault !== undefined) return refuse(fault);
     const json = JSON.stringify(settings);
-    const texts = [action, json, ...target.labels].reduce(
-      (sum, it) => sum + toUtf8(it).length + 3,
-      0,
-    );
-    if (texts + target.nodes.length * 18 > SET_BYTES_MAX)
-      return refuse(`labels, ids and settings together exceed ${SET_BYTES_MAX} bytes`);
+    if (bytesOf([action, json], target) > COMMAND_ROOM_BYTES)
+      return refuse(`labels, ids and settings together exceed ${COMMAND_ROOM_BYTES} bytes`);
     const id = Math.max(1, this.#context.prng.uint32());
     this.#commands.issue({kind: 'setAction', action, settings: json, id}, now, {
       target,

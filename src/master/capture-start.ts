@@ -1,19 +1,16 @@
 // How a capture begins (pure): what is refused before anything is asked, its row, and which command names whom.
 
-import {toUtf8} from '../base/bytes.ts';
 import {addWall, type CaptureId, type NodeId, type WallMs} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import {neededOf} from '../core/needed-nodes.ts';
 import type {CaptureRequest} from '../core/operator-request.ts';
-import {REPAIRABLE_COMMAND_BYTES_MAX} from '../wire/command.ts';
 import {COMMAND_TTL_MS_MAX, SWEEP_ID_BYTES} from '../wire/limits.ts';
 import type {Sweep} from '../wire/message.ts';
 import type {CaptureRow} from './capture-row.ts';
+import {bytesOf, COMMAND_ROOM_BYTES} from './command-room.ts';
 import type {RollCallRow} from './roll-call.ts';
 import type {NodeState} from './roster.ts';
 
-/** The rest of the command: ids, instants, state, and the tags of the parts. */
-const FIRE_BYTES_MAX = REPAIRABLE_COMMAND_BYTES_MAX - 160;
 /** Of the last instant of a sweep its command must still be fresh, with the lead before it. */
 const SWEEP_MS_MAX = COMMAND_TTL_MS_MAX - 15 * SECOND_MS;
 /** At least so many nodes of a sweep fit one command, whatever else is in it. */
@@ -23,8 +20,8 @@ const SWEEP_NODES_MIN = 16;
 export function faultOf(request: CaptureRequest, asked: number): string | undefined {
   const {needs, sweepMs = 0, leadMs} = request;
   const roomFor = sweepMs > 0 ? SWEEP_NODES_MIN * SWEEP_ID_BYTES : 0;
-  if (fireBytes(request) > FIRE_BYTES_MAX - roomFor)
-    return `labels, ids and arguments together exceed ${FIRE_BYTES_MAX - roomFor} bytes`;
+  if (fireBytes(request) > COMMAND_ROOM_BYTES - roomFor)
+    return `labels, ids and arguments together exceed ${COMMAND_ROOM_BYTES - roomFor} bytes`;
   const needed = needs === undefined ? 0 : neededOf(needs, asked);
   if (needed === undefined) return `"${needs}" is none of all, 95% and 12`;
   if (needed > asked) return `${needed} nodes are needed, and ${asked} are meant`;
@@ -35,14 +32,8 @@ export function faultOf(request: CaptureRequest, asked: number): string | undefi
   return undefined;
 }
 
-/** What of a Fire command has no fixed size, as UTF-8, each with its tag and length. */
-function fireBytes({action, args, target}: CaptureRequest): number {
-  const texts = [action, ...args, ...target.labels].reduce(
-    (sum, text) => sum + toUtf8(text).length + 3,
-    0,
-  );
-  return texts + target.nodes.length * 18;
-}
+const fireBytes = ({action, args, target}: Pick<CaptureRequest, 'action' | 'args' | 'target'>) =>
+  bytesOf([action, ...args], target);
 
 type Given = {
   readonly id: CaptureId;
@@ -103,7 +94,7 @@ export function refusalOf(row: CaptureRow, {asked, ready}: RollCallRow): string 
 export function sweepsOf(row: CaptureRow): readonly (Sweep | undefined)[] {
   const {sweepMs: stepMs, nodes} = row;
   if (stepMs === undefined) return [undefined];
-  const room = FIRE_BYTES_MAX - fireBytes({...row, intervalMs: 0});
+  const room = COMMAND_ROOM_BYTES - fireBytes(row);
   const count = Math.max(SWEEP_NODES_MIN, Math.floor(room / SWEEP_ID_BYTES));
   const parts: Sweep[] = [];
   for (let from = 0; from < nodes.length; from += count) {

@@ -197,7 +197,7 @@ export class Captures {
     this.#toIssue = this.#toIssue.filter(due => due.capture !== capture);
     this.#collection.drop(capture);
     this.#rolls.drop(capture);
-    this.#removal.begin(capture, (this.#nextId - 1) as CaptureId, now);
+    if (!capture.row.dryRun) this.#removal.begin(capture, (this.#nextId - 1) as CaptureId, now);
     return {ok: true};
   }
 

@@ -47,6 +47,7 @@ import {
   plannedAt,
   restoreShot,
   type ShotRow,
+  sweepLengthMs,
 } from './capture-row.ts';
 import {
   EPOCH_KEY,
@@ -171,7 +172,8 @@ export class MasterRestore {
         return this.#takeCheck(key, value);
       case 'capture': {
         const row = jsonRow<CaptureRow>(value);
-        const leftMs = Math.max(0, plannedAt(row, row.shots) - this.#now.wall);
+        const lastWall = plannedAt(row, row.shots) + sweepLengthMs(row);
+        const leftMs = Math.max(0, lastWall - this.#now.wall);
         const capture = captureOf(row, addMono(this.#now.mono, leftMs));
         this.#captures.set(hex32(row.id), capture);
         return;

@@ -383,7 +383,7 @@ export type Command = {
   readonly instanceId: Uint8Array;
   readonly issuedWallMs: WallMs;
   readonly ttlMs: number;
-  /** Acknowledge at a random time within this; 0 = no acknowledgement wanted. */
+  /** Acknowledge within this, in the node's slot of it; 0 = no acknowledgement wanted. */
   readonly ackWindowMs: number;
   readonly target: Target;
   readonly state: DesiredState;

@@ -202,3 +202,24 @@ test('acknowledgements are spread, and over before the instant', t => {
   t.is(windowOf(10_000, 300), 100);
   t.is(windowOf(4, 9), 5);
 });
+
+test('a dry run that is deleted leaves nothing on the disk either', t => {
+  const {rig, id} = called({dryRun: true});
+  t.true(rig.ask({kind: 'deleteCapture', captureId: id, force: true}).ok);
+  t.is(rig.scan('capture').length, 0);
+  t.is(fires(rig.pass(5_000)).length, 0);
+  t.is(viewOneCapture(rig.core, id), undefined);
+});
+
+test('after a restart nobody is named as missing before the last place of a sweep', t => {
+  const rig = MasterRig.ready();
+  const nodes = rig.nodes(3, {actions: ['camera']});
+  const {id} = rig.capture({leadMs: 500, sweepMs: 5_000});
+  rig.pass(100);
+  rig.kill();
+  for (const node of nodes) rig.join(node, {actions: ['camera']});
+  rig.pass(10_000);
+  t.is(view(rig, id).missing, undefined);
+  rig.pass(2_000);
+  t.is(view(rig, id).missing?.length, 3);
+});
