@@ -21,3 +21,6 @@ export const harmless = (text: string): string =>
           .map(i => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`)
           .join(''),
       );
+
+/** Letters as people sort them, numbers by their value: `cam-2` before `cam-10`. */
+export const compareNames = new Intl.Collator('en', {numeric: true}).compare;

@@ -1,6 +1,7 @@
 // `volley capture actions`: which node allows which action, and how it is.
 
 import {EXIT} from '../base/errors.ts';
+import {compareNames} from '../base/text.ts';
 import {isFired} from '../core/rig-export.ts';
 import type {ActionView, NodeView} from '../core/views.ts';
 import type {CommandSpec, Given} from './command.ts';
@@ -49,7 +50,7 @@ async function run(given: Given): Promise<number> {
 
 function rowsOf(nodes: readonly NodeView[]): Row[] {
   const present = nodes.filter(({state}) => state !== 'revoked');
-  present.sort((a, b) => a.name.localeCompare(b.name, 'en', {numeric: true}));
+  present.sort((a, b) => compareNames(a.name, b.name));
   return present.flatMap(({nodeId, name, state, actions, actionStates = []}) =>
     actions.filter(isFired).map(action => {
       const told = actionStates.find(known => known.action === action);

@@ -1,6 +1,7 @@
 // `volley capture clocks`: how well the nodes know the time, and hear the master.
 
 import {EXIT} from '../base/errors.ts';
+import {compareNames} from '../base/text.ts';
 import type {NodeView} from '../core/views.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -32,7 +33,7 @@ async function run(given: Given): Promise<number> {
   const nodes = (await withClient(given, client => client.nodes())).filter(
     ({state, actions}) => state !== 'revoked' && actions.length > 0,
   );
-  nodes.sort((a, b) => a.name.localeCompare(b.name, 'en', {numeric: true}));
+  nodes.sort((a, b) => compareNames(a.name, b.name));
   if (given.flag('json')) {
     printJson({nodes: nodes.map(({nodeId, name, state, ear}) => ({nodeId, name, state, ...ear}))});
     return EXIT.ok;

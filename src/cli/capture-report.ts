@@ -3,7 +3,7 @@
 // Everything that a node chose (names, labels, reasons) is text here and never markup.
 
 import {extname} from 'node:path';
-import {harmless} from '../base/text.ts';
+import {compareNames, harmless} from '../base/text.ts';
 import {isLate, LATE_MS, missingIn, quantile, spreadsOf, tallyOf} from '../core/capture-tally.ts';
 import type {CaptureView, MissingNode, ShotRow} from '../core/views.ts';
 import type {SavedFile} from './capture-manifest.ts';
@@ -16,9 +16,7 @@ const PICTURES = new Set(['.png', '.jpg', '.jpeg', '.gif', '.webp', '.avif', '.b
 const STRIPS_MAX = 24;
 
 export function reportOf(view: CaptureView, files: readonly SavedFile[]): string {
-  const rows = [...view.rows].sort(
-    (a, b) => a.shot - b.shot || a.name.localeCompare(b.name, 'en', {numeric: true}),
-  );
+  const rows = [...view.rows].sort((a, b) => a.shot - b.shot || compareNames(a.name, b.name));
   const title = `Capture ${view.id}: ${view.action}`;
   return [
     '<!doctype html>',

@@ -2,6 +2,7 @@
 
 import {setTimeout as sleep} from 'node:timers/promises';
 import {EXIT} from '../base/errors.ts';
+import {compareNames} from '../base/text.ts';
 import type {NodeId} from '../base/types.ts';
 import {type ActionSettings, differingSettings, faultOfSettings} from '../core/action-settings.ts';
 import type {ActionView, NodeView} from '../core/views.ts';
@@ -124,7 +125,7 @@ function show(rows: readonly SetOn[], differing: readonly string[]): void {
     {title: 'why'},
   ];
   const cells = [...rows]
-    .sort((a, b) => a.name.localeCompare(b.name, 'en', {numeric: true}))
+    .sort((a, b) => compareNames(a.name, b.name))
     .map(({name, state, settings, reason}) => [
       safe(name, 24),
       state,

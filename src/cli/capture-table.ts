@@ -1,5 +1,6 @@
 // A capture as a table, how far apart the nodes fired, and who is missing.
 
+import {compareNames} from '../base/text.ts';
 import {quantile} from '../core/capture-tally.ts';
 import type {CaptureView, MissingNode, ShotRow} from '../core/views.ts';
 import type {SavedFile} from './capture-manifest.ts';
@@ -19,9 +20,7 @@ const COLUMNS = [
 
 /** @param saved what was brought; without it the files are told as the nodes named them */
 export function captureLines(view: CaptureView, saved?: readonly SavedFile[]): string[] {
-  const rows = [...view.rows].sort(
-    (a, b) => a.shot - b.shot || a.name.localeCompare(b.name, 'en', {numeric: true}),
-  );
+  const rows = [...view.rows].sort((a, b) => a.shot - b.shot || compareNames(a.name, b.name));
   return [
     ...tableLines(
       COLUMNS,

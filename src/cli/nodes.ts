@@ -1,5 +1,6 @@
 // `volley nodes`: who belongs to the cluster and how they do.
 
+import {compareNames} from '../base/text.ts';
 import type {NodeView, StatusView} from '../core/views.ts';
 import type {CommandSpec, Given} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -63,7 +64,7 @@ function remarksOn(nodes: readonly NodeView[], status: StatusView): string[] {
 }
 
 const sorted = (nodes: readonly NodeView[]): NodeView[] =>
-  [...nodes].sort((a, b) => a.name.localeCompare(b.name, 'en', {numeric: true}));
+  [...nodes].sort((a, b) => compareNames(a.name, b.name));
 
 /** Who is up and has not taken the state of the cluster yet. */
 function lateOf(nodes: readonly NodeView[], {generation}: StatusView['state']): string {

@@ -1,6 +1,7 @@
 // The cluster as it is, as a rig: nodes with equal labels folded into node sets, and the settings that all
 // nodes of an action have told alike. What cannot be said in a rig file is a note. Pure.
 
+import {compareNames} from '../base/text.ts';
 import type {ActionSettings} from './action-settings.ts';
 import {differingSettings} from './action-settings.ts';
 import {foldNodeSets, isNodeSet} from './node-set.ts';
@@ -32,7 +33,7 @@ const VALUES_MAX = 8;
 
 export function exportRig(views: readonly NodeView[]): ExportedRig {
   const present = views.filter(({state}) => state !== 'revoked');
-  const sorted = [...present].sort((a, b) => a.name.localeCompare(b.name, 'en', {numeric: true}));
+  const sorted = [...present].sort((a, b) => compareNames(a.name, b.name));
   const notes: string[] = [];
   const actions: Record<string, ActionSettings> = {};
   const fired = new Set(sorted.flatMap(view => view.actions.filter(isFired)));

@@ -1,5 +1,6 @@
 // How a capture begins (pure): what is refused before anything is asked, its row, and which command names whom.
 
+import {compareNames} from '../base/text.ts';
 import {addWall, type CaptureId, type NodeId, type WallMs} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import {neededOf} from '../core/needed-nodes.ts';
@@ -62,16 +63,13 @@ export const rowOf = (request: CaptureRequest, given: Given): CaptureRow => ({
 
 /** By the first label, then by the name, numbers by their value: the order of a sweep. */
 export function inOrder(nodes: readonly NodeState[]): NodeState[] {
-  const by = new Intl.Collator('en', {numeric: true});
-  const keyOf = ({row}: NodeState): [string, string] => [row.labels[0] ?? '', row.name];
-  return [...nodes].sort((a, b) => {
-    const [[labelA, nameA], [labelB, nameB]] = [keyOf(a), keyOf(b)];
-    return (
-      by.compare(labelA, labelB) ||
-      by.compare(nameA, nameB) ||
-      (a.row.nodeId < b.row.nodeId ? -1 : 1)
-    );
-  });
+  const labelOf = ({row}: NodeState): string => row.labels[0] ?? '';
+  return [...nodes].sort(
+    (a, b) =>
+      compareNames(labelOf(a), labelOf(b)) ||
+      compareNames(a.row.name, b.row.name) ||
+      (a.row.nodeId < b.row.nodeId ? -1 : 1),
+  );
 }
 
 /** @param instant now, on the cluster's clock */

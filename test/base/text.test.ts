@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {cleaned, harmless} from '../../src/base/text.ts';
+import {cleaned, compareNames, harmless} from '../../src/base/text.ts';
 
 const STEERING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/u;
 
@@ -34,4 +34,9 @@ test('of no text anything that steers is left, and cleaning twice is cleaning on
       t.is(cleaned(cleaned(text)), cleaned(text));
     }),
   );
+});
+
+test('names are sorted as people do, numbers by their value', t => {
+  const names = ['cam-10', 'Cam-3', 'cam-2', 'b', 'cam-2a'];
+  t.deepEqual(names.sort(compareNames), ['b', 'cam-2', 'cam-2a', 'Cam-3', 'cam-10']);
 });
