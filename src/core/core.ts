@@ -339,6 +339,11 @@ export type NodeEffect =
       readonly fireAtWall: WallMs;
       /** A small picture instead. */
       readonly preview?: true;
+      /**
+       * Fired on hearing: it does not wait for its floor on the disk. Whoever crashes here is told by the next Welcome
+       * that this command is history, and no command to fire on hearing is given twice.
+       */
+      readonly early?: true;
     }
   | SetActionEffect;
 

@@ -145,7 +145,10 @@ export class CommandDesk {
     this.#firing.heard({...heard, action: what.action});
     const {captureId, shot, action, args} = what;
     const {fireAt, fireAtWall} = plan;
-    const more = what.preview ? {preview: true as const} : {};
+    const more = {
+      ...(what.preview ? {preview: true as const} : {}),
+      ...(what.atWallMs === 0 ? {early: true as const} : {}),
+    };
     const order = {captureId, shot, action, args, fireAt, fireAtWall, ...more};
     return {body, effect: {type: 'fire', ...order}};
   }

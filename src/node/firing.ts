@@ -10,6 +10,8 @@ import type {AckVerdict, ShotStatement, ShotVerdict} from '../wire/message.ts';
 /** A command that comes this much after its instant still fires, and reports how late. */
 const LATE_MS_MAX = 5;
 const SHOTS_MAX = 1_024;
+/** The same acknowledgement again: a master says what it says several times, and hears one answer to all of these. */
+const AGAIN_MS = 40;
 /** A clock that may be more wrong than this serves to judge times to live, not to fire at an instant. */
 export const CLOCK_BOUND_MS_MAX = 250;
 
@@ -138,7 +140,7 @@ function verdictOf(failure: string | undefined): ShotVerdict {
 export class Acks {
   readonly #due: {readonly at: MonoMs; readonly body: Uint8Array}[] = [];
   /** The first answer to each command, for repeats of it. */
-  readonly #given = new Map<string, {readonly body: Uint8Array; readonly windowMs: number}>();
+  readonly #given = new Map<string, {body: Uint8Array; windowMs: number; dueAt: MonoMs}>();
 
   /** @param fraction 0 … 1: which part of the window to wait */
   give(
@@ -148,16 +150,19 @@ export class Acks {
     windowMs: number,
     fraction: number,
   ): void {
-    this.#given.set(`${epoch}/${seq}`, {body, windowMs});
+    const at = addMono(now, fraction * windowMs);
+    this.#given.set(`${epoch}/${seq}`, {body, windowMs, dueAt: at});
     keepNewest(this.#given, SHOTS_MAX);
-    this.#due.push({at: addMono(now, fraction * windowMs), body});
+    this.#due.push({at, body});
   }
 
   /** Spread over the window too: the whole room hears the same repeat in the same instant. */
   repeat(epoch: number, seq: number, now: MonoMs, fraction: number): void {
     const given = this.#given.get(`${epoch}/${seq}`);
     if (!given || this.#due.some(due => due.body === given.body)) return;
-    this.#due.push({at: addMono(now, fraction * given.windowMs), body: given.body});
+    const soonest = Math.max(now, given.dueAt + AGAIN_MS) as MonoMs;
+    given.dueAt = addMono(soonest, fraction * given.windowMs);
+    this.#due.push({at: given.dueAt, body: given.body});
   }
 
   takeDue(now: MonoMs): Uint8Array[] {

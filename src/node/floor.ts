@@ -35,7 +35,8 @@ export class Floor {
   }
 
   /**
-   * Only what must not be done twice needs the floor on disk first. For the rest it is a second line of
+   * Only what must not be done twice needs the floor on disk first (what is fired on hearing does not wait for it: see
+   * the effect). For the rest it is a second line of
    * defence (the first is Welcome's floor), and waits for another save. Of a pulse nothing is written at all: a
    * card that is written to every 5 s wears out.
    */

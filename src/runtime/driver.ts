@@ -135,7 +135,14 @@ export class Driver<E extends {type: string}, F extends {type: string}> {
   #scheduleTurn(): void {
     if (this.#turnDue || this.#stopped) return;
     this.#turnDue = true;
-    this.#options.clock.soon(() => this.#turn());
+    this.#options.clock.soon(() => {
+      if (this.#turnDue) this.#turn();
+    });
+  }
+
+  /** The turn that is due, now and not after what else waits in the event loop. Never from within a turn. */
+  hurry(): void {
+    if (this.#turnDue) this.#turn();
   }
 
   #turn(): void {

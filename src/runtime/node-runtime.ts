@@ -161,7 +161,10 @@ export class NodeRuntime {
     switch (opened.kind) {
       case 'command': {
         const {command, epoch, seq} = opened;
-        return this.#postHeard({type: 'command', command, epoch, seq, heardAt});
+        this.#postHeard({type: 'command', command, epoch, seq, heardAt});
+        // fired on hearing: each wait of the event loop would be in the path of the shot
+        if (command.what.kind === 'fire' && command.what.atWallMs === 0) this.#driver.hurry();
+        return;
       }
       case 'duplicate':
         return this.#postHeard({

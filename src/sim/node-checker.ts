@@ -47,6 +47,7 @@ export class NodeChecker {
   readonly #fired = new Set<string>();
   /** Of the captures that orders are for: the number of a lost one comes again. */
   readonly #salts = new WeakMap<FireOrder, number>();
+  readonly #onHearing = new WeakSet<FireOrder>();
   readonly #issued = new Map<string, string>();
   firedCount = 0;
   setCount = 0;
@@ -204,7 +205,10 @@ export class NodeChecker {
     const {epoch, seq, command} = event;
     const name = `${node.no}/${epoch}/${seq} of ${toHex(command.instanceId)}`;
     holds(!this.#taken.has(name), 'P5', () => `node ${node.no} takes command ${name} twice`);
-    if (command.what.kind === 'fire') this.#salts.set(order, command.what.salt);
+    if (command.what.kind === 'fire') {
+      this.#salts.set(order, command.what.salt);
+      if (command.what.atWallMs === 0) this.#onHearing.add(order);
+    }
     const shot = this.#shotName(node, order);
     this.#taken.set(name, shot);
     this.#floors.set(shot, {epoch, seq});
@@ -246,8 +250,9 @@ export class NodeChecker {
     this.setCount += 1;
   }
 
-  /** The order to fire leaves the core's turn: its floor must be on the disk by now. */
+  /** The order to fire leaves the core's turn: its floor must be on the disk by now, unless it is fired on hearing. */
   ordered(node: SimNode, order: FireOrder, _now: MonoMs): void {
+    if (this.#onHearing.has(order)) return;
     const command = this.#floors.get(this.#shotName(node, order));
     const row = node.store.disk.get('meta', FLOOR_KEY);
     const floor = row && (decodeJson(row) as {epoch: number; seq: number});

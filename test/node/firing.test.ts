@@ -1,5 +1,12 @@
 import test from 'ava';
-import {asBatchId, asCaptureId, asMonoMs, asNodeId, type MonoMs} from '../../src/base/types.ts';
+import {
+  asBatchId,
+  asCaptureId,
+  asMonoMs,
+  asNodeId,
+  asWallMs,
+  type MonoMs,
+} from '../../src/base/types.ts';
 import type {NodeEffect} from '../../src/core/core.ts';
 import {
   ackOf,
@@ -104,9 +111,31 @@ test('repeats of an acknowledgement wait for the slot of their node too', t => {
     for (let ms = 0; ms < 1_001 && waited < 0; ms++)
       if (sent(rig.pass(1), 'commandAck').length > 0) waited = rig.mono - start;
     t.true(Math.abs(waited - slotMs) <= 1, `${waited} of ${slotMs} ms`);
+    rig.pass(40);
     rig.link();
     rig.hears(rig.welcome());
   }
+});
+
+test('duplicates that come one after the other are answered every 40 ms', t => {
+  const rig = NodeRig.joined();
+  const duplicate = {type: 'duplicateCommand', epoch: 5, seq: 1} as const;
+  t.is(acks([...rig.turn(rig.fire(300, {ackWindowMs: 1})), ...rig.pass(50)]).length, 1);
+  const again = Array.from({length: 10}, () => [...rig.turn(duplicate), ...rig.pass(4)]).flat();
+  t.is(acks([...again, ...rig.pass(100)]).length, 2);
+  t.is(acks([...rig.turn(duplicate), ...rig.pass(2)]).length, 1);
+});
+
+test('what is fired on hearing does not wait for the disk', t => {
+  const rig = NodeRig.joined();
+  const [order] = only(rig.turn(rig.fire(0, {}, {atWallMs: asWallMs(0)})), 'fire');
+  t.true(order?.early);
+});
+
+test('what has an instant waits for the disk', t => {
+  const rig = NodeRig.joined();
+  const [order] = only(rig.turn(rig.fire(300)), 'fire');
+  t.is(order?.early, undefined);
 });
 
 test('a duplicate of what was never heard is not answered', t => {

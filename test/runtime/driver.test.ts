@@ -360,6 +360,20 @@ test('idle says whether anything waits', t => {
   t.true(rig.driver.idle);
 });
 
+test('a turn that is hurried runs at once, and not again', t => {
+  const {core, driver, clock, said} = rigOf();
+  driver.hurry();
+  t.is(core.turns.length, 0, 'there is nothing to do');
+  driver.post(say('now'));
+  driver.hurry();
+  t.deepEqual(said, ['now']);
+  clock.run();
+  t.is(core.turns.length, 1);
+  driver.post(say('later'));
+  clock.run();
+  t.deepEqual(said, ['now', 'later']);
+});
+
 test('an early effect leaves with its turn, and the rest of the turn waits for the disk', t => {
   const {driver, clock, said, commitEnds} = rigOf();
   driver.post({type: 'both', key: 'a', text: 'after the disk'});
