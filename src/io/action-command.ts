@@ -14,6 +14,7 @@ import {
 } from './shooter.ts';
 
 export class CommandProgram implements Shooter {
+  readonly aheadMs = 0;
   readonly #spec: ProgramSpec;
   readonly #pathOf: (file: string) => string;
   #program: Program | undefined;

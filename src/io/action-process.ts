@@ -3,7 +3,9 @@
 //
 // It fired between our writing of `fire` and our reading of `fired` (some 0.1 ms, more on a busy board): its own
 // word only says where between. A word far outside is no truth (a clock that was set): then the reading counts,
-// late by at most that time. So a firing is never told earlier than it was asked for.
+// late by at most that time.
+//
+// One that is `timed` is told its instant ahead: then neither our event loop nor a pipe is in the path of the shot.
 //
 // What it says outside of shots (`error`, its end) is its state, which the node tells the master: somebody
 // can mend a camera before the shot. One that was armed and died is started again, after a pause that grows.
@@ -13,7 +15,7 @@ import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import type {Applied} from '../core/action-events.ts';
 import type {ActionSettings} from '../core/action-settings.ts';
 import type {ActionPhase} from '../wire/message.ts';
-import {ARM_LINE, readSaid, settingsLine, shotLine} from './action-words.ts';
+import {ARM_LINE, readSaid, type Said, settingsLine, shotLine, timedLine} from './action-words.ts';
 import {onLines, Program} from './program.ts';
 import {
   type ActionState,
@@ -25,6 +27,7 @@ import {
   STOPPING,
   seconds,
 } from './shooter.ts';
+import {KERNEL_AHEAD_MS} from './system-clock.ts';
 
 /** An armed program that nobody asks for ends, so that a camera is free for others. */
 export const IDLE_END_MS = 10 * MINUTE_MS;
@@ -36,6 +39,9 @@ const LOOK_AGAIN_MS = 30 * SECOND_MS;
 const RESTART_MS_MIN = SECOND_MS;
 const RESTART_MS_MAX = MINUTE_MS;
 
+/** Ahead of its instant, for what is timed: a busy board reads a line within it. */
+const AHEAD_MS = 200;
+
 /** Two processes' ideas of the wall clock, each of which runs evenly from its own start. */
 const CLOCKS_APART_MS = 1;
 
@@ -45,6 +51,8 @@ type Underway = {
   readonly timer: NodeJS.Timeout;
   /** When `fire` was written; undefined = not armed yet. */
   toldAt: MonoMs | undefined;
+  /** It was told to wait for the instant: whatever else it says until then, it says of the shot in the end. */
+  isAhead: boolean;
   firedAt: MonoMs | undefined;
 };
 
@@ -82,6 +90,11 @@ export class PersistentProgram implements Shooter {
     this.#wanted = spec.settings ?? {};
   }
 
+  get aheadMs(): number {
+    const {phase, info} = this.#state;
+    return info.timed && phase === 'ready' ? AHEAD_MS : 0;
+  }
+
   arm(): void {
     if (this.#program === undefined) this.#start();
     else if (this.#underway === undefined && this.#state.phase !== 'arming') {
@@ -94,8 +107,10 @@ export class PersistentProgram implements Shooter {
 
   shoot(job: ShotJob): Promise<ShotEnd> {
     return new Promise(end => {
-      const timer = setTimeout(() => this.#onTimeout(), this.#spec.timeoutMs);
-      this.#underway = {job, end, timer, toldAt: undefined, firedAt: undefined};
+      const {timeoutMs, clock} = this.#spec;
+      const waitMs = Math.max(0, job.fireAt - clock.now().mono);
+      const timer = setTimeout(() => this.#onTimeout(), waitMs + timeoutMs);
+      this.#underway = {job, end, timer, toldAt: undefined, isAhead: false, firedAt: undefined};
       clearTimeout(this.#idle);
       this.#start();
       this.#tell();
@@ -178,8 +193,14 @@ export class PersistentProgram implements Shooter {
         'the action makes no previews: its info does not say that it can',
         undefined,
       );
-    shot.toldAt = this.#spec.clock.now().mono;
-    this.#write(shotLine(shot.job.isPreview ? 'preview' : 'fire', shot.job));
+    const {job} = shot;
+    const {mono, wall} = this.#spec.clock.now();
+    shot.toldAt = mono;
+    shot.isAhead = info.timed && job.fireAt > mono && !job.isPreview;
+    const instant = {wall: wall + (job.fireAt - mono), kernel: job.fireAt + KERNEL_AHEAD_MS};
+    this.#write(
+      shot.isAhead ? timedLine(job, instant) : shotLine(job.isPreview ? 'preview' : 'fire', job),
+    );
   }
 
   #tellSettings(): void {
@@ -205,7 +226,8 @@ export class PersistentProgram implements Shooter {
       case 'error':
         this.#become('unable', said.reason);
         this.#knowsWords = true;
-        if (this.#underway?.toldAt !== undefined) this.#end(said.reason, undefined);
+        if (this.#underway?.toldAt !== undefined && !this.#underway.isAhead)
+          this.#end(said.reason, undefined);
         this.#tell();
         return this.#tellSettings();
       case 'info':
@@ -226,13 +248,11 @@ export class PersistentProgram implements Shooter {
     }
   }
 
-  #onShotLine(
-    said: Extract<ReturnType<typeof readSaid>, {word: 'fired' | 'done' | 'failed'}>,
-  ): void {
+  #onShotLine(said: Extract<Said, {word: 'fired' | 'done' | 'failed'}>): void {
     const shot = this.#underway;
     // a late line of an earlier shot says nothing about this one
     if (shot === undefined || shot.toldAt === undefined || said.shot !== shot.job.shot) return;
-    if (said.word === 'fired') shot.firedAt ??= this.#instantOf(said.atWall, shot.toldAt);
+    if (said.word === 'fired') shot.firedAt ??= this.#instantOf(said, shot.toldAt);
     else if (said.word === 'failed') this.#end(said.reason, undefined);
     else if (shot.firedAt === undefined)
       this.#end('the action was done without having fired', undefined);
@@ -258,10 +278,10 @@ export class PersistentProgram implements Shooter {
     setting.end(applied);
   }
 
-  /** The program's wall-clock instant on our monotonic clock. */
-  #instantOf(claimedWall: number, toldAt: MonoMs): MonoMs {
+  /** The program's instant on our monotonic clock. */
+  #instantOf({atWall, atKernel}: Extract<Said, {word: 'fired'}>, toldAt: MonoMs): MonoMs {
     const {mono, wall} = this.#spec.clock.now();
-    const instant = mono - (wall - claimedWall);
+    const instant = Number.isNaN(atKernel) ? mono - (wall - atWall) : atKernel - KERNEL_AHEAD_MS;
     const isNear = instant > toldAt - CLOCKS_APART_MS && instant < mono + CLOCKS_APART_MS;
     return isNear ? asMonoMs(Math.min(Math.max(instant, toldAt), mono)) : mono;
   }

@@ -3,9 +3,13 @@
 // the order in which they came; the word of an error is said as soon as it is known.
 
 import {writeSync} from 'node:fs';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {asMonoMs} from '../base/types.ts';
 import type {ActionSettings} from '../core/action-settings.ts';
 import type {ActionInfo} from './action-words.ts';
+import {standUntil, timerMs} from './instant.ts';
 import {cutLines} from './program.ts';
+import {KERNEL_AHEAD_MS, SystemClock} from './system-clock.ts';
 
 export type Firing = {
   /** `capture-shot`: begins the name of every file. */
@@ -32,9 +36,7 @@ export interface Shutter {
 }
 
 const STDOUT = 1;
-
-/** Wall clock with a fraction of a millisecond. */
-export const wallMs = (): number => performance.timeOrigin + performance.now();
+const CLOCK = new SystemClock();
 
 export const reasonOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replaceAll('\n', ' ');
@@ -42,7 +44,9 @@ export const reasonOf = (error: unknown): string =>
 export const say = (line: string): void => {
   writeSync(STDOUT, `${line}\n`);
 };
-export const sayInfo = (info: Partial<ActionInfo>): void => say(`info ${JSON.stringify(info)}`);
+/** All of ours can wait for an instant. */
+export const sayInfo = (info: Partial<ActionInfo>): void =>
+  say(`info ${JSON.stringify({...info, timed: true})}`);
 
 /** Speaks for this shutter until the end of the input. */
 export function speakFor(shutter: Shutter): void {
@@ -71,7 +75,8 @@ async function answer(shutter: Shutter, line: string): Promise<void> {
     } else if (word === 'settings') {
       const wanted = JSON.parse(line.slice('settings '.length)) as ActionSettings;
       say(`settings ${JSON.stringify(await shutter.set(wanted))}`);
-    } else if (word === 'fire') await shoot(line, firing => shutter.fire(firing));
+    } else if (word === 'fire' || word === 'fireat')
+      await shoot(line, firing => shutter.fire(firing));
     else if (word === 'preview' && shutter.preview)
       await shoot(line, firing => shutter.preview?.(firing) ?? Promise.resolve([]));
   } catch (error) {
@@ -84,9 +89,22 @@ async function shoot(
   line: string,
   take: (firing: Firing) => Promise<readonly string[]>,
 ): Promise<void> {
-  const [, shot = '', file = '', asked = '', ...rest] = line.split(' ');
+  const [word, shot = '', file = '', asked = '', ...more] = line.split(' ');
+  const rest = word === 'fireat' ? more.slice(2) : more;
   const args = rest.length === 0 ? [] : (JSON.parse(rest.join(' ')) as readonly string[]);
-  const fired = (): void => say(`fired ${shot} ${wallMs().toFixed(3)}`);
+  const fired = (): void => {
+    const {mono, wall} = CLOCK.now();
+    say(`fired ${shot} ${wall.toFixed(3)} ${(mono + KERNEL_AHEAD_MS).toFixed(3)}`);
+  };
+  if (word === 'fireat') await instantOf(Number(more[1]));
   const files = await take({shot, file, askedWallMs: Number(asked), args, fired});
   say(`done ${shot} ${files.join(',')}`);
+}
+
+/** @param kernelMs CLOCK_MONOTONIC */
+async function instantOf(kernelMs: number): Promise<void> {
+  const at = asMonoMs(kernelMs - KERNEL_AHEAD_MS);
+  const waitMs = timerMs(at, CLOCK.now().mono);
+  if (waitMs > 0) await sleep(waitMs);
+  standUntil(at, CLOCK);
 }

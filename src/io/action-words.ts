@@ -14,7 +14,10 @@
 //             milliseconds since 1970 with a fraction; [args] a JSON list of texts when there are any
 //   us > it   preview <shot> <file> <asked> [args]   as fire: a small picture, soon. Only to one whose info
 //             says that it can
-//   it > us   fired <shot> <unix ms>             it triggered, by its own wall clock, with a fraction
+//   us > it   fireat <shot> <file> <asked> <unix ms> <monotonic ms> [args]   as fire, told a little before: it waits
+//             itself for the instant, which is given by the wall clock of this machine and by CLOCK_MONOTONIC. Only
+//             to one whose info says that it can, so that our own turns are not in the path of the shot
+//   it > us   fired <shot> <unix ms> [monotonic ms]   it triggered, by these clocks, with a fraction
 //   it > us   done <shot> <file>[,<file>...]     what it wrote: bare names that begin with <shot>
 //   it > us   failed <shot> <reason>             instead of done
 //
@@ -33,6 +36,8 @@ export type ActionInfo = {
   /** Names of settings that it takes. */
   readonly settings: readonly string[];
   readonly preview: boolean;
+  /** It can wait for an instant: `fireat`. */
+  readonly timed: boolean;
 };
 
 export const NO_INFO: ActionInfo = {
@@ -41,6 +46,7 @@ export const NO_INFO: ActionInfo = {
   sensorPeriodMs: 0,
   settings: [],
   preview: false,
+  timed: false,
 };
 
 export type Said =
@@ -48,7 +54,13 @@ export type Said =
   | {readonly word: 'error'; readonly reason: string}
   | {readonly word: 'info'; readonly info: ActionInfo}
   | {readonly word: 'settings'; readonly settings: ActionSettings}
-  | {readonly word: 'fired'; readonly shot: string; readonly atWall: number}
+  /** NaN = it did not say that. */
+  | {
+      readonly word: 'fired';
+      readonly shot: string;
+      readonly atWall: number;
+      readonly atKernel: number;
+    }
   | {readonly word: 'done'; readonly shot: string; readonly files: readonly string[]}
   /** `shot` is "settings" when these were refused. */
   | {readonly word: 'failed'; readonly shot: string; readonly reason: string};
@@ -76,7 +88,7 @@ export function readSaid(line: string): Said | undefined {
       return settings && {word, settings};
     }
     case 'fired':
-      return {word, shot, atWall: Number(more[0] ?? Number.NaN)};
+      return {word, shot, atWall: numberOf(more[0]), atKernel: numberOf(more[1])};
     case 'done':
       return {word, shot, files: more.length === 0 ? [] : more.join(' ').split(',')};
     case 'failed':
@@ -86,6 +98,8 @@ export function readSaid(line: string): Said | undefined {
   }
 }
 
+const numberOf = (text: string | undefined): number => Number(text || Number.NaN);
+
 function readInfo(json: string): ActionInfo | undefined {
   let value: unknown;
   try {
@@ -94,7 +108,10 @@ function readInfo(json: string): ActionInfo | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const {model, warmUpMs, sensorPeriodMs, settings, preview} = value as Record<string, unknown>;
+  const {model, warmUpMs, sensorPeriodMs, settings, preview, timed} = value as Record<
+    string,
+    unknown
+  >;
   return {
     model: typeof model === 'string' ? model.slice(0, TEXT_CHARS_MAX) : '',
     warmUpMs: lengthOf(warmUpMs),
@@ -103,6 +120,7 @@ function readInfo(json: string): ActionInfo | undefined {
       ? settings.filter(name => typeof name === 'string').slice(0, NAMES_MAX)
       : [],
     preview: preview === true,
+    timed: timed === true,
   };
 }
 
@@ -116,9 +134,16 @@ export type ShotLine = {
   readonly args: readonly string[];
 };
 
-export function shotLine(word: 'fire' | 'preview', job: ShotLine): string {
-  const args = job.args.length === 0 ? '' : ` ${JSON.stringify(job.args)}`;
-  return `${word} ${job.shot} ${job.file} ${job.askedWall.toFixed(3)}${args}\n`;
+export const shotLine = (word: 'fire' | 'preview', job: ShotLine): string => lineOf(word, job, []);
+
+/** @param instant by the clocks of this machine: since 1970, and of its kernel; ms */
+export const timedLine = (job: ShotLine, instant: {wall: number; kernel: number}): string =>
+  lineOf('fireat', job, [instant.wall, instant.kernel]);
+
+function lineOf(word: string, job: ShotLine, times: readonly number[]): string {
+  const numbers = [job.askedWall, ...times].map(ms => ms.toFixed(3));
+  const args = job.args.length === 0 ? [] : [JSON.stringify(job.args)];
+  return `${[word, job.shot, job.file, ...numbers, ...args].join(' ')}\n`;
 }
 
 export const settingsLine = (settings: ActionSettings): string =>

@@ -34,6 +34,8 @@ export type ActionRunnerOptions = {
   readonly raise?: (pid: number, threads: 'main' | 'all') => unknown;
 };
 
+/** What is not ready by then is asked by the shot itself. */
+const ARM_AHEAD_MS = 20;
 /** A shot that waits longer than this in a row of shots was not meant for this node. */
 const WAITING_MAX = 256;
 
@@ -181,7 +183,9 @@ class Lane {
       this.#fail(order, `${WAITING_MAX} shots are waiting already`);
       return;
     }
-    if (!this.#busy && this.#waiting.size === 0) this.#shooter.arm();
+    // at the instant itself it would only be in the way
+    const isSoon = order.fireAt - this.#clock.now().mono < ARM_AHEAD_MS;
+    if (!isSoon && !this.#busy && this.#waiting.size === 0) this.#shooter.arm();
     this.#waiting.push(order.fireAt, order);
     this.#next();
   }
@@ -201,14 +205,15 @@ class Lane {
     if (this.#busy || this.#closed || this.#waiting.size === 0) return;
     clearTimeout(this.#timer);
     const fireAt = asMonoMs(this.#waiting.peekAt());
-    const waitMs = timerMs(fireAt, this.#clock.now().mono);
+    const {aheadMs} = this.#shooter;
+    const waitMs = timerMs(asMonoMs(fireAt - aheadMs), this.#clock.now().mono);
     if (waitMs > 0) {
       this.#timer = setTimeout(() => this.#next(), waitMs);
       return;
     }
     const order = this.#waiting.pop();
     if (order === undefined) return;
-    standUntil(fireAt, this.#clock);
+    if (aheadMs === 0) standUntil(fireAt, this.#clock);
     this.#busy = true;
     const shot = this.#shoot(order);
     this.#underway.add(shot);
@@ -217,16 +222,18 @@ class Lane {
 
   async #shoot(order: FireOrder): Promise<void> {
     const shot = `${order.captureId}-${order.shot}`;
-    const {args, fireAtWall} = order;
+    const {args, fireAt, fireAtWall} = order;
     const file = `${shot}.${this.#spec.extension}`;
-    const unwatch = this.#files.watch(reason => this.#shooter.abort(reason));
-    const {firedAt, doneAt, failure, files} = await this.#shooter.shoot({
+    const shooting = this.#shooter.shoot({
       shot,
       file,
       askedWall: fireAtWall,
+      fireAt,
       args,
       isPreview: order.preview ?? false,
     });
+    const unwatch = this.#files.watch(reason => this.#shooter.abort(reason));
+    const {firedAt, doneAt, failure, files} = await shooting;
     unwatch();
     this.#busy = false;
     this.#next();

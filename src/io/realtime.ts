@@ -4,8 +4,8 @@
 
 import {spawn} from 'node:child_process';
 
-/** Above all that is not real-time, below the kernel's own threads (50). */
-const PRIORITY = '10';
+/** Above all that is not real-time, below the kernel's own threads (50); what fires above what tells it to. */
+const PRIORITY = {main: '9', all: '10'} as const;
 
 export type Raised = {readonly ok: true} | {readonly ok: false; readonly reason: string};
 
@@ -14,7 +14,12 @@ export type Raised = {readonly ok: true} | {readonly ok: false; readonly reason:
  * @param threads 'all' = all that the process starts from now on as well
  */
 export function raise(pid: number, threads: 'main' | 'all'): Promise<Raised> {
-  const args = [...(threads === 'main' ? ['--reset-on-fork'] : []), '--rr', '-p', PRIORITY];
+  const args = [
+    ...(threads === 'main' ? ['--reset-on-fork'] : []),
+    '--rr',
+    '-p',
+    PRIORITY[threads],
+  ];
   return new Promise(resolve => {
     const fail = (reason: string): void => resolve({ok: false, reason});
     const child = spawn('chrt', [...args, String(pid)], {stdio: ['ignore', 'ignore', 'pipe']});

@@ -15,6 +15,8 @@ export type ShotJob = {
   /** Bare name of the file to write, in the program's working folder. */
   readonly file: string;
   readonly askedWall: WallMs;
+  /** The instant: it is now or was, unless the shooter takes shots ahead. */
+  readonly fireAt: MonoMs;
   readonly args: readonly string[];
   /** A small picture instead. */
   readonly isPreview?: boolean;
@@ -42,6 +44,8 @@ export const OFF: ActionState = {phase: 'off', error: '', info: NO_INFO, setting
 
 /** One shot at a time: `shoot` is not called again before its promise is fulfilled. */
 export interface Shooter {
+  /** So long before its instant a shot may be given, and is met from then on without us; 0 = only at the instant. */
+  readonly aheadMs: number;
   /** Starts what can be started before the instant; asks what runs already to be ready. */
   arm(): void;
   /** Triggers now, in this turn when it is armed. Always fulfilled, at the latest at the time limit. */

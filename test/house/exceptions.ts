@@ -4,7 +4,6 @@
 /** Who may read the clock beside io/system-clock.ts. Nothing here decides what a core does. */
 export const CLOCK_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/system-clock.ts': 'it is the clock',
-  'src/io/action-speaker.ts': 'in programs of their own: writes down when they fired',
   'src/io/camera-action.ts': 'a program of its own: holds a camera to a time limit',
   'src/io/still-process.ts': 'part of that program: measures its frames',
   'src/io/v4l2-action.ts': 'a program of its own: measures its frames',
@@ -27,6 +26,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/system-clock.ts': 'it is the clock',
   'src/io/action-command.ts': 'ends a program that does not answer',
   'src/io/action-process.ts': 'ends a program that does not answer',
+  'src/io/action-speaker.ts': 'in programs of their own: the coarse timer to the instant of a shot',
   'src/io/actions.ts': 'the coarse timer to the instant of a shot',
   'src/io/blob-sweeper.ts': 'lets the master work between two parts of a sweep',
   'src/io/camera-action.ts': 'a program of its own: looks whether a camera program stays',

@@ -3,6 +3,7 @@
 import {chmodSync, existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {addMono} from '../../src/base/types.ts';
 import type {ProgramSpec} from '../../src/io/shooter.ts';
 import {clock, Rig, rigOf, speaking} from './action-rig.ts';
 import {Watched} from './adapter-rig.ts';
@@ -173,6 +174,10 @@ test('the example in Python is an action with a setting and previews', async t =
   t.is(end.failure, undefined);
   t.is(readFileSync(join(x.dir, 'shots', '1-1.jpg'), 'utf8'), 'two words 1-1 0.000 []');
   t.deepEqual(await x.program.set({}), {ok: true, settings: {text: 'hello'}});
+  const fireAt = addMono(clock.now().mono, 300);
+  const ahead = await x.shoot('1-2', false, ['a b'], fireAt);
+  t.is(readFileSync(join(x.dir, 'shots', '1-2.jpg'), 'utf8'), "hello 1-2 0.000 ['a b']");
+  t.true((ahead.firedAt ?? 0) >= fireAt - 1);
 });
 
 test('a row of shots arms its action once', async t => {
@@ -182,4 +187,79 @@ test('a row of shots arms its action once', async t => {
   for (const shot of [1, 2, 3]) rig.fire('x', {shot, fireAt});
   await rig.until(3);
   t.true(readFileSync(join(rig.dir, 'arms'), 'utf8').length <= 2);
+});
+
+/** Waits for its instant by the clock of the kernel; `meanwhile` happens while it waits, `fired` is what it says then. */
+const timed = (meanwhile = '', fired = "'fired ' + shot + ' 0 ' + now()"): string =>
+  speaking(
+    `if (text === 'arm') { say('ready'); return; }
+     appendFileSync('../told', line[0] + ' ');
+     if (line[0] !== 'fireat') { fired(shot); write(file); return say('done ' + shot + ' ' + file); }
+     ${meanwhile}
+     setTimeout(() => {
+       while (now() < Number(line[5])) {}
+       say(${fired});
+       write(file);
+       say('done ' + shot + ' ' + file);
+     }, Number(line[5]) - now() - 5);`,
+    `const now = () => Number(process.hrtime.bigint()) / 1e6;
+     say('info ' + JSON.stringify({model: 'm', timed: true}));`,
+  ).replace("say('ready');\n", '');
+
+async function readyTimed(t: ExecutionContext, source: string): Promise<Program> {
+  const x = new Program(t, source);
+  t.is(x.program.aheadMs, 0, 'one that is not ready is not told ahead');
+  x.program.arm();
+  await x.until(({phase}) => phase === 'ready');
+  t.true(x.program.aheadMs > 0);
+  return x;
+}
+
+test('a timed program is told ahead, waits for the instant itself, and its own clock counts', async t => {
+  const x = await readyTimed(t, timed());
+  const fireAt = addMono(clock.now().mono, 150);
+  const end = await x.shoot('1-1', false, [], fireAt);
+  t.is(end.failure, undefined);
+  t.true((end.firedAt ?? 0) >= fireAt && (end.firedAt ?? 0) <= end.doneAt, `${end.firedAt}`);
+  t.is((await x.shoot('1-2')).failure, undefined, 'an instant that is over: at once');
+  t.is((await x.shoot('1-3', false, [], addMono(clock.now().mono, 100))).failure, undefined);
+  t.is(readFileSync(join(x.dir, 'told'), 'utf8'), 'fireat fire fireat ');
+});
+
+test('a timed program that fires before the instant is told to have done so', async t => {
+  const source = timed(
+    "say('fired ' + shot + ' 0 ' + now()); write(file); say('done ' + shot + ' ' + file); return;",
+  );
+  const x = await readyTimed(t, source);
+  const fireAt = addMono(clock.now().mono, 150);
+  const {firedAt} = await x.shoot('1-1', false, [], fireAt);
+  t.true((firedAt ?? Number.POSITIVE_INFINITY) < fireAt - 50);
+});
+
+test('an error while a timed program waits does not end its shot, which it fires all the same', async t => {
+  const x = await readyTimed(t, timed("say('error the lamp is cold'); say('ready');"));
+  const end = await x.shoot('1-1', false, [], addMono(clock.now().mono, 100));
+  t.is(end.failure, undefined);
+  t.not(end.firedAt, undefined);
+  t.true(x.states.some(({error}) => error === 'the lamp is cold'));
+});
+
+test('an instant that a timed program cannot have fired at is not believed', async t => {
+  for (const fired of ["'fired ' + shot + ' 0 17'", "'fired ' + shot + ' x'", "'fired ' + shot"]) {
+    const x = await readyTimed(t, timed('', fired));
+    const fireAt = addMono(clock.now().mono, 50);
+    const end = await x.shoot('1-1', false, [], fireAt);
+    t.true((end.firedAt ?? 0) >= fireAt - 0.1 && (end.firedAt ?? 0) <= end.doneAt, fired);
+  }
+});
+
+test('a timed program that does not fire is given its time limit from the instant on', async t => {
+  const source = timed('return;');
+  const x = new Program(t, source, {timeoutMs: 2_000});
+  x.program.arm();
+  await x.until(({phase}) => phase === 'ready');
+  const [since, fireAt] = [clock.now().mono, addMono(clock.now().mono, 1_000)];
+  const end = await x.shoot('1-1', false, [], fireAt);
+  t.is(end.failure, 'the action took longer than 2 s');
+  t.true(end.doneAt - since >= 2_900);
 });

@@ -50,9 +50,14 @@ export class Watched {
     }
   }
 
-  shoot(shot = '1-1', isPreview = false, args: readonly string[] = []): Promise<ShotEnd> {
+  shoot(
+    shot = '1-1',
+    isPreview = false,
+    args: readonly string[] = [],
+    fireAt = clock.now().mono,
+  ): Promise<ShotEnd> {
     const askedWall = asWallMs(0);
-    return this.program.shoot({shot, file: `${shot}.jpg`, askedWall, args, isPreview});
+    return this.program.shoot({shot, file: `${shot}.jpg`, askedWall, fireAt, args, isPreview});
   }
 
   read(name: string): string {

@@ -79,7 +79,10 @@ test('the testcard draws in the format that an argument or a setting names', asy
   const [allowed] = allowedActions(new Map(), {name: 'n', id: 'i'}).values();
   const x = new Watched(t, () => ({argv: allowed?.argv ?? []}));
   const shoot = async (shot: string, isPreview: boolean, args: readonly string[]) =>
-    x.program.shoot({shot, file: `${shot}.png`, askedWall: asWallMs(1_000), args, isPreview});
+    x.program.shoot({
+      ...{shot, args, isPreview, file: `${shot}.png`},
+      ...{askedWall: asWallMs(1_000), fireAt: clock.now().mono},
+    });
   t.deepEqual((await shoot('1-1', false, ['format=jpeg', 'x'])).files, ['1-1.jpg']);
   t.is(decode(Buffer.from(x.read('1-1.jpg'), 'latin1')).width, 640);
   t.is(

@@ -1,5 +1,6 @@
 // Nodes with shutters, for captures whose truth is known: an action that writes down, with the time, each shot that it
-// really fired, into a file that nobody else writes. It is a few lines of bash, so that 128 of them fit into memory.
+// really fired, into a file that nobody else writes. It is a few lines of Perl, which is on every
+// Debian, so that 128 of them fit into memory.
 // All hosts of a rig share one clock, so that these times can be compared.
 
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
@@ -10,29 +11,42 @@ import type {Cluster} from './cluster.ts';
 export const SHUTTER = 'shutter';
 
 /** `size=BYTES` as the argument of a capture makes files of that size, which are different from one another. */
-const SCRIPT = `truth=$1; : >>"$truth"
-echo 'info {"model":"shutter"}'
-while read -r word shot file asked args; do
-  case $word in
-    arm) echo ready ;;
-    fire)
-      at=$EPOCHREALTIME
-      echo "$shot $at" >>"$truth"
-      echo "fired $shot \${at:0:10}\${at:11:3}.\${at:14:3}"
-      echo "$truth $shot" >"$file"
-      [[ $args != *size=* ]] || { size=\${args#*size=}; truncate -s "\${size%%[!0-9]*}" "$file"; }
-      echo "done $shot $file" ;;
-  esac
-done
+const SCRIPT = String.raw`
+use strict;
+use Time::HiRes qw(time sleep clock_gettime CLOCK_MONOTONIC);
+$| = 1;
+my ($truth) = @ARGV;
+open my $log, '>>', $truth or die;
+$log->autoflush(1);
+print qq(info {"model":"shutter","timed":true}\n);
+while (my $line = <STDIN>) {
+  chomp $line;
+  my ($word, $shot, $file, $asked, @more) = split / /, $line;
+  if ($word eq 'arm') { print "ready\n"; }
+  elsif ($word eq 'fire' or $word eq 'fireat') {
+    my ($wall, $instant) = $word eq 'fire' ? () : splice @more, 0, 2;
+    my $left;
+    sleep $left while $instant and ($left = $instant / 1000 - clock_gettime(CLOCK_MONOTONIC)) > 0;
+    my $at = sprintf '%.3f', 1000 * time;
+    sleep 0.02; # exposes
+    print $log "$shot $at\n";
+    print "fired $shot $at\n";
+    open my $out, '>', $file or die;
+    print $out "$truth $shot\n";
+    truncate $out, $1 if "@more" =~ /size=(\d+)/;
+    close $out;
+    print "done $shot $file\n";
+  }
+}
 `;
 
 /** Writes the settings of a node that is to be started with this number. */
 export function giveShutter(cluster: Cluster, no: number): void {
   const data = join(cluster.dir, `node${no}`);
-  const program = join(cluster.dir, 'shutter.sh');
+  const program = join(cluster.dir, 'shutter.pl');
   writeFileSync(program, SCRIPT);
   mkdirSync(data, {mode: 0o700});
-  const command = ['/bin/bash', program, truthFile(cluster, no)];
+  const command = ['perl', program, truthFile(cluster, no)];
   const action = {command, persistent: true, armed: true, extension: 'txt'};
   const settings = {actions: {[SHUTTER]: action}};
   writeFileSync(join(data, 'node.json'), JSON.stringify(settings), {mode: 0o600});
@@ -45,8 +59,7 @@ export function truthOf(cluster: Cluster, no: number): ReadonlyMap<string, reado
   const truth = new Map<string, number[]>();
   for (const line of readFileSync(truthFile(cluster, no), 'utf8').split('\n')) {
     const [shot = '', at = ''] = line.split(' ');
-    if (shot !== '')
-      truth.set(shot, [...(truth.get(shot) ?? []), Number(at.replace(',', '.')) * 1_000]);
+    if (shot !== '') truth.set(shot, [...(truth.get(shot) ?? []), Number(at)]);
   }
   return truth;
 }
