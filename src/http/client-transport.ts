@@ -46,9 +46,21 @@ export class Transport {
 
   /** The answer, its body still to be read. Throws what the master refused, under its own code. */
   async open(ask: Ask): Promise<IncomingMessage> {
-    const answer = await this.#send(ask);
+    const answer = await this.#send(ask).catch(error => this.#again(ask, error));
     if ((answer.statusCode ?? 500) < 400) return answer;
     throw errorOf(answer.statusCode ?? 500, await readAll(answer).catch(() => new Uint8Array()));
+  }
+
+  /**
+   * A master that was too busy to look closes a kept connection although a question has come meanwhile: that was never
+   * read. What changes something is not said twice all the same (RFC 9110, 9.2.2).
+   */
+  #again(ask: Ask, error: unknown): Promise<IncomingMessage> {
+    if (!(error instanceof StaleConnection)) throw error;
+    if (ask.method !== 'GET' && ask.method !== 'HEAD') throw this.unreachable(error.cause);
+    return this.#send(ask).catch(second => {
+      throw second instanceof StaleConnection ? this.unreachable(second.cause) : second;
+    });
   }
 
   async json<T>(ask: Ask): Promise<T> {
@@ -106,7 +118,9 @@ export class Transport {
       });
       // After an answer this changes nothing: a server may refuse a body it has not read.
       sent.on('error', error => {
-        reject(ask.signal?.aborted ? error : this.unreachable(error));
+        if (ask.signal?.aborted) reject(error);
+        else if (sent.reusedSocket && isLost(error)) reject(new StaleConnection(error));
+        else reject(this.unreachable(error));
       });
       if (ask.stream === undefined) {
         sent.end(json);
@@ -138,6 +152,16 @@ function endWith(signal: AbortSignal, sent: ClientRequest): void {
   sent.once('close', () => signal.removeEventListener('abort', end));
   if (signal.aborted) end();
 }
+
+/** A connection that had been used before ended before an answer began. */
+class StaleConnection extends Error {
+  constructor(cause: Error) {
+    super('the connection was closed', {cause});
+  }
+}
+
+const isLost = (error: NodeJS.ErrnoException): boolean =>
+  error.code === 'ECONNRESET' || error.code === 'EPIPE';
 
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
