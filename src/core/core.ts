@@ -87,6 +87,8 @@ export type SharedEffect =
       readonly to: PeerId;
       readonly message: Message;
       readonly early?: true;
+      /** Handshake hash: it is for this session only, and not for one that has replaced it meanwhile. */
+      readonly session?: Uint8Array;
     }
   | {readonly type: 'note'; readonly note: Note}
   /** End the session; at the node this begins a new search for the master. */

@@ -15,6 +15,7 @@ const LIVELY_HELLOS = 6;
 
 type Greeted = {
   readonly peer: PeerId;
+  readonly handshakeHash: Uint8Array;
   readonly binding: Uint8Array;
   nextAt: MonoMs;
   retryMs: number;
@@ -42,7 +43,7 @@ export class Greeting {
     const bound = concat(handshakeHash, staticKey);
     const binding = this.#crypto.sign(identity.secretKey, 'bind', bound);
     this.#greeted = {
-      ...{peer, binding, nextAt: now, retryMs: RETRY_MS_MIN, said: 0},
+      ...{peer, handshakeHash, binding, nextAt: now, retryMs: RETRY_MS_MIN, said: 0},
       sentAt: undefined,
       isUntimed: false,
     };
@@ -103,7 +104,7 @@ export class Greeting {
   next(
     memory: NodeMemory,
     now: MonoMs,
-  ): {readonly to: PeerId; readonly message: Hello} | undefined {
+  ): {readonly to: PeerId; readonly message: Hello; readonly session: Uint8Array} | undefined {
     const greeted = this.#greeted;
     if (!greeted || greeted.nextAt > now) return undefined;
     if (!greeted.isUntimed) greeted.sentAt ??= now;
@@ -134,7 +135,8 @@ export class Greeting {
       sandboxLevel: config.sandboxLevel,
       speed: config.speed ?? 0,
     };
-    return {to: greeted.peer, message};
+    // In a session that has replaced this one meanwhile its binding would look like another's keys.
+    return {to: greeted.peer, message, session: greeted.handshakeHash};
   }
 
   wakeAt(): MonoMs {

@@ -340,7 +340,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         this.#emit(this.#outbox.add('report', this.#member, encodeResults(items), mono));
     if (this.#work.endTurn(mono)) this.#puller.wake(mono, 0); // it may work again
     const hello = this.#greeting.next(this.#memory, mono);
-    if (hello) this.#emit({type: 'send', to: hello.to, message: hello.message});
+    if (hello) this.#emit({type: 'send', ...hello});
     if (this.#welcomed && this.#member) this.#speak(this.#member, mono);
     const saving = this.#effects.some(effect => effect.type === 'save');
     const isNeeded = (blobId: BlobId): boolean =>

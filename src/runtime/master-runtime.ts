@@ -154,7 +154,10 @@ export class MasterRuntime {
 
   /** What peers say may be dropped: they say it again. */
   #postHeard(event: MasterEvent, peer: PeerId): void {
-    if (!this.#driver.post(event, peer)) this.#ports.journal.count('drop.inboxFull');
+    if (this.#driver.post(event, peer)) return;
+    this.#ports.journal.count('drop.inboxFull');
+    // nobody says this again: what the node says in that session would be judged by the one before
+    if (event.type === 'linked') this.#link.forget(peer, this.#ports.clock.now().mono);
   }
 
   /** Events of this process: uploads, inputs, the operator. */

@@ -197,7 +197,8 @@ export class NodeRuntime {
     const {ports, commands} = this.#options;
     switch (effect.type) {
       case 'send': {
-        const sealed = this.#link.seal(effect.to, effect.message, ports.clock.now().mono);
+        const {to, message, session} = effect;
+        const sealed = this.#link.seal(to, message, ports.clock.now().mono, session);
         if (sealed) ports.network.send(sealed.to, sealed.datagram);
         else ports.journal.count('unsent.noSession');
         return this.#watchLink();

@@ -219,7 +219,9 @@ export class Fabric {
     const isExpected = this.stateWasLost && LOSS_ALARMS.has(what);
     if (this.expects?.(note)) return;
     if (isExpected || this.mischief?.excuses(name, note)) return;
-    if (level === 'alarm' || ALARMING.has(what))
+    // its process would end for it
+    const isTurnedAway = what === 'the master refuses this node' && fields['reason'] === 'binding';
+    if (level === 'alarm' || ALARMING.has(what) || isTurnedAway)
       this.fail(new SimFailure('alarm', `${name}: ${what} ${JSON.stringify(fields)}`));
   }
 }

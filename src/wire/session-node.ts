@@ -11,6 +11,7 @@
 // under load answers by a cookie, and the initiation goes again with it (cookie.ts).
 
 import {assert, assertNever} from '../base/assert.ts';
+import {equalBytes} from '../base/bytes.ts';
 import {
   type Address,
   addMono,
@@ -154,9 +155,11 @@ export class NodeLink implements Link {
     }
   }
 
-  seal(peer: PeerId, message: Message, now: MonoMs): Outgoing | undefined {
+  /** @param only the handshake hash of the session that it is for; undefined = of whichever there is */
+  seal(peer: PeerId, message: Message, now: MonoMs, only?: Uint8Array): Outgoing | undefined {
     const state = this.#state;
     if (state.kind !== 'linked' || state.session.peer !== peer) return undefined;
+    if (only !== undefined && !equalBytes(only, state.session.handshakeHash)) return undefined;
     if (state.session.expired(now)) return undefined;
     const plaintext = encodeMessage(message);
     assert(plaintext.length <= PLAINTEXT_BYTES_MAX, `${message.type} of ${plaintext.length} bytes`);

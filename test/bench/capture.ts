@@ -65,6 +65,7 @@ const LEAD_MS = 2_000;
 const ROW_MAX = 50;
 const COLLECTED_MIB = 64;
 const SETTLED_MS_MAX = 120_000;
+const WAVE = 8;
 
 type Order = {readonly leadMs: number; readonly shots?: number; readonly intervalMs?: number};
 type Shot = Order & {readonly args?: readonly string[]};
@@ -204,8 +205,9 @@ async function rigOf(nodes: number, options: CaptureOptions, into: CaptureCase[]
       for (let no = 0; no < nodes; no++) {
         giveShutter(cluster, no);
         cluster.startNode(no);
+        // boards start each on their own; here all at once would leave the master nothing of these cores
+        if ((no + 1) % WAVE === 0 || no + 1 === nodes) await cluster.nodesUp(no + 1);
       }
-      await cluster.nodesUp(nodes);
       for (const loss of options.losses)
         into.push(await caseOf(cluster, lan, nodes, loss, options));
     } finally {

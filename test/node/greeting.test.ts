@@ -232,3 +232,13 @@ test('damaged rows are named', t => {
     t.throws(() => rig.kill(), {code: 'VOLLEY_STORE_DAMAGED', message: new RegExp(key)});
   }
 });
+
+test('each Hello is for the session whose hash its binding holds', t => {
+  const rig = new NodeRig();
+  const sessions = [1, 2].map(() => {
+    const [hello] = only(rig.link(), 'send');
+    return hello?.session;
+  });
+  t.is(sessions[0]?.length, 32);
+  t.notDeepEqual(sessions[0], sessions[1]);
+});

@@ -196,6 +196,13 @@ const masterCommand = (dir: string, place: Place): string[] => [
   ...masterArgs(dir, place),
 ];
 
+/**
+ * The main threads of nodes that fire are real-time. A master shares its cores with none of them: here, where it
+ * does, it would say its repeats when all of these have nothing more to do.
+ */
+const REAL_TIME = ['chrt', '--reset-on-fork', '--rr', '9'];
+const onItsOwn = spawnSync('chrt', ['--rr', '9', 'true']).status === 0 ? REAL_TIME : [];
+
 const isUp = (dir: string): true | undefined =>
   existsSync(join(dir, 'master', 'master.json')) || undefined;
 
@@ -205,7 +212,8 @@ function start(
   log: string,
   args: readonly string[],
 ): ChildProcess {
-  const command = [...(lan?.enter(host) ?? []), process.execPath, PROGRAM, ...args];
+  const inside = lan ? [...lan.enter(host), ...(host === 'master' ? onItsOwn : [])] : [];
+  const command = [...inside, process.execPath, PROGRAM, ...args];
   const [program = '', ...rest] = [...command, '--until-stdin-ends'];
   if (!toFiles) return spawn(program, rest, {stdio: ['pipe', 'ignore', 'inherit']});
   const file = openSync(log, 'a');

@@ -20,6 +20,7 @@ import type {Profile} from '../../src/sim/sim-runner.ts';
 import {APP} from '../../src/sim/sim-vault.ts';
 import type {WatchedStore} from '../../src/sim/watched-store.ts';
 import {World} from '../../src/sim/world.ts';
+import {INBOX_EVENTS_MAX} from '../../src/wire/limits.ts';
 
 const WORKUNITS = 20;
 
@@ -367,4 +368,20 @@ test('an alarm that nobody has a reason for stops the run', t => {
   world.start();
   world.fabric.journalOf('node 1').note({level: 'alarm', what: 'receipt refused', fields: {}});
   breaks(t, 'alarm', /receipt refused/, () => world.runUntil(1_000));
+});
+
+test('nodes whose links a full inbox lost are welcomed all the same', t => {
+  const world = new World({...planOf({}), host: {...CALM_HOST, turnMsMean: 5}});
+  world.start();
+  world.runUntil(2_000);
+  for (const node of world.nodes) node.crash();
+  for (const node of world.nodes) node.boot();
+  for (let ms = 2_001; ms < 5_000; ms += 10) {
+    world.runUntil(ms);
+    for (let i = 0; i < INBOX_EVENTS_MAX / 4; i++)
+      world.master.operator({kind: 'cancelBatch', batchId: asBatchId(99)}, () => {});
+  }
+  t.true((world.fabric.counters.get('drop.inboxFull') ?? 0) > 0);
+  t.notThrows(() => world.run());
+  t.is(world.checkers.masterChecker.model.decisions.size, WORKUNITS);
 });

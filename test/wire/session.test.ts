@@ -377,3 +377,21 @@ test('trust, peer and address stay what they were through all of it', t => {
   t.is(node.seal(world.masterPeer, PROBE, world.now)?.to, MASTER_AT);
   t.is(node.seal(world.nodePeer, PROBE, world.now), undefined);
 });
+
+test('what is for one session is not sealed in the one that has replaced it', t => {
+  const world = new World();
+  const node = world.enrolledNode();
+  world.exchange(node);
+  const peer = node.peer();
+  const hashes = () => world.atNode.flatMap(it => (it.kind === 'linked' ? [it.handshakeHash] : []));
+  const [first] = hashes();
+  if (peer === undefined || first === undefined) return t.fail('no session');
+  t.truthy(node.seal(peer, PROBE, world.now, first));
+  world.now = asMonoMs(world.now + REKEY_AFTER_MS + 1_000);
+  world.exchange(node);
+  const second = hashes().at(-1);
+  t.notDeepEqual(second, first);
+  t.is(node.seal(peer, PROBE, world.now, first), undefined);
+  t.truthy(node.seal(peer, PROBE, world.now, second));
+  t.truthy(node.seal(peer, PROBE, world.now));
+});
