@@ -11,6 +11,7 @@ import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
 import type {Layout} from './capture-layout.ts';
 import {RIG_OPTION, withRig} from './capture-rig.ts';
+import {timesOf} from './capture-times.ts';
 import type {CommandSpec, Given, OptionSpec} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
@@ -41,6 +42,7 @@ export const captureCommand: CommandSpec = {
     SELECT_OPTION,
     {flag: '--shots <count>', text: 'shots (default 1)'},
     {flag: '--every <time>', text: 'time between shots (default 1s)'},
+    {flag: '--burst <count@time>', text: 'each shot is so many, so far apart: 5@40ms'},
     {flag: '--sweep <time>', text: 'one node after the other, so far apart, by label and name'},
     {flag: '--arg <text>', text: 'argument for the action', repeatable: true},
     {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
@@ -58,6 +60,7 @@ export const captureCommand: CommandSpec = {
     'volley capture --action camera --require 95% --dry-run',
     'volley capture --action camera --sweep 20ms --select label=ring1   # around the ring',
     'volley capture --action camera --shots 10 --every 500ms --select "cam-[07-12]"',
+    'volley capture --action camera --shots 3 --every 10s --burst 5@40ms   # 15 pictures of each node',
   ],
   run: capture,
 };
@@ -68,8 +71,7 @@ async function capture(typed: Given): Promise<number> {
   const {given, rig} = await withRig(typed);
   const action = given.text('action');
   if (action === undefined) throw usage('--action is missing: what shall the nodes do?');
-  const shots = given.whole('shots', 1, 1_000) ?? 1;
-  const intervalMs = given.durationMs('every') ?? 1_000;
+  const times = timesOf(given);
   const wishes = wishesOf(given); // looked at before anything is asked
   const layout = await layoutOf(given);
   return withClient(given, async client => {
@@ -78,7 +80,7 @@ async function capture(typed: Given): Promise<number> {
     const {prepareFolder} = await import('./capture-files.ts');
     const out = given.text('out');
     if (out !== undefined) await prepareFolder(out);
-    const asked = {action, args, target, shots, intervalMs, ...wishes};
+    const asked = {action, args, target, ...times, ...wishes};
     const {captureId} = await client.capture(asked);
     try {
       return await bring(given, client, captureId, layout, rig);

@@ -37,6 +37,13 @@ export const takesValue = (option: OptionSpec): boolean => option.flag.includes(
 
 export const usage = (reason: string): VolleyError => new VolleyError('VOLLEY_USAGE', {reason});
 
+/** `300ms`, `2s`, `1m`, `24h`, `1d`; undefined = it is no time. */
+export function millisecondsOf(text: string): number | undefined {
+  const [, count, unit] = /^\+?(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const scale = {ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS}[unit ?? ''];
+  return scale === undefined ? undefined : Number(count) * scale;
+}
+
 /** Arguments and options, by the name without dashes. Values are the texts that were typed. */
 export class Given {
   readonly args: readonly string[];
@@ -107,11 +114,10 @@ export class Given {
   durationMs(name: string): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    const [, count, unit] = /^\+?(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
-    const scale = {ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS}[unit ?? ''];
-    if (scale === undefined)
+    const ms = millisecondsOf(text);
+    if (ms === undefined)
       throw usage(`--${name} must be a time such as 300ms, 2s, 1m or 24h, not "${text}"`);
-    return Number(count) * scale;
+    return ms;
   }
 
   oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {

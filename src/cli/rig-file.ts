@@ -13,6 +13,7 @@ import type {Position, Rig, RigNode} from '../core/rig-plan.ts';
 import type {NodeView} from '../core/views.ts';
 import {ACTION_NAME, faultOfName} from '../io/config.ts';
 import {GIVEN_LABELS_MAX, LABELS_MAX} from '../wire/limits.ts';
+import {burstOf, SHOTS_MAX} from './capture-times.ts';
 import {Given, usage} from './command.ts';
 import {safe} from './output.ts';
 import {badLine, type Entry, type Lined, parseYaml} from './yaml-lines.ts';
@@ -24,7 +25,7 @@ const POSITION_KEYS = ['x', 'y', 'z', 'angle'] as const;
 /** Flags of `volley capture` that a file may give. */
 const CAPTURE_KEYS = [
   ...['action', 'at', 'now', 'require', 'select'],
-  ...['shots', 'every', 'sweep', 'arg', 'layout'],
+  ...['shots', 'every', 'burst', 'sweep', 'arg', 'layout'],
 ];
 const TIMES = ['at', 'every', 'sweep'];
 const ID = /^[0-9a-f]{4,32}$/;
@@ -281,7 +282,8 @@ class RigReader {
     try {
       const given = new Given([], capture);
       if (TIMES.includes(flag)) given.durationMs(flag);
-      if (flag === 'shots') given.whole(flag, 1, 1_000);
+      if (flag === 'shots') given.whole(flag, 1, SHOTS_MAX);
+      if (flag === 'burst') burstOf(given.text(flag) ?? '');
       if (flag === 'require' && neededOf(given.text(flag) ?? '', 1) === undefined)
         throw usage('--require must be all, 95% or 12');
     } catch (error) {

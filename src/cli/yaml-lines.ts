@@ -2,7 +2,7 @@
 // YAML only what a settings file needs: one document of maps, lists and texts (a number is the text that was
 // written), no tags. Anchors and aliases may save typing; what they blow up to is bounded.
 
-import {isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument} from 'yaml';
+import {isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, parseDocument} from 'yaml';
 import {VolleyError} from '../base/errors.ts';
 import {harmless} from '../base/text.ts';
 
@@ -24,8 +24,31 @@ const ALIASES_MAX = 100;
 export const badLine = (path: string, line: number, reason: string, cause?: unknown): VolleyError =>
   new VolleyError('VOLLEY_BAD_CONFIG', {path: `${path}:${line}`, reason}, cause);
 
+const tooDeep = (path: string, line: number): VolleyError =>
+  badLine(path, line, `more than ${DEPTH_MAX} levels are nested`);
+
+/**
+ * Where brackets, or the marks of one line, are nested too deep: what the library makes of a megabyte of them takes it
+ * 10 s. Its lexer alone is quick.
+ */
+function lineOfDepth(text: string): number | undefined {
+  let [line, depth, marks] = [1, 0, 0];
+  for (const token of new Lexer().lex(text)) {
+    if (token === '[' || token === '{') depth += 1;
+    else if (token === ']' || token === '}') depth -= 1;
+    else if (token === '-' || token === '?') marks += 1;
+    if (depth > DEPTH_MAX || marks > DEPTH_MAX) return line;
+    const breaks = token.split('\n').length - 1;
+    line += breaks;
+    if (breaks > 0) marks = 0;
+  }
+  return undefined;
+}
+
 /** @param path for errors only. Throws VOLLEY_BAD_CONFIG with the line */
 export function parseYaml(text: string, path: string): Lined {
+  const deepLine = lineOfDepth(text);
+  if (deepLine !== undefined) throw tooDeep(path, deepLine);
   const lines = new LineCounter();
   const lineAt = (offset: number): number => Math.max(1, lines.linePos(offset).line);
   const document = parseDocument(text, {lineCounter: lines, prettyErrors: false});
@@ -42,7 +65,7 @@ export function parseYaml(text: string, path: string): Lined {
 
   function read(node: unknown, depth: number): Lined {
     line = lineOf(node) ?? line;
-    if (depth > DEPTH_MAX) throw badLine(path, line, `more than ${DEPTH_MAX} levels are nested`);
+    if (depth > DEPTH_MAX) throw tooDeep(path, line);
     if (isAlias(node)) return {...read(node.resolve(document), depth + 1), line};
     if (isMap(node)) return readMap(node.items, line, depth);
     if (isSeq(node)) return {kind: 'list', line, items: node.items.map(it => read(it, depth + 1))};

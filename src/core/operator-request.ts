@@ -37,9 +37,14 @@ export type CaptureRequest = {
    * now, by a roll call.
    */
   readonly leadMs?: number;
+  /** All of them, also those of bursts. */
   readonly shots: number;
-  /** Milliseconds between shots. */
+  /** Milliseconds between shots; of bursts, from the first shot of one to the first of the next. */
   readonly intervalMs: number;
+  /** Shots of a burst; absent or 1 = there are none. */
+  readonly burst?: number;
+  /** Milliseconds between the shots of a burst. */
+  readonly burstMs?: number;
   /** Small pictures instead; absent = no. */
   readonly preview?: boolean;
   /** So many nodes have to be ready, or nothing fires: `all`, `95%` or `12`; by a roll call. */

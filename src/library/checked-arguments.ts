@@ -48,6 +48,8 @@ const CAPTURE_OPTIONS = {
   sweepMs: NUMBER,
   shots: NUMBER,
   intervalMs: NUMBER,
+  burst: NUMBER,
+  burstMs: NUMBER,
 };
 const CONNECT_OPTIONS = {url: TEXT, token: TEXT, data: TEXT};
 

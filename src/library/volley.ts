@@ -105,10 +105,13 @@ export type CaptureOptions = {
   readonly target?: {readonly labels?: readonly string[]; readonly nodes?: readonly string[]};
   /** From now to the first shot; 0 = fire on hearing. Default: what delivery needs now, by a roll call. */
   readonly leadMs?: number;
-  /** Default 1. */
+  /** All of them, also those of bursts. Default 1. */
   readonly shots?: number;
-  /** Between shots. Default 1,000. */
+  /** Between shots, or between the first shots of bursts. Default 1,000. */
   readonly intervalMs?: number;
+  /** Shots of a burst, and between them. Default: no bursts. */
+  readonly burst?: number;
+  readonly burstMs?: number;
   /** `all`, `95%` or `12` nodes have to be ready, or nothing fires: `refused` of the view says why. */
   readonly needs?: string;
   /** One node after the other, so far apart, by label and name. Default: all at once. */
@@ -219,13 +222,15 @@ export class Cluster {
   /** Fires an action on many nodes at one instant; resolves with who fired when, once all is told and collected. */
   async capture(options: CaptureOptions): Promise<CaptureView> {
     checkCapture(options);
-    const {action, args = [], target, leadMs, needs, sweepMs, shots = 1} = options;
+    const {action, args = [], target, leadMs, needs, sweepMs, burst, burstMs, shots = 1} = options;
     const {labels = [], nodes = []} = target ?? {};
     const request: CaptureRequest = {
       ...{action, args, shots, intervalMs: options.intervalMs ?? INTERVAL_MS},
       ...(leadMs === undefined ? {} : {leadMs}),
       ...(needs === undefined ? {} : {needs}),
       ...(sweepMs === undefined ? {} : {sweepMs}),
+      ...(burst === undefined ? {} : {burst}),
+      ...(burstMs === undefined ? {} : {burstMs}),
       target: {labels, nodes: nodes as readonly NodeId[]},
     };
     const {captureId} = await this.#client.capture(request);

@@ -32,6 +32,9 @@ export type CaptureRow = {
   readonly leadMs: number;
   /** Between shots; rows of older versions have none. */
   readonly intervalMs?: number;
+  /** Shots of a burst; absent = none are. */
+  readonly burst?: number;
+  readonly burstMs?: number;
   /** Asked instant of each shot on the master's clock; 0 = on hearing. */
   readonly at: readonly WallMs[];
   readonly createdAt: number;
@@ -164,10 +167,19 @@ export function restoreShot(capture: Capture, key: string, row: ShotRow): boolea
   return true;
 }
 
+/** From the first shot to this one, ms. */
+export function offsetMs(
+  {intervalMs = 0, burst = 1, burstMs = 0}: Pick<CaptureRow, 'intervalMs' | 'burst' | 'burstMs'>,
+  shot: number,
+): number {
+  const before = shot - 1;
+  return Math.floor(before / burst) * intervalMs + (before % burst) * burstMs;
+}
+
 /** When a shot is to be fired, on the cluster's clock; for one on hearing, when it is to be commanded. */
 export function plannedAt(row: CaptureRow, shot: number): WallMs {
   const asked = row.at[shot - 1] ?? 0;
-  return (asked > 0 ? asked : row.createdAt + (shot - 1) * (row.intervalMs ?? 0)) as WallMs;
+  return (asked > 0 ? asked : row.createdAt + offsetMs(row, shot)) as WallMs;
 }
 
 /** When the node is to fire; 0 = on hearing. @param places of the nodes in a sweep */

@@ -7,7 +7,7 @@ import {neededOf} from '../core/needed-nodes.ts';
 import type {CaptureRequest} from '../core/operator-request.ts';
 import {COMMAND_TTL_MS_MAX, SWEEP_ID_BYTES} from '../wire/limits.ts';
 import type {Sweep} from '../wire/message.ts';
-import type {CaptureRow} from './capture-row.ts';
+import {type CaptureRow, offsetMs} from './capture-row.ts';
 import {bytesOf, COMMAND_ROOM_BYTES} from './command-room.ts';
 import type {RollCallRow} from './roll-call.ts';
 import type {NodeState} from './roster.ts';
@@ -19,13 +19,15 @@ const SWEEP_NODES_MIN = 16;
 
 /** Why it cannot be done; undefined = it can. @param asked nodes that are meant, also those that are down */
 export function faultOf(request: CaptureRequest, asked: number): string | undefined {
-  const {needs, sweepMs = 0, leadMs} = request;
+  const {needs, sweepMs = 0, leadMs, intervalMs, burst = 1, burstMs = 0, shots} = request;
   const roomFor = sweepMs > 0 ? SWEEP_NODES_MIN * SWEEP_ID_BYTES : 0;
   if (fireBytes(request) > COMMAND_ROOM_BYTES - roomFor)
     return `labels, ids and arguments together exceed ${COMMAND_ROOM_BYTES - roomFor} bytes`;
   const needed = needs === undefined ? 0 : neededOf(needs, asked);
   if (needed === undefined) return `"${needs}" is none of all, 95% and 12`;
   if (needed > asked) return `${needed} nodes are needed, and ${asked} are meant`;
+  if (shots > burst && (burst - 1) * burstMs > intervalMs)
+    return `a burst of ${burst} takes ${(burst - 1) * burstMs} ms, and the next begins after ${intervalMs} ms`;
   if (sweepMs > 0 && leadMs === 0)
     return 'a sweep has an instant for each node: it cannot fire on hearing';
   if (sweepMs * (asked - 1) > SWEEP_MS_MAX)
@@ -55,6 +57,7 @@ export const rowOf = (request: CaptureRequest, given: Given): CaptureRow => ({
   at: [],
   calling: true,
   ...(request.preview ? {preview: true as const} : {}),
+  ...((request.burst ?? 1) > 1 ? {burst: request.burst ?? 1, burstMs: request.burstMs ?? 0} : {}),
   ...(request.needs === undefined ? {} : {needs: request.needs}),
   ...(request.sweepMs ? {sweepMs: request.sweepMs} : {}),
   ...(request.leadMs === undefined ? {leadIsOurs: true as const} : {}),
@@ -76,7 +79,7 @@ export function inOrder(nodes: readonly NodeState[]): NodeState[] {
 export function timed(row: CaptureRow, leadMs: number, instant: WallMs): CaptureRow {
   const {calling: _, ...rest} = row;
   const at = Array.from({length: row.shots}, (_none, k) =>
-    leadMs > 0 ? addWall(instant, leadMs + k * (row.intervalMs ?? 0)) : (0 as WallMs),
+    leadMs > 0 ? addWall(instant, leadMs + offsetMs(row, k + 1)) : (0 as WallMs),
   );
   return {...rest, leadMs, at};
 }

@@ -28,6 +28,7 @@ import {
   captureOf,
   isOver,
   isSpokenOf,
+  offsetMs,
   plannedAt,
   shotFor,
   shotKey,
@@ -173,14 +174,14 @@ export class Captures {
 
   /** Its instants are known: the row is durable before the first command. */
   #begin(capture: Capture, row: CaptureRow, now: Now): void {
-    const {leadMs, intervalMs = 0, shots} = row;
-    const lastMs = leadMs + (shots - 1) * intervalMs + sweepLengthMs(row);
+    const {leadMs, shots} = row;
+    const lastMs = leadMs + offsetMs(row, shots) + sweepLengthMs(row);
     arrange(capture, row, addMono(now.mono, lastMs));
     this.#save(capture);
-    for (let k = 0; k < shots; k++) {
+    for (let shot = 1; shot <= shots; shot++) {
       const aheadMs = Math.min(leadMs, AHEAD_MS_MAX);
-      const at = addMono(now.mono, leadMs + k * intervalMs - aheadMs);
-      this.#toIssue.push({at, capture, shot: k + 1});
+      const at = addMono(now.mono, leadMs + offsetMs(row, shot) - aheadMs);
+      this.#toIssue.push({at, capture, shot});
     }
     this.#issueDue(now);
   }

@@ -1,29 +1,75 @@
 // S24: what fires was to be fired: the row of its capture is durable and has the instant, of a sweep the node's own
 // place in it; nothing fires of a roll call whose answer was no, of one that nobody waited for, or of a dry run.
+// S25: what the master holds of a shot is what happened: an honest node that is said to have fired did, then, within
+// its bound, and one that is said not to have fired did not in that life of it.
 
-import {addWall} from '../base/types.ts';
+import {fromHex} from '../base/bytes.ts';
+import {addWall, asNodeId, type NodeId} from '../base/types.ts';
 import {captureKey, decodeJson, type Op} from '../core/tables.ts';
 import type {CaptureRow} from '../master/capture-row.ts';
 import type {FireOrder} from '../runtime/ports.ts';
+import {decodeShot} from '../wire/codec.ts';
 import {holds} from './fabric.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
 
 /** Milliseconds of rounding: instants are doubles. */
 const ROUNDING_MS = 0.001;
+const NOTHING = new Uint8Array();
 
 export class CaptureChecker {
   readonly #master: SimMaster;
   readonly #wasLost: () => boolean;
+  readonly #honest: (nodeId: NodeId) => SimNode | undefined;
+  readonly #now: () => number;
+  /** Node, capture and shot: when it really fired, and in which life. */
+  readonly #fired = new Map<string, {readonly at: number; readonly life: number}>();
+  /** Statements that were held against what happened. */
+  judged = 0;
 
   /** @param wasLost whether the master's disk was ever replaced by an older one */
-  constructor(master: SimMaster, wasLost: () => boolean) {
+  constructor(
+    master: SimMaster,
+    parts: {
+      readonly wasLost: () => boolean;
+      /** undefined = it may say what it likes. */
+      readonly honest: (nodeId: NodeId) => SimNode | undefined;
+      readonly now: () => number;
+    },
+  ) {
     this.#master = master;
-    this.#wasLost = wasLost;
+    this.#wasLost = parts.wasLost;
+    this.#honest = parts.honest;
+    this.#now = parts.now;
+  }
+
+  fired(node: SimNode, {captureId, shot}: FireOrder, salt: number | undefined): void {
+    const name = `${node.nodeId}/${captureId}/${salt}/${shot}`;
+    this.#fired.set(name, {at: this.#now(), life: node.lives});
+  }
+
+  #said(op: Extract<Op, {type: 'put'}>): void {
+    const node = this.#honest(asNodeId(op.key.slice(16)));
+    const statement = decodeShot(fromHex((decodeJson(op.value) as {body: string}).body) ?? NOTHING);
+    if (!node || !statement) return;
+    const {captureId, salt, shot, verdict, firedWallMs, clockBoundMs} = statement;
+    const truth = this.#fired.get(`${node.nodeId}/${captureId}/${salt}/${shot}`);
+    const name = `node ${node.no} says ${verdict} of ${captureId}/${shot}`;
+    this.judged += 1;
+    if (firedWallMs === 0) {
+      const isSo = truth === undefined || truth.life !== node.lives;
+      return holds(isSo, 'S25', () => `${name}, and has fired`);
+    }
+    if (!truth) return holds(false, 'S25', () => `${name}, and has not fired`);
+    const offs = this.#master.wallsAtZero.map(wall => Math.abs(wall + truth.at - firedWallMs));
+    const slackMs = Math.max(0, clockBoundMs) + this.#master.sleptMs + ROUNDING_MS;
+    const offMs = Math.min(...offs);
+    holds(offMs <= slackMs, 'S25', () => `${name}, ${offMs} ms off, its bound is ${clockBoundMs}`);
   }
 
   durable(ops: readonly Op[]): void {
     for (const op of ops) {
+      if (op.table === 'shot' && op.type === 'put') this.#said(op);
       if (op.table !== 'capture' || op.type !== 'put') continue;
       const row = decodeJson(op.value) as CaptureRow;
       const {id, at, calling, refused, needs, rollCall, dryRun} = row;

@@ -9,7 +9,7 @@
 //   S21 what is one node's own is at no other (broadcast-checker.ts)
 //   S22 a stage begins with what the one before has put out (stage-checker.ts)
 //   S23 a node's clock is inside its bound (clock-checker.ts)
-//   S24 what fires was to be fired, and then (capture-checker.ts)
+//   S24 what fires was to be fired, and then; S25 what is told of a shot is what happened (capture-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
@@ -83,7 +83,10 @@ export class Checkers implements Watcher {
     this.appChecker = new AppChecker(crypto, master);
     this.captureChecker = options.hasSecond
       ? undefined
-      : new CaptureChecker(master, options.wasLost);
+      : new CaptureChecker(master, {
+          ...{wasLost: options.wasLost, now},
+          honest: nodeId => (profileOf(nodeId) === 'honest' ? nodes.get(nodeId) : undefined),
+        });
     this.clockChecker = options.hasSecond ? undefined : new ClockChecker(master, now);
     this.nodeChecker = new NodeChecker(
       crypto,
@@ -179,6 +182,7 @@ export class Checkers implements Watcher {
 
   fired(node: SimNode, order: FireOrder): void {
     this.nodeChecker.fired(node, order);
+    this.captureChecker?.fired(node, order, this.nodeChecker.saltOf(order));
   }
 
   trustKept(node: SimNode): void {

@@ -281,7 +281,7 @@ function drawCaptures(prng: Prng, safetyMs: number, isLarge: boolean): CapturePl
   }));
 }
 
-/** Roll calls, sweeps and dry runs, by what was drawn already: no seed goes another way for them. */
+/** Roll calls, sweeps, dry runs and bursts, by what was drawn already: no seed goes another way for them. */
 function wished(request: CaptureRequest & {leadMs: number}): CaptureRequest {
   const {leadMs, ...rest} = request;
   const isOurs = leadMs % 5 === 1;
@@ -292,6 +292,7 @@ function wished(request: CaptureRequest & {leadMs: number}): CaptureRequest {
     ...(needs === undefined ? {} : {needs}),
     ...(leadMs > 0 && leadMs % 3 === 0 ? {sweepMs: 1 + (leadMs % 40)} : {}),
     ...(rest.intervalMs % 31 === 0 ? {dryRun: true} : {}),
+    ...(rest.intervalMs % 4 === 2 ? {burst: 2, burstMs: 1 + (rest.intervalMs % 50)} : {}),
   };
 }
 

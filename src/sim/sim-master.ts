@@ -154,6 +154,11 @@ export class SimMaster {
     return this.#wallOfEpoch.get(epoch) ?? this.#wallOfLife;
   }
 
+  /** As its lives had them. */
+  get wallsAtZero(): readonly number[] {
+    return [this.#wallOfLife, ...this.#wallOfEpoch.values()];
+  }
+
   boot(): void {
     const fabric = this.#fabric;
     const {crypto, prng} = fabric;

@@ -1,7 +1,8 @@
 // What the node's end of the wire is doing (session-node.ts), and where it looks for the master.
 
+import {equalBytes} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
-import {type Address, addMono, asMonoMs, type MonoMs, NEVER} from '../base/types.ts';
+import {type Address, addMono, asMonoMs, type MonoMs, NEVER, type PeerId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {Attempt, JoinSecret} from './attempt.ts';
 import type {Crypto, KeyPair} from './crypto.ts';
@@ -128,4 +129,16 @@ export function wakeAtOf(state: LinkState, silenceMs: number): MonoMs {
     case 'linked':
       return state.rekey?.nextAt ?? asMonoMs(Math.min(state.rekeyAt, silentAt(state, silenceMs)));
   }
+}
+
+/** The living session with this peer. @param only of this handshake hash alone; undefined = whichever there is */
+export function linkedWith(
+  state: LinkState,
+  peer: PeerId,
+  now: MonoMs,
+  only?: Uint8Array,
+): Linked | undefined {
+  if (state.kind !== 'linked' || state.session.peer !== peer) return undefined;
+  if (only !== undefined && !equalBytes(only, state.session.handshakeHash)) return undefined;
+  return state.session.expired(now) ? undefined : state;
 }

@@ -11,7 +11,6 @@
 // under load answers by a cookie, and the initiation goes again with it (cookie.ts).
 
 import {assert, assertNever} from '../base/assert.ts';
-import {equalBytes} from '../base/bytes.ts';
 import {
   type Address,
   addMono,
@@ -44,6 +43,7 @@ import {
   type Linked,
   type LinkState,
   linkedBy,
+  linkedWith,
   type NodeLinkOptions,
   type Retry,
   retryOf,
@@ -157,10 +157,8 @@ export class NodeLink implements Link {
 
   /** @param only the handshake hash of the session that it is for; undefined = of whichever there is */
   seal(peer: PeerId, message: Message, now: MonoMs, only?: Uint8Array): Outgoing | undefined {
-    const state = this.#state;
-    if (state.kind !== 'linked' || state.session.peer !== peer) return undefined;
-    if (only !== undefined && !equalBytes(only, state.session.handshakeHash)) return undefined;
-    if (state.session.expired(now)) return undefined;
+    const state = linkedWith(this.#state, peer, now, only);
+    if (state === undefined) return undefined;
     const plaintext = encodeMessage(message);
     assert(plaintext.length <= PLAINTEXT_BYTES_MAX, `${message.type} of ${plaintext.length} bytes`);
     const datagram = state.session.seal(plaintext);

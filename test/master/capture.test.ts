@@ -94,6 +94,51 @@ test('each shot has its own command and instant; those far ahead wait', t => {
   t.deepEqual([...shots.values()], [...view(rig, id).atWallMs]);
 });
 
+test('the shots of a burst have instants close to each other, and each its own command', t => {
+  const rig = MasterRig.ready();
+  cameras(rig, 1);
+  const {id, effects} = rig.capture({
+    ...{leadMs: 1_000, shots: 5, intervalMs: 10_000},
+    ...{burst: 2, burstMs: 40},
+  });
+  const start = EPOCH_WALL + rig.mono;
+  t.deepEqual(
+    view(rig, id).atWallMs,
+    [1_000, 1_040, 11_000, 11_040, 21_000].map(ms => start + ms),
+  );
+  const fires = only([...effects, ...rig.pass(100)], 'multicast').map(({command: {what}}) => what);
+  const shots = fires.flatMap(what => (what.kind === 'fire' ? [what.shot] : []));
+  t.deepEqual([...new Set(shots)], [1, 2], 'each as long before its instant');
+});
+
+test('a burst on hearing is commanded shot by shot', t => {
+  const rig = MasterRig.ready();
+  cameras(rig, 1);
+  rig.capture({leadMs: 0, shots: 3, intervalMs: 5_000, burst: 3, burstMs: 100});
+  const first = new Map<number, number>([[1, 0]]);
+  for (let ms = 10; ms < 1_000; ms += 10)
+    for (const {command} of only(rig.pass(10), 'multicast'))
+      if (command.what.kind === 'fire' && !first.has(command.what.shot))
+        first.set(command.what.shot, ms);
+  t.deepEqual([...first.values()], [0, 100, 200]);
+});
+
+test('a burst that is longer than the time to the next is refused', t => {
+  const rig = MasterRig.ready();
+  cameras(rig, 1);
+  const capture = {
+    ...{action: 'camera', args: [], target: {labels: [], nodes: []}, leadMs: 0},
+    ...{shots: 6, intervalMs: 100, burst: 3, burstMs: 60},
+  };
+  const {answer} = rig.asked({kind: 'capture', capture});
+  t.like(answer, {
+    ok: false,
+    code: 'VOLLEY_USAGE',
+    fields: {reason: 'a burst of 3 takes 120 ms, and the next begins after 100 ms'},
+  });
+  t.like(rig.ask({kind: 'capture', capture: {...capture, shots: 3}}), {ok: true});
+});
+
 test('a statement is stored, acknowledged and shown', t => {
   const rig = MasterRig.ready();
   const [a] = cameras(rig, 1) as [TestNode];

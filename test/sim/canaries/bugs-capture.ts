@@ -24,4 +24,18 @@ export const CAPTURE_BUGS: readonly Bug[] = [
     find: ' || this.#placeOf(command.what) < 0',
     put: '',
   },
+  {
+    name: 'fired-and-denied',
+    what: 'a node says of a shot that it did not fire',
+    file: 'node/firing.ts',
+    find: 'firedWallMs: firedAt === undefined ? NOT : (clock.toWall(firedAt) ?? NOT),',
+    put: 'firedWallMs: NOT,',
+  },
+  {
+    name: 'fired-when-done',
+    what: 'a node gives the end of a shot for its instant',
+    file: 'node/firing.ts',
+    find: 'firedWallMs: firedAt === undefined ? NOT : (clock.toWall(firedAt) ?? NOT),',
+    put: 'firedWallMs: firedAt === undefined ? NOT : (clock.toWall(done.doneAt) ?? NOT),',
+  },
 ];
