@@ -38,6 +38,7 @@ export const captureCommand: CommandSpec = {
     },
     {flag: '--now', text: 'fire on hearing instead'},
     {flag: '--require <who>', text: 'all, 95% or 12 nodes have to be ready, or nothing fires'},
+    {flag: '--tolerance <time>', text: 'a node whose clock may be further off does not fire: 1ms'},
     {flag: '--dry-run', text: 'ask who is ready, fire nothing'},
     SELECT_OPTION,
     {flag: '--shots <count>', text: 'shots (default 1)'},
@@ -58,6 +59,7 @@ export const captureCommand: CommandSpec = {
     'volley capture --rig rig.yml --out ./scan-44   # what its `capture:` says',
     'volley capture fetch 42 --out ./scan-42     # bring its files, without firing',
     'volley capture --action camera --require 95% --dry-run',
+    'volley capture --action camera --require all --tolerance 1ms   # all know the time that well, or nothing fires',
     'volley capture --action camera --sweep 20ms --select label=ring1   # around the ring',
     'volley capture --action camera --shots 10 --every 500ms --select "cam-[07-12]"',
     'volley capture --action camera --shots 3 --every 10s --burst 5@40ms   # 15 pictures of each node',
@@ -156,25 +158,40 @@ function endUnfired(given: Given, view: CaptureView): number {
 }
 
 /** When, who has to be ready, and in which order; an absent lead is chosen by the master. */
-function wishesOf(given: Given): Pick<CaptureRequest, 'leadMs' | 'needs' | 'sweepMs' | 'dryRun'> {
-  const [at, needs, sweepMs] = [
-    given.durationMs('at'),
-    given.text('require'),
-    given.durationMs('sweep'),
-  ];
-  if (at !== undefined && at > LEAD_MS_MAX) throw usage('--at is at most +60s');
-  if (at !== undefined && given.flag('now')) throw usage('give only one of --at and --now');
-  if (sweepMs !== undefined && given.flag('now'))
-    throw usage('a --sweep has an instant for each node: leave out --now');
+function wishesOf(
+  given: Given,
+): Pick<CaptureRequest, 'leadMs' | 'needs' | 'sweepMs' | 'toleranceMs' | 'dryRun'> {
+  const isNow = given.flag('now');
+  const needs = given.text('require');
   if (needs !== undefined && neededOf(needs, 1) === undefined)
     throw usage(`--require takes all, 95% or 12, not "${needs}"`);
-  const leadMs = given.flag('now') ? 0 : at;
+  const {at, sweep: sweepMs, tolerance: toleranceMs} = instantOf(given, isNow);
+  const leadMs = isNow ? 0 : at;
   return {
     ...(leadMs === undefined ? {} : {leadMs}),
     ...(needs === undefined ? {} : {needs}),
     ...(sweepMs === undefined ? {} : {sweepMs}),
+    ...(toleranceMs === undefined ? {} : {toleranceMs}),
     ...(given.flag('dry-run') ? {dryRun: true} : {}),
   };
+}
+
+const TOLERANCE_MS_MAX = 250;
+
+/** What makes no sense with `--now`: on hearing there is no instant. */
+function instantOf(given: Given, isNow: boolean) {
+  const times = {
+    at: given.durationMs('at'),
+    sweep: given.durationMs('sweep'),
+    tolerance: given.durationMs('tolerance'),
+  };
+  for (const [flag, ms] of Object.entries(times))
+    if (isNow && ms !== undefined) throw usage(`--${flag} is of an instant: leave out --now`);
+  const {at = 0, tolerance = TOLERANCE_MS_MAX} = times;
+  if (at > LEAD_MS_MAX) throw usage('--at is at most +60s');
+  if (tolerance === 0 || tolerance > TOLERANCE_MS_MAX)
+    throw usage(`--tolerance is a time up to ${TOLERANCE_MS_MAX}ms, such as 1ms`);
+  return times;
 }
 
 function progressOf({id, rows}: CaptureView): string {

@@ -24,10 +24,10 @@ const NODE_KEYS = ['name', 'id', 'labels', 'action', 'position'];
 const POSITION_KEYS = ['x', 'y', 'z', 'angle'] as const;
 /** Flags of `volley capture` that a file may give. */
 const CAPTURE_KEYS = [
-  ...['action', 'at', 'now', 'require', 'select'],
+  ...['action', 'at', 'now', 'require', 'tolerance', 'select'],
   ...['shots', 'every', 'burst', 'sweep', 'arg', 'layout'],
 ];
-const TIMES = ['at', 'every', 'sweep'];
+const TIMES = ['at', 'every', 'sweep', 'tolerance'];
 const ID = /^[0-9a-f]{4,32}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
 const CONTROL = /[\u0000-\u001f\u007f]/;

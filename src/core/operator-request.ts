@@ -51,6 +51,8 @@ export type CaptureRequest = {
   readonly needs?: string;
   /** One node after the other, so many milliseconds apart, by label and name; absent or 0 = all at once. */
   readonly sweepMs?: number;
+  /** Who knows the time no better than this, in ms, is not ready and does not fire; absent = 250. */
+  readonly toleranceMs?: number;
   /** Only the roll call. */
   readonly dryRun?: boolean;
 };

@@ -46,6 +46,7 @@ const CAPTURE_OPTIONS = {
   leadMs: NUMBER,
   needs: TEXT,
   sweepMs: NUMBER,
+  toleranceMs: NUMBER,
   shots: NUMBER,
   intervalMs: NUMBER,
   burst: NUMBER,

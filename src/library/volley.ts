@@ -116,6 +116,8 @@ export type CaptureOptions = {
   readonly needs?: string;
   /** One node after the other, so far apart, by label and name. Default: all at once. */
   readonly sweepMs?: number;
+  /** Who knows the time no better than this is not ready and does not fire. Default 250. */
+  readonly toleranceMs?: number;
 };
 
 const AHEAD = 4_096;
@@ -222,7 +224,8 @@ export class Cluster {
   /** Fires an action on many nodes at one instant; resolves with who fired when, once all is told and collected. */
   async capture(options: CaptureOptions): Promise<CaptureView> {
     checkCapture(options);
-    const {action, args = [], target, leadMs, needs, sweepMs, burst, burstMs, shots = 1} = options;
+    const {action, args = [], target, shots = 1} = options;
+    const {leadMs, needs, sweepMs, burst, burstMs, toleranceMs} = options;
     const {labels = [], nodes = []} = target ?? {};
     const request: CaptureRequest = {
       ...{action, args, shots, intervalMs: options.intervalMs ?? INTERVAL_MS},
@@ -231,6 +234,7 @@ export class Cluster {
       ...(sweepMs === undefined ? {} : {sweepMs}),
       ...(burst === undefined ? {} : {burst}),
       ...(burstMs === undefined ? {} : {burstMs}),
+      ...(toleranceMs === undefined ? {} : {toleranceMs}),
       target: {labels, nodes: nodes as readonly NodeId[]},
     };
     const {captureId} = await this.#client.capture(request);

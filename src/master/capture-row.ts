@@ -53,6 +53,8 @@ export type CaptureRow = {
   readonly needs?: string;
   /** One node after the other, in the order of `nodes`. */
   readonly sweepMs?: number;
+  /** Of the clocks of nodes; absent = what every shot needs. */
+  readonly toleranceMs?: number;
   /** The lead was chosen by what delivery took. */
   readonly leadIsOurs?: true;
   /** Nothing is fired, and nothing of it is kept. */

@@ -19,7 +19,8 @@ const SWEEP_NODES_MIN = 16;
 
 /** Why it cannot be done; undefined = it can. @param asked nodes that are meant, also those that are down */
 export function faultOf(request: CaptureRequest, asked: number): string | undefined {
-  const {needs, sweepMs = 0, leadMs, intervalMs, burst = 1, burstMs = 0, shots} = request;
+  const {needs, sweepMs = 0, leadMs, toleranceMs} = request;
+  const {intervalMs, burst = 1, burstMs = 0, shots} = request;
   const roomFor = sweepMs > 0 ? SWEEP_NODES_MIN * SWEEP_ID_BYTES : 0;
   if (fireBytes(request) > COMMAND_ROOM_BYTES - roomFor)
     return `labels, ids and arguments together exceed ${COMMAND_ROOM_BYTES - roomFor} bytes`;
@@ -28,6 +29,8 @@ export function faultOf(request: CaptureRequest, asked: number): string | undefi
   if (needed > asked) return `${needed} nodes are needed, and ${asked} are meant`;
   if (shots > burst && (burst - 1) * burstMs > intervalMs)
     return `a burst of ${burst} takes ${(burst - 1) * burstMs} ms, and the next begins after ${intervalMs} ms`;
+  if (toleranceMs !== undefined && leadMs === 0)
+    return 'a tolerance is of the instant: it cannot be held on hearing';
   if (sweepMs > 0 && leadMs === 0)
     return 'a sweep has an instant for each node: it cannot fire on hearing';
   if (sweepMs * (asked - 1) > SWEEP_MS_MAX)
@@ -60,6 +63,7 @@ export const rowOf = (request: CaptureRequest, given: Given): CaptureRow => ({
   ...((request.burst ?? 1) > 1 ? {burst: request.burst ?? 1, burstMs: request.burstMs ?? 0} : {}),
   ...(request.needs === undefined ? {} : {needs: request.needs}),
   ...(request.sweepMs ? {sweepMs: request.sweepMs} : {}),
+  ...(request.toleranceMs ? {toleranceMs: request.toleranceMs} : {}),
   ...(request.leadMs === undefined ? {leadIsOurs: true as const} : {}),
   ...(request.dryRun ? {dryRun: true as const} : {}),
 });

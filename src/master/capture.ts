@@ -210,6 +210,7 @@ export class Captures {
       kind: 'fire' as const,
       ...{captureId: row.id, shot, action: row.action, args: row.args, atWallMs, salt: row.salt},
       ...(row.preview ? {preview: true as const} : {}),
+      ...(row.toleranceMs ? {toleranceMs: row.toleranceMs} : {}),
     };
     const ttlMs = Math.min(COMMAND_TTL_MS_MAX, leadMs + sweepLengthMs(row) + 5 * SECOND_MS);
     for (const sweep of sweepsOf(row)) {

@@ -50,11 +50,15 @@ export class RollCalls<T> {
     this.#commands = commands;
   }
 
-  begin(about: T, {action, target}: {action: string; target: Target}, now: Now): void {
+  begin(
+    about: T,
+    {action, target, toleranceMs}: {action: string; target: Target; toleranceMs?: number},
+    now: Now,
+  ): void {
     const nodes = [...this.#context.roster.targeted(target)];
     const awaited = nodes.filter(node => node.up).map(node => node.row.nodeId);
     const ackWindowMs = windowOf(awaited.length);
-    const what = {kind: 'rollCall', action} as const;
+    const what = {kind: 'rollCall', action, ...(toleranceMs ? {toleranceMs} : {})} as const;
     const sent = this.#commands.issue(what, now, {target, ackWindowMs});
     this.#calls.push({
       ...sent,

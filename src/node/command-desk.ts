@@ -12,7 +12,15 @@ import {SWEEP_ID_BYTES} from '../wire/limits.ts';
 import type {AckStatement, AckVerdict, CommandWhat, Target} from '../wire/message.ts';
 import {ActionNews} from './action-news.ts';
 import {Ear} from './ear.ts';
-import {Acks, ackVerdictOf, CLOCK_BOUND_MS_MAX, Firing, type Heard, planFire} from './firing.ts';
+import {
+  Acks,
+  ackVerdictOf,
+  CLOCK_BOUND_MS_MAX,
+  type FirePlan,
+  Firing,
+  type Heard,
+  planFire,
+} from './firing.ts';
 import type {NodeConfig} from './memory.ts';
 import {ShotShelf} from './shot-shelf.ts';
 
@@ -20,7 +28,13 @@ type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
 type FireWhat = Extract<CommandWhat, {kind: 'fire'}>;
 
 const CLOCK_UNKNOWN = 'the clock of the master is not known yet';
+const inexact = (boundMs: number): string => `its clock may be ${boundMs.toFixed(1)} ms off`;
 const forbidden = (action: string): string => `the owner of this node does not allow "${action}"`;
+
+function whyNot(plan: Exclude<FirePlan, {kind: 'fire'}>): string {
+  if (plan.kind === 'missed') return `heard ${plan.lateMs.toFixed(1)} ms after the instant`;
+  return plan.kind === 'inexact' ? inexact(plan.boundMs) : CLOCK_UNKNOWN;
+}
 
 export type FireAnswer = {
   /** AckStatement to acknowledge with. */
@@ -89,20 +103,28 @@ export class CommandDesk {
   /** Says whether it would fire, and does nothing. */
   rollCall(event: CommandEvent, clock: ClockSync, now: Now, space: FreeSpace): FireAnswer {
     const {what} = event.command;
-    const action = what.kind === 'rollCall' ? what.action : '';
+    const {action, toleranceMs} = what.kind === 'rollCall' ? what : {action: ''};
     const isAllowed = this.#actions.includes(action);
     const {freeBytes} = space.seen;
     const body = this.#ackBody(event, isAllowed ? 'accepted' : 'notAllowed', clock, now, {
-      unready: isAllowed ? this.#unready(action, clock, now, space.isFull) : forbidden(action),
+      unready: isAllowed
+        ? this.#unready(action, toleranceMs, clock, now, space.isFull)
+        : forbidden(action),
       ...(Number.isFinite(freeBytes) ? {freeMib: Math.floor(freeBytes / MIB)} : {}),
     });
     return {body};
   }
 
-  #unready(action: string, clock: ClockSync, now: Now, isFull: boolean): string {
+  #unready(
+    action: string,
+    toleranceMs = CLOCK_BOUND_MS_MAX,
+    clock: ClockSync,
+    now: Now,
+    isFull: boolean,
+  ): string {
     const boundMs = clock.boundMs(now.mono);
     if (boundMs < 0) return CLOCK_UNKNOWN;
-    if (boundMs > CLOCK_BOUND_MS_MAX) return `its clock may be ${boundMs.toFixed(0)} ms off`;
+    if (boundMs > Math.min(toleranceMs, CLOCK_BOUND_MS_MAX)) return inexact(boundMs);
     return this.shelf.noRoom(isFull) ?? this.news.unableBy(action);
   }
 
@@ -132,14 +154,10 @@ export class CommandDesk {
         body: this.#ackBody(event, 'accepted', clock, now),
         refusal: encodeShot(this.#firing.refusal(heard, 'failed', noRoom, clock, now.mono)),
       };
-    const plan = planFire(clock, this.#instantOf(what), now.mono);
+    const plan = planFire(clock, this.#instantOf(what), now.mono, what.toleranceMs);
     const body = this.#ackBody(event, ackVerdictOf(plan), clock, now);
     if (plan.kind !== 'fire') {
-      const reason =
-        plan.kind === 'missed'
-          ? `heard ${plan.lateMs.toFixed(1)} ms after the instant`
-          : CLOCK_UNKNOWN;
-      const statement = this.#firing.refusal(heard, 'missed', reason, clock, now.mono);
+      const statement = this.#firing.refusal(heard, 'missed', whyNot(plan), clock, now.mono);
       return {body, refusal: encodeShot(statement)};
     }
     this.#firing.heard({...heard, action: what.action});

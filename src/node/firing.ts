@@ -18,16 +18,25 @@ export const CLOCK_BOUND_MS_MAX = 250;
 export type FirePlan =
   | {readonly kind: 'fire'; readonly fireAt: MonoMs; readonly fireAtWall: WallMs}
   | {readonly kind: 'missed'; readonly lateMs: number}
-  | {readonly kind: 'unknownClock'};
+  | {readonly kind: 'unknownClock'}
+  /** Known, and not well enough. */
+  | {readonly kind: 'inexact'; readonly boundMs: number};
 
-/** When to fire on our clock. `atWall` 0 = at once. */
-export function planFire(clock: ClockSync, atWall: WallMs, now: MonoMs): FirePlan {
+/** When to fire on our clock. `atWall` 0 = at once. @param toleranceMs the bound that the operator allows */
+export function planFire(
+  clock: ClockSync,
+  atWall: WallMs,
+  now: MonoMs,
+  toleranceMs = CLOCK_BOUND_MS_MAX,
+): FirePlan {
   const wallNow = clock.toWall(now);
   if (wallNow === undefined) return {kind: 'unknownClock'}; // who knows how old the command is
   if (atWall === 0) return {kind: 'fire', fireAt: now, fireAtWall: wallNow};
   const fireAt = clock.toMono(atWall, now);
   if (fireAt === undefined || clock.boundMs(now) > CLOCK_BOUND_MS_MAX)
     return {kind: 'unknownClock'};
+  const boundMs = clock.boundMs(now);
+  if (boundMs > toleranceMs) return {kind: 'inexact', boundMs};
   if (now - fireAt > LATE_MS_MAX) return {kind: 'missed', lateMs: now - fireAt};
   return {kind: 'fire', fireAt, fireAtWall: atWall};
 }

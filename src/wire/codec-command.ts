@@ -79,10 +79,11 @@ function whatProperties(what: CommandWhat): volley.Command.$Properties {
           salt: what.salt,
           ...(what.preview ? {preview: true} : {}),
           ...(what.sweep ? {sweep: sweepProperties(what.sweep)} : {}),
+          ...(what.toleranceMs ? {toleranceMs: what.toleranceMs} : {}),
         },
       };
     case 'rollCall':
-      return {rollCall: {action: wellFormed(what.action)}};
+      return {rollCall: {...what, action: wellFormed(what.action)}};
     case 'pulse':
       return {pulse: {no: what.no}};
     case 'setAction':
@@ -126,8 +127,13 @@ function readFire(fire: volley.Fire.$Properties): CommandWhat {
     salt: fire.salt ?? 0,
     ...(fire.preview ? {preview: true} : {}),
     ...(fire.sweep ? {sweep: readSweep(fire.sweep)} : {}),
+    ...readTolerance(fire.toleranceMs),
   };
 }
+
+/** A number that makes no sense is the usual one: a shot is not lost for it. */
+const readTolerance = (ms: number | null | undefined): {toleranceMs?: number} =>
+  ms && Number.isFinite(ms) && ms > 0 ? {toleranceMs: ms} : {};
 
 function readWhat(command: volley.Command.$Properties): CommandWhat {
   switch (command.what) {
@@ -138,8 +144,9 @@ function readWhat(command: volley.Command.$Properties): CommandWhat {
     case 'fire':
       return readFire(present(command.fire));
     case 'rollCall': {
-      const {action} = present(command.rollCall);
-      return {kind: 'rollCall', action: text(action ?? '', NAME_BYTES_MAX)};
+      const {action, toleranceMs} = present(command.rollCall);
+      const name = text(action ?? '', NAME_BYTES_MAX);
+      return {kind: 'rollCall', action: name, ...readTolerance(toleranceMs)};
     }
     case 'pulse':
       return {kind: 'pulse', no: present(command.pulse).no ?? 0};

@@ -2,7 +2,7 @@
 // of each; codec.ts turns them into bytes and back and holds every length below to limits.ts.
 // Byte fields are owned by the receiver of the value: the decoder copies them out of the datagram.
 
-import type {BatchId, BlobId, CaptureId, NodeId, WallMs} from '../base/types.ts';
+import type {BatchId, BlobId, CaptureId, WallMs} from '../base/types.ts';
 
 /** Why a master does not welcome a node; volley.proto says what the node does about each. */
 export type RefusalReason =
@@ -318,6 +318,8 @@ export type ActionHeard = {
   readonly serial: number;
 };
 
+export type {Command, CommandWhat, Sweep, Target} from './command-message.ts';
+
 export type Message =
   | Hello
   | Welcome
@@ -337,58 +339,6 @@ export type Message =
   | PreferencesMessage
   | ActionState
   | ActionHeard;
-
-/** Both lists empty = every node; else nodes with any of the labels, or any of the ids. */
-export type Target = {readonly labels: readonly string[]; readonly nodes: readonly NodeId[]};
-
-export type CommandWhat =
-  | {readonly kind: 'workAvailable'; readonly batchId: BatchId; readonly spreadMs: number}
-  | {
-      readonly kind: 'fire';
-      readonly captureId: CaptureId;
-      readonly shot: number;
-      readonly action: string;
-      readonly args: readonly string[];
-      /** Instant on the master's clock; 0 = on hearing. */
-      readonly atWallMs: WallMs;
-      /** Tells this capture from one that had its number before an old backup. */
-      readonly salt: number;
-      /** A small picture instead; absent = no. */
-      readonly preview?: true;
-      /** One after the other; absent = all at once. */
-      readonly sweep?: Sweep;
-    }
-  | {readonly kind: 'rollCall'; readonly action: string}
-  | {readonly kind: 'pulse'; readonly no: number}
-  /** `settings`: JSON of changes (core/action-settings.ts). */
-  | {
-      readonly kind: 'setAction';
-      readonly action: string;
-      readonly settings: string;
-      readonly id: number;
-    }
-  | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
-  | {readonly kind: 'state'};
-
-/** The node at place k of `nodes` fires `(from + k) * stepMs` after the instant; who is not in it is not meant. */
-export type Sweep = {
-  readonly stepMs: number;
-  readonly from: number;
-  /** The first 8 bytes of each node id, hex. */
-  readonly nodes: readonly string[];
-};
-
-export type Command = {
-  readonly clusterId: Uint8Array;
-  readonly instanceId: Uint8Array;
-  readonly issuedWallMs: WallMs;
-  readonly ttlMs: number;
-  /** Acknowledge within this, in the node's slot of it; 0 = no acknowledgement wanted. */
-  readonly ackWindowMs: number;
-  readonly target: Target;
-  readonly state: DesiredState;
-  readonly what: CommandWhat;
-};
 
 export type TrustDocument = {
   readonly rootKey: Uint8Array;

@@ -111,6 +111,20 @@ test('the shots of a burst have instants close to each other, and each its own c
   t.deepEqual([...new Set(shots)], [1, 2], 'each as long before its instant');
 });
 
+test('a tolerance goes with the roll call and with the command, and not with a shot on hearing', t => {
+  const rig = MasterRig.ready();
+  cameras(rig, 1);
+  const {effects} = rig.capture({leadMs: 300, toleranceMs: 2});
+  t.like(only(effects, 'multicast')[0]?.command.what, {kind: 'fire', toleranceMs: 2});
+  const called = rig.capture({leadMs: 300, toleranceMs: 2, needs: 'all'});
+  t.like(only(called.effects, 'multicast')[0]?.command.what, {kind: 'rollCall', toleranceMs: 2});
+  const capture = {
+    ...{action: 'camera', args: [], target: {labels: [], nodes: []}},
+    ...{leadMs: 0, shots: 1, intervalMs: 0, toleranceMs: 2},
+  };
+  t.like(rig.asked({kind: 'capture', capture}).answer, {ok: false, code: 'VOLLEY_USAGE'});
+});
+
 test('a burst on hearing is commanded shot by shot', t => {
   const rig = MasterRig.ready();
   cameras(rig, 1);

@@ -50,8 +50,19 @@ test('a node that does not know the time well enough says so', t => {
   const said = roll(rig);
   t.regex(
     `${said.unready}`,
-    /the clock of the master is not known yet|its clock may be \d+ ms off/,
+    /the clock of the master is not known yet|its clock may be \d+\.\d ms off/,
   );
+});
+
+test('a node that knows the time less well than the operator allows is not ready', t => {
+  const rig = NodeRig.joined();
+  const unready = (toleranceMs: number) => {
+    const what = {kind: 'rollCall', action: 'camera', toleranceMs} as const;
+    const [said] = saysOf([...rig.turn(rig.command(what)), ...rig.pass(30)]);
+    return said === 'malformed' ? said : said?.unready;
+  };
+  t.is(unready(100), undefined);
+  t.regex(unready(0.001) ?? '', /^its clock may be \d+\.\d ms off$/);
 });
 
 test('in a sweep a node fires at its place, and one that is not in it is not meant', t => {

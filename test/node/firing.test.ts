@@ -225,6 +225,19 @@ test('a Welcome that came after several Hellos gives a clock with an honest boun
   t.true(rig.core.clock.boundMs(rig.now.mono) >= 500);
 });
 
+test('a clock that is known less well than the operator allows does not fire', t => {
+  const rig = NodeRig.joined();
+  const boundMs = rig.core.clock.boundMs(asMonoMs(rig.mono));
+  t.true(boundMs > 0 && boundMs < 250, `${boundMs}`);
+  const wide = rig.turn(rig.fire(300, {}, {toleranceMs: boundMs + 1}));
+  t.is(only(wide, 'fire').length, 1);
+  const effects = rig.turn(rig.fire(300, {}, {shot: 2, toleranceMs: boundMs / 2}));
+  t.is(only(effects, 'fire').length, 0);
+  const [shot] = statements([...effects, ...rig.pass(100)]);
+  t.like(shot, {shot: 2, verdict: 'missed', firedWallMs: 0});
+  t.regex(shot?.reason ?? '', /^its clock may be \d+\.\d ms off$/);
+});
+
 test('a clock known too widely does not fire at an instant, and on hearing still fires', t => {
   const rig = new NodeRig();
   rig.link();

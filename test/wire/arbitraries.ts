@@ -305,6 +305,11 @@ const what: Arbitrary<CommandWhat> = fc.oneof(
     }),
   }),
   fc.record({kind: fc.constant('rollCall' as const), action: text(64)}),
+  fc.record({
+    kind: fc.constant('rollCall' as const),
+    action: text(64),
+    toleranceMs: fc.double({min: 0.001, max: 250, noNaN: true}),
+  }),
   fc.record({kind: fc.constant('pulse' as const), no: uint32}),
   fc.record({
     kind: fc.constant('setAction' as const),

@@ -325,7 +325,18 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     salt: 0x89abcdef,
     sweep: {stepMs: 12.5, from: 60, nodes: ['00112233445566ff', 'ffeeddccbbaa9900']},
   }),
+  fireTolerance: commandWith({
+    kind: 'fire',
+    captureId: asCaptureId(2),
+    shot: 3,
+    action: 'camera',
+    args: [],
+    atWallMs: wall,
+    salt: 0x89abcdef,
+    toleranceMs: 1.5,
+  }),
   rollCall: commandWith({kind: 'rollCall', action: 'camera'}),
+  rollCallTolerance: commandWith({kind: 'rollCall', action: 'camera', toleranceMs: 1.5}),
   pulse: commandWith({kind: 'pulse', no: 77}),
   setAction: commandWith({
     kind: 'setAction',

@@ -1,6 +1,6 @@
 // Captures: every camera at one instant.
 //
-//   POST /v1/captures       CaptureRequest {action, target, args, leadMs, shots, intervalMs, burst, burstMs, needs, sweepMs, dryRun, preview}
+//   POST /v1/captures       CaptureRequest {action, target, args, leadMs, shots, intervalMs, burst, burstMs, needs, sweepMs, toleranceMs, dryRun, preview}
 //                           →  201 {captureId}
 //   GET  /v1/captures       {captures: CaptureView[]}
 //   GET  /v1/captures/<id>  CaptureView with one row for each node and shot; files are blobs
