@@ -15,6 +15,7 @@ import {
 
 export class CommandProgram implements Shooter {
   readonly aheadMs = 0;
+  readonly isReady = true;
   readonly #spec: ProgramSpec;
   readonly #pathOf: (file: string) => string;
   #program: Program | undefined;

@@ -91,8 +91,11 @@ export class PersistentProgram implements Shooter {
   }
 
   get aheadMs(): number {
-    const {phase, info} = this.#state;
-    return info.timed && phase === 'ready' ? AHEAD_MS : 0;
+    return this.#state.info.timed && this.isReady ? AHEAD_MS : 0;
+  }
+
+  get isReady(): boolean {
+    return this.#state.phase === 'ready';
   }
 
   arm(): void {

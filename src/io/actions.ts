@@ -34,7 +34,7 @@ export type ActionRunnerOptions = {
   readonly raise?: (pid: number, threads: 'main' | 'all') => unknown;
 };
 
-/** What is not ready by then is asked by the shot itself. */
+/** What is ready is not asked again so shortly before a shot. */
 const ARM_AHEAD_MS = 20;
 /** A shot that waits longer than this in a row of shots was not meant for this node. */
 const WAITING_MAX = 256;
@@ -183,9 +183,10 @@ class Lane {
       this.#fail(order, `${WAITING_MAX} shots are waiting already`);
       return;
     }
-    // at the instant itself it would only be in the way
+    // to ask what is ready at the instant itself would only be in the way
     const isSoon = order.fireAt - this.#clock.now().mono < ARM_AHEAD_MS;
-    if (!isSoon && !this.#busy && this.#waiting.size === 0) this.#shooter.arm();
+    const isInTheWay = isSoon && this.#shooter.isReady;
+    if (!isInTheWay && !this.#busy && this.#waiting.size === 0) this.#shooter.arm();
     this.#waiting.push(order.fireAt, order);
     this.#next();
   }

@@ -46,6 +46,8 @@ export const OFF: ActionState = {phase: 'off', error: '', info: NO_INFO, setting
 export interface Shooter {
   /** So long before its instant a shot may be given, and is met from then on without us; 0 = only at the instant. */
   readonly aheadMs: number;
+  /** A shot that is given now triggers now: nothing has to be armed. */
+  readonly isReady: boolean;
   /** Starts what can be started before the instant; asks what runs already to be ready. */
   arm(): void;
   /** Triggers now, in this turn when it is armed. Always fulfilled, at the latest at the time limit. */

@@ -85,9 +85,9 @@ export class AppForger {
   masterBooted({link}: SimMaster): void {
     if (!link || this.#parts.plan.forgeMs === 0) return;
     const seal = link.seal.bind(link);
-    link.seal = (peer, message, now) => {
+    link.seal = (peer, message, ...more) => {
       const isSpared = this.#over || message.type !== 'welcome' || this.#parts.dice.chance(0.7);
-      return seal(peer, isSpared ? message : {...message, trust: this.#document()}, now);
+      return seal(peer, isSpared ? message : {...message, trust: this.#document()}, ...more);
     };
   }
 

@@ -97,8 +97,8 @@ export class AttackChecker {
     const takeOutgoing = link.takeOutgoing.bind(link);
     const log = ({datagram}: Outgoing): number | Map<number, string> =>
       this.#sealed.set(fingerprintOf(datagram), name);
-    link.seal = (peer, message, now) => {
-      const outgoing = seal(peer, message, now);
+    link.seal = (...args) => {
+      const outgoing = seal(...args);
       if (outgoing) log(outgoing);
       return outgoing;
     };

@@ -133,10 +133,10 @@ export class Attack implements Mischief {
     const {link} = node;
     assert(link, 'a node that starts has a process');
     const seal = link.seal.bind(link);
-    link.seal = (peer, message, now) => {
+    link.seal = (peer, message, ...more) => {
       if (message.type === 'report' && this.#overheard.length < OVERHEARD_MAX)
         this.#overheard.push({nodeId: node.nodeId, report: message});
-      return seal(peer, message, now);
+      return seal(peer, message, ...more);
     };
   }
 

@@ -302,9 +302,9 @@ export class BadNode {
     const handle = core.handle.bind(core);
     if (hear) core.handle = (event, now) => handle(hear(event), now);
     if (tell)
-      link.seal = (peer, message, now) => {
+      link.seal = (peer, message, ...more) => {
         const told = tell(message);
-        return told && seal(peer, told, now);
+        return told && seal(peer, told, ...more);
       };
     this.#say = message => {
       const peer = link.peer();

@@ -65,8 +65,11 @@ export type Received =
 export interface Link {
   /** Takes one datagram. What is to be sent in answer waits in takeOutgoing(). */
   receive(datagram: Uint8Array, from: Address, now: MonoMs): readonly Received[];
-  /** Seals for the confirmed session with `peer`; undefined when there is none. */
-  seal(peer: PeerId, message: Message, now: MonoMs): Outgoing | undefined;
+  /**
+   * Seals for the confirmed session with `peer`; undefined when there is none.
+   * @param only the handshake hash of the session that it is for, at the node; undefined = of whichever there is
+   */
+  seal(peer: PeerId, message: Message, now: MonoMs, only?: Uint8Array): Outgoing | undefined;
   /** Handshakes, retries, rekeying and forgetting that are due. */
   tick(now: MonoMs): void;
   wakeAt(): MonoMs;

@@ -155,7 +155,6 @@ export class NodeLink implements Link {
     }
   }
 
-  /** @param only the handshake hash of the session that it is for; undefined = of whichever there is */
   seal(peer: PeerId, message: Message, now: MonoMs, only?: Uint8Array): Outgoing | undefined {
     const state = linkedWith(this.#state, peer, now, only);
     if (state === undefined) return undefined;

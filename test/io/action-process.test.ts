@@ -180,6 +180,19 @@ test('the example in Python is an action with a setting and previews', async t =
   t.true((ahead.firedAt ?? 0) >= fireAt - 1);
 });
 
+test('an action that could not be ready is asked again by a shot on hearing', async t => {
+  const rig = rigOf(
+    t,
+    modern("say(existsSync('../mended') ? 'ready' : 'error no camera');").replace(
+      'import {appendFileSync',
+      'import {existsSync, appendFileSync',
+    ),
+  );
+  t.is((await rig.shoot('x')).failure, 'the action is not ready: no camera');
+  writeFileSync(join(rig.dir, 'mended'), '');
+  t.is((await rig.shoot('x', {shot: 2})).failure, undefined);
+});
+
 test('a row of shots arms its action once', async t => {
   const rig = rigOf(t, modern("say('ready'); appendFileSync('../arms', 'x');"));
   rig.runner.arm('x');
