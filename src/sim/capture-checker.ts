@@ -53,14 +53,17 @@ export class CaptureChecker {
     const statement = decodeShot(fromHex((decodeJson(op.value) as {body: string}).body) ?? NOTHING);
     if (!node || !statement) return;
     const {captureId, salt, shot, verdict, firedWallMs, clockBoundMs} = statement;
+    const saysFired = verdict === 'fired' || firedWallMs > 0;
+    const knewNoTime = statement.doneWallMs === 0;
     const truth = this.#fired.get(`${node.nodeId}/${captureId}/${salt}/${shot}`);
     const name = `node ${node.no} says ${verdict} of ${captureId}/${shot}`;
     this.judged += 1;
+    if (!truth) return holds(!saysFired, 'S25', () => `${name}, and has not fired`);
     if (firedWallMs === 0) {
-      const isSo = truth === undefined || truth.life !== node.lives;
+      // a node that had lost the time meanwhile cannot say when it fired; of one that failed nobody can tell, then
+      const isSo = knewNoTime || (!saysFired && truth.life !== node.lives);
       return holds(isSo, 'S25', () => `${name}, and has fired`);
     }
-    if (!truth) return holds(false, 'S25', () => `${name}, and has not fired`);
     const offs = this.#master.wallsAtZero.map(wall => Math.abs(wall + truth.at - firedWallMs));
     const slackMs = Math.max(0, clockBoundMs) + this.#master.sleptMs + ROUNDING_MS;
     const offMs = Math.min(...offs);
