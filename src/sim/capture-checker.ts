@@ -49,13 +49,14 @@ export class CaptureChecker {
   }
 
   #said(op: Extract<Op, {type: 'put'}>): void {
-    const node = this.#honest(asNodeId(op.key.slice(16)));
+    const nodeId = asNodeId(op.key.slice(16)); // of a card that was changed meanwhile, the old one
+    const node = this.#honest(nodeId);
     const statement = decodeShot(fromHex((decodeJson(op.value) as {body: string}).body) ?? NOTHING);
     if (!node || !statement) return;
     const {captureId, salt, shot, verdict, firedWallMs, clockBoundMs} = statement;
     const saysFired = verdict === 'fired' || firedWallMs > 0;
     const knewNoTime = statement.doneWallMs === 0;
-    const truth = this.#fired.get(`${node.nodeId}/${captureId}/${salt}/${shot}`);
+    const truth = this.#fired.get(`${nodeId}/${captureId}/${salt}/${shot}`);
     const name = `node ${node.no} says ${verdict} of ${captureId}/${shot}`;
     this.judged += 1;
     if (!truth) return holds(!saysFired, 'S25', () => `${name}, and has not fired`);
