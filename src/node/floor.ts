@@ -1,5 +1,5 @@
 // The highest command this node has taken up, as (epoch, seq): durable before anything is done that must not
-// be done twice, also across a crash.
+// be done twice, also across a crash; but for a shot on hearing, which the next Welcome calls history.
 
 import {toHex} from '../base/bytes.ts';
 import type {MonoMs} from '../base/types.ts';
