@@ -74,11 +74,16 @@ export function goOnWithStages(batches: Map<string, Uint8Array>): void {
   }
 }
 
-/** The numbers from 1 to the highest that are not among the known ones: first and last of each gap. */
+/**
+ * The numbers from 1 to the highest that are not among the known ones: first and last of each gap.
+ * @param highest at least; the row that says it may be an older one than a known number
+ */
 export function gapsIn(known: readonly number[], highest: number): [number, number][] {
   const gaps: [number, number][] = [];
+  const numbers = [...known].sort((a, b) => a - b);
+  const end = Math.max(highest, numbers.at(-1) ?? 0) + 1;
   let next = 1;
-  for (const number of [...known, highest + 1].sort((a, b) => a - b)) {
+  for (const number of [...numbers, end]) {
     if (number > next) gaps.push([next, number - 1]);
     next = Math.max(next, number + 1);
   }

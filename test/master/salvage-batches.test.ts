@@ -3,6 +3,7 @@
 import test from 'ava';
 import {asBatchId} from '../../src/base/types.ts';
 import {type BatchRow, decodeCredit, decodePage} from '../../src/core/tables.ts';
+import {gapsIn} from '../../src/master/salvage-batches.ts';
 import {BAD, finish, keyOf, mend, rowOf} from './damage.ts';
 import {batchOf, resultsOf} from './look.ts';
 import {MasterRig} from './rig.ts';
@@ -115,6 +116,13 @@ test('numbers of batches that nothing is left of are named, those of deleted one
   t.deepEqual(loss.missingBatches, [...ranges, [8, 9]]);
   next.turn();
   t.is(next.submit({minQuorum: 1}, rangeOf(1)), asBatchId(10));
+});
+
+test('a gap right above the highest number that an older row knows is named', t => {
+  t.deepEqual(gapsIn([1, 2, 4], 2), [[3, 3]]);
+  t.deepEqual(gapsIn([4, 1], 0), [[2, 3]]);
+  t.deepEqual(gapsIn([1, 2], 2), []);
+  t.deepEqual(gapsIn([], 0), []);
 });
 
 test('a batch whose history is left, without its row and a word of a deletion, is named', t => {
