@@ -350,6 +350,8 @@ export type NodeRow = {
   readonly enrolledAt: number;
   /** Wall clock, ms; 0 = it is a member. Never taken back. */
   readonly revokedAt: number;
+  /** The highest number of a batch when it was revoked; undefined in rows of before it was told. */
+  readonly lastBatchId?: number;
   /** Canonical results that rest on this revoked node alone; -1 = they are being listed. */
   readonly doubts: number;
   /** All of them were taken out of their pages, to be computed again. */

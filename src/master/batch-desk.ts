@@ -169,7 +169,7 @@ export class BatchDesk {
 
   /** Why an ended batch cannot go on from where it was. */
   #isFinal(batch: Batch): string | undefined {
-    const {id, policy, createdAt} = batch.row;
+    const {id, policy} = batch.row;
     const {winner, rechecking, done, singles} = batch.counters;
     if (batch.running) return undefined;
     if (batch.owners?.count === 0) return `the list of nodes of batch ${id} is lost: clone it`;
@@ -181,7 +181,8 @@ export class BatchDesk {
       rechecking > 0 ||
       (isLeftAlone &&
         [...this.#context.roster.all()].some(
-          ({row}) => row.doubts !== 0 && row.revokedAt >= createdAt,
+          // By numbers: the wall clock may have been set back in between.
+          ({row}) => row.doubts !== 0 && (row.lastBatchId ?? id) >= id,
         ));
     return isDoubtful
       ? `results of batch ${id} may rest on a revoked node alone: clone it instead`

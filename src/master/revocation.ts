@@ -54,7 +54,8 @@ export class Revocation {
   #revoke(node: NodeState, now: Now): void {
     const context = this.#context;
     const {nodeId, name} = node.row;
-    node.row = {...node.row, revokedAt: Math.max(1, now.wall), doubts: -1};
+    const lastBatchId = [...context.batches.keys()].reduce((most, id) => Math.max(most, id), 0);
+    node.row = {...node.row, revokedAt: Math.max(1, now.wall), lastBatchId, doubts: -1};
     context.save(saveNode(node.row));
     node.welcomed = false;
     node.up = false;

@@ -142,6 +142,17 @@ test('nor one that was cancelled before the node was revoked, others are', t => 
   t.true(retry(rig, fresh).ok, 'of this one it never had any');
 });
 
+test('nor when the wall clock was set back before the node was revoked', t => {
+  const {desk, rig, bad} = computedBy('lie', rangeOf(2));
+  const id = rig.submit({minQuorum: 1}, rangeOf(20));
+  rig.report(bad, rig.pull(bad, 4));
+  rig.ask({kind: 'cancelBatch', batchId: id});
+  rig.wallStepMs -= 3_600_000;
+  desk.revoke(bad);
+  desk.answerAll();
+  t.regex(JSON.stringify(retry(rig, id)), /may rest on a revoked node alone: clone it/);
+});
+
 test('a recheck waits for pages that a retry has still to list', t => {
   const {desk, rig, id, bad, good} = computedBy('true', rangeOf(70));
   const late = rig.submit({minQuorum: 1, maxErrorReplicas: 1}, rangeOf(70));
