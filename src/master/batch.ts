@@ -21,7 +21,7 @@ import type {Owners} from './broadcast.ts';
 import {type Feeder, feederOf} from './feeder.ts';
 import {isHomogeneous, keepPin} from './homogeneous.ts';
 import {Tries} from './tries.ts';
-import {beginAnew, moveWorkunit, type Workunit} from './workunit.ts';
+import {beginAnew, moveWorkunit, noteReplica, type Workunit} from './workunit.ts';
 
 /** Votes that a restart found, by workunit index: they are given back when the workunit is opened. */
 export type SavedVotes = Map<number, Workunit['votes']>;
@@ -154,7 +154,7 @@ export class Batch {
     this.#savedVotes.delete(workunit.index);
     workunit.votes.push(...votes);
     if (isHomogeneous(this.row.policy)) keepPin(workunit);
-    for (const vote of votes) workunit.issued = Math.max(workunit.issued, vote.replicaNo + 1);
+    for (const vote of votes) noteReplica(workunit, vote.replicaNo);
   }
 
   /** Votes that wait for their workunits to be opened; they are no more. */

@@ -10,7 +10,7 @@ import type {MasterContext} from './context.ts';
 import {machineOf, pinTo} from './homogeneous.ts';
 import type {NodeState} from './roster.ts';
 import type {Verdict} from './validator.ts';
-import {type Replica, removeReplica, type Workunit} from './workunit.ts';
+import {noteReplica, type Replica, removeReplica, type Workunit} from './workunit.ts';
 
 /** One node holds no more at a time: 64 ahead in each of 64 slots, and as much again on its way. */
 export const LEASES_PER_NODE_MAX = 8_192;
@@ -62,7 +62,7 @@ export function putOut(
   {replicaNo, proof}: Pick<Replica, 'replicaNo' | 'proof'>,
   now: MonoMs,
 ): Replica {
-  workunit.issued = Math.max(workunit.issued, replicaNo + 1);
+  noteReplica(workunit, replicaNo);
   const {leaseSeconds, timeLimitSeconds} = batch.row.policy;
   const kind = machineOf(batch.row.policy, node.row);
   if (kind !== undefined) pinTo(workunit, kind, node.row.nodeId);

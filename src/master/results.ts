@@ -26,7 +26,7 @@ import type {NodeState} from './roster.ts';
 import {CREDIT, peerOf} from './roster.ts';
 import {sizeOf, suspicionOf} from './suspicion.ts';
 import type {Verdict, Vote} from './validator.ts';
-import type {Workunit} from './workunit.ts';
+import {noteReplica, type Workunit} from './workunit.ts';
 
 /** A batch whose first workunits all failed is not worth the rest (it ends `failed`). */
 const FAILED_AT_FIRST_MAX = 8;
@@ -139,7 +139,7 @@ export class Results {
     const lease = workunit.replicas.find(replica => replica.nodeId === vote.nodeId);
     if (lease) takeBack(context, batch, lease);
     context.dirtyBatches.add(batch);
-    workunit.issued = Math.max(workunit.issued, vote.replicaNo + 1);
+    noteReplica(workunit, vote.replicaNo);
     workunit.votes.push(vote);
     batch.counters.lastReportNo = vote.reportNo;
     if (vote.status === 'done') {

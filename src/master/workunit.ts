@@ -97,6 +97,18 @@ export function beginAnew(workunit: Workunit, tryNo: number): void {
   workunit.forgiven = first;
 }
 
+/**
+ * A replica of this number was handed out: the next one goes behind it. One of a try that this master knows nothing
+ * of, since an old copy of its store was put back, begins that try: what is skipped was never handed out and does
+ * not count.
+ */
+export function noteReplica(workunit: Workunit, replicaNo: number): void {
+  if (replicaNo < workunit.issued) return;
+  const first = tryOf({replicaNo}) * REPLICAS_PER_TRY;
+  workunit.forgiven += Math.max(0, first - workunit.issued);
+  workunit.issued = replicaNo + 1;
+}
+
 export const openWorkunit = (batchId: BatchId, index: number, input: Input): Workunit => ({
   batchId,
   index,

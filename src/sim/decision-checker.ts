@@ -296,7 +296,9 @@ export class DecisionChecker {
         const aside = model.votesAside(workunitKey(row.id, index), fresh);
         const {atOnceMax, givenMax} = allowed(row.policy, workunit);
         const replicasMax = givenMax + forgotten + revoked + aside;
-        const given = issued - firstReplica;
+        // An old copy that is put back, or a salvage, may know nothing of a retry that its nodes know of.
+        const tryBegins = this.#master.lives > 1 ? firstOfTry(issued - 1) : firstReplica;
+        const given = issued - Math.max(firstReplica, tryBegins);
         const story = (): string =>
           `${row.id}/${index}: ${replicas.length} leases, ${given} replicas`;
         // Each that is late may have one more beside it; a restart forgets which were.
@@ -325,6 +327,9 @@ export class DecisionChecker {
     }
   }
 }
+
+/** Replicas are numbered by tries of 256. */
+const firstOfTry = (replicaNo: number): number => Math.floor(replicaNo / 256) * 256;
 
 const isLate = (replica: {readonly isLate: boolean}): boolean => replica.isLate;
 

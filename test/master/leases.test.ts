@@ -3,6 +3,7 @@ import type {BatchId} from '../../src/base/types.ts';
 import {leaseProof} from '../../src/master/leases.ts';
 import {batchOf, only, receiptsOf, renewalsOf, resultsOf, stateOf} from './look.ts';
 import {MasterRig} from './rig.ts';
+import type {TestNode} from './test-node.ts';
 
 const one = {kind: 'range', start: 0, end: 1, chunk: 1} as const;
 const TEN = {kind: 'range', start: 0, end: 10, chunk: 1} as const;
@@ -45,6 +46,19 @@ test('the proof of a lease differs for another batch that has the number of a lo
   });
   t.is(proofs[0]?.batchId, proofs[1]?.batchId);
   t.not(proofs[0]?.text, proofs[1]?.text);
+});
+
+test('a replica of a try that the store knows nothing of counts as one, not as all before it', t => {
+  const rig = MasterRig.ready();
+  const batchId = rig.submit({minQuorum: 2, maxTotalReplicas: 3}, one);
+  const [a, b] = rig.nodes(2) as [TestNode, TestNode];
+  // As after a retry of which the copy that was put back knows nothing.
+  const ref = {batchId, index: 0, replicaNo: 256};
+  const proof = leaseProof(rig.core.context, a.id, ref);
+  rig.report(a, [{...ref, proof, input: {kind: 'inline', bytes: new Uint8Array()}}]);
+  t.like(batchOf(rig, batchId).counters, {state: 'running', failed: 0});
+  rig.report(b, rig.pull(b));
+  t.like(batchOf(rig, batchId).counters, {state: 'done', done: 1});
 });
 
 test('a lease that runs out gives the work to others', t => {
