@@ -29,12 +29,20 @@ type Victim = Ready & {
   look(tidy?: boolean): Promise<Look>;
 };
 
-async function openVictim(t: ExecutionContext): Promise<Victim> {
+/** Another program may take a port between its choice and its use; then the child ends, and a new one chooses anew. */
+async function startChild(tries = 3): Promise<{child: ChildProcess; ready: Ready}> {
   const program = fileURLToPath(new URL('master-child.ts', import.meta.url));
   const child: ChildProcess = fork(program, [JSON.stringify(TIMES)], {
     execArgv: ['--import=tsx', '--expose-gc'],
   });
-  const [ready] = (await once(child, 'message')) as [Ready];
+  const first = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+  if (child.exitCode === null && child.signalCode === null) return {child, ready: first[0]};
+  if (tries > 1) return startChild(tries - 1);
+  throw new Error(`the master ended before it was ready: ${child.signalCode ?? child.exitCode}`);
+}
+
+async function openVictim(t: ExecutionContext): Promise<Victim> {
+  const {child, ready} = await startChild();
   const url = `http://127.0.0.1:${ready.httpPort}`;
   const client = new Client({url, token: ready.token});
   // Its start is over when its epoch is stored.
