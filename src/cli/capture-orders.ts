@@ -99,6 +99,7 @@ function rowOf(view: CaptureView): string[] {
 function stateOf(view: CaptureView): string {
   if (view.calling) return 'asking who is ready';
   if (view.refused !== undefined) return 'refused';
+  if (view.cancelled !== undefined) return 'cancelled';
   if (view.state === 'running') return 'running';
   return isWhole(view) ? 'whole' : 'not whole';
 }

@@ -70,9 +70,12 @@ export function spreadLines(view: CaptureView): string[] {
   const bound = bounds.length === 0 ? 'unknown' : `± ${millis(Math.max(...bounds))} ms`;
   const periods = view.rows.map(row => row.sensorPeriodMs ?? 0);
   const period = Math.max(...periods);
-  const silent = view.rows.length - late.length;
+  const cancelled = view.rows.filter(row => row.verdict === 'cancelled').length;
+  const silent = view.rows.length - late.length - cancelled;
   return [
-    `${late.length} of ${view.rows.length} fired${silent === 0 ? '' : `, ${silent} did not`}`,
+    `${late.length} of ${view.rows.length} fired` +
+      (cancelled === 0 ? '' : `, ${cancelled} were cancelled`) +
+      (silent === 0 ? '' : `, ${silent} did not`),
     `spread ${widest} (latest less earliest of a shot), clocks ${bound}`,
     `late p50 ${millis(quantile(late, 0.5))} ms, p99 ${millis(quantile(late, 0.99))} ms, ` +
       `max ${millis(quantile(late, 1))} ms`,

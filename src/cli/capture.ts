@@ -9,13 +9,14 @@ import type {Rig} from '../core/rig-plan.ts';
 import type {CaptureView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
+import {cancelOnInterrupt} from './capture-cancel.ts';
 import type {Layout} from './capture-layout.ts';
 import {RIG_OPTION, withRig} from './capture-rig.ts';
 import {timesOf} from './capture-times.ts';
 import type {CommandSpec, Given, OptionSpec} from './command.ts';
 import {usage} from './command.ts';
 import {OPERATOR_OPTIONS, withClient} from './connect.ts';
-import {counted, grouped, print, printJson, tell} from './output.ts';
+import {counted, grouped, print, printJson, safe, tell} from './output.ts';
 import {ProgressLine} from './progress.ts';
 import {SELECT_OPTION, targetOf} from './target.ts';
 
@@ -84,12 +85,15 @@ async function capture(typed: Given): Promise<number> {
     if (out !== undefined) await prepareFolder(out);
     const asked = {action, args, target, ...times, ...wishes};
     const {captureId} = await client.capture(asked);
+    const endHearing = cancelOnInterrupt(client, captureId);
     try {
       return await bring(given, client, captureId, layout, rig);
     } catch (error) {
       if (error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE')
         tell(`volley: \`volley capture fetch ${captureId}\` brings what nodes fired and will fire`);
       throw error;
+    } finally {
+      endHearing();
     }
   });
 }
@@ -142,7 +146,9 @@ export async function bring(
     for (const text of captureLines(view, saved)) print(text);
     for (const text of missingLines(view.missing ?? [])) print(text);
     print(`${counted(saved.length, 'file')}, report.html and manifest.json are in ${out}`);
-    if (!whole) print('The capture is not whole');
+    if (view.cancelled !== undefined)
+      print(`The capture was cancelled by ${safe(view.cancelled, 40)}`);
+    else if (!whole) print('The capture is not whole');
   }
   return whole ? EXIT.ok : EXIT.failed;
 }

@@ -26,6 +26,7 @@ import {
 import {batchWatchCommand} from './batch-watch.ts';
 import {captureCommand} from './capture.ts';
 import {captureActionsCommand} from './capture-actions.ts';
+import {captureCancelCommand} from './capture-cancel.ts';
 import {captureClocksCommand} from './capture-clocks.ts';
 import {
   captureFetchCommand,
@@ -124,6 +125,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   captureShowCommand,
   captureFetchCommand,
   captureVerifyCommand,
+  captureCancelCommand,
   captureRmCommand,
   captureActionsCommand,
   captureClocksCommand,

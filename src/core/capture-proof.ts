@@ -222,7 +222,7 @@ class Prover {
         ? said.verdict === verdict &&
           said.firedWallMs === firedAt &&
           said.clockBoundMs === clockBoundMs
-        : verdict === 'silent' || verdict === 'waiting';
+        : ['silent', 'waiting', 'cancelled'].includes(verdict);
       if (!isSo)
         this.#fault('altered', 'manifest.json', `${this.#who(nodeId, shot)}: not what was signed`);
     }

@@ -13,8 +13,8 @@ export const LATE_MS = 5;
 export function missingIn(rows: readonly ShotRow[]): MissingNode[] {
   const missing = new Map<string, MissingNode & {readonly shots: number[]}>();
   for (const row of rows) {
-    if (row.verdict === 'fired') continue;
-    const why = whyOf(row);
+    if (row.verdict === 'fired' || row.verdict === 'cancelled') continue; // nobody waits for these
+    const why = whyOf(row.verdict, row.heard);
     const key = `${row.nodeId} ${why} ${row.reason}`;
     const known = missing.get(key);
     if (known) known.shots.push(row.shot);
@@ -26,8 +26,11 @@ export function missingIn(rows: readonly ShotRow[]): MissingNode[] {
   return [...missing.values()];
 }
 
-function whyOf({verdict, heard}: ShotRow): MissingNode['why'] {
-  if (verdict !== 'silent' && verdict !== 'waiting' && verdict !== 'fired') return verdict;
+function whyOf(
+  verdict: Exclude<ShotRow['verdict'], 'fired' | 'cancelled'>,
+  heard: boolean,
+): MissingNode['why'] {
+  if (verdict !== 'silent' && verdict !== 'waiting') return verdict;
   return heard ? 'unsaid' : 'silent';
 }
 
@@ -48,6 +51,8 @@ export type Tally = {
   readonly missed: number;
   /** Failed, or the owner does not allow the action. */
   readonly failed: number;
+  /** By an operator, before they were fired. */
+  readonly cancelled: number;
   /** Said nothing, or nothing yet. */
   readonly silent: number;
   readonly files: number;
@@ -65,6 +70,7 @@ export function tallyOf({rows}: Pick<CaptureView, 'rows'>): Tally {
     late: count(isLate),
     missed: count(({verdict}) => verdict === 'missed'),
     failed: count(({verdict}) => verdict === 'failed' || verdict === 'forbidden'),
+    cancelled: count(({verdict}) => verdict === 'cancelled'),
     silent: count(({verdict}) => verdict === 'silent' || verdict === 'waiting'),
     files: files.length,
     collected: files.filter(({collected}) => collected).length,

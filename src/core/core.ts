@@ -293,6 +293,8 @@ export type NodeEvent =
       readonly doneAt: MonoMs;
       readonly files: readonly ShotFile[];
       readonly failure: string | undefined;
+      /** What `failure` tells is no fault of the action; absent = it is. */
+      readonly unfired?: 'forbidden' | 'cancelled';
     };
 
 export type NodeEffect =
@@ -329,6 +331,8 @@ export type NodeEffect =
       readonly purpose: UploadPurpose;
     }
   | {readonly type: 'dropBlob'; readonly blobId: BlobId}
+  /** A shot that is not under way yet does not fire: it is over, and told as cancelled. */
+  | {readonly type: 'cancelShot'; readonly captureId: CaptureId; readonly shot: number}
   | {
       readonly type: 'fire';
       readonly captureId: CaptureId;

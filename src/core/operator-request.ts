@@ -127,6 +127,8 @@ export type OperatorRequest =
       readonly changes: Readonly<Record<string, unknown>>;
     }
   | {readonly kind: 'capture'; readonly capture: CaptureRequest}
+  /** What is not under way yet does not fire. */
+  | {readonly kind: 'cancelCapture'; readonly captureId: CaptureId}
   /** `force`: also one that is running. */
   | {readonly kind: 'deleteCapture'; readonly captureId: CaptureId; readonly force: boolean}
   | {readonly kind: 'setAction'; readonly set: SetActionRequest};

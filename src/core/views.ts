@@ -224,6 +224,8 @@ export type CaptureView = {
   readonly dryRun?: true;
   /** Why nothing was fired. */
   readonly refused?: string;
+  /** Which operator ended it before all its shots were fired. */
+  readonly cancelled?: string;
   /** Who said before it that they would fire; absent = nobody was asked. */
   readonly rollCall?: RollCallView;
   /** Asked instant of each shot on the master's clock; 0 = on hearing. */
@@ -254,7 +256,7 @@ export type MissingNode = {
   readonly nodeId: NodeId;
   readonly name: string;
   /** `silent`: never heard of it. `unsaid`: heard of it, and has not said yet what became of it. */
-  readonly why: 'silent' | 'unsaid' | Exclude<ShotVerdict, 'fired'>;
+  readonly why: 'silent' | 'unsaid' | Exclude<ShotVerdict, 'fired' | 'cancelled'>;
   readonly reason: string;
   readonly shots: readonly number[];
 };

@@ -277,6 +277,11 @@ export class OperatorClient {
     return this.#get(`/v1/captures/${captureId}`);
   }
 
+  /** What is not under way yet does not fire. */
+  cancelCapture(captureId: CaptureId): Promise<CaptureView> {
+    return this.#post(`/v1/captures/${captureId}/cancel`);
+  }
+
   /** `force` = also one that is running. */
   async deleteCapture(captureId: CaptureId, force = false): Promise<void> {
     await this.#post(`/v1/captures/${captureId}/delete`, {force});

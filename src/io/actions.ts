@@ -5,11 +5,10 @@
 // How an instant is met: instant.ts. Around it the board is quiet: quiet.ts.
 
 import {Heap} from '../base/heap.ts';
-import {asMonoMs, type MonoMs} from '../base/types.ts';
+import {asMonoMs, type CaptureId} from '../base/types.ts';
 import type {ActionReport, Applied, SetActionEffect} from '../core/action-events.ts';
 import type {ActionSettings} from '../core/action-settings.ts';
 import type {Actions, Clock, FireOrder, Tell} from '../runtime/ports.ts';
-import type {ShotFile} from '../wire/message.ts';
 import {CommandProgram} from './action-command.ts';
 import {PersistentProgram} from './action-process.ts';
 import type {ActionSpec} from './allowed-actions.ts';
@@ -62,10 +61,15 @@ export class ActionRunner implements Actions {
       lane.offer(order);
       return;
     }
-    const failure = this.#closed
-      ? 'the node is stopping'
-      : `forbidden: the owner of this node does not allow "${order.action}"`;
-    this.#tellEnd(order, undefined, this.#options.clock.now().mono, [], failure);
+    const reason = `the owner of this node does not allow "${order.action}"`;
+    const why = this.#closed
+      ? {failure: STOPPING}
+      : {failure: reason, unfired: 'forbidden' as const};
+    this.#tellEnd(order, {...UNFIRED, doneAt: this.#options.clock.now().mono, ...why});
+  }
+
+  cancel({captureId, shot}: Parameters<Actions['cancel']>[0]): void {
+    for (const lane of this.#lanes.values()) lane.cancel(captureId, shot);
   }
 
   set({action, id, settings, isKept}: SetActionEffect): void {
@@ -100,7 +104,7 @@ export class ActionRunner implements Actions {
     if (spec === undefined) return undefined;
     const {clock} = this.#options;
     const lane = new Lane(clock, this.#shooterOf(action, spec), spec, this.#files, (order, end) =>
-      this.#tellEnd(order, end.firedAt, end.doneAt, end.files, end.failure),
+      this.#tellEnd(order, end),
     );
     this.#lanes.set(action, lane);
     return lane;
@@ -118,15 +122,8 @@ export class ActionRunner implements Actions {
       : new CommandProgram(program, file => this.#files.pathOf(file));
   }
 
-  #tellEnd(
-    order: FireOrder,
-    firedAt: MonoMs | undefined,
-    doneAt: MonoMs,
-    files: readonly ShotFile[],
-    failure: string | undefined,
-  ): void {
-    const {captureId, shot} = order;
-    this.#options.tell({type: 'shotDone', captureId, shot, firedAt, doneAt, files, failure});
+  #tellEnd({captureId, shot}: FireOrder, end: OrderEnd): void {
+    this.#options.tell({type: 'shotDone', captureId, shot, ...end});
   }
 }
 
@@ -135,12 +132,10 @@ const reportOf = ({phase, error, info, settings}: ActionState): ActionReport => 
   return {phase, error, model, warmUpMs, sensorPeriodMs, settings};
 };
 
-type OrderEnd = {
-  readonly firedAt: MonoMs | undefined;
-  readonly doneAt: MonoMs;
-  readonly files: readonly ShotFile[];
-  readonly failure: string | undefined;
-};
+type OrderEnd = Omit<Parameters<Tell>[0] & {type: 'shotDone'}, 'type' | 'captureId' | 'shot'>;
+
+const UNFIRED = {firedAt: undefined, files: []} as const;
+const CANCELLED = 'cancelled by the operator';
 
 /** The shots of one action. */
 class Lane {
@@ -191,11 +186,22 @@ class Lane {
     this.#next();
   }
 
+  /** Only while it waits: what has been told to a program cannot be called back. */
+  cancel(captureId: CaptureId, shot: number): void {
+    const kept: FireOrder[] = [];
+    for (let order = this.#waiting.pop(); order !== undefined; order = this.#waiting.pop())
+      if (order.captureId === captureId && order.shot === shot)
+        this.#fail(order, CANCELLED, 'cancelled');
+      else kept.push(order);
+    for (const order of kept) this.#waiting.push(order.fireAt, order);
+    this.#next();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     for (let order = this.#waiting.pop(); order !== undefined; order = this.#waiting.pop()) {
-      this.#fail(order, 'the node is stopping');
+      this.#fail(order, STOPPING);
     }
     await this.#shooter.close();
     await Promise.all(this.#underway);
@@ -258,7 +264,8 @@ class Lane {
     return this.#spec.persistent || this.#spec.argv.some(part => part.includes('{file}'));
   }
 
-  #fail(order: FireOrder, failure: string): void {
-    this.#end(order, {firedAt: undefined, doneAt: this.#clock.now().mono, files: [], failure});
+  #fail(order: FireOrder, failure: string, unfired?: OrderEnd['unfired']): void {
+    const doneAt = this.#clock.now().mono;
+    this.#end(order, {...UNFIRED, doneAt, failure, ...(unfired ? {unfired} : {})});
   }
 }

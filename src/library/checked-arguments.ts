@@ -51,6 +51,7 @@ const CAPTURE_OPTIONS = {
   intervalMs: NUMBER,
   burst: NUMBER,
   burstMs: NUMBER,
+  signal: SIGNAL,
 };
 const CONNECT_OPTIONS = {url: TEXT, token: TEXT, data: TEXT};
 

@@ -118,6 +118,8 @@ export type CaptureOptions = {
   readonly sweepMs?: number;
   /** Who knows the time no better than this is not ready and does not fire. Default 250. */
   readonly toleranceMs?: number;
+  /** Cancels it: what has not fired by then does not, and the view says so. */
+  readonly signal?: AbortSignal;
 };
 
 const AHEAD = 4_096;
@@ -237,8 +239,18 @@ export class Cluster {
       ...(toleranceMs === undefined ? {} : {toleranceMs}),
       target: {labels, nodes: nodes as readonly NodeId[]},
     };
+    const {signal} = options;
+    signal?.throwIfAborted();
     const {captureId} = await this.#client.capture(request);
-    return followCapture(this.#client, captureId, () => undefined);
+    // Too late is no fault: the view says what fired.
+    const cancel = (): void => void this.#client.cancelCapture(captureId).catch(() => undefined);
+    signal?.addEventListener('abort', cancel, {once: true});
+    if (signal?.aborted) cancel(); // while it was asked for
+    try {
+      return await followCapture(this.#client, captureId, () => undefined);
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
   }
 
   /** All members, and how they are. */

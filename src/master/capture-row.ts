@@ -59,6 +59,8 @@ export type CaptureRow = {
   readonly leadIsOurs?: true;
   /** Nothing is fired, and nothing of it is kept. */
   readonly dryRun?: true;
+  /** An operator ended it: shots from number `from` on were not commanded, those before may have been fired. */
+  readonly cancelled?: {readonly from: number; readonly by: string};
 };
 
 /** One shot of one node. `heardAt` 0 = not acknowledged. */
@@ -95,9 +97,9 @@ export const shotKey = (captureId: CaptureId, shot: number, nodeId: NodeId): str
   `${captureKey(captureId)}${hex32(shot)}${nodeId}`;
 
 /** After the last instant: acknowledgements come within the window that the command names, statements at once. */
-const CALL_MS = 700;
+export const CALL_MS = 700;
 /** After it: nobody who has not answered by then is waited for. */
-const PATIENCE_MS = MINUTE_MS;
+export const PATIENCE_MS = MINUTE_MS;
 
 /** @param lastAt the instant of the last shot; of no meaning while the roll is called */
 export function captureOf(row: CaptureRow, lastAt: MonoMs): Capture {
@@ -120,6 +122,10 @@ export function arrange(capture: Capture, row: CaptureRow, lastAt: MonoMs): void
     for (const nodeId of row.nodes)
       capture.shots.set(shotKey(row.id, shot, nodeId), shotOf(nodeId, shot));
 }
+
+/** Number of the last shot that is commanded, or was. */
+export const lastCommanded = ({cancelled, shots}: CaptureRow): number =>
+  cancelled ? cancelled.from - 1 : shots;
 
 /** From the first instant of a shot to its last: a sweep takes its time. */
 export const sweepLengthMs = ({sweepMs = 0, nodes}: CaptureRow): number =>
@@ -206,8 +212,11 @@ export function isSpokenOf(capture: Capture, shotNo: number): boolean {
 export function isOver(capture: Capture, now: MonoMs): boolean {
   if (capture.row.at.length === 0) return capture.row.calling === undefined;
   if (now >= capture.deadlineAt) return true;
-  for (const {statement, collected} of capture.shots.values())
-    if (!statement || statement.files.some(file => !collected.has(file.blobId))) return false;
+  const last = lastCommanded(capture.row);
+  for (const {shot, statement, collected} of capture.shots.values()) {
+    if (!statement && shot <= last) return false;
+    if (statement?.files.some(file => !collected.has(file.blobId))) return false;
+  }
   return true;
 }
 
@@ -233,11 +242,7 @@ export function viewCapture(capture: Capture, roster: Roster): CaptureView {
     state: capture.over ? 'done' : 'running',
     createdAt: row.createdAt,
     shots: row.shots,
-    ...(row.preview ? {preview: true} : {}),
-    ...(row.sweepMs ? {sweepMs: row.sweepMs} : {}),
-    ...(row.calling ? {calling: true} : {}),
-    ...(row.dryRun ? {dryRun: true} : {}),
-    ...(row.refused === undefined ? {} : {refused: row.refused}),
+    ...kindOf(row),
     ...(row.rollCall ? {rollCall: rollCallView(row, row.rollCall, roster)} : {}),
     atWallMs: row.at,
     rows,
@@ -245,6 +250,16 @@ export function viewCapture(capture: Capture, roster: Roster): CaptureView {
     ...(capture.called || capture.over ? {missing: missingIn(rows)} : {}),
   };
 }
+
+/** What is special about it. */
+const kindOf = (row: CaptureRow): Partial<CaptureView> => ({
+  ...(row.preview ? {preview: true} : {}),
+  ...(row.sweepMs ? {sweepMs: row.sweepMs} : {}),
+  ...(row.calling ? {calling: true} : {}),
+  ...(row.dryRun ? {dryRun: true} : {}),
+  ...(row.refused === undefined ? {} : {refused: row.refused}),
+  ...(row.cancelled ? {cancelled: row.cancelled.by} : {}),
+});
 
 const rollCallView = (row: CaptureRow, call: RollCallRow, roster: Roster): RollCallView => ({
   ...call,
@@ -278,7 +293,7 @@ function viewShot(capture: Capture, shot: Shot, roster: Roster, dueAt: number): 
     label: node?.row.labels[0] ?? '',
     shot: shot.shot,
     heard: heardAt > 0,
-    verdict: statement?.verdict ?? (capture.over ? 'silent' : 'waiting'),
+    verdict: statement?.verdict ?? unsaidOf(capture, shot),
     reason: statement?.reason ?? '',
     heardAt,
     firedAt,
@@ -293,4 +308,10 @@ function viewShot(capture: Capture, shot: Shot, roster: Roster, dueAt: number): 
     statement: hexOf(shot.body),
     signature: hexOf(shot.signature),
   };
+}
+
+/** What is known of a shot without a statement. */
+function unsaidOf({row, over}: Capture, {shot}: Shot): ShotView['verdict'] {
+  if (shot > lastCommanded(row)) return 'cancelled';
+  return over ? 'silent' : 'waiting';
 }

@@ -1,5 +1,4 @@
-// Captures: one Fire command for each shot, and the signed statement of every node about it. What a master
-// that was killed had not yet commanded is commanded by the next one, if there is still time.
+// Captures: one Fire command for each shot, and the signed statement of every node about it.
 
 import {fromHex} from '../base/bytes.ts';
 import {
@@ -11,56 +10,43 @@ import {
   NEVER,
   type NodeId,
   type Now,
-  type WallMs,
 } from '../base/types.ts';
-import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
+import {MINUTE_MS} from '../base/units.ts';
 import type {CaptureRequest, OperatorAnswer} from '../core/operator-request.ts';
+import type {Actor} from '../core/operator-rows.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
-import {COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
 import type {ActionState, CommandAck, ShotReport} from '../wire/message.ts';
 import {ActionDesk} from './action-desk.ts';
+import {cancelTtlMs, cancelWhat, lastInstantOf, whyTooLate} from './capture-cancel.ts';
 import {CaptureRemoval} from './capture-removal.ts';
 import {
   arrange,
+  CALL_MS,
   type Capture,
   type CaptureRow,
   captureOf,
   isOver,
-  isSpokenOf,
   offsetMs,
-  plannedAt,
+  PATIENCE_MS,
   shotFor,
   shotKey,
   sweepLengthMs,
   toShotRow,
 } from './capture-row.ts';
-import {faultOf, inOrder, refusalOf, rowOf, sweepsOf, timed} from './capture-start.ts';
+import {faultOf, inOrder, refusalOf, rowOf, timed} from './capture-start.ts';
 import {Collection} from './collection.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {Pulses} from './pulses.ts';
 import {leadFor, type RollCallRow, RollCalls} from './roll-call.ts';
 import {type NodeState, peerOf} from './roster.ts';
+import {ShotQueue} from './shot-queue.ts';
 import {windowOf} from './windows.ts';
-
-/** A command is sent this long before its instant at most; later shots wait for their turn. */
-const AHEAD_MS_MAX = 20 * SECOND_MS;
-/** After a restart nodes come back within this; a shot waits for them as long as its instant allows. */
-const LAST_CALL_MS = SECOND_MS;
-const LOOK_MS = 50;
 
 /** What a dry run found is shown for this long. */
 const DRY_RUN_MS = MINUTE_MS;
 const RESTARTED = 'the master was restarted before it fired';
-
-type Due = {
-  at: MonoMs;
-  readonly capture: Capture;
-  readonly shot: number;
-  /** After a restart: until when it waits for nodes that are not back. */
-  readonly lastCallAt?: MonoMs;
-};
 
 export type SavedCaptures = {
   readonly list: readonly Capture[];
@@ -73,7 +59,7 @@ export class Captures {
   readonly #commands: Commands;
   readonly #captures = new Map<CaptureId, Capture>();
   #nextId: number;
-  #toIssue: Due[] = [];
+  readonly #queue: ShotQueue;
   readonly #collection: Collection;
   readonly #removal: CaptureRemoval;
   readonly #rolls: RollCalls<Capture>;
@@ -85,6 +71,7 @@ export class Captures {
   constructor(context: MasterContext, commands: Commands, {list, lastId}: SavedCaptures) {
     this.#context = context;
     this.#commands = commands;
+    this.#queue = new ShotQueue(context, commands);
     this.#collection = new Collection(context);
     this.actions = new ActionDesk(context, commands);
     this.pulses = new Pulses(context, commands);
@@ -178,12 +165,44 @@ export class Captures {
     const lastMs = leadMs + offsetMs(row, shots) + sweepLengthMs(row);
     arrange(capture, row, addMono(now.mono, lastMs));
     this.#save(capture);
-    for (let shot = 1; shot <= shots; shot++) {
-      const aheadMs = Math.min(leadMs, AHEAD_MS_MAX);
-      const at = addMono(now.mono, leadMs + offsetMs(row, shot) - aheadMs);
-      this.#toIssue.push({at, capture, shot});
+    this.#queue.begin(capture, now);
+  }
+
+  /** What has not been commanded is not; nodes that were commanded are told not to fire. */
+  cancel(id: CaptureId, actor: Actor, now: Now): OperatorAnswer {
+    const capture = this.#captures.get(id);
+    if (!capture) return {ok: false, code: 'VOLLEY_UNKNOWN_CAPTURE', fields: {capture: id}};
+    const reason = whyTooLate(capture, this.#context.instant(now.mono));
+    if (reason !== undefined) return {ok: false, code: 'VOLLEY_USAGE', fields: {reason}};
+    const {row} = capture;
+    if (row.cancelled) return {ok: true};
+    this.#context.note('info', 'capture cancelled', {capture: id, by: actor.name});
+    if (row.calling) {
+      this.#rolls.drop(capture);
+      this.#end(capture, {...row, refused: `cancelled by ${actor.name}`}, now);
+      return {ok: true};
     }
-    this.#issueDue(now);
+    const from = this.#queue.firstUncommanded(capture, now);
+    this.#queue.drop(capture);
+    this.#commands.withdraw(capture.commands);
+    capture.row = {...row, cancelled: {from, by: actor.name}};
+    this.#save(capture);
+    this.#callOff(capture, now);
+    return {ok: true};
+  }
+
+  /** Also after a restart, as long as a node may still fire. */
+  #callOff(capture: Capture, now: Now): void {
+    const {row} = capture;
+    const leftMs = Math.max(0, lastInstantOf(row) - this.#context.instant(now.mono));
+    capture.callAt = addMono(now.mono, leftMs + CALL_MS);
+    capture.deadlineAt = addMono(now.mono, leftMs + PATIENCE_MS);
+    capture.over ||= isOver(capture, now.mono);
+    if (leftMs === 0) return;
+    const {target, nodes} = row;
+    const ackWindowMs = windowOf(nodes.length, leftMs);
+    const options = {target, ackWindowMs, ttlMs: cancelTtlMs(leftMs), expected: nodes};
+    this.#commands.issue(cancelWhat(row), now, options);
   }
 
   /** Nodes that were commanded fire all the same: what they say then is acknowledged and not kept. */
@@ -191,38 +210,15 @@ export class Captures {
     const capture = this.#captures.get(id);
     if (!capture) return {ok: false, code: 'VOLLEY_UNKNOWN_CAPTURE', fields: {capture: id}};
     if (!capture.over && !force) {
-      const reason = `capture ${id} is running; wait for its end, or give --force`;
+      const reason = `capture ${id} is running; cancel it, wait for its end, or give --force`;
       return {ok: false, code: 'VOLLEY_USAGE', fields: {reason}};
     }
     this.#captures.delete(id);
-    this.#toIssue = this.#toIssue.filter(due => due.capture !== capture);
+    this.#queue.drop(capture);
     this.#collection.drop(capture);
     this.#rolls.drop(capture);
     if (!capture.row.dryRun) this.#removal.begin(capture, (this.#nextId - 1) as CaptureId, now);
     return {ok: true};
-  }
-
-  #issue(capture: Capture, shot: number, now: Now): void {
-    const {row} = capture;
-    const atWallMs = row.at[shot - 1] ?? (0 as WallMs);
-    const leadMs = atWallMs === 0 ? 0 : Math.max(0, atWallMs - this.#context.instant(now.mono));
-    const what = {
-      kind: 'fire' as const,
-      ...{captureId: row.id, shot, action: row.action, args: row.args, atWallMs, salt: row.salt},
-      ...(row.preview ? {preview: true as const} : {}),
-      ...(row.toleranceMs ? {toleranceMs: row.toleranceMs} : {}),
-    };
-    const ttlMs = Math.min(COMMAND_TTL_MS_MAX, leadMs + sweepLengthMs(row) + 5 * SECOND_MS);
-    for (const sweep of sweepsOf(row)) {
-      const first = sweep?.from ?? 0;
-      const nodes = sweep ? row.nodes.slice(first, first + sweep.nodes.length) : row.nodes;
-      const sent = this.#commands.issue(sweep ? {...what, sweep} : what, now, {
-        ...{target: row.target, ackWindowMs: windowOf(nodes.length, leadMs), ttlMs, leadMs},
-        ...(sweep ? {expected: nodes} : {}),
-      });
-      capture.commands.set(`${sent.epoch}/${sent.seq}`, shot);
-    }
-    this.#context.announceCapture(row.id);
   }
 
   /** What nodes say of commands, of shots, and of their actions. */
@@ -298,11 +294,11 @@ export class Captures {
     if (this.#restored.length > 0) return 0 as MonoMs;
     let least: number = Math.min(
       this.#collection.wakeAt(),
+      this.#queue.wakeAt(),
       this.#removal.wakeAt(),
       this.#rolls.wakeAt(),
       this.pulses.wakeAt(),
     );
-    for (const {at} of this.#toIssue) least = Math.min(least, at);
     for (const {over, called, callAt, deadlineAt, row} of this.#captures.values()) {
       if (!over || row.dryRun) least = Math.min(least, deadlineAt);
       if (!called) least = Math.min(least, callAt);
@@ -314,7 +310,7 @@ export class Captures {
     for (const capture of this.#restored) this.#resume(capture, now);
     this.#restored = [];
     for (const {about, row} of this.#rolls.takeOver(now.mono)) this.#onRoll(about, row, now);
-    this.#issueDue(now);
+    this.#queue.tick(now);
     this.pulses.tick(now);
     this.#collection.tick(now);
     this.#removal.tick(now);
@@ -328,41 +324,10 @@ export class Captures {
     }
   }
 
-  #issueDue(now: Now): void {
-    for (let i = 0; i < this.#toIssue.length; ) {
-      const due = this.#toIssue[i];
-      if (!due || due.at > now.mono || this.#waits(due, now)) i += 1;
-      else {
-        this.#toIssue.splice(i, 1);
-        this.#issue(due.capture, due.shot, now);
-      }
-    }
-  }
-
-  /**
-   * Shots whose instant is still to come and that no node has spoken of. One that was commanded before the
-   * kill is commanded again: nodes that hold it fire once (command-desk.ts of the node).
-   */
   #resume(capture: Capture, now: Now): void {
     const {row} = capture;
-    if (row.calling) return this.#end(capture, {...row, refused: RESTARTED}, now);
-    const instant = this.#context.instant(now.mono);
-    for (let shot = 1; shot <= row.at.length; shot++) {
-      const leftMs = plannedAt(row, shot) - instant;
-      if (leftMs < LAST_CALL_MS || isSpokenOf(capture, shot)) continue;
-      const lastCallAt = addMono(now.mono, leftMs - (row.leadMs > 0 ? LAST_CALL_MS : 0));
-      const aheadMs = row.leadMs > 0 ? AHEAD_MS_MAX : 0;
-      const at = addMono(now.mono, Math.max(0, leftMs - aheadMs));
-      this.#toIssue.push({at, capture, shot, lastCallAt});
-    }
-  }
-
-  /** A master that has just started has nobody to command yet. */
-  #waits(due: Due, now: Now): boolean {
-    if (due.lastCallAt === undefined || now.mono >= due.lastCallAt) return false;
-    const {roster} = this.#context;
-    if (due.capture.row.nodes.every(nodeId => roster.node(nodeId)?.welcomed)) return false;
-    due.at = addMono(now.mono, LOOK_MS);
-    return true;
+    if (row.calling) this.#end(capture, {...row, refused: RESTARTED}, now);
+    else if (row.cancelled) this.#callOff(capture, now);
+    else this.#queue.resume(capture, now);
   }
 }

@@ -116,6 +116,11 @@ export class Commands {
     return silent;
   }
 
+  /** Nobody is to hear of these any more. @param names `epoch/seq` */
+  withdraw(names: {has(name: string): boolean}): void {
+    this.#sent = this.#sent.filter(({epoch, seq}) => !names.has(`${epoch}/${seq}`));
+  }
+
   acknowledged(epoch: number, seq: number, nodeId: NodeId): void {
     for (const sent of this.#sent)
       if (sent.seq === seq && sent.epoch === epoch) sent.silent.delete(nodeId);

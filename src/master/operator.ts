@@ -131,6 +131,8 @@ export class Operator {
         return this.#guests.prefer(request);
       case 'capture':
         return this.#captures.start(request.capture, now);
+      case 'cancelCapture':
+        return this.#captures.cancel(request.captureId, actor, now);
       case 'deleteCapture':
         return this.#captures.remove(request.captureId, request.force, now);
       case 'setAction':

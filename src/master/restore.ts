@@ -40,14 +40,13 @@ import {decodeTries} from '../core/tries.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {Batch, type SavedVotes} from './batch.ts';
 import {Owners} from './broadcast.ts';
+import {lastInstantOf} from './capture-cancel.ts';
 import {
   type Capture,
   type CaptureRow,
   captureOf,
-  plannedAt,
   restoreShot,
   type ShotRow,
-  sweepLengthMs,
 } from './capture-row.ts';
 import {
   EPOCH_KEY,
@@ -172,8 +171,7 @@ export class MasterRestore {
         return this.#takeCheck(key, value);
       case 'capture': {
         const row = jsonRow<CaptureRow>(value);
-        const lastWall = plannedAt(row, row.shots) + sweepLengthMs(row);
-        const leftMs = Math.max(0, lastWall - this.#now.wall);
+        const leftMs = Math.max(0, lastInstantOf(row) - this.#now.wall);
         const capture = captureOf(row, addMono(this.#now.mono, leftMs));
         this.#captures.set(hex32(row.id), capture);
         return;

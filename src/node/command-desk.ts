@@ -9,7 +9,7 @@ import type {FreeSpace} from '../core/free-space.ts';
 import {decodeShot, encodeAck, encodeShot} from '../wire/codec.ts';
 import {commandExpired, targets} from '../wire/command.ts';
 import {SWEEP_ID_BYTES} from '../wire/limits.ts';
-import type {AckStatement, AckVerdict, CommandWhat, Target} from '../wire/message.ts';
+import type {AckStatement, AckVerdict, CommandWhat, ShotVerdict, Target} from '../wire/message.ts';
 import {ActionNews} from './action-news.ts';
 import {Ear} from './ear.ts';
 import {
@@ -27,6 +27,7 @@ import {ShotShelf} from './shot-shelf.ts';
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
 type FireWhat = Extract<CommandWhat, {kind: 'fire'}>;
 
+const CANCELLED = 'cancelled by the operator';
 const CLOCK_UNKNOWN = 'the clock of the master is not known yet';
 const inexact = (boundMs: number): string => `its clock may be ${boundMs.toFixed(1)} ms off`;
 const forbidden = (action: string): string => `the owner of this node does not allow "${action}"`;
@@ -39,7 +40,7 @@ function whyNot(plan: Exclude<FirePlan, {kind: 'fire'}>): string {
 export type FireAnswer = {
   /** AckStatement to acknowledge with. */
   readonly body: Uint8Array;
-  readonly effect?: NodeEffect;
+  readonly effects?: readonly NodeEffect[];
   /** ShotStatement of a shot that is not fired. */
   readonly refusal?: Uint8Array;
 };
@@ -148,12 +149,13 @@ export class CommandDesk {
       };
     }
     if (this.#firing.holds(heard)) return {body: this.#ackBody(event, 'accepted', clock, now)};
+    const refuse = (verdict: ShotVerdict, reason: string): FireAnswer => ({
+      body: this.#ackBody(event, 'accepted', clock, now),
+      refusal: encodeShot(this.#firing.refusal(heard, verdict, reason, clock, now.mono)),
+    });
+    if (this.#firing.isCancelled(heard)) return refuse('cancelled', CANCELLED);
     const noRoom = this.shelf.noRoom(isFull);
-    if (noRoom !== undefined)
-      return {
-        body: this.#ackBody(event, 'accepted', clock, now),
-        refusal: encodeShot(this.#firing.refusal(heard, 'failed', noRoom, clock, now.mono)),
-      };
+    if (noRoom !== undefined) return refuse('failed', noRoom);
     const plan = planFire(clock, this.#instantOf(what), now.mono, what.toleranceMs);
     const body = this.#ackBody(event, ackVerdictOf(plan), clock, now);
     if (plan.kind !== 'fire') {
@@ -168,7 +170,17 @@ export class CommandDesk {
       ...(what.atWallMs === 0 ? {early: true as const} : {}),
     };
     const order = {captureId, shot, action, args, fireAt, fireAtWall, ...more};
-    return {body, effect: {type: 'fire', ...order}};
+    return {body, effects: [{type: 'fire', ...order}]};
+  }
+
+  /** The shell knows which of them are under way already: it ends the others. */
+  cancel(event: CommandEvent, clock: ClockSync, now: Now): FireAnswer {
+    const body = this.#ackBody(event, 'accepted', clock, now);
+    const {what} = event.command;
+    if (what.kind !== 'cancelCapture') return {body};
+    const {captureId} = what;
+    const shots = this.#firing.cancel(what);
+    return {body, effects: shots.map(shot => ({type: 'cancelShot', captureId, shot}))};
   }
 
   /** What came of it is news of the action. */
@@ -178,7 +190,7 @@ export class CommandDesk {
     const effect = this.news.set(what, now.mono);
     const isAllowed = this.#actions.includes(what.action);
     const body = this.#ackBody(event, isAllowed ? 'accepted' : 'notAllowed', clock, now);
-    return effect ? {body, effect} : {body};
+    return effect ? {body, effects: [effect]} : {body};
   }
 
   /** ShotStatement of an earlier life that waits for its receipt: what was fired is not fired again. */

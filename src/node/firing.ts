@@ -10,6 +10,8 @@ import type {AckVerdict, ShotStatement, ShotVerdict} from '../wire/message.ts';
 /** A command that comes this much after its instant still fires, and reports how late. */
 const LATE_MS_MAX = 5;
 const SHOTS_MAX = 1_024;
+/** Commands live for minutes, and nobody cancels so many in that time. */
+const CANCELLED_MAX = 64;
 /** The same acknowledgement again: a master says what it says several times, and hears one answer to all of these. */
 const AGAIN_MS = 40;
 /** A clock that may be more wrong than this serves to judge times to live, not to fire at an instant. */
@@ -61,6 +63,8 @@ export class Firing {
   readonly #heard = new Map<string, Heard>();
   /** Fired, failed or refused: a master whose clock went back over a restart may command them again. */
   readonly #over = new Set<string>();
+  /** Captures of which nothing is to fire any more: a command of theirs may come after the word. */
+  readonly #cancelled = new Set<string>();
 
   heard(heard: Heard): void {
     this.#heard.set(keyOf(heard.captureId, heard.shot), heard);
@@ -71,6 +75,19 @@ export class Firing {
   holds({captureId, shot, salt}: Heard): boolean {
     const isWaiting = this.#heard.get(keyOf(captureId, shot))?.salt === salt;
     return isWaiting || this.#over.has(overKey({captureId, shot, salt}));
+  }
+
+  /** Its shots that were heard and are not over: they end in one statement each. */
+  cancel({captureId, salt}: Pick<Heard, 'captureId' | 'salt'>): number[] {
+    this.#cancelled.add(`${captureId}/${salt}`);
+    keepNewest(this.#cancelled, CANCELLED_MAX);
+    return [...this.#heard.values()]
+      .filter(heard => heard.captureId === captureId && heard.salt === salt)
+      .map(({shot}) => shot);
+  }
+
+  isCancelled({captureId, salt}: Pick<Heard, 'captureId' | 'salt'>): boolean {
+    return this.#cancelled.has(`${captureId}/${salt}`);
   }
 
   /** Over in this life, or in an earlier one whose statement still waits for its receipt. */
@@ -91,13 +108,13 @@ export class Firing {
     if (!heard) return undefined;
     this.#heard.delete(key);
     this.remember(heard);
-    const {firedAt, failure} = done;
+    const {firedAt, failure, unfired} = done;
     const sensorPeriodMs = firedAt === undefined ? 0 : periodOf(heard.action ?? '');
     return {
       ...base(heard, clock, now),
       firedWallMs: firedAt === undefined ? NOT : (clock.toWall(firedAt) ?? NOT),
       doneWallMs: clock.toWall(done.doneAt) ?? NOT,
-      verdict: verdictOf(failure),
+      verdict: unfired ?? (failure === undefined ? 'fired' : 'failed'),
       reason: failure ?? '',
       files: done.files,
       ...(sensorPeriodMs > 0 ? {sensorPeriodMs} : {}),
@@ -139,11 +156,6 @@ const overKey = ({captureId, shot, salt}: Pick<Heard, 'captureId' | 'shot' | 'sa
   `${captureId}/${shot}/${salt}`;
 
 const keyOf = (captureId: CaptureId, shot: number): string => `${captureId}/${shot}`;
-
-function verdictOf(failure: string | undefined): ShotVerdict {
-  if (failure === undefined) return 'fired';
-  return failure.startsWith('forbidden') ? 'forbidden' : 'failed';
-}
 
 /** Acknowledgements wait for their node's slot of the window that the command names. */
 export class Acks {

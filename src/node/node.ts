@@ -322,6 +322,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'cancelBatch':
         return this.#dropBatch(what.batchId);
       case 'fire':
+      case 'cancelCapture':
       case 'setAction':
       case 'rollCall':
       case 'pulse':

@@ -27,7 +27,7 @@ export class Shots {
     this.#clock = clock;
   }
 
-  /** A command to fire, to set an action, or to say who would fire. */
+  /** A command to fire or not to, to set an action, or to say who would fire. */
   onCommand(
     event: CommandEvent,
     member: Membership | undefined,
@@ -35,12 +35,9 @@ export class Shots {
     now: Now,
   ): NodeEffect[] {
     if (!member) return [];
-    const {body, effect, refusal} = this.#answer(event, space, now);
+    const {body, effects = [], refusal} = this.#answer(event, space, now);
     this.#desk.acknowledge(event, body, now.mono);
-    return [
-      ...(effect ? [effect] : []),
-      ...(refusal ? [this.#outbox.add('shot', member, refusal, now.mono)] : []),
-    ];
+    return [...effects, ...(refusal ? [this.#outbox.add('shot', member, refusal, now.mono)] : [])];
   }
 
   #answer(event: CommandEvent, space: FreeSpace, now: Now): FireAnswer {
@@ -49,6 +46,8 @@ export class Shots {
     switch (what.kind) {
       case 'setAction':
         return this.#desk.setAction(event, clock, now);
+      case 'cancelCapture':
+        return this.#desk.cancel(event, clock, now);
       case 'pulse': // the next Pull is the answer
         this.#desk.ear.heardPulse(event.epoch, what.no, clock.toWall(event.heardAt));
         return {body: NOTHING};

@@ -225,6 +225,8 @@ export class NodeRuntime {
         return ports.blobs.drop(effect.blobId);
       case 'fire':
         return ports.actions.fire(effect);
+      case 'cancelShot':
+        return ports.actions.cancel(effect);
       case 'setAction':
         return ports.actions.set(effect);
       case 'note':

@@ -147,6 +147,8 @@ export type FireOrder = Extract<NodeEffect, {type: 'fire'}>;
 export interface Actions {
   /** Ends in exactly one `shotDone` event. */
   fire(order: FireOrder): void;
+  /** It ends at once, unless it is under way: then as if nobody had said a word. */
+  cancel(order: Extract<NodeEffect, {type: 'cancelShot'}>): void;
   /** Ends in one `actionSet` event; what is kept from an earlier life, in one at most. */
   set(order: SetActionEffect): void;
 }

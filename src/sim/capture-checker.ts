@@ -1,10 +1,12 @@
 // S24: what fires was to be fired: the row of its capture is durable and has the instant, of a sweep the node's own
-// place in it; nothing fires of a roll call whose answer was no, of one that nobody waited for, or of a dry run.
+// place in it; nothing fires of a roll call whose answer was no, of one that nobody waited for, or of a dry run; nor
+// what an operator cancelled: no shot that was not commanded by then, and none at a node that has heard of it.
 // S25: what the master holds of a shot is what happened: an honest node that is said to have fired did, then, within
 // its bound, and one that is said not to have fired did not in that life of it.
 
 import {fromHex} from '../base/bytes.ts';
 import {addWall, asNodeId, type NodeId} from '../base/types.ts';
+import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import {captureKey, decodeJson, type Op} from '../core/tables.ts';
 import type {CaptureRow} from '../master/capture-row.ts';
 import type {FireOrder} from '../runtime/ports.ts';
@@ -15,6 +17,10 @@ import type {SimNode} from './sim-node.ts';
 
 /** Milliseconds of rounding: instants are doubles. */
 const ROUNDING_MS = 0.001;
+type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
+
+/** A node whose clock is off takes a command for so much older, at most. */
+const EARLY_MS = 1_000;
 const NOTHING = new Uint8Array();
 
 export class CaptureChecker {
@@ -24,8 +30,14 @@ export class CaptureChecker {
   readonly #now: () => number;
   /** Node, capture and shot: when it really fired, and in which life. */
   readonly #fired = new Map<string, {readonly at: number; readonly life: number}>();
+  /** Node, life, capture and salt: the node was told in time that nothing of it is to fire any more. */
+  readonly #calledOff = new Set<string>();
+  /** Node, life, capture and shot: its salt, until the shot is over. */
+  readonly #inHand = new Map<string, number>();
   /** Statements that were held against what happened. */
   judged = 0;
+  /** Shots that were in hand when their node heard that they are cancelled. */
+  cancels = 0;
 
   /** @param wasLost whether the master's disk was ever replaced by an older one */
   constructor(
@@ -41,6 +53,41 @@ export class CaptureChecker {
     this.#wasLost = parts.wasLost;
     this.#honest = parts.honest;
     this.#now = parts.now;
+  }
+
+  took(node: SimNode, event: NodeEvent, effects: readonly NodeEffect[]): void {
+    const life = `${node.no}/${node.lives}`;
+    if (event.type === 'shotDone') this.#inHand.delete(`${life}/${event.captureId}/${event.shot}`);
+    if (event.type !== 'command') return;
+    const {what} = event.command;
+    if (what.kind === 'cancelCapture') this.#cancelled(node, event, effects);
+    if (what.kind !== 'fire' || !effects.some(({type}) => type === 'fire')) return;
+    const {captureId, shot, salt} = what;
+    const isCalledOff = this.#calledOff.has(`${life}/${captureId}/${salt}`);
+    holds(
+      !isCalledOff,
+      'S24',
+      () => `node ${node.no} fires ${captureId}/${shot}, cancelled before`,
+    );
+    this.#inHand.set(`${life}/${captureId}/${shot}`, salt);
+  }
+
+  /** All that the node has in hand of it ends. Of those that are for everybody: labels may differ by what it knows. */
+  #cancelled(node: SimNode, event: CommandEvent, effects: readonly NodeEffect[]): void {
+    const {what, target, ttlMs, instanceId} = event.command;
+    if (what.kind !== 'cancelCapture' || target.labels.length + target.nodes.length > 0) return;
+    const saidAt = this.#master.issuedAt(instanceId, event.epoch, event.seq);
+    if (saidAt === undefined || this.#now() - saidAt > ttlMs - EARLY_MS) return; // it may be too old for the node
+    const capture = `${node.no}/${node.lives}/${what.captureId}`;
+    this.#calledOff.add(`${capture}/${what.salt}`);
+    const ended = new Set<string>();
+    for (const effect of effects)
+      if (effect.type === 'cancelShot') ended.add(`${capture}/${effect.shot}`);
+    for (const [name, salt] of this.#inHand) {
+      if (!name.startsWith(`${capture}/`) || salt !== what.salt) continue;
+      this.cancels += 1;
+      holds(ended.has(name), 'S24', () => `${name} is cancelled, and stays in hand`);
+    }
   }
 
   fired(node: SimNode, {captureId, shot}: FireOrder, salt: number | undefined): void {
@@ -100,6 +147,8 @@ export class CaptureChecker {
     const row = value && (decodeJson(value) as CaptureRow);
     if (!row || row.salt !== salt) return holds(this.#wasLost(), 'S24', () => `${name} of nobody`);
     const asked = row.at[shot - 1];
+    const isCancelled = row.cancelled !== undefined && shot >= row.cancelled.from;
+    holds(!isCancelled, 'S24', () => `${name}, which was cancelled before it was commanded`);
     if (asked === undefined) return holds(false, 'S24', () => `${name}, which is not to be fired`);
     if (asked === 0) return; // on hearing
     const place = row.sweepMs === undefined ? 0 : row.nodes.indexOf(node.nodeId);

@@ -172,6 +172,7 @@ export class Checkers implements Watcher {
   ): void {
     this.revokeChecker.nodeTook(node.nodeId, effects);
     this.nodeChecker.took(node, event, effects, now, spooled);
+    this.captureChecker?.took(node, event, effects);
     this.clockChecker?.took(node, effects, now);
   }
 

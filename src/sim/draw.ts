@@ -268,17 +268,28 @@ function drawCaptures(prng: Prng, safetyMs: number, isLarge: boolean): CapturePl
   if (prng.chance(0.3)) return [];
   const most = prng.chance(0.3) ? 30 : 8;
   const count = Math.min(isLarge ? 3 : most, between(prng, 1, most));
-  return Array.from({length: count}, () => ({
-    at: 3 * SECOND + prng.fraction() * safetyMs,
-    request: wished({
+  return Array.from({length: count}, () => {
+    const at = 3 * SECOND + prng.fraction() * safetyMs;
+    const drawn = {
       action: 'camera',
       args: [],
       target: {labels: prng.chance(0.3) ? ['ring1'] : [], nodes: []},
       leadMs: prng.chance(0.4) ? 0 : between(prng, 50, 3_000),
       shots: between(prng, 1, 3),
       intervalMs: between(prng, 50, 1_000),
-    }),
-  }));
+    };
+    return {at, request: wished(drawn), ...cancelled(at, drawn)};
+  });
+}
+
+/** One in five, at any time from its roll call to its last instant; by what was drawn already. */
+function cancelled(
+  at: number,
+  {leadMs, intervalMs, shots}: CaptureRequest & {leadMs: number},
+): {cancelAt?: number} {
+  if (intervalMs % 5 !== 3) return {};
+  const share = (intervalMs % 100) / 100;
+  return {cancelAt: at + share * (leadMs + (shots - 1) * intervalMs + SECOND)};
 }
 
 /** Roll calls, sweeps, dry runs and bursts, by what was drawn already: no seed goes another way for them. */

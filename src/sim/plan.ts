@@ -19,7 +19,12 @@ export type BatchPlan = {
 /** The operator takes this node's membership away; `nodeNo` counts from 1. */
 export type RevokePlan = {readonly at: number; readonly nodeNo: number};
 
-export type CapturePlan = {readonly at: number; readonly request: CaptureRequest};
+export type CapturePlan = {
+  readonly at: number;
+  readonly request: CaptureRequest;
+  /** undefined = nobody cancels it. */
+  readonly cancelAt?: number;
+};
 
 /** Mean times between faults, over all machines; 0 = never. Milliseconds. */
 export type Disasters = {

@@ -26,6 +26,8 @@ export type SimActionsOptions = {
 
 export class SimActions implements Actions {
   readonly #options: SimActionsOptions;
+  /** Not fired yet. */
+  readonly #waiting = new Set<FireOrder>();
 
   constructor(options: SimActionsOptions) {
     this.#options = options;
@@ -34,7 +36,21 @@ export class SimActions implements Actions {
   fire(order: FireOrder): void {
     const {clock, onOrder} = this.#options;
     onOrder(order);
-    clock.after(order.fireAt - clock.now().mono, EVENT.action, () => this.#fired(order));
+    this.#waiting.add(order);
+    clock.after(order.fireAt - clock.now().mono, EVENT.action, () => {
+      if (this.#waiting.delete(order)) this.#fired(order);
+    });
+  }
+
+  cancel({captureId, shot}: Parameters<Actions['cancel']>[0]): void {
+    const {clock, tell} = this.#options;
+    for (const order of this.#waiting) {
+      if (order.captureId !== captureId || order.shot !== shot) continue;
+      this.#waiting.delete(order);
+      const why = {failure: 'cancelled by the operator', unfired: 'cancelled'} as const;
+      const doneAt = clock.now().mono;
+      tell({type: 'shotDone', captureId, shot, firedAt: undefined, doneAt, files: [], ...why});
+    }
   }
 
   /** An action that takes every other value. */

@@ -1,13 +1,13 @@
 // The person at the CLI: asks, and asks again after a crash when the master knows nothing of it.
 
 import {fromHex} from '../base/bytes.ts';
-import {asBlobId, asWallMs, type BatchId, type NodeId} from '../base/types.ts';
+import {asBlobId, asWallMs, type BatchId, type CaptureId, type NodeId} from '../base/types.ts';
 import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
 import {type BatchRow, batchKey, decodeJson, type NodeRow, type TableName} from '../core/tables.ts';
 import type {MasterCore} from '../master/master.ts';
 import {type Fabric, holds, WALL_AT_ZERO} from './fabric.ts';
 import type {KeyDesk} from './key-desk.ts';
-import {type BatchPlan, mayForget, type Plan} from './plan.ts';
+import {type BatchPlan, type CapturePlan, mayForget, type Plan} from './plan.ts';
 import type {SimMaster} from './sim-master.ts';
 import {APP} from './sim-vault.ts';
 import {EVENT} from './timeline.ts';
@@ -26,6 +26,12 @@ type Task = {
   done: boolean;
 };
 
+/** Nobody may be there, or it is too late. */
+const MAY_FAIL: ReadonlySet<OperatorRequest['kind']> = new Set([
+  'capture',
+  'cancelCapture',
+  'cancelBatch',
+]);
 const TEND_MS = 250;
 const ASK_AGAIN_MS = 5_000;
 
@@ -37,6 +43,8 @@ export class SimOperator {
   desk: KeyDesk | undefined;
   /** What was answered: batches that the master must know for ever. */
   readonly #promised = new Map<string, BatchId>();
+  /** By what was asked for. */
+  readonly #captures = new Map<OperatorRequest, CaptureId>();
   /** Batches that somebody deletes: of these nothing is asked any more. */
   readonly #unwanted = new Set<string>();
 
@@ -53,8 +61,7 @@ export class SimOperator {
       done: false,
     });
     for (const batch of plan.batches) this.#addBatch(batch);
-    for (const {at, request} of plan.captures)
-      this.#add(at, {kind: 'capture', capture: request}, () => false, true);
+    for (const capture of plan.captures) this.#addCapture(capture);
   }
 
   #add(
@@ -64,6 +71,24 @@ export class SimOperator {
     once = false,
   ): void {
     this.#tasks.push({at, request: () => request, isDone, once, askedAt: -1, done: false});
+  }
+
+  #addCapture({at, request, cancelAt}: CapturePlan): void {
+    const asked: OperatorRequest = {kind: 'capture', capture: request};
+    this.#add(at, asked, () => false, true);
+    if (cancelAt === undefined) return;
+    this.#tasks.push({
+      at: cancelAt,
+      request: () => {
+        const captureId = this.#captures.get(asked);
+        return captureId === undefined ? undefined : {kind: 'cancelCapture', captureId};
+      },
+      // who asked for it in vain has nothing to cancel
+      isDone: () => this.#fabric.timeline.now > cancelAt + ASK_AGAIN_MS,
+      once: true,
+      askedAt: -1,
+      done: false,
+    });
   }
 
   #addBatch({at, request, cancelAt}: BatchPlan): void {
@@ -167,10 +192,11 @@ export class SimOperator {
   #onAnswer(request: OperatorRequest, answer: OperatorAnswer): void {
     if (!answer.ok) {
       const isEarly = request.kind === 'submitBatch' && request.batch.policy.broadcast === true;
-      const mayFail = isEarly || request.kind === 'capture' || request.kind === 'cancelBatch';
+      const mayFail = isEarly || MAY_FAIL.has(request.kind);
       holds(mayFail, 'operator', () => `${request.kind}: ${answer.code}`);
       return;
     }
+    if (answer.captureId !== undefined) this.#captures.set(request, answer.captureId);
     if (request.kind === 'submitBatch' && answer.batchId !== undefined)
       this.#promised.set(request.batch.name, answer.batchId);
   }

@@ -45,7 +45,13 @@ import type {
 
 /** Numbers are for ever: the index is the number on the wire. */
 const ACK_VERDICTS: readonly AckVerdict[] = ['accepted', 'expired', 'notAllowed'];
-const SHOT_VERDICTS: readonly ShotVerdict[] = ['fired', 'failed', 'missed', 'forbidden'];
+const SHOT_VERDICTS: readonly ShotVerdict[] = [
+  'fired',
+  'failed',
+  'missed',
+  'forbidden',
+  'cancelled',
+];
 const ACTION_PHASES: readonly ActionPhase[] = ['off', 'arming', 'ready', 'unable'];
 
 export function commandProperties(command: Command): volley.Command.$Properties {
@@ -90,6 +96,8 @@ function whatProperties(what: CommandWhat): volley.Command.$Properties {
       return {setAction: {...what, action: wellFormed(what.action)}};
     case 'cancelBatch':
       return {cancelBatch: {batch: what.batchId}};
+    case 'cancelCapture':
+      return {cancelCapture: {capture: what.captureId, salt: what.salt}};
     case 'state':
       return {};
     default:
@@ -161,6 +169,10 @@ function readWhat(command: volley.Command.$Properties): CommandWhat {
     }
     case 'cancelBatch':
       return {kind: 'cancelBatch', batchId: asBatchId(present(command.cancelBatch).batch ?? 0)};
+    case 'cancelCapture': {
+      const {capture, salt} = present(command.cancelCapture);
+      return {kind: 'cancelCapture', captureId: asCaptureId(capture ?? 0), salt: salt ?? 0};
+    }
     case undefined:
       return {kind: 'state'};
     default:

@@ -35,6 +35,8 @@ export type CommandWhat =
       readonly id: number;
     }
   | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
+  /** `salt` as of its shots. */
+  | {readonly kind: 'cancelCapture'; readonly captureId: CaptureId; readonly salt: number}
   | {readonly kind: 'state'};
 
 /** The node at place k of `nodes` fires `(from + k) * stepMs` after the instant; who is not in it is not meant. */

@@ -259,7 +259,7 @@ export type TimeReply = {
   readonly sentWallMs: WallMs;
 };
 
-export type ShotVerdict = 'fired' | 'failed' | 'missed' | 'forbidden';
+export type ShotVerdict = 'fired' | 'failed' | 'missed' | 'forbidden' | 'cancelled';
 export type ShotFile = {readonly name: string; readonly blobId: BlobId; readonly size: number};
 export type ShotStatement = {
   readonly captureId: CaptureId;

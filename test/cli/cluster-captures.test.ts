@@ -135,6 +135,40 @@ test.serial('the roll is called first, and where too few are ready nothing fires
   t.true(Math.abs(apart - expected) < 0.01, `${apart} ms`);
 });
 
+test.serial('a capture is cancelled before its instant, and each node says so', async t => {
+  t.timeout(170_000);
+  const out = join(cluster.dir, 'cancelled');
+  const running = ask([
+    'capture',
+    '--action',
+    'testcard',
+    '--at',
+    '+20s',
+    '--shots',
+    '2',
+    '--out',
+    out,
+  ]);
+  type Listed = {captures: {id: number; state: string; cancelled: number}[]};
+  const last = async () => (await json<Listed>('capture ls')).captures.at(-1);
+  while ((await last())?.state !== 'running') await sleep(100);
+  const {id = 0} = (await last()) ?? {};
+  const word = await ask(`capture cancel ${id}`);
+  t.is(word.code, 0, word.stderr);
+  t.regex(word.stdout, /Capture \d+ is cancelled/);
+  const {code, stdout} = await running; // long before the instant
+  t.is(code, 1);
+  t.regex(stdout, /n1 +1 .* cancelled \(cancelled by the operator\)/);
+  t.regex(stdout, /The capture was cancelled by owner/);
+  t.is((await last())?.cancelled, 4);
+  t.regex((await ask(`capture show ${id}`)).stdout, /testcard, .*, cancelled\n/);
+  const proof = await volley(['capture', 'verify', out]);
+  t.is(proof.code, 0, proof.stdout + proof.stderr);
+  const again = await ask(`capture cancel ${id}`);
+  t.is(again.code, 2);
+  t.regex(again.stderr, /is over/);
+});
+
 test.serial('captures are listed, shown and deleted; what is not whole ends with 1', async t => {
   t.timeout(170_000);
   const {captures} = await json<{captures: {id: number; fired: number}[]}>('capture ls');

@@ -42,6 +42,7 @@ test('nodes that did not fire are named with the reason and their shots', t => {
     row('c', {...unfired, verdict: 'waiting'}),
     row('d', {...unfired, verdict: 'silent', heard: false}),
     row('e', {...unfired, verdict: 'failed', reason: 'no lens'}),
+    row('f', {...unfired, verdict: 'cancelled'}),
   ];
   t.deepEqual(
     missingIn(rows).map(({name, why, reason, shots}) => [name, why, reason, shots]),
@@ -67,12 +68,13 @@ test('everything is counted once', t => {
     row('b', {...unfired, verdict: 'missed'}),
     row('c', {...unfired, verdict: 'forbidden'}),
     row('d', {...unfired, verdict: 'silent'}),
+    row('d', {...unfired, verdict: 'cancelled', shot: 2}),
   ];
   t.deepEqual(tallyOf({rows}), {
-    ...{nodes: 4, asked: 5, fired: 2, late: 1, missed: 1, failed: 1, silent: 1},
+    ...{nodes: 4, asked: 6, fired: 2, late: 1, missed: 1, failed: 1, cancelled: 1, silent: 1},
     ...{files: 2, collected: 1, bytes: 10},
   });
-  t.deepEqual(rows.map(isLate), [false, true, false, false, false]);
+  t.deepEqual(rows.map(isLate), [false, true, false, false, false, false]);
 });
 
 test('the spread of a shot has the bounds of its first and its last', t => {

@@ -45,6 +45,7 @@ const ROUTES: Readonly<Record<string, Role>> = {
   'POST /v1/actions/{name}/settings': 'operate',
   'GET /v1/captures/{id}': 'read',
   'GET /v1/captures/{id}/record': 'read',
+  'POST /v1/captures/{id}/cancel': 'operate',
   'POST /v1/captures/{id}/delete': 'operate',
   'GET /v1/events': 'read',
   'POST /v1/files': 'operate',

@@ -218,6 +218,8 @@ test('captures are asked for and shown', async t => {
   t.deepEqual(handle.requests[0], {kind: 'capture', capture});
   t.deepEqual(await client.captureOf(asCaptureId(1)), captureView(1));
   t.deepEqual(await client.captures(), [captureView(1)]);
+  t.deepEqual(await client.cancelCapture(asCaptureId(1)), captureView(1));
+  t.deepEqual(handle.requests[1], {kind: 'cancelCapture', captureId: asCaptureId(1)});
 });
 
 test('a join token is made here, and only what derives from its secret goes to the core', async t => {

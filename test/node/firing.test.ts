@@ -281,7 +281,8 @@ test('a shot that the sandbox forbids says so', t => {
   const rig = NodeRig.joined();
   rig.turn(rig.fire(300));
   rig.mono += 400;
-  const failed = rig.shotDone({firedAt: undefined, failure: 'forbidden by the owner'});
+  const why = {failure: 'the owner does not allow it', unfired: 'forbidden'} as const;
+  const failed = rig.shotDone({firedAt: undefined, ...why});
   const [said] = statements([...rig.turn(failed), ...rig.pass(10)]);
   t.is(said?.verdict, 'forbidden');
 });

@@ -318,6 +318,11 @@ const what: Arbitrary<CommandWhat> = fc.oneof(
     id: uint32,
   }),
   fc.record({kind: fc.constant('cancelBatch' as const), batchId}),
+  fc.record({
+    kind: fc.constant('cancelCapture' as const),
+    captureId: uint32.map(asCaptureId),
+    salt: uint32,
+  }),
   fc.record({kind: fc.constant('state' as const)}),
 );
 
@@ -359,6 +364,7 @@ export const shot: Arbitrary<ShotStatement> = fc.record({
     'failed' as const,
     'missed' as const,
     'forbidden' as const,
+    'cancelled' as const,
   ),
   reason: text(256),
   files: fc.array(fc.record({name: text(64), blobId, size: whole}), {maxLength: 8}),

@@ -344,6 +344,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     settings: '{"shutter":"500","gain":""}',
     id: 0xfedcba98,
   }),
+  cancelCapture: commandWith({
+    kind: 'cancelCapture',
+    captureId: asCaptureId(2),
+    salt: 0x89abcdef,
+  }),
   cancelBatch: commandWith({kind: 'cancelBatch', batchId: asBatchId(7)}),
   state: {...commandWith({kind: 'state'}), target: {labels: [], nodes: []}},
 };

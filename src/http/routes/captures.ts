@@ -4,6 +4,7 @@
 //                           →  201 {captureId}
 //   GET  /v1/captures       {captures: CaptureView[]}
 //   GET  /v1/captures/<id>  CaptureView with one row for each node and shot; files are blobs
+//   POST /v1/captures/<id>/cancel   →  CaptureView; what is not under way yet does not fire
 //   POST /v1/captures/<id>/delete   {force}  →  {}; `force` = also one that is running
 //   GET  /v1/captures/<id>/record   {capture, record: {body, signature, trust}}: the same, and what the master
 //                           signs of it (core/capture-record.ts), base64
@@ -20,21 +21,8 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
 
 export function addCaptureRoutes(app: FastifyInstance, context: RouteContext): void {
   const {handle} = context;
+  addOrders(app, context);
   addRecord(app, context);
-  app.post<{Params: {id: string}; Body: {force: boolean}}>(
-    '/v1/captures/:id/delete',
-    {
-      config: {role: 'operate', summary: 'Deletes a capture; its files go with the next sweep'},
-      schema: {params: NUMBER_PARAMS, querystring: NO_QUERY, body: FORCE_BODY},
-    },
-    async request => {
-      const captureId = asCaptureId(Number(request.params.id));
-      const {force} = request.body;
-      accepted(await handle.operator({kind: 'deleteCapture', captureId, force}, actorOf(request)));
-      return {};
-    },
-  );
-
   app.post<{Body: CaptureRequest}>(
     '/v1/captures',
     {
@@ -83,6 +71,35 @@ function addRecord(app: FastifyInstance, {handle}: RouteContext): void {
       const {body, signature, trust} = recorded.record;
       const record = {body: base64(body), signature: base64(signature), trust: base64(trust)};
       return {capture: recorded.capture, record};
+    },
+  );
+}
+
+function addOrders(app: FastifyInstance, {handle}: RouteContext): void {
+  app.post<{Params: {id: string}}>(
+    '/v1/captures/:id/cancel',
+    {
+      config: {role: 'operate', summary: 'Ends a capture: what has not fired yet does not'},
+      schema: {params: NUMBER_PARAMS, querystring: NO_QUERY},
+    },
+    async request => {
+      const captureId = asCaptureId(Number(request.params.id));
+      accepted(await handle.operator({kind: 'cancelCapture', captureId}, actorOf(request)));
+      return given(handle.capture(captureId), 'a capture');
+    },
+  );
+
+  app.post<{Params: {id: string}; Body: {force: boolean}}>(
+    '/v1/captures/:id/delete',
+    {
+      config: {role: 'operate', summary: 'Deletes a capture; its files go with the next sweep'},
+      schema: {params: NUMBER_PARAMS, querystring: NO_QUERY, body: FORCE_BODY},
+    },
+    async request => {
+      const captureId = asCaptureId(Number(request.params.id));
+      const {force} = request.body;
+      accepted(await handle.operator({kind: 'deleteCapture', captureId, force}, actorOf(request)));
+      return {};
     },
   );
 }

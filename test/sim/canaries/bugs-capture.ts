@@ -25,6 +25,20 @@ export const CAPTURE_BUGS: readonly Bug[] = [
     put: '',
   },
   {
+    name: 'cancelled-and-fired',
+    what: 'a node that has heard that a capture is cancelled fires it',
+    file: 'node/firing.ts',
+    find: '.filter(heard => heard.captureId === captureId && heard.salt === salt)',
+    put: '.filter(() => false)',
+  },
+  {
+    name: 'cancelled-and-commanded',
+    what: 'a master commands shots of a capture that was cancelled',
+    file: 'master/capture.ts',
+    find: '    this.#queue.drop(capture);\n    this.#commands.withdraw',
+    put: '    this.#commands.withdraw',
+  },
+  {
     name: 'fired-and-denied',
     what: 'a node says of a shot that it did not fire',
     file: 'node/firing.ts',
