@@ -17,6 +17,11 @@ export function storyOf(
   return `SIM FAIL seed=${seed} ${what}: ${failure?.story}\nnpm run ${script} -- --seed ${seed}${flags}`;
 }
 
+const flagsOf = (overrides: Overrides): string =>
+  Object.entries(overrides)
+    .map(([name, value]) => ` --${name} ${value}`)
+    .join('');
+
 /** Fails with the story of the first seed that breaks a promise. */
 export function holdsFor(
   t: ExecutionContext,
@@ -26,8 +31,7 @@ export function holdsFor(
   run = runSeed,
 ): Outcome {
   const outcome = run(seed, overrides, options);
-  const flags = Object.entries(overrides).map(([name, value]) => ` --${name} ${value}`);
-  if (outcome.failure) t.fail(storyOf(outcome, flags.join('')));
+  if (outcome.failure) t.fail(storyOf(outcome, flagsOf(overrides)));
   return outcome;
 }
 
@@ -52,6 +56,7 @@ export async function holdsForAll(
   first: number,
   count: number,
   limits: 'usual' | 'tight' = 'usual',
+  overrides: Overrides = {},
 ): Promise<void> {
   const isTight = limits === 'tight';
   const file = await bundleSimulator(limits, isTight ? TIGHT : []);
@@ -65,12 +70,17 @@ export async function holdsForAll(
   for (; seed < first + count; seed++) {
     const isLate = performance.now() > endsAt;
     if (isLate && seed >= first + count * LEAST_PART) break;
-    const outcome = bundled.runSeed(seed);
+    const outcome = bundled.runSeed(seed, overrides);
     events += outcome.events;
-    if (outcome.failure) t.fail(storyOf(outcome, '', isTight ? 'sim:tight' : 'sim'));
+    const script = isTight ? 'sim:tight' : 'sim';
+    if (outcome.failure) t.fail(storyOf(outcome, flagsOf(overrides), script));
     if (seed % TWICE_EVERY !== 0) continue;
     twice += 1;
-    t.is(bundled.runSeed(seed).digest, outcome.digest, `seed ${seed} is not the same twice`);
+    t.is(
+      bundled.runSeed(seed, overrides).digest,
+      outcome.digest,
+      `seed ${seed} is not the same twice`,
+    );
   }
   const seconds = (performance.now() - startedAt) / 1_000;
   const rate = Math.round(events / seconds);
