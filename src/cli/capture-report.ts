@@ -4,7 +4,15 @@
 
 import {extname} from 'node:path';
 import {compareNames, harmless} from '../base/text.ts';
-import {isLate, LATE_MS, missingIn, quantile, spreadsOf, tallyOf} from '../core/capture-tally.ts';
+import {
+  actionOf,
+  isLate,
+  LATE_MS,
+  missingIn,
+  quantile,
+  spreadsOf,
+  tallyOf,
+} from '../core/capture-tally.ts';
 import type {CaptureView, MissingNode, ShotRow} from '../core/views.ts';
 import type {SavedFile} from './capture-manifest.ts';
 import {stripOf} from './capture-strip.ts';
@@ -36,7 +44,7 @@ export function reportOf(view: CaptureView, files: readonly SavedFile[]): string
     strips(view, rows),
     spreads(view),
     sheet(rows, files),
-    tableOf(rows, files),
+    tableOf(view, rows, files),
     '</main>',
     '<footer><p>What is proven of this page: <code>volley capture verify</code> holds the files and ' +
       'statements of <a href="manifest.json">manifest.json</a> against the signatures of the nodes.</p></footer>',
@@ -188,7 +196,11 @@ function sheet(rows: readonly ShotRow[], files: readonly SavedFile[]): string {
   return `<section><h2>Files</h2><div class="sheet">${cards.join('')}</div></section>`;
 }
 
-function tableOf(rows: readonly ShotRow[], files: readonly SavedFile[]): string {
+/** Of several actions with its own. */
+const shotName = (view: CaptureView, {shot}: ShotRow): string =>
+  view.steps ? `${shot} ${html(actionOf(view, shot))}` : String(shot);
+
+function tableOf(view: CaptureView, rows: readonly ShotRow[], files: readonly SavedFile[]): string {
   const paths = new Map<string, string[]>();
   for (const {nodeId, shot, path} of files) {
     const key = `${nodeId}/${shot}`;
@@ -201,7 +213,7 @@ function tableOf(rows: readonly ShotRow[], files: readonly SavedFile[]): string 
     const cells = [
       html(row.name || row.nodeId),
       html(row.label),
-      String(row.shot),
+      shotName(view, row),
       html(row.verdict) + (row.reason === '' ? '' : `: ${html(row.reason)}`),
       row.firedAt > 0 ? millis(row.lateMs) : '–',
       row.clockBoundMs < 0 ? '–' : millis(row.clockBoundMs),

@@ -11,6 +11,9 @@ export const RIG_OPTION: OptionSpec = {
   text: 'a rig file: flags that are not given here, and where each node stands',
 };
 
+/** What steps say themselves. */
+const ONE_ACTION = ['action', 'arg', 'burst', 'sweep'];
+
 /** As it is written beside the files; nobody has signed it. */
 export type CaptureRig = {
   readonly name: string;
@@ -28,6 +31,8 @@ export async function withRig(
   const flags = new Map(rig.capture);
   if (typed.flag('now')) for (const other of ['at', 'sweep']) flags.delete(other);
   if (typed.flag('at') || typed.flag('sweep')) flags.delete('now');
+  if (typed.flag('action')) flags.delete('step');
+  if (typed.flag('step')) for (const other of ONE_ACTION) flags.delete(other);
   return {given: typed.over(flags), rig};
 }
 

@@ -3,11 +3,12 @@
 // that its node signed, so it would be another file.
 
 import {basename} from 'node:path';
+import {actionOf} from '../core/capture-tally.ts';
 import type {CaptureView, ShotRow} from '../core/views.ts';
 import type {CaptureRig} from './capture-rig.ts';
 
 export function sidecarText(
-  view: Pick<CaptureView, 'id' | 'action' | 'atWallMs'>,
+  view: Pick<CaptureView, 'id' | 'action' | 'steps' | 'atWallMs'>,
   row: ShotRow,
   file: {readonly path: string; readonly sha256: string; readonly size: number},
   rig?: CaptureRig,
@@ -19,7 +20,7 @@ export function sidecarText(
     sha256: file.sha256,
     size: file.size,
     capture: view.id,
-    action: view.action,
+    action: actionOf(view, row.shot),
     shot: row.shot,
     node: row.name,
     nodeId: row.nodeId,

@@ -1,7 +1,7 @@
 // A capture as a table, how far apart the nodes fired, and who is missing.
 
 import {compareNames} from '../base/text.ts';
-import {quantile} from '../core/capture-tally.ts';
+import {actionOf, quantile} from '../core/capture-tally.ts';
 import type {CaptureView, MissingNode, ShotRow} from '../core/views.ts';
 import type {SavedFile} from './capture-manifest.ts';
 import {millis, safe, shortId} from './output.ts';
@@ -10,6 +10,7 @@ import {tableLines} from './table.ts';
 const COLUMNS = [
   {title: 'node'},
   {title: 'shot', right: true},
+  {title: 'action'},
   {title: 'heard ms', right: true},
   {title: 'late ms', right: true},
   {title: 'clock ± ms', right: true},
@@ -23,7 +24,7 @@ export function captureLines(view: CaptureView, saved?: readonly SavedFile[]): s
   const rows = [...view.rows].sort((a, b) => a.shot - b.shot || compareNames(a.name, b.name));
   return [
     ...tableLines(
-      COLUMNS,
+      view.steps ? COLUMNS : COLUMNS.filter(({title}) => title !== 'action'),
       rows.map(row => cellsOf(view, row, saved)),
     ),
     '',
@@ -42,6 +43,7 @@ function cellsOf(view: CaptureView, row: ShotRow, saved?: readonly SavedFile[]):
   return [
     safe(row.name, 24),
     String(row.shot),
+    ...(view.steps ? [safe(actionOf(view, row.shot), 24)] : []),
     row.heard ? millis(row.heardAt - startOf(view, row)) : '-',
     row.firedAt > 0 ? millis(row.lateMs) : '-',
     row.clockBoundMs < 0 ? '-' : millis(row.clockBoundMs),

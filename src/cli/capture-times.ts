@@ -18,13 +18,15 @@ export function burstOf(text: string): Burst {
   return {burst, burstMs};
 }
 
+/** @param steps of a row; each is a shot */
 export function timesOf(
   given: Given,
+  steps = 1,
 ): Pick<CaptureRequest, 'shots' | 'intervalMs' | 'burst' | 'burstMs'> {
-  const count = given.whole('shots', 1, SHOTS_MAX) ?? 1;
+  const count = given.whole('shots', 1, Math.floor(SHOTS_MAX / steps)) ?? 1;
   const intervalMs = given.durationMs('every') ?? EVERY_MS;
   const text = given.text('burst');
-  if (text === undefined) return {shots: count, intervalMs};
+  if (text === undefined) return {shots: count * steps, intervalMs};
   const burst = burstOf(text);
   const shots = count * burst.burst;
   if (shots > SHOTS_MAX)

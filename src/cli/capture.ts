@@ -4,14 +4,15 @@ import {EXIT, VolleyError} from '../base/errors.ts';
 import {asCaptureId, type CaptureId} from '../base/types.ts';
 import {isWhole} from '../core/capture-tally.ts';
 import {neededOf} from '../core/needed-nodes.ts';
-import type {CaptureRequest} from '../core/operator-request.ts';
+import type {CaptureRequest, CaptureStep} from '../core/operator-request.ts';
 import type {Rig} from '../core/rig-plan.ts';
-import type {CaptureView} from '../core/views.ts';
+import type {CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
 import {cancelOnInterrupt} from './capture-cancel.ts';
 import type {Layout} from './capture-layout.ts';
 import {RIG_OPTION, withRig} from './capture-rig.ts';
+import {STEP_OPTION, type Step, stepsOf} from './capture-step.ts';
 import {timesOf} from './capture-times.ts';
 import type {CommandSpec, Given, OptionSpec} from './command.ts';
 import {usage} from './command.ts';
@@ -46,6 +47,7 @@ export const captureCommand: CommandSpec = {
     {flag: '--every <time>', text: 'time between shots (default 1s)'},
     {flag: '--burst <count@time>', text: 'each shot is so many, so far apart: 5@40ms'},
     {flag: '--sweep <time>', text: 'one node after the other, so far apart, by label and name'},
+    STEP_OPTION,
     {flag: '--arg <text>', text: 'argument for the action', repeatable: true},
     {flag: '--out <folder>', text: 'where the files go (default ./capture-<number>)'},
     LAYOUT_OPTION,
@@ -64,6 +66,7 @@ export const captureCommand: CommandSpec = {
     'volley capture --action camera --sweep 20ms --select label=ring1   # around the ring',
     'volley capture --action camera --shots 10 --every 500ms --select "cam-[07-12]"',
     'volley capture --action camera --shots 3 --every 10s --burst 5@40ms   # 15 pictures of each node',
+    'volley capture --step "lights on @label=lamps" --step "+200ms camera" --step "+300ms lights off @label=lamps"',
   ],
   run: capture,
 };
@@ -72,18 +75,21 @@ async function capture(typed: Given): Promise<number> {
   const again = typed.whole('again', 1, 2 ** 32 - 1);
   if (again !== undefined) return fetchCapture(typed, asCaptureId(again));
   const {given, rig} = await withRig(typed);
-  const action = given.text('action');
-  if (action === undefined) throw usage('--action is missing: what shall the nodes do?');
-  const times = timesOf(given);
+  const steps = stepsIn(given);
+  const times = timesOf(given, steps.length || 1);
   const wishes = wishesOf(given); // looked at before anything is asked
   const layout = await layoutOf(given);
   return withClient(given, async client => {
-    const target = targetOf(given.texts('select'), await client.nodes());
-    const args = given.texts('arg');
+    const nodes = await client.nodes();
+    const target = targetOf(given.texts('select'), nodes);
+    const what =
+      steps.length > 0
+        ? {action: '', args: [], steps: steps.map(step => aimed(step, nodes))}
+        : {action: given.text('action') ?? '', args: given.texts('arg')};
     const {prepareFolder} = await import('./capture-files.ts');
     const out = given.text('out');
     if (out !== undefined) await prepareFolder(out);
-    const asked = {action, args, target, ...times, ...wishes};
+    const asked = {...what, target, ...times, ...wishes};
     const {captureId} = await client.capture(asked);
     const endHearing = cancelOnInterrupt(client, captureId);
     try {
@@ -97,6 +103,20 @@ async function capture(typed: Given): Promise<number> {
     }
   });
 }
+
+/** Looked at before anything is asked; none = there is one action. */
+function stepsIn(given: Given): readonly Step[] {
+  const [action, texts] = [given.text('action'), given.texts('step')];
+  if (texts.length === 0 && action === undefined)
+    throw usage('--action is missing: what shall the nodes do?');
+  if (texts.length === 0) return [];
+  for (const flag of ['action', 'arg', 'burst', 'sweep'])
+    if (given.texts(flag).length > 0) throw usage(`--step says what --${flag} would: leave it out`);
+  return stepsOf(texts);
+}
+
+const aimed = ({select, ...step}: Step, nodes: readonly NodeView[]): CaptureStep =>
+  select.length === 0 ? step : {...step, target: targetOf(select, nodes)};
 
 /** Brings the files of an earlier capture. */
 export async function fetchCapture(typed: Given, captureId: CaptureId): Promise<number> {

@@ -13,6 +13,7 @@ import type {Position, Rig, RigNode} from '../core/rig-plan.ts';
 import type {NodeView} from '../core/views.ts';
 import {ACTION_NAME, faultOfName} from '../io/config.ts';
 import {GIVEN_LABELS_MAX, LABELS_MAX} from '../wire/limits.ts';
+import {stepsOf} from './capture-step.ts';
 import {burstOf, SHOTS_MAX} from './capture-times.ts';
 import {Given, usage} from './command.ts';
 import {safe} from './output.ts';
@@ -25,8 +26,9 @@ const POSITION_KEYS = ['x', 'y', 'z', 'angle'] as const;
 /** Flags of `volley capture` that a file may give. */
 const CAPTURE_KEYS = [
   ...['action', 'at', 'now', 'require', 'tolerance', 'select'],
-  ...['shots', 'every', 'burst', 'sweep', 'arg', 'layout'],
+  ...['shots', 'every', 'burst', 'sweep', 'step', 'arg', 'layout'],
 ];
+const LISTS = ['select', 'arg', 'step'];
 const TIMES = ['at', 'every', 'sweep', 'tolerance'];
 const ID = /^[0-9a-f]{4,32}$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
@@ -265,7 +267,7 @@ class RigReader {
     for (const [flag, {line, value}] of this.#map(entry.value, '"capture"', CAPTURE_KEYS)) {
       const items = value.kind === 'list' ? value.items : [value];
       const texts = items.map(each => this.#text(each, `"${flag}"`));
-      if (texts.length !== 1 && flag !== 'select' && flag !== 'arg')
+      if (texts.length !== 1 && !LISTS.includes(flag))
         this.#refuse({line}, `"${flag}" must be one text`);
       if (flag !== 'now') capture.set(flag, texts);
       else if (texts[0] === 'true') capture.set(flag, []);
@@ -283,6 +285,7 @@ class RigReader {
       const given = new Given([], capture);
       if (TIMES.includes(flag)) given.durationMs(flag);
       if (flag === 'shots') given.whole(flag, 1, SHOTS_MAX);
+      if (flag === 'step') stepsOf(given.texts(flag));
       if (flag === 'burst') burstOf(given.text(flag) ?? '');
       if (flag === 'require' && neededOf(given.text(flag) ?? '', 1) === undefined)
         throw usage('--require must be all, 95% or 12');

@@ -41,6 +41,12 @@ export const isWhole = ({rows}: Pick<CaptureView, 'rows'>): boolean =>
   rows.length > 0 &&
   rows.every(row => row.verdict === 'fired' && row.files.every(file => file.collected));
 
+/** What this shot was: one of several actions, or the one that there is. */
+export const actionOf = (
+  {action, steps}: Pick<CaptureView, 'action' | 'steps'>,
+  shot: number,
+): string => steps?.[(shot - 1) % steps.length]?.action ?? action;
+
 export type Tally = {
   readonly nodes: number;
   /** Shots of nodes, as everything below. */

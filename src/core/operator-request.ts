@@ -28,10 +28,23 @@ export type BatchRequest = {
   readonly strict?: boolean;
 };
 
+/** One of several actions of a capture. */
+export type CaptureStep = {
+  /** Milliseconds after the first step of its row. */
+  readonly atMs: number;
+  readonly action: string;
+  readonly args: readonly string[];
+  /** Absent = that of the capture. */
+  readonly target?: Target;
+};
+
 export type CaptureRequest = {
+  /** '' = there are steps. */
   readonly action: string;
   readonly args: readonly string[];
   readonly target: Target;
+  /** Several actions, each a shot of its own: `shots` is their number, or so many times that. */
+  readonly steps?: readonly CaptureStep[];
   /**
    * Milliseconds from now on the master's clock to the first shot; 0 = fire on hearing; absent = what delivery needs
    * now, by a roll call.

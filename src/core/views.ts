@@ -210,10 +210,17 @@ export type ShotRow = {
 
 export type CaptureView = {
   readonly id: CaptureId;
+  /** Of several: their names, with + between them. */
   readonly action: string;
   readonly state: 'running' | 'done';
   readonly createdAt: number;
   readonly shots: number;
+  /** Several actions, one shot each, and again from the first where there are more shots; absent = there is one. */
+  readonly steps?: readonly {
+    readonly atMs: number;
+    readonly action: string;
+    readonly args: readonly string[];
+  }[];
   /** Small pictures, of no instant. */
   readonly preview?: true;
   /** Fired one after the other, so many milliseconds apart; absent = all at once. */

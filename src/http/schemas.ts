@@ -210,12 +210,27 @@ export const SETTINGS_BODY = object(
   'target',
 );
 
+/** In a row; each is a shot. */
+const STEP = object(
+  {
+    atMs: {type: 'number', minimum: 0, maximum: 60_000, default: 0},
+    action: NAME,
+    args: ARGS,
+    target: TARGET,
+  },
+  'atMs',
+  'args',
+  'target',
+);
+
 export const CAPTURE_BODY = object(
   {
     preview: {type: 'boolean'},
-    action: NAME,
+    /** Absent where there are steps. */
+    action: {...NAME, minLength: 0, default: ''},
     args: ARGS,
     target: {...TARGET, default: {}},
+    steps: {type: 'array', minItems: 1, maxItems: 32, items: STEP},
     leadMs: {type: 'number', minimum: 0, maximum: 60_000},
     shots: {...whole(1, 1_000), default: 1},
     intervalMs: {type: 'number', minimum: 0, maximum: 3_600_000, default: 0},
@@ -226,6 +241,8 @@ export const CAPTURE_BODY = object(
     toleranceMs: {type: 'number', exclusiveMinimum: 0, maximum: 250},
     dryRun: {type: 'boolean'},
   },
+  'action',
+  'steps',
   'leadMs',
   'burst',
   'burstMs',

@@ -20,6 +20,10 @@ const BYTES: Check = [
   value => typeof value === 'string' || value instanceof Uint8Array,
   'a text or a Uint8Array',
 ];
+const STEPS: Check = [
+  value => Array.isArray(value) && value.length > 0 && value.every(isObject),
+  'a list of steps',
+];
 const ON_FAILURE: Check = [value => value === 'throw' || value === 'yield', "'throw' or 'yield'"];
 
 const MAP_OPTIONS = {
@@ -51,6 +55,7 @@ const CAPTURE_OPTIONS = {
   intervalMs: NUMBER,
   burst: NUMBER,
   burstMs: NUMBER,
+  steps: STEPS,
   signal: SIGNAL,
 };
 const CONNECT_OPTIONS = {url: TEXT, token: TEXT, data: TEXT};
@@ -100,7 +105,9 @@ export function checkSubmit(app: unknown, inputs: unknown, options: unknown): vo
 
 export function checkCapture(options: unknown): void {
   checkOptions(options, CAPTURE_OPTIONS);
-  check('action', (options as {action?: unknown}).action, TEXT);
+  const {action, steps} = options as {action?: unknown; steps?: unknown};
+  if (steps === undefined) check('action', action, TEXT);
+  else if (action !== undefined) throw refusal('give either action or steps');
 }
 
 export const checkConnect = (options: unknown): void => checkOptions(options, CONNECT_OPTIONS);

@@ -17,7 +17,7 @@ import {randomBytes} from 'node:crypto';
 import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {NodeId} from '../base/types.ts';
-import type {CaptureRequest} from '../core/operator-request.ts';
+import type {CaptureRequest, CaptureStep} from '../core/operator-request.ts';
 import type {BatchTarget} from '../core/operator-rows.ts';
 import type {PolicyRequest} from '../core/policy.ts';
 import type {StagesRequest} from '../core/stages.ts';
@@ -97,15 +97,26 @@ export type SubmitOptions = {
 /** Inputs that are pieces of a range of numbers: `start end`, the end excluded. */
 export type Range = {readonly start: number; readonly end: number; readonly chunk: number};
 
-export type CaptureOptions = {
-  /** What the nodes do: `testcard`, `camera`, or an action of theirs. */
+export type CaptureStepOptions = {
+  /** After the first step. Default 0. */
+  readonly atMs?: number;
   readonly action: string;
   readonly args?: readonly string[];
+  /** Default: that of the capture. */
+  readonly target?: {readonly labels?: readonly string[]; readonly nodes?: readonly string[]};
+};
+
+export type CaptureOptions = {
+  /** What the nodes do: `testcard`, `camera`, or an action of theirs; absent where there are steps. */
+  readonly action?: string;
+  readonly args?: readonly string[];
+  /** Several actions in place of one: light on, picture, light off. */
+  readonly steps?: readonly CaptureStepOptions[];
   /** Who fires. Default: all that are up. */
   readonly target?: {readonly labels?: readonly string[]; readonly nodes?: readonly string[]};
   /** From now to the first shot; 0 = fire on hearing. Default: what delivery needs now, by a roll call. */
   readonly leadMs?: number;
-  /** All of them, also those of bursts. Default 1. */
+  /** All of them, also those of bursts; of steps how often the row of them is fired. Default 1. */
   readonly shots?: number;
   /** Between shots, or between the first shots of bursts. Default 1,000. */
   readonly intervalMs?: number;
@@ -226,18 +237,19 @@ export class Cluster {
   /** Fires an action on many nodes at one instant; resolves with who fired when, once all is told and collected. */
   async capture(options: CaptureOptions): Promise<CaptureView> {
     checkCapture(options);
-    const {action, args = [], target, shots = 1} = options;
+    const {action = '', args = [], target, shots = 1, steps} = options;
     const {leadMs, needs, sweepMs, burst, burstMs, toleranceMs} = options;
-    const {labels = [], nodes = []} = target ?? {};
+    const intervalMs = options.intervalMs ?? INTERVAL_MS;
     const request: CaptureRequest = {
-      ...{action, args, shots, intervalMs: options.intervalMs ?? INTERVAL_MS},
+      ...{action, args, shots: shots * (steps?.length ?? 1), intervalMs},
+      ...(steps && {steps: steps.map(stepOf)}),
       ...(leadMs === undefined ? {} : {leadMs}),
       ...(needs === undefined ? {} : {needs}),
       ...(sweepMs === undefined ? {} : {sweepMs}),
       ...(burst === undefined ? {} : {burst}),
       ...(burstMs === undefined ? {} : {burstMs}),
       ...(toleranceMs === undefined ? {} : {toleranceMs}),
-      target: {labels, nodes: nodes as readonly NodeId[]},
+      target: wireTarget(target),
     };
     const {signal} = options;
     signal?.throwIfAborted();
@@ -267,6 +279,16 @@ export class Cluster {
     return this.close();
   }
 }
+
+const wireTarget = ({labels = [], nodes = []}: NonNullable<CaptureOptions['target']> = {}) => ({
+  labels,
+  nodes: nodes as readonly NodeId[],
+});
+
+const stepOf = ({atMs = 0, action, args = [], target}: CaptureStepOptions): CaptureStep => ({
+  ...{atMs, action, args},
+  ...(target && {target: wireTarget(target)}),
+});
 
 async function* once(value: string | Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield typeof value === 'string' ? toUtf8(value) : value;

@@ -18,6 +18,7 @@ import {captureKey} from '../core/tables.ts';
 import type {CaptureView, RollCallView, ShotRow as ShotView} from '../core/views.ts';
 import {decodeShot} from '../wire/codec.ts';
 import type {ShotStatement, Target} from '../wire/message.ts';
+import {nodesOf, type StepRow, stepOf} from './capture-steps.ts';
 import type {RollCallRow} from './roll-call.ts';
 import type {Roster} from './roster.ts';
 
@@ -29,6 +30,8 @@ export type CaptureRow = {
   /** Who was up and meant when it began: they fire, or are reported as silent. */
   readonly nodes: readonly NodeId[];
   readonly shots: number;
+  /** Several actions, one shot each; absent = `action` fires them all. */
+  readonly steps?: readonly StepRow[];
   readonly leadMs: number;
   /** Between shots; rows of older versions have none. */
   readonly intervalMs?: number;
@@ -119,7 +122,7 @@ export function arrange(capture: Capture, row: CaptureRow, lastAt: MonoMs): void
   capture.callAt = addMono(lastAt, CALL_MS);
   capture.deadlineAt = addMono(lastAt, PATIENCE_MS);
   for (let shot = 1; shot <= row.shots; shot++)
-    for (const nodeId of row.nodes)
+    for (const nodeId of nodesOf(row, shot))
       capture.shots.set(shotKey(row.id, shot, nodeId), shotOf(nodeId, shot));
 }
 
@@ -176,11 +179,10 @@ export function restoreShot(capture: Capture, key: string, row: ShotRow): boolea
 }
 
 /** From the first shot to this one, ms. */
-export function offsetMs(
-  {intervalMs = 0, burst = 1, burstMs = 0}: Pick<CaptureRow, 'intervalMs' | 'burst' | 'burstMs'>,
-  shot: number,
-): number {
+export function offsetMs(row: CaptureRow, shot: number): number {
+  const {intervalMs = 0, burst = 1, burstMs = 0, steps} = row;
   const before = shot - 1;
+  if (steps) return Math.floor(before / steps.length) * intervalMs + (stepOf(row, shot)?.atMs ?? 0);
   return Math.floor(before / burst) * intervalMs + (before % burst) * burstMs;
 }
 
@@ -259,6 +261,7 @@ const kindOf = (row: CaptureRow): Partial<CaptureView> => ({
   ...(row.dryRun ? {dryRun: true} : {}),
   ...(row.refused === undefined ? {} : {refused: row.refused}),
   ...(row.cancelled ? {cancelled: row.cancelled.by} : {}),
+  ...(row.steps ? {steps: row.steps.map(({atMs, action, args}) => ({atMs, action, args}))} : {}),
 });
 
 const rollCallView = (row: CaptureRow, call: RollCallRow, roster: Roster): RollCallView => ({

@@ -6,8 +6,9 @@ import {SECOND_MS} from '../base/units.ts';
 import {neededOf} from '../core/needed-nodes.ts';
 import type {CaptureRequest} from '../core/operator-request.ts';
 import {COMMAND_TTL_MS_MAX, SWEEP_ID_BYTES} from '../wire/limits.ts';
-import type {Sweep} from '../wire/message.ts';
+import type {Sweep, Target} from '../wire/message.ts';
 import {type CaptureRow, offsetMs} from './capture-row.ts';
+import {nameOf, type StepRow, stepFault, stepsOf, unionOf} from './capture-steps.ts';
 import {bytesOf, COMMAND_ROOM_BYTES} from './command-room.ts';
 import type {RollCallRow} from './roll-call.ts';
 import type {NodeState} from './roster.ts';
@@ -22,7 +23,10 @@ export function faultOf(request: CaptureRequest, asked: number): string | undefi
   const {needs, sweepMs = 0, leadMs, toleranceMs} = request;
   const {intervalMs, burst = 1, burstMs = 0, shots} = request;
   const roomFor = sweepMs > 0 ? SWEEP_NODES_MIN * SWEEP_ID_BYTES : 0;
-  if (fireBytes(request) > COMMAND_ROOM_BYTES - roomFor)
+  const stepsFault = stepFault(request);
+  if (stepsFault !== undefined) return stepsFault;
+  const commands = [{...request, target: targetOf(request)}, ...(stepsOf(request) ?? [])];
+  if (commands.some(command => fireBytes(command) > COMMAND_ROOM_BYTES - roomFor))
     return `labels, ids and arguments together exceed ${COMMAND_ROOM_BYTES - roomFor} bytes`;
   const needed = needs === undefined ? 0 : neededOf(needs, asked);
   if (needed === undefined) return `"${needs}" is none of all, 95% and 12`;
@@ -41,19 +45,26 @@ export function faultOf(request: CaptureRequest, asked: number): string | undefi
 const fireBytes = ({action, args, target}: Pick<CaptureRequest, 'action' | 'args' | 'target'>) =>
   bytesOf([action, ...args], target);
 
+/** Of all of it. */
+export const targetOf = (request: Pick<CaptureRequest, 'steps' | 'target'>): Target =>
+  unionOf(stepsOf(request)?.map(({target}) => target) ?? [request.target]);
+
 type Given = {
   readonly id: CaptureId;
   readonly nodes: readonly NodeId[];
   readonly createdAt: WallMs;
   readonly salt: number;
+  /** With the places of their nodes. */
+  readonly steps: readonly StepRow[] | undefined;
 };
 
 /** The row before its instants are known. */
-export const rowOf = (request: CaptureRequest, given: Given): CaptureRow => ({
+export const rowOf = (request: CaptureRequest, {steps, ...given}: Given): CaptureRow => ({
   ...given,
-  action: request.action,
+  action: steps ? nameOf(steps) : request.action,
   args: request.args,
-  target: request.target,
+  target: targetOf(request),
+  ...(steps ? {steps} : {}),
   shots: request.shots,
   leadMs: request.leadMs ?? 0,
   intervalMs: request.intervalMs,

@@ -16,7 +16,7 @@ import type {CaptureRequest, OperatorAnswer} from '../core/operator-request.ts';
 import type {Actor} from '../core/operator-rows.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
-import type {ActionState, CommandAck, ShotReport} from '../wire/message.ts';
+import type {ActionState, CommandAck, ShotReport, Target} from '../wire/message.ts';
 import {ActionDesk} from './action-desk.ts';
 import {cancelTtlMs, cancelWhat, lastInstantOf, whyTooLate} from './capture-cancel.ts';
 import {CaptureRemoval} from './capture-removal.ts';
@@ -34,7 +34,8 @@ import {
   sweepLengthMs,
   toShotRow,
 } from './capture-row.ts';
-import {faultOf, inOrder, refusalOf, rowOf, timed} from './capture-start.ts';
+import {faultOf, inOrder, refusalOf, rowOf, targetOf, timed} from './capture-start.ts';
+import {callsOf, nodesOf, placed, stepsOf} from './capture-steps.ts';
 import {Collection} from './collection.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
@@ -99,7 +100,7 @@ export class Captures {
   }
 
   start(request: CaptureRequest, now: Now): OperatorAnswer {
-    const meant = [...this.#context.roster.targeted(request.target)];
+    const meant = [...this.#context.roster.targeted(targetOf(request))];
     const up = meant.filter(node => node.up);
     if (up.length === 0) {
       const reason = 'no node that is up has such a label or id';
@@ -107,9 +108,11 @@ export class Captures {
     }
     const fault = faultOf(request, meant.length);
     if (fault !== undefined) return {ok: false, code: 'VOLLEY_USAGE', fields: {reason: fault}};
+    const nodes = (request.sweepMs ? inOrder(up) : up).map(node => node.row.nodeId);
     const row = rowOf(request, {
       id: asCaptureId(this.#nextId++),
-      nodes: (request.sweepMs ? inOrder(up) : up).map(node => node.row.nodeId),
+      nodes,
+      steps: placed(stepsOf(request), nodes, target => this.#idsOf(target)),
       createdAt: now.wall,
       salt: this.#context.prng.uint32(),
     });
@@ -120,9 +123,13 @@ export class Captures {
     if (!isCalled) this.#begin(capture, timed(row, leadMs, this.#context.instant(now.mono)), now);
     else {
       this.#save(capture);
-      this.#rolls.begin(capture, row, now);
+      this.#rolls.begin(capture, callsOf(row), row.toleranceMs, now);
     }
     return {ok: true, captureId: row.id};
+  }
+
+  #idsOf(target: Target): ReadonlySet<NodeId> {
+    return new Set(Array.from(this.#context.roster.targeted(target), node => node.row.nodeId));
   }
 
   /** Nobody hears of a roll call that is over, or of one that the master does not live through. */
@@ -150,7 +157,12 @@ export class Captures {
   }
 
   /** Of those that are not ready to fire at once. */
-  #warmUpMs({nodes, action}: CaptureRow): number {
+  #warmUpMs(row: CaptureRow): number {
+    const steps = row.steps ?? [row];
+    return Math.max(...steps.map(({action}, i) => this.#warmUpOf(action, nodesOf(row, i + 1))));
+  }
+
+  #warmUpOf(action: string, nodes: readonly NodeId[]): number {
     let warmUpMs = 0;
     for (const nodeId of nodes) {
       const told = this.#context.roster.node(nodeId)?.actions.get(action)?.view;

@@ -27,16 +27,21 @@ export type RollCallRow = {
 
 type Answer = {readonly unready: string; readonly deliveryMs: number};
 
-type Call<T> = {
-  readonly about: T;
-  readonly nodes: readonly NodeId[];
-  /** Of these, who is up: they are waited for. */
-  readonly awaited: ReadonlySet<NodeId>;
+/** One command of it, and who it was for. */
+type Asked = {
   readonly epoch: number;
   readonly seq: number;
   readonly issuedAt: WallMs;
-  readonly deadlineAt: MonoMs;
+  readonly nodes: readonly NodeId[];
+  /** Of these, who is up: they are waited for. */
+  readonly awaited: ReadonlySet<NodeId>;
   readonly answers: Map<NodeId, Answer>;
+};
+
+type Call<T> = {
+  readonly about: T;
+  readonly asked: readonly Asked[];
+  readonly deadlineAt: MonoMs;
 };
 
 /** @param T what a roll call is about: its capture */
@@ -50,34 +55,39 @@ export class RollCalls<T> {
     this.#commands = commands;
   }
 
+  /** @param of actions, and who is to do each */
   begin(
     about: T,
-    {action, target, toleranceMs}: {action: string; target: Target; toleranceMs?: number},
+    of: readonly {readonly action: string; readonly target: Target}[],
+    toleranceMs: number | undefined,
     now: Now,
   ): void {
-    const nodes = [...this.#context.roster.targeted(target)];
-    const awaited = nodes.filter(node => node.up).map(node => node.row.nodeId);
-    const ackWindowMs = windowOf(awaited.length);
-    const what = {kind: 'rollCall', action, ...(toleranceMs ? {toleranceMs} : {})} as const;
-    const sent = this.#commands.issue(what, now, {target, ackWindowMs});
-    this.#calls.push({
-      ...sent,
-      about,
-      nodes: nodes.map(node => node.row.nodeId),
-      awaited: new Set(awaited),
-      issuedAt: this.#context.instant(now.mono),
-      deadlineAt: addMono(now.mono, ackWindowMs + REPAIRS_MS),
-      answers: new Map(),
+    const tolerance = toleranceMs ? {toleranceMs} : {};
+    const asked = of.map(({action, target}): Asked => {
+      const nodes = [...this.#context.roster.targeted(target)];
+      const awaited = nodes.filter(node => node.up).map(node => node.row.nodeId);
+      const ackWindowMs = windowOf(awaited.length);
+      const what = {kind: 'rollCall', action, ...tolerance} as const;
+      return {
+        ...this.#commands.issue(what, now, {target, ackWindowMs}),
+        issuedAt: this.#context.instant(now.mono),
+        nodes: nodes.map(node => node.row.nodeId),
+        awaited: new Set(awaited),
+        answers: new Map(),
+      };
     });
+    const longestMs = Math.max(...asked.map(({awaited}) => windowOf(awaited.size)));
+    this.#calls.push({about, asked, deadlineAt: addMono(now.mono, longestMs + REPAIRS_MS)});
   }
 
   onAck(nodeId: NodeId, ack: AckStatement): void {
-    for (const call of this.#calls) {
-      if (call.epoch !== ack.epoch || call.seq !== ack.seq || call.answers.has(nodeId)) continue;
+    for (const asked of this.#calls.flatMap(call => call.asked)) {
+      const isOther = asked.epoch !== ack.epoch || asked.seq !== ack.seq;
+      if (isOther || asked.answers.has(nodeId)) continue;
       const unready = ack.verdict === 'expired' ? 'it heard of it too late' : (ack.unready ?? '');
-      const heardMs = ack.heardWallMs > 0 ? ack.heardWallMs - call.issuedAt : 0;
+      const heardMs = ack.heardWallMs > 0 ? ack.heardWallMs - asked.issuedAt : 0;
       const deliveryMs = Math.max(0, heardMs) + Math.max(0, ack.clockBoundMs);
-      call.answers.set(nodeId, {unready, deliveryMs});
+      asked.answers.set(nodeId, {unready, deliveryMs});
     }
   }
 
@@ -94,16 +104,19 @@ export class RollCalls<T> {
     return over.map(call => ({about: call.about, row: this.#rowOf(call)}));
   }
 
-  #rowOf({nodes, answers}: Call<T>): RollCallRow {
-    const unready: {nodeId: NodeId; why: string}[] = [];
+  /** Who is asked for several actions is ready for all of them, or is not. */
+  #rowOf({asked}: Call<T>): RollCallRow {
+    const whyNot = new Map<NodeId, string>();
     let deliveryMs = 0;
-    for (const nodeId of nodes) {
-      const answer = answers.get(nodeId);
-      deliveryMs = Math.max(deliveryMs, answer?.deliveryMs ?? 0);
-      const why = answer ? answer.unready : this.#silence(nodeId);
-      if (why !== '') unready.push({nodeId, why});
-    }
-    return {asked: nodes.length, ready: nodes.length - unready.length, unready, deliveryMs};
+    for (const {nodes, answers} of asked)
+      for (const nodeId of nodes) {
+        const answer = answers.get(nodeId);
+        deliveryMs = Math.max(deliveryMs, answer?.deliveryMs ?? 0);
+        const why = answer ? answer.unready : this.#silence(nodeId);
+        whyNot.set(nodeId, whyNot.get(nodeId) || why);
+      }
+    const unready = [...whyNot].flatMap(([nodeId, why]) => (why === '' ? [] : [{nodeId, why}]));
+    return {asked: whyNot.size, ready: whyNot.size - unready.length, unready, deliveryMs};
   }
 
   #silence(nodeId: NodeId): string {
@@ -118,9 +131,10 @@ export class RollCalls<T> {
   }
 }
 
-function isOver<T>({awaited, answers, deadlineAt}: Call<T>, now: MonoMs): boolean {
+function isOver<T>({asked, deadlineAt}: Call<T>, now: MonoMs): boolean {
   if (now >= deadlineAt) return true;
-  for (const nodeId of awaited) if (!answers.has(nodeId)) return false;
+  for (const {awaited, answers} of asked)
+    for (const nodeId of awaited) if (!answers.has(nodeId)) return false;
   return true;
 }
 

@@ -6,6 +6,7 @@ import {SECOND_MS} from '../base/units.ts';
 import {COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
 import {type Capture, isSpokenOf, offsetMs, plannedAt, sweepLengthMs} from './capture-row.ts';
 import {sweepsOf} from './capture-start.ts';
+import {nodesOf, stepOf} from './capture-steps.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {windowOf} from './windows.ts';
@@ -105,18 +106,21 @@ export class ShotQueue {
     const {row} = capture;
     const atWallMs = row.at[shot - 1] ?? (0 as WallMs);
     const leadMs = atWallMs === 0 ? 0 : Math.max(0, atWallMs - this.#context.instant(now.mono));
+    const {action, args, target} = stepOf(row, shot) ?? row;
+    const meant = nodesOf(row, shot);
+    if (meant.length === 0) return; // nobody was up that this step is of
     const what = {
       kind: 'fire' as const,
-      ...{captureId: row.id, shot, action: row.action, args: row.args, atWallMs, salt: row.salt},
+      ...{captureId: row.id, shot, action, args, atWallMs, salt: row.salt},
       ...(row.preview ? {preview: true as const} : {}),
       ...(row.toleranceMs ? {toleranceMs: row.toleranceMs} : {}),
     };
     const ttlMs = Math.min(COMMAND_TTL_MS_MAX, leadMs + sweepLengthMs(row) + 5 * SECOND_MS);
     for (const sweep of sweepsOf(row)) {
       const first = sweep?.from ?? 0;
-      const nodes = sweep ? row.nodes.slice(first, first + sweep.nodes.length) : row.nodes;
+      const nodes = sweep ? meant.slice(first, first + sweep.nodes.length) : meant;
       const sent = this.#commands.issue(sweep ? {...what, sweep} : what, now, {
-        ...{target: row.target, ackWindowMs: windowOf(nodes.length, leadMs), ttlMs, leadMs},
+        ...{target, ackWindowMs: windowOf(nodes.length, leadMs), ttlMs, leadMs},
         ...(sweep ? {expected: nodes} : {}),
       });
       capture.commands.set(`${sent.epoch}/${sent.seq}`, shot);

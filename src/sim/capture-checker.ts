@@ -150,6 +150,9 @@ export class CaptureChecker {
     const isCancelled = row.cancelled !== undefined && shot >= row.cancelled.from;
     holds(!isCancelled, 'S24', () => `${name}, which was cancelled before it was commanded`);
     if (asked === undefined) return holds(false, 'S24', () => `${name}, which is not to be fired`);
+    const step = row.steps?.[(shot - 1) % row.steps.length] ?? row;
+    const isWhat = order.action === step.action && `${order.args}` === `${step.args}`;
+    holds(isWhat, 'S24', () => `${name} with ${order.action} ${order.args}, which is another step`);
     if (asked === 0) return; // on hearing
     const place = row.sweepMs === undefined ? 0 : row.nodes.indexOf(node.nodeId);
     holds(place >= 0, 'S24', () => `${name}, and has no place in the sweep`);

@@ -292,19 +292,31 @@ function cancelled(
   return {cancelAt: at + share * (leadMs + (shots - 1) * intervalMs + SECOND)};
 }
 
-/** Roll calls, sweeps, dry runs and bursts, by what was drawn already: no seed goes another way for them. */
+/** Roll calls, sweeps, dry runs, bursts and steps, by what was drawn already: no seed goes another way for them. */
 function wished(request: CaptureRequest & {leadMs: number}): CaptureRequest {
-  const {leadMs, ...rest} = request;
+  const {leadMs, ...rest} = stepped(request);
   const isOurs = leadMs % 5 === 1;
   const needs = NEEDS[rest.intervalMs % 8];
   return {
     ...rest,
     ...(isOurs ? {} : {leadMs}),
     ...(needs === undefined ? {} : {needs}),
-    ...(leadMs > 0 && leadMs % 3 === 0 ? {sweepMs: 1 + (leadMs % 40)} : {}),
+    ...(leadMs > 0 && leadMs % 3 === 0 && !rest.steps ? {sweepMs: 1 + (leadMs % 40)} : {}),
     ...(rest.intervalMs % 31 === 0 ? {dryRun: true} : {}),
     ...(rest.intervalMs % 4 === 2 ? {burst: 2, burstMs: 1 + (rest.intervalMs % 50)} : {}),
   };
+}
+
+/** Everybody, and soon after it one ring in another way. */
+function stepped<T extends CaptureRequest>(request: T): T {
+  const {intervalMs, shots} = request;
+  if (intervalMs % 12 !== 4) return request;
+  const ring = {labels: ['ring1'], nodes: []};
+  const steps = [
+    {atMs: 1 + (intervalMs % 40), action: 'camera', args: ['low'], target: ring},
+    {atMs: 0, action: 'camera', args: ['high']},
+  ];
+  return {...request, action: '', steps, shots: shots * steps.length};
 }
 
 /** Of those that are meant; more than half of the captures ask for nobody. */

@@ -46,6 +46,8 @@ export type CaptureCase = {
   readonly namedMs: number;
   readonly collectedMbit: number;
   readonly memoryMib: number;
+  /** Nodes that ended though nobody told them to, with their last words. */
+  readonly ended: readonly string[];
   readonly floors: readonly Floor[];
 };
 
@@ -194,8 +196,13 @@ async function caseOf(
   const floors: Floor[] = [];
   for (const isSigned of [false, true])
     floors.push(await bareMulticast(lan, lan.nodes, Math.min(shots, FLOOR_SHOTS_MAX), isSigned));
-  const figures = {nodes, loss, shots, intervalMs, memoryMib, collectedMbit, nowLastMs, floors};
-  return {...figures, ...row, ...manifest};
+  const ended = cluster.lostNodes;
+  const figures = {
+    ...{nodes, loss, shots, intervalMs, memoryMib, collectedMbit},
+    nowLastMs,
+    floors,
+  };
+  return {...figures, ...row, ...manifest, ended};
 }
 
 async function rigOf(nodes: number, options: CaptureOptions, into: CaptureCase[]): Promise<void> {
@@ -269,6 +276,7 @@ function caseTable(found: CaptureCase): string {
       `collected, of ${RATE_MBIT} Mbit/s`,
       `${number(found.collectedMbit, 1)} Mbit/s, ${number((found.collectedMbit * 100) / RATE_MBIT)} %`,
     ],
+    ...found.ended.map((text): Row => ['ended by itself', text]),
     ['memory of all nodes and their actions', `${number(found.memoryMib)} MiB`],
     ...floors.map(
       (floor): Row => [

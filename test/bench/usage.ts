@@ -40,10 +40,19 @@ const residentOf = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(read(pid, 'status'))?.[1] ?? 0) * 1_024;
 
 function childrenOf(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap(task => {
+  return tasksOf(pid).flatMap(task => {
     const text = read(pid, `task/${task}/children`).trim();
     return text === '' ? [] : text.split(' ').map(Number);
   });
+}
+
+/** Of a process that has ended: none. */
+function tasksOf(pid: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 function read(pid: number, file: string): string {

@@ -5,6 +5,7 @@ import {readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
+import {connect} from '../../src/library/volley.ts';
 import {type Cluster, runningCluster, volley} from './rig.ts';
 
 let cluster: Cluster;
@@ -135,6 +136,30 @@ test.serial('the roll is called first, and where too few are ready nothing fires
   t.true(Math.abs(apart - expected) < 0.01, `${apart} ms`);
 });
 
+test.serial('several actions are one capture, each of those who are to do it', async t => {
+  t.timeout(170_000);
+  const out = join(cluster.dir, 'steps');
+  type Row = {name: string; shot: number; verdict: string; firedAt: number};
+  const view = await json<{rows: Row[]; action: string; atWallMs: number[]}>([
+    ...['capture', '--step', '+300ms testcard second @n2', '--step', 'testcard first'],
+    ...['--shots', '2', '--every', '800ms', '--out', out],
+  ]);
+  t.is(view.action, 'testcard');
+  const [first = 0] = view.atWallMs;
+  t.deepEqual(
+    view.atWallMs.map(at => Math.round(at - first)),
+    [0, 300, 800, 1_100],
+  );
+  t.deepEqual(
+    view.rows.map(({name, shot, verdict}) => `${name} ${shot} ${verdict}`).sort(),
+    ['n1 1', 'n1 3', 'n2 1', 'n2 2', 'n2 3', 'n2 4'].map(row => `${row} fired`),
+  );
+  const both = await ask('capture --step camera --action camera');
+  t.is(both.code, 2);
+  t.regex(both.stderr, /--step says what --action would: leave it out/);
+  t.regex((await ask(['capture', '--step', 'camera @nobody'])).stderr, /nobody/);
+});
+
 test.serial('a capture is cancelled before its instant, and each node says so', async t => {
   t.timeout(170_000);
   const out = join(cluster.dir, 'cancelled');
@@ -167,6 +192,21 @@ test.serial('a capture is cancelled before its instant, and each node says so', 
   const again = await ask(`capture cancel ${id}`);
   t.is(again.code, 2);
   t.regex(again.stderr, /is over/);
+});
+
+test.serial('a program fires several actions, and cancels what has not fired', async t => {
+  t.timeout(170_000);
+  await using volleys = await connect({data: cluster.data});
+  const steps = [{action: 'testcard'}, {atMs: 100, action: 'testcard', args: ['low']}];
+  const view = await volleys.capture({steps, shots: 2, leadMs: 200, intervalMs: 300});
+  t.deepEqual([view.shots, view.rows.length, view.steps?.length], [4, 8, 2]);
+  t.deepEqual([...new Set(view.rows.map(({verdict}) => verdict))], ['fired']);
+  const signal = AbortSignal.timeout(500);
+  const cut = await volleys.capture({action: 'testcard', leadMs: 30_000, signal});
+  t.is(cut.cancelled, 'owner');
+  t.deepEqual([...new Set(cut.rows.map(({verdict}) => verdict))], ['cancelled']);
+  const late = volleys.capture({action: 'testcard', signal: AbortSignal.abort()});
+  await t.throwsAsync(late, {any: true, name: 'AbortError'});
 });
 
 test.serial('captures are listed, shown and deleted; what is not whole ends with 1', async t => {

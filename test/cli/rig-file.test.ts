@@ -57,6 +57,12 @@ test('a rig file says which nodes, labels, places and settings there are', t => 
   );
 });
 
+test('a rig file may give steps in place of an action', t => {
+  const steps = ['lights on @label=lamps', '+200ms camera'];
+  const text = `rig: x\nnodes:\n  - name: a\ncapture:\n  step: ${JSON.stringify(steps)}\n`;
+  t.deepEqual([...parseRig(text, 'rig.yml').capture], [['step', steps]]);
+});
+
 const with_ = (nodes: string, more = ''): string => `rig: x\nnodes:\n${nodes}${more}`;
 const ONE = '  - name: a\n';
 const bomb = [
@@ -202,6 +208,11 @@ const FAULTS: readonly (readonly [string, string, RegExp])[] = [
     'a number of nodes that is none',
     with_(ONE, 'capture: {require: most}'),
     /:4: require must be all, 95% or 12$/,
+  ],
+  [
+    'a step that is none',
+    with_(ONE, 'capture:\n  step:\n    - lights on\n    - +soon camera\n'),
+    /:5: step must be such as "\+200ms camera" or .*, not "\+soon camera"$/,
   ],
   [
     'two actions at once',

@@ -49,6 +49,7 @@ const GOOD: Readonly<Record<string, object>> = {
     burst: 2,
     burstMs: 40,
     dryRun: true,
+    steps: [{atMs: 10, action: 'lights', args: ['on'], target: {labels: ['ring1'], nodes: []}}],
   },
   '/v1/captures/{id}/delete': {force: true},
   '/v1/files': {files: [{name: 'a', blob: HEX, size: 1}]},

@@ -95,6 +95,20 @@ export class Cluster {
     this.#nodes[no] = start(this.#place, `n${no + 1}`, join(this.dir, `${name}.log`), args);
   }
 
+  /** Nodes that ended though nobody told them to: how, and their last words. */
+  get lostNodes(): readonly string[] {
+    return this.#nodes.flatMap((node, no) => {
+      const how = node?.signalCode ?? node?.exitCode ?? undefined;
+      if (how === undefined) return [];
+      return [`ended with ${how}: ${this.#lastWords(no)}`];
+    });
+  }
+
+  #lastWords(no: number): string {
+    const lines = this.logOf(no).trim().split('\n').slice(-5);
+    return [`node${no}:`, ...lines].join('\n  ');
+  }
+
   /** What a node has written to its file, over all its lives. */
   logOf(no: number): string {
     return readFileSync(join(this.dir, `node${no}.log`), 'utf8');
@@ -126,10 +140,17 @@ export class Cluster {
 
   /** Resolves when so many nodes are up. */
   async nodesUp(count: number): Promise<void> {
-    await until(
-      async () => (await this.client.status()).nodes.up >= count || undefined,
-      `${count} nodes`,
-    );
+    const areUp = async () => (await this.client.status()).nodes.up >= count || undefined;
+    try {
+      await until(areUp, `${count} nodes`);
+    } catch (error) {
+      const nodes = await this.client.nodes();
+      const up = new Set(nodes.flatMap(({name, state}) => (state === 'up' ? [name] : [])));
+      const words = this.#nodes.flatMap((node, no) =>
+        node && !up.has(`node${no}`) ? [this.#lastWords(no)] : [],
+      );
+      throw new Error([(error as Error).message, ...this.lostNodes, ...words].join('\n'));
+    }
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 // Captures: every camera at one instant.
 //
-//   POST /v1/captures       CaptureRequest {action, target, args, leadMs, shots, intervalMs, burst, burstMs, needs, sweepMs, toleranceMs, dryRun, preview}
+//   POST /v1/captures       CaptureRequest {action, target, args, leadMs, shots, intervalMs, burst, burstMs, needs, sweepMs, toleranceMs, dryRun, preview}; in place
+//                           of `action` and `args` steps: [{atMs, action, args, target}]
 //                           →  201 {captureId}
 //   GET  /v1/captures       {captures: CaptureView[]}
 //   GET  /v1/captures/<id>  CaptureView with one row for each node and shot; files are blobs

@@ -25,6 +25,13 @@ export const CAPTURE_BUGS: readonly Bug[] = [
     put: '',
   },
   {
+    name: 'steps-mixed-up',
+    what: 'a master commands another step than the one whose turn it is',
+    file: 'master/capture-steps.ts',
+    find: 'steps?.[(shot - 1) % steps.length];',
+    put: 'steps?.[shot % steps.length];',
+  },
+  {
     name: 'cancelled-and-fired',
     what: 'a node that has heard that a capture is cancelled fires it',
     file: 'node/firing.ts',
