@@ -222,6 +222,11 @@ test.serial('workunits that would run for minutes are stopped by the first resul
     '--first-wins --quorum 1';
   const {id} = JSON.parse((await ask(`batch submit ${line} --json`)).stdout) as Batch;
   let batch = await state(id);
+  // Should it ever stand still, this says where.
+  const look = setTimeout(async () => {
+    for (const what of ['batch ls', 'nodes']) t.log((await ask(what)).stdout);
+  }, 120_000);
+  t.teardown(() => clearTimeout(look));
   let mostOut = 0;
   while (batch.state === 'running') {
     mostOut = Math.max(mostOut, batch.out);

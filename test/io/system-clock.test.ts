@@ -106,10 +106,9 @@ test.serial('wall follows when the system clock is set', t => {
 test('every calls again and again until it is ended', async t => {
   let calls = 0;
   const end = every(5, () => calls++);
-  await sleep(60);
+  while (calls < 2) await sleep(5); // the test's own timeout is the limit
   end();
   const then = calls;
-  t.true(then >= 2);
   await sleep(30);
   t.is(calls, then);
 });
