@@ -46,8 +46,10 @@ const fireBytes = ({action, args, target}: Pick<CaptureRequest, 'action' | 'args
   bytesOf([action, ...args], target);
 
 /** Of all of it. */
-export const targetOf = (request: Pick<CaptureRequest, 'steps' | 'target'>): Target =>
-  unionOf(stepsOf(request)?.map(({target}) => target) ?? [request.target]);
+export function targetOf(request: Pick<CaptureRequest, 'steps' | 'target'>): Target {
+  const steps = stepsOf(request);
+  return steps ? unionOf(steps.map(({target}) => target)) : request.target;
+}
 
 type Given = {
   readonly id: CaptureId;
