@@ -38,3 +38,8 @@ export type SetActionEffect = {
   readonly settings: ActionSettings;
   readonly isKept: boolean;
 };
+
+/** Reasons that node and shell give in the same words. */
+export const CANCELLED = 'cancelled by the operator';
+export const notAllowed = (action: string): string =>
+  `the owner of this node does not allow "${action}"`;

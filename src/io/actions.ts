@@ -6,7 +6,13 @@
 
 import {Heap} from '../base/heap.ts';
 import {asMonoMs, type CaptureId} from '../base/types.ts';
-import type {ActionReport, Applied, SetActionEffect} from '../core/action-events.ts';
+import {
+  type ActionReport,
+  type Applied,
+  CANCELLED,
+  notAllowed,
+  type SetActionEffect,
+} from '../core/action-events.ts';
 import type {ActionSettings} from '../core/action-settings.ts';
 import type {Actions, Clock, FireOrder, Tell} from '../runtime/ports.ts';
 import {CommandProgram} from './action-command.ts';
@@ -61,10 +67,9 @@ export class ActionRunner implements Actions {
       lane.offer(order);
       return;
     }
-    const reason = `the owner of this node does not allow "${order.action}"`;
     const why = this.#closed
       ? {failure: STOPPING}
-      : {failure: reason, unfired: 'forbidden' as const};
+      : {failure: notAllowed(order.action), unfired: 'forbidden' as const};
     this.#tellEnd(order, {...UNFIRED, doneAt: this.#options.clock.now().mono, ...why});
   }
 
@@ -81,7 +86,7 @@ export class ActionRunner implements Actions {
       });
       return;
     }
-    const reason = this.#closed ? STOPPING : `the owner of this node does not allow "${action}"`;
+    const reason = this.#closed ? STOPPING : notAllowed(action);
     tell({type: 'actionSet', action, id, settings, applied: {ok: false, reason}});
   }
 
@@ -135,7 +140,6 @@ const reportOf = ({phase, error, info, settings}: ActionState): ActionReport => 
 type OrderEnd = Omit<Parameters<Tell>[0] & {type: 'shotDone'}, 'type' | 'captureId' | 'shot'>;
 
 const UNFIRED = {firedAt: undefined, files: []} as const;
-const CANCELLED = 'cancelled by the operator';
 
 /** The shots of one action. */
 class Lane {

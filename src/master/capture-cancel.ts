@@ -2,8 +2,6 @@
 // commanded are told, and say themselves what became of theirs.
 
 import type {CaptureId, WallMs} from '../base/types.ts';
-import {SECOND_MS} from '../base/units.ts';
-import {COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
 import type {CommandWhat} from '../wire/message.ts';
 import {
   type Capture,
@@ -29,7 +27,3 @@ export const cancelWhat = ({id, salt}: {id: CaptureId; salt: number}): CommandWh
   captureId: id,
   salt,
 });
-
-/** As long as there is something left to cancel. */
-export const cancelTtlMs = (leftMs: number): number =>
-  Math.min(COMMAND_TTL_MS_MAX, leftMs + 5 * SECOND_MS);

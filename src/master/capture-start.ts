@@ -92,6 +92,10 @@ export function inOrder(nodes: readonly NodeState[]): NodeState[] {
   );
 }
 
+/** Of a command: until its last instant, and some seconds more for who says that it was too late. */
+export const ttlMsOf = (leftMs: number): number =>
+  Math.min(COMMAND_TTL_MS_MAX, leftMs + 5 * SECOND_MS);
+
 /** @param instant now, on the cluster's clock */
 export function timed(row: CaptureRow, leadMs: number, instant: WallMs): CaptureRow {
   const {calling: _, ...rest} = row;

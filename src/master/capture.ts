@@ -18,7 +18,7 @@ import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
 import type {ActionState, CommandAck, ShotReport, Target} from '../wire/message.ts';
 import {ActionDesk} from './action-desk.ts';
-import {cancelTtlMs, cancelWhat, lastInstantOf, whyTooLate} from './capture-cancel.ts';
+import {cancelWhat, lastInstantOf, whyTooLate} from './capture-cancel.ts';
 import {CaptureRemoval} from './capture-removal.ts';
 import {
   arrange,
@@ -34,7 +34,7 @@ import {
   sweepLengthMs,
   toShotRow,
 } from './capture-row.ts';
-import {faultOf, inOrder, refusalOf, rowOf, targetOf, timed} from './capture-start.ts';
+import {faultOf, inOrder, refusalOf, rowOf, targetOf, timed, ttlMsOf} from './capture-start.ts';
 import {callsOf, nodesOf, placed, stepsOf} from './capture-steps.ts';
 import {Collection} from './collection.ts';
 import type {Commands} from './commands.ts';
@@ -213,7 +213,7 @@ export class Captures {
     if (leftMs === 0) return;
     const {target, nodes} = row;
     const ackWindowMs = windowOf(nodes.length, leftMs);
-    const options = {target, ackWindowMs, ttlMs: cancelTtlMs(leftMs), expected: nodes};
+    const options = {target, ackWindowMs, ttlMs: ttlMsOf(leftMs), expected: nodes};
     this.#commands.issue(cancelWhat(row), now, options);
   }
 

@@ -3,9 +3,8 @@
 
 import {addMono, type MonoMs, NEVER, type Now, type WallMs} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
-import {COMMAND_TTL_MS_MAX} from '../wire/limits.ts';
 import {type Capture, isSpokenOf, offsetMs, plannedAt, sweepLengthMs} from './capture-row.ts';
-import {sweepsOf} from './capture-start.ts';
+import {sweepsOf, ttlMsOf} from './capture-start.ts';
 import {nodesOf, stepOf} from './capture-steps.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
@@ -115,7 +114,7 @@ export class ShotQueue {
       ...(row.preview ? {preview: true as const} : {}),
       ...(row.toleranceMs ? {toleranceMs: row.toleranceMs} : {}),
     };
-    const ttlMs = Math.min(COMMAND_TTL_MS_MAX, leadMs + sweepLengthMs(row) + 5 * SECOND_MS);
+    const ttlMs = ttlMsOf(leadMs + sweepLengthMs(row));
     for (const sweep of sweepsOf(row)) {
       const first = sweep?.from ?? 0;
       const nodes = sweep ? meant.slice(first, first + sweep.nodes.length) : meant;

@@ -3,6 +3,7 @@
 
 import {addWall, type MonoMs, type NodeId, type Now, type WallMs} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
+import {CANCELLED, notAllowed} from '../core/action-events.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {FreeSpace} from '../core/free-space.ts';
@@ -27,10 +28,8 @@ import {ShotShelf} from './shot-shelf.ts';
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
 type FireWhat = Extract<CommandWhat, {kind: 'fire'}>;
 
-const CANCELLED = 'cancelled by the operator';
 const CLOCK_UNKNOWN = 'the clock of the master is not known yet';
 const inexact = (boundMs: number): string => `its clock may be ${boundMs.toFixed(1)} ms off`;
-const forbidden = (action: string): string => `the owner of this node does not allow "${action}"`;
 
 function whyNot(plan: Exclude<FirePlan, {kind: 'fire'}>): string {
   if (plan.kind === 'missed') return `heard ${plan.lateMs.toFixed(1)} ms after the instant`;
@@ -110,7 +109,7 @@ export class CommandDesk {
     const body = this.#ackBody(event, isAllowed ? 'accepted' : 'notAllowed', clock, now, {
       unready: isAllowed
         ? this.#unready(action, toleranceMs, clock, now, space.isFull)
-        : forbidden(action),
+        : notAllowed(action),
       ...(Number.isFinite(freeBytes) ? {freeMib: Math.floor(freeBytes / MIB)} : {}),
     });
     return {body};
@@ -142,7 +141,7 @@ export class CommandDesk {
       heardAt: event.heardAt,
     };
     if (!this.#actions.includes(what.action)) {
-      const reason = forbidden(what.action);
+      const reason = notAllowed(what.action);
       return {
         body: this.#ackBody(event, 'notAllowed', clock, now),
         refusal: encodeShot(this.#firing.refusal(heard, 'forbidden', reason, clock, now.mono)),

@@ -10,7 +10,7 @@ import type {AckVerdict, ShotStatement, ShotVerdict} from '../wire/message.ts';
 /** A command that comes this much after its instant still fires, and reports how late. */
 const LATE_MS_MAX = 5;
 const SHOTS_MAX = 1_024;
-/** Commands live for minutes, and nobody cancels so many in that time. */
+/** Commands live for a minute at most, and nobody cancels so many in that time. */
 const CANCELLED_MAX = 64;
 /** The same acknowledgement again: a master says what it says several times, and hears one answer to all of these. */
 const AGAIN_MS = 40;

@@ -2,7 +2,7 @@
 
 import type {Prng} from '../base/prng.ts';
 import type {BlobId} from '../base/types.ts';
-import type {SetActionEffect} from '../core/action-events.ts';
+import {CANCELLED, type SetActionEffect} from '../core/action-events.ts';
 import type {Actions, FireOrder, Tell} from '../runtime/ports.ts';
 import type {ShotFile} from '../wire/message.ts';
 import {exponential} from './dice.ts';
@@ -47,7 +47,7 @@ export class SimActions implements Actions {
     for (const order of this.#waiting) {
       if (order.captureId !== captureId || order.shot !== shot) continue;
       this.#waiting.delete(order);
-      const why = {failure: 'cancelled by the operator', unfired: 'cancelled'} as const;
+      const why = {failure: CANCELLED, unfired: 'cancelled'} as const;
       const doneAt = clock.now().mono;
       tell({type: 'shotDone', captureId, shot, firedAt: undefined, doneAt, files: [], ...why});
     }
