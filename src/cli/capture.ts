@@ -9,6 +9,7 @@ import type {Rig} from '../core/rig-plan.ts';
 import type {CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
+import {CLOCK_BOUND_MS_MAX} from '../wire/limits.ts';
 import {cancelOnInterrupt} from './capture-cancel.ts';
 import type {Layout} from './capture-layout.ts';
 import {RIG_OPTION, withRig} from './capture-rig.ts';
@@ -202,8 +203,6 @@ function wishesOf(
   };
 }
 
-const TOLERANCE_MS_MAX = 250;
-
 /** What makes no sense with `--now`: on hearing there is no instant. */
 function instantOf(given: Given, isNow: boolean) {
   const times = {
@@ -213,10 +212,10 @@ function instantOf(given: Given, isNow: boolean) {
   };
   for (const [flag, ms] of Object.entries(times))
     if (isNow && ms !== undefined) throw usage(`--${flag} is of an instant: leave out --now`);
-  const {at = 0, tolerance = TOLERANCE_MS_MAX} = times;
+  const {at = 0, tolerance = CLOCK_BOUND_MS_MAX} = times;
   if (at > LEAD_MS_MAX) throw usage('--at is at most +60s');
-  if (tolerance === 0 || tolerance > TOLERANCE_MS_MAX)
-    throw usage(`--tolerance is a time up to ${TOLERANCE_MS_MAX}ms, such as 1ms`);
+  if (tolerance === 0 || tolerance > CLOCK_BOUND_MS_MAX)
+    throw usage(`--tolerance is a time up to ${CLOCK_BOUND_MS_MAX}ms, such as 1ms`);
   return times;
 }
 

@@ -12,9 +12,9 @@ import {expandNodeSet, isNodeSet, NODE_SET_MAX} from '../core/node-set.ts';
 import type {Position, Rig, RigNode} from '../core/rig-plan.ts';
 import type {NodeView} from '../core/views.ts';
 import {ACTION_NAME, faultOfName} from '../io/config.ts';
-import {GIVEN_LABELS_MAX, LABELS_MAX} from '../wire/limits.ts';
+import {GIVEN_LABELS_MAX, LABELS_MAX, SHOTS_PER_CAPTURE_MAX} from '../wire/limits.ts';
 import {stepsOf} from './capture-step.ts';
-import {burstOf, SHOTS_MAX} from './capture-times.ts';
+import {burstOf} from './capture-times.ts';
 import {Given, usage} from './command.ts';
 import {safe} from './output.ts';
 import {badLine, type Entry, type Lined, parseYaml} from './yaml-lines.ts';
@@ -284,7 +284,7 @@ class RigReader {
     try {
       const given = new Given([], capture);
       if (TIMES.includes(flag)) given.durationMs(flag);
-      if (flag === 'shots') given.whole(flag, 1, SHOTS_MAX);
+      if (flag === 'shots') given.whole(flag, 1, SHOTS_PER_CAPTURE_MAX);
       if (flag === 'step') stepsOf(given.texts(flag));
       if (flag === 'burst') burstOf(given.text(flag) ?? '');
       if (flag === 'require' && neededOf(given.text(flag) ?? '', 1) === undefined)

@@ -74,7 +74,8 @@ export class ActionRunner implements Actions {
   }
 
   cancel({captureId, shot}: Parameters<Actions['cancel']>[0]): void {
-    for (const lane of this.#lanes.values()) lane.cancel(captureId, shot);
+    for (const lane of this.#lanes.values())
+      for (const {fireAt} of lane.cancel(captureId, shot)) this.#quiet.forget(fireAt);
   }
 
   set({action, id, settings, isKept}: SetActionEffect): void {
@@ -191,14 +192,15 @@ class Lane {
   }
 
   /** Only while it waits: what has been told to a program cannot be called back. */
-  cancel(captureId: CaptureId, shot: number): void {
+  cancel(captureId: CaptureId, shot: number): FireOrder[] {
     const kept: FireOrder[] = [];
+    const cancelled: FireOrder[] = [];
     for (let order = this.#waiting.pop(); order !== undefined; order = this.#waiting.pop())
-      if (order.captureId === captureId && order.shot === shot)
-        this.#fail(order, CANCELLED, 'cancelled');
-      else kept.push(order);
+      (order.captureId === captureId && order.shot === shot ? cancelled : kept).push(order);
+    for (const order of cancelled) this.#fail(order, CANCELLED, 'cancelled');
     for (const order of kept) this.#waiting.push(order.fireAt, order);
     this.#next();
+    return cancelled;
   }
 
   async close(): Promise<void> {

@@ -31,6 +31,14 @@ export class QuietTimes {
     this.#look();
   }
 
+  /** A shot of this instant was cancelled; another one of it keeps it quiet. */
+  forget(at: MonoMs): void {
+    const i = this.#instants.indexOf(at);
+    if (i < 0) return;
+    this.#instants.splice(i, 1);
+    this.#look();
+  }
+
   close(): void {
     clearTimeout(this.#timer);
     this.#instants.length = 0;

@@ -9,19 +9,11 @@ import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {FreeSpace} from '../core/free-space.ts';
 import {decodeShot, encodeAck, encodeShot} from '../wire/codec.ts';
 import {commandExpired, targets} from '../wire/command.ts';
-import {SWEEP_ID_BYTES} from '../wire/limits.ts';
+import {CLOCK_BOUND_MS_MAX, SWEEP_ID_BYTES} from '../wire/limits.ts';
 import type {AckStatement, AckVerdict, CommandWhat, ShotVerdict, Target} from '../wire/message.ts';
 import {ActionNews} from './action-news.ts';
 import {Ear} from './ear.ts';
-import {
-  Acks,
-  ackVerdictOf,
-  CLOCK_BOUND_MS_MAX,
-  type FirePlan,
-  Firing,
-  type Heard,
-  planFire,
-} from './firing.ts';
+import {Acks, ackVerdictOf, type FirePlan, Firing, type Heard, planFire} from './firing.ts';
 import type {NodeConfig} from './memory.ts';
 import {ShotShelf} from './shot-shelf.ts';
 

@@ -5,6 +5,7 @@ import {keepNewest} from '../base/newest.ts';
 import {addMono, type CaptureId, type MonoMs, type WallMs} from '../base/types.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEvent} from '../core/core.ts';
+import {CLOCK_BOUND_MS_MAX} from '../wire/limits.ts';
 import type {AckVerdict, ShotStatement, ShotVerdict} from '../wire/message.ts';
 
 /** A command that comes this much after its instant still fires, and reports how late. */
@@ -14,8 +15,6 @@ const SHOTS_MAX = 1_024;
 const CANCELLED_MAX = 64;
 /** The same acknowledgement again: a master says what it says several times, and hears one answer to all of these. */
 const AGAIN_MS = 40;
-/** A clock that may be more wrong than this serves to judge times to live, not to fire at an instant. */
-export const CLOCK_BOUND_MS_MAX = 250;
 
 export type FirePlan =
   | {readonly kind: 'fire'; readonly fireAt: MonoMs; readonly fireAtWall: WallMs}

@@ -128,6 +128,11 @@ export const COMMAND_REPEATS_NOW_MS: readonly number[] = [4, 12, 30, 60];
  */
 export const COMMAND_REPEATS_HEARD_MS = 250;
 
+/** Shots of one capture, with all bursts and steps: a roll of pictures, and a row that a node can keep. */
+export const SHOTS_PER_CAPTURE_MAX = 1_000;
+/** A clock that may be more wrong than this serves to judge times to live, not to fire at an instant. */
+export const CLOCK_BOUND_MS_MAX = 250;
+
 /** Events taken in one turn, and events that may wait for one. */
 export const TURN_EVENTS_MAX = 256;
 export const INBOX_EVENTS_MAX = 16_384;

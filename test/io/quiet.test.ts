@@ -44,6 +44,26 @@ test('a row of instants is one quiet time; what is now or over is none', async t
   t.true((heard[1]?.at ?? 0) >= last + 99);
 });
 
+test('an instant whose shot was cancelled is not quiet, unless another shot has it', t => {
+  const {quiet, heard} = quietTimes(t);
+  const [alone, shared] = [soon(40), soon(45)];
+  quiet.expect(alone);
+  quiet.expect(shared);
+  quiet.expect(shared);
+  quiet.forget(alone);
+  quiet.forget(shared);
+  quiet.forget(soon(1_000));
+  t.deepEqual(
+    heard.map(({isQuiet}) => isQuiet),
+    [true],
+  );
+  quiet.forget(shared);
+  t.deepEqual(
+    heard.map(({isQuiet}) => isQuiet),
+    [true, false],
+  );
+});
+
 test('whoever closes it lets the work go on', t => {
   const {quiet, heard} = quietTimes(t);
   quiet.expect(soon(40));

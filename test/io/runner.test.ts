@@ -215,10 +215,11 @@ test.serial('an app that is refused since its order came does not run', async t 
 
 test.serial('slots run at the same time', async t => {
   const rig = openRig({slots: 2});
-  const loop = rig.run('hostile', 'loop', {slot: 0, timeLimitMs: 3_000});
+  // For a minute: a busy machine takes seconds to start the second one.
+  const loop = rig.run('hostile', 'loop', {slot: 0, timeLimitMs: 60_000});
   t.is(await rig.story(rig.run('hostile', 'Hello', {slot: 1})), 'done Hello');
   t.is(rig.ended.length, 1);
-  t.regex(await rig.story(loop), /^timedOut/);
+  rig.runner.stop(loop, false);
 });
 
 test.serial('close ends all processes and tells nothing more', async t => {
