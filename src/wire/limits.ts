@@ -141,6 +141,16 @@ export const INBOX_EVENTS_PER_PEER_MAX = 1_024;
 /** Operations that may wait for the disk before the driver stops taking events. */
 export const PENDING_OPS_MAX = 16_384;
 
+/** Of a bulk transfer: a symbol is one datagram, header and tag come on top, and Ethernet takes 1,472 bytes of both. */
+export const SYMBOL_BYTES_MAX = 1_400;
+export const SYMBOL_BYTES_MIN = 16;
+/** Source symbols of a block: as many may be lost and made good (core/reed-solomon.ts). */
+export const SYMBOLS_PER_BLOCK_MAX = 128;
+/** What one report tells of deficits. */
+export const DEFICIT_BYTES_MAX = 800;
+/** A card image: the list of its blocks takes 6 MiB. */
+export const TRANSFER_BYTES_MAX = 32 * 1_024 * MIB;
+
 export const BLOB_BYTES_MAX = 256 * MIB;
 export const INPUT_FILE_BYTES_MAX = 1_024 * MIB;
 export const WORKUNITS_PER_BATCH_MAX = 2 ** 32 - 1;

@@ -28,6 +28,7 @@ export const FRAME = {
   discover: 5,
   beacon: 6,
   command: 7,
+  bulk: 8,
 } as const;
 
 /** An unconfirmed half-session lives this long: every retry of a Hello fits in. */
