@@ -123,7 +123,7 @@ function figuresOf(view: CaptureView): string {
 const WHY: Readonly<Record<MissingNode['why'], string>> = {
   silent: 'never heard of it',
   unsaid: 'heard of it, and said no more',
-  missed: 'heard of it too late',
+  missed: 'too late for its instant, or its clock too unsure',
   failed: 'failed',
   forbidden: 'its owner does not allow it',
 };

@@ -114,7 +114,7 @@ export function rollLines({rollCall}: CaptureView): string[] {
 const WHY: Readonly<Record<MissingNode['why'], string>> = {
   silent: 'never heard of it',
   unsaid: 'heard of it, has not said that it fired',
-  missed: 'heard of it too late',
+  missed: 'too late for its instant, or its clock too unsure',
   failed: 'failed',
   forbidden: 'its owner does not allow it',
 };

@@ -294,7 +294,7 @@ export type NodeEvent =
       readonly files: readonly ShotFile[];
       readonly failure: string | undefined;
       /** What `failure` tells is no fault of the action; absent = it is. */
-      readonly unfired?: 'forbidden' | 'cancelled';
+      readonly unfired?: 'forbidden' | 'cancelled' | 'missed';
     };
 
 export type NodeEffect =

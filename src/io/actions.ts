@@ -6,6 +6,7 @@
 
 import {Heap} from '../base/heap.ts';
 import {asMonoMs, type CaptureId} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
 import {
   type ActionReport,
   type Applied,
@@ -15,6 +16,7 @@ import {
 } from '../core/action-events.ts';
 import type {ActionSettings} from '../core/action-settings.ts';
 import type {Actions, Clock, FireOrder, Tell} from '../runtime/ports.ts';
+import {COMMAND_TTL_MS} from '../wire/limits.ts';
 import {CommandProgram} from './action-command.ts';
 import {PersistentProgram} from './action-process.ts';
 import type {ActionSpec} from './allowed-actions.ts';
@@ -41,6 +43,11 @@ export type ActionRunnerOptions = {
 
 /** What is ready is not asked again so shortly before a shot. */
 const ARM_AHEAD_MS = 20;
+/** A timer that is later than this was not late: the process stood still. */
+const SLEPT_MS_MIN = 1_000;
+/** Time for a command that waited in the socket to be durable, and to be done. */
+const HEAR_FIRST_MS = 200;
+const STOOD_STILL = `the node stood still until more than ${COMMAND_TTL_MS / SECOND_MS} s after the instant`;
 /** A shot that waits longer than this in a row of shots was not meant for this node. */
 const WAITING_MAX = 256;
 
@@ -152,6 +159,8 @@ class Lane {
   readonly #waiting = new Heap<FireOrder>();
   readonly #underway = new Set<Promise<void>>();
   #busy = false;
+  /** The process stood still: packets that wait come before the shots that are due. */
+  #hearsFirst = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -213,15 +222,34 @@ class Lane {
     await Promise.all(this.#underway);
   }
 
+  /**
+   * A timer comes before the packets that wait: when the process stood still (stopped, or starved) they are heard
+   * first, for one may take the shot back.
+   */
+  #wake(): void {
+    const now = this.#clock.now().mono;
+    const sleptMs = now - this.#waiting.peekAt();
+    while (this.#waiting.size > 0 && now - this.#waiting.peekAt() > COMMAND_TTL_MS) {
+      const order = this.#waiting.pop();
+      if (order !== undefined) this.#fail(order, STOOD_STILL, 'missed');
+    }
+    this.#hearsFirst = sleptMs > SLEPT_MS_MIN && sleptMs < Number.POSITIVE_INFINITY;
+    if (!this.#hearsFirst) return this.#next();
+    this.#timer = setTimeout(() => {
+      this.#hearsFirst = false;
+      this.#next();
+    }, HEAR_FIRST_MS);
+  }
+
   /** Fires the first of the waiting shots when its instant has come, else sets the timer. */
   #next(): void {
-    if (this.#busy || this.#closed || this.#waiting.size === 0) return;
+    if (this.#busy || this.#closed || this.#hearsFirst || this.#waiting.size === 0) return;
     clearTimeout(this.#timer);
     const fireAt = asMonoMs(this.#waiting.peekAt());
     const {aheadMs} = this.#shooter;
     const waitMs = timerMs(asMonoMs(fireAt - aheadMs), this.#clock.now().mono);
     if (waitMs > 0) {
-      this.#timer = setTimeout(() => this.#next(), waitMs);
+      this.#timer = setTimeout(() => this.#wake(), waitMs);
       return;
     }
     const order = this.#waiting.pop();
