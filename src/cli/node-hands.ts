@@ -2,6 +2,7 @@
 
 import {createReadStream} from 'node:fs';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {assertNever} from '../base/assert.ts';
 import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
@@ -27,6 +28,10 @@ import type {Tell} from '../runtime/ports.ts';
 import type {Input} from '../wire/message.ts';
 import type {NodeLink} from '../wire/session-node.ts';
 import type {Closers} from './closers.ts';
+
+/** A turn and its commit take some milliseconds; after a second nothing is waited for. */
+const LOOK_MS = 5;
+const LOOKS_MAX = 200;
 
 export type HandsOf = {
   readonly crypto: NodeCrypto;
@@ -105,4 +110,13 @@ async function readInput(blobs: HttpNodeBlobs, input: Input): Promise<Uint8Array
     default:
       return assertNever(input);
   }
+}
+
+/** What became of shots that wait or are under way is durable before the end: the next start tells the master. */
+export async function endShots(
+  actions: Pick<ActionRunner, 'close'>,
+  running: {readonly idle: boolean},
+): Promise<void> {
+  await actions.close();
+  for (let looks = 0; looks < LOOKS_MAX && !running.idle; looks++) await sleep(LOOK_MS);
 }

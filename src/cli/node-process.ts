@@ -49,7 +49,7 @@ import {decodeToken, pskOf, tokenIdOf} from '../wire/token.ts';
 import {Closers} from './closers.ts';
 import {GroupEar} from './group-ear.ts';
 import {openGuest} from './node-guest.ts';
-import {openHands} from './node-hands.ts';
+import {endShots, openHands} from './node-hands.ts';
 import {actionsToTell, checkHello, withContainers} from './node-hello.ts';
 import {openNodeSweeper, watchNodeDisk} from './node-sweeper.ts';
 import {OtherRoot} from './other-root.ts';
@@ -212,6 +212,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
     running.datagram(bytes, from);
   });
   closers.add(() => running.stop());
+  closers.add(() => endShots(hands.actions, running));
   const manners = {...aboutOf(self, options), core, file, clock, log, data, post: tell};
   await openGuest(manners, closers);
   running.start();

@@ -6,9 +6,9 @@ import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
 import {connect} from '../../src/library/volley.ts';
-import {type Cluster, runningCluster, volley} from './rig.ts';
+import {nodeFlags, runningCluster, Volley, volley} from './rig.ts';
 
-let cluster: Cluster;
+let cluster: Awaited<ReturnType<typeof runningCluster>>;
 const cleanups: (() => unknown)[] = [];
 
 test.before(async t => {
@@ -297,3 +297,27 @@ test.serial('clocks and loss of the nodes are shown', async t => {
   for (const {clockBoundMs = -1} of told) t.true(clockBoundMs > 0);
   t.regex((await ask('capture clocks')).stdout, /^n1 +up +[\d.]+ +- +\d+ +0 +0\.0 %$/m);
 });
+
+test.serial(
+  'a node that is ended says what became of its shots, now or after its next start',
+  async t => {
+    t.timeout(170_000);
+    const out = join(cluster.dir, 'ended');
+    const flags = ['--at', '+30s', '--select', 'n2', '--json', '--out', out];
+    const capture = ask(['capture', '--action', 'testcard', ...flags]);
+    type Listed = {captures: {id: number; state: string}[]};
+    const last = async () => (await json<Listed>('capture ls')).captures.at(-1);
+    while ((await last())?.state !== 'running') await sleep(100);
+    const {id = 0} = (await last()) ?? {};
+    type View = {rows: {heard: boolean; verdict: string; reason: string}[]};
+    const rows = async () =>
+      (JSON.parse((await ask(`capture show ${id} --json`)).stdout) as View).rows;
+    while (!(await rows())[0]?.heard) await sleep(100);
+    t.is((await cluster.nodes[1]?.stop())?.code, 0);
+    const again = new Volley(['node', ...nodeFlags(cluster, 'n2')]);
+    cleanups.unshift(() => again.stop());
+    const {code} = await capture; // long before its instant
+    t.is(code, 1);
+    t.like((await rows())[0], {verdict: 'failed', reason: 'the node is stopping'});
+  },
+);
