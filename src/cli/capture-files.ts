@@ -4,7 +4,7 @@
 
 import {createHash} from 'node:crypto';
 import {createReadStream} from 'node:fs';
-import {stat, writeFile} from 'node:fs/promises';
+import {access, constants, stat, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {asCaptureId} from '../base/types.ts';
 import type {Rig} from '../core/rig-plan.ts';
@@ -33,12 +33,24 @@ import {cannotWrite} from './result-bytes.ts';
 export async function prepareFolder(out: string): Promise<void> {
   try {
     await makeFolder(out);
+    await mayWriteIn(out);
   } catch (error) {
     throw cannotWrite(out, error);
   }
   const taken = await stat(join(out, MANIFEST)).catch(() => undefined);
   if (taken) throw usage(`${out} holds a capture already; name another folder with --out`);
 }
+
+/** Before anything is fired; without a name the folder is made here, once the capture has a number. */
+export async function lookAtPlace(out: string | undefined, isDry = false): Promise<void> {
+  if (out !== undefined) return prepareFolder(out);
+  if (isDry) return;
+  await mayWriteIn('.').catch((error: unknown) => {
+    throw cannotWrite('.', error);
+  });
+}
+
+const mayWriteIn = (folder: string) => access(folder, constants.W_OK | constants.X_OK);
 
 /** Blobs that are fetched at the same time. */
 const PARALLEL = 4;

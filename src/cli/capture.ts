@@ -87,22 +87,35 @@ async function capture(typed: Given): Promise<number> {
       steps.length > 0
         ? {action: '', args: [], steps: steps.map(step => aimed(step, nodes))}
         : {action: given.text('action') ?? '', args: given.texts('arg')};
-    const {prepareFolder} = await import('./capture-files.ts');
-    const out = given.text('out');
-    if (out !== undefined) await prepareFolder(out);
+    const {lookAtPlace} = await import('./capture-files.ts');
+    await lookAtPlace(given.text('out'), wishes.dryRun);
     const asked = {...what, target, ...times, ...wishes};
     const {captureId} = await client.capture(asked);
     const endHearing = cancelOnInterrupt(client, captureId);
     try {
       return await bring(given, client, captureId, layout, rig);
     } catch (error) {
-      if (error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE')
-        tell(`volley: \`volley capture fetch ${captureId}\` brings what nodes fired and will fire`);
+      const advice = adviceAfter(error, captureId);
+      if (advice !== undefined) tell(`volley: ${advice}`);
       throw error;
     } finally {
       endHearing();
     }
   });
+}
+
+/** What was fired is not lost when this command ends before it is here. */
+export function adviceAfter(error: unknown, captureId: CaptureId): string | undefined {
+  const fetch = `capture fetch ${captureId}`;
+  switch (error instanceof VolleyError ? error.code : undefined) {
+    case 'VOLLEY_MASTER_UNREACHABLE':
+      return `\`volley ${fetch}\` brings what nodes fired and will fire`;
+    case 'VOLLEY_CANNOT_WRITE':
+    case 'VOLLEY_NO_PERMISSION':
+      return `the master has the files: \`volley ${fetch} --out FOLDER\` brings them elsewhere`;
+    default:
+      return undefined;
+  }
 }
 
 /** Looked at before anything is asked; none = there is one action. */
@@ -203,6 +216,8 @@ function wishesOf(
   };
 }
 
+const SWEEP_MS_MAX = 60_000;
+
 /** What makes no sense with `--now`: on hearing there is no instant. */
 function instantOf(given: Given, isNow: boolean) {
   const times = {
@@ -212,7 +227,8 @@ function instantOf(given: Given, isNow: boolean) {
   };
   for (const [flag, ms] of Object.entries(times))
     if (isNow && ms !== undefined) throw usage(`--${flag} is of an instant: leave out --now`);
-  const {at = 0, tolerance = CLOCK_BOUND_MS_MAX} = times;
+  const {at = 0, sweep = 0, tolerance = CLOCK_BOUND_MS_MAX} = times;
+  if (sweep > SWEEP_MS_MAX) throw usage('--sweep is at most 60s from node to node');
   if (at > LEAD_MS_MAX) throw usage('--at is at most +60s');
   if (tolerance === 0 || tolerance > CLOCK_BOUND_MS_MAX)
     throw usage(`--tolerance is a time up to ${CLOCK_BOUND_MS_MAX}ms, such as 1ms`);
