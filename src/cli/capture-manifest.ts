@@ -145,8 +145,9 @@ function claimedBy(row: Manifest): Claimed {
     derived: row.derived.map(each => ({path: text(each.path), sha256: text(each.sha256)})),
     told: row.capture.rows.map(each => ({
       ...{nodeId: asNodeId(text(each.nodeId)), shot: Number(each.shot)},
-      ...{verdict: text(each.verdict), firedAt: Number(each.firedAt)},
-      clockBoundMs: Number(each.clockBoundMs),
+      ...{verdict: text(each.verdict), reason: text(each.reason)},
+      ...{heardAt: Number(each.heardAt), firedAt: Number(each.firedAt)},
+      ...{doneAt: Number(each.doneAt), clockBoundMs: Number(each.clockBoundMs)},
     })),
     record: record && {
       ...{body: base64(record.body), signature: base64(record.signature)},

@@ -51,7 +51,10 @@ export type Told = {
   readonly nodeId: NodeId;
   readonly shot: number;
   readonly verdict: string;
+  readonly reason: string;
+  readonly heardAt: number;
   readonly firedAt: number;
+  readonly doneAt: number;
   readonly clockBoundMs: number;
 };
 
@@ -99,6 +102,14 @@ export function prove(crypto: Crypto, claimed: Claimed, found: Found, pin?: Uint
     pinned,
   };
 }
+
+const isAsSigned = (told: Told, said: ShotStatement): boolean =>
+  said.verdict === told.verdict &&
+  said.reason === told.reason &&
+  said.heardWallMs === told.heardAt &&
+  said.firedWallMs === told.firedAt &&
+  said.doneWallMs === told.doneAt &&
+  said.clockBoundMs === told.clockBoundMs;
 
 class Prover {
   readonly faults: Fault[] = [];
@@ -216,12 +227,11 @@ class Prover {
   /** What people read must be what was signed. */
   told(good: readonly Good[]): void {
     const signed = new Map(good.map(each => [`${each.nodeId}/${each.shot}`, each.said]));
-    for (const {nodeId, shot, verdict, firedAt, clockBoundMs} of this.#claimed.told) {
+    for (const each of this.#claimed.told) {
+      const {nodeId, shot, verdict} = each;
       const said = signed.get(`${nodeId}/${shot}`);
       const isSo = said
-        ? said.verdict === verdict &&
-          said.firedWallMs === firedAt &&
-          said.clockBoundMs === clockBoundMs
+        ? isAsSigned(each, said)
         : ['silent', 'waiting', 'cancelled'].includes(verdict);
       if (!isSo)
         this.#fault('altered', 'manifest.json', `${this.#who(nodeId, shot)}: not what was signed`);

@@ -90,6 +90,8 @@ const CLAIMED: Claimed = {
   told: people.map(({nodeId}, no) => ({
     ...{nodeId, shot: 1, clockBoundMs: no < 2 ? 0.5 : -1},
     ...(no < 2 ? {verdict: 'fired', firedAt: 1_001} : {verdict: 'silent', firedAt: 0}),
+    ...(no < 2 ? {heardAt: 900, doneAt: 1_050} : {heardAt: 0, doneAt: 0}),
+    reason: '',
   })),
   record: recordOf(STATEMENTS),
 };
@@ -208,7 +210,8 @@ test('a node that the master does not know has no voice', t => {
 });
 
 test('what people read must be what was signed', t => {
-  for (const change of [{verdict: 'missed'}, {firedAt: 1_000}, {clockBoundMs: 0.1}]) {
+  const times = [{heardAt: 899}, {firedAt: 1_000}, {doneAt: 1_049}, {clockBoundMs: 0.1}];
+  for (const change of [{verdict: 'missed'}, {reason: 'dark'}, ...times]) {
     const told = CLAIMED.told.map((each, i) => (i === 0 ? {...each, ...change} : each));
     const proof = prove(crypto, {...CLAIMED, told}, FOUND);
     t.deepEqual(faultsOf(proof), ['altered manifest.json']);
