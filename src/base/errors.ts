@@ -38,7 +38,7 @@ export const ERRORS = {
   },
   VOLLEY_REFUSED: {text: 'the master refuses this node: {reason}', exit: 2, http: 403},
   VOLLEY_UNKNOWN_CAPTURE: {
-    text: 'there is no capture {capture}; `volley capture` says the number of each',
+    text: 'there is no capture {capture}; `volley capture ls` lists them',
     exit: 2,
     http: 404,
   },

@@ -18,6 +18,7 @@ export type Step = {
 };
 
 const STEPS_MAX = 32;
+const AT_MS_MAX = 60_000;
 
 /** `[+TIME] ACTION [ARGUMENT …] [@WHO …]`, blanks between. Throws VOLLEY_USAGE. */
 export function stepOf(text: string): Step {
@@ -26,11 +27,14 @@ export function stepOf(text: string): Step {
   const isWho = (word: string): boolean => word.startsWith('@');
   const [action = '', ...args] = words.filter(word => !isWho(word));
   const select = words.filter(isWho).map(word => word.slice(1));
+  if (/^-?\d+(\.\d+)?(ms|s|m|h|d)$/.test(action) || action.startsWith('-'))
+    throw usage(`--step "${text}": a time stands first and begins with +, such as "+200ms camera"`);
   const isNamed = action !== '' && Buffer.byteLength(action) <= NAME_BYTES_MAX;
   if (atMs === undefined || !isNamed || select.includes(''))
     throw usage(
       `--step must be such as "+200ms camera" or "lights on @label=lamps", not "${text}"`,
     );
+  if (atMs > AT_MS_MAX) throw usage(`--step "${text}": a step is at most +60s after the first`);
   return {atMs, action, args, select};
 }
 

@@ -15,7 +15,7 @@ import {
 export function whyTooLate({row, over}: Capture, instant: WallMs): string | undefined {
   if (over) return `capture ${row.id} is over`;
   if (row.calling || row.cancelled || instant < lastInstantOf(row)) return undefined;
-  return `all shots of capture ${row.id} have had their instant; volley capture rm --force deletes it`;
+  return `all shots of capture ${row.id} have had their instant; \`volley capture rm ${row.id} --force\` deletes it`;
 }
 
 /** When the last shot that was commanded fires, or fired; on the cluster's clock. */
