@@ -18,6 +18,8 @@ const LOSSY_REPORTS = 3;
 const LOSSY_DATAGRAMS = 512;
 /** Datagrams between two reports from which a loss can be told. */
 const TOLD_DATAGRAMS = 32;
+/** When nothing new is sent: who asks for so long without getting on, or lies, is waited for no more. */
+const STUCK_MS = 5 * SECOND_MS;
 /** No memory left for so long: its disk is too slow. */
 const FULL_MS = 5 * SECOND_MS;
 
@@ -27,8 +29,9 @@ export type AsideReason = 'silent' | 'lossy' | 'slow' | 'late' | 'spoiled';
 export type BulkMember = {
   readonly nodeId: NodeId;
   state: 'invited' | 'ready' | 'over';
-  invitedAt: MonoMs;
   heardAt: MonoMs;
+  /** When it last had more whole blocks than before. */
+  grownAt: MonoMs;
   /** As its last report said it. */
   sequence: number;
   heard: number;
@@ -61,8 +64,8 @@ export class BulkMembers {
     const member: BulkMember = {
       nodeId,
       state: 'invited',
-      invitedAt: now,
       heardAt: now,
+      grownAt: now,
       sequence: 0,
       heard: 0,
       blocks: 0,
@@ -121,6 +124,7 @@ export class BulkMembers {
     if (member.heard > 0 && sent >= TOLD_DATAGRAMS) noteLoss(member, sent, heard - member.heard);
     member.sequence = sequence;
     member.heard = heard;
+    if (report.blocks > member.blocks) member.grownAt = now;
     member.blocks = report.blocks;
     member.from = report.from;
     if (report.room > 0) member.fullSince = undefined;
@@ -158,8 +162,9 @@ export class BulkMembers {
       if (now - member.heardAt > silentMs) return [[member, 'silent']];
       if (lossy.has(member)) return [[member, 'lossy']];
       const {fullSince} = member;
-      const isSlow = fullSince !== undefined && now - fullSince > FULL_MS;
-      return isSlow ? [[member, 'slow']] : [];
+      const isFull = fullSince !== undefined && now - fullSince > FULL_MS;
+      const isStuck = isEnding && !member.isLate && now - member.grownAt > STUCK_MS;
+      return isFull || isStuck ? [[member, 'slow']] : [];
     });
   }
 

@@ -33,7 +33,7 @@ const BURST_MAX = 128;
 const BURST_MS = 1.5;
 
 export type BulkRateOptions = {
-  /** Bits per second on the wire: what to begin with, and never to go beyond. */
+  /** Bits per second on the wire: to begin with, and never to go beyond. */
   readonly first: number;
   readonly most: number;
   /** Bytes of a whole datagram. */

@@ -127,13 +127,13 @@ export class BulkSender {
     if (this.#phase === 'over') return;
     const member = this.members.add(nodeId, now);
     member.state = 'invited';
-    member.invitedAt = now;
     member.heardAt = now;
+    member.grownAt = now;
   }
 
   /** We were cut off ourselves: nobody is left behind for a silence up to now. */
   excuse(now: MonoMs): void {
-    for (const member of this.members.all()) member.heardAt = now;
+    for (const member of this.members.all()) [member.heardAt, member.grownAt] = [now, now];
   }
 
   /** It is not of the cluster any more. */
@@ -265,7 +265,7 @@ export class BulkSender {
 
   #send(now: MonoMs): void {
     this.#maybePoll(now);
-    this.#judgeLate();
+    this.#judgeLate(now);
     while (this.#rate.take(1, now) > 0) {
       const symbol = this.#pick(now);
       if (symbol === undefined) break;
@@ -338,7 +338,7 @@ export class BulkSender {
   }
 
   /** When all others are done, the late ones have their turn: by multicast if they are enough, else each by itself. */
-  #judgeLate(): void {
+  #judgeLate(now: MonoMs): void {
     if (this.#phase !== 'ending' || this.#servesLate || this.members.prompt.length > 0) return;
     const late = this.members.ready;
     if (late.length === 0) return;
@@ -346,6 +346,7 @@ export class BulkSender {
     if (late.length >= enough) this.#servesLate = true;
     for (const member of late) {
       member.isLate = false;
+      member.grownAt = now;
       if (!this.#servesLate) this.#leaveBehind(member, 'late');
     }
   }

@@ -2,6 +2,7 @@
 
 import test, {type ExecutionContext} from 'ava';
 import type {Prng} from '../../src/base/prng.ts';
+import {packDeficits} from '../../src/core/bulk-deficits.ts';
 import {NodeCrypto} from '../../src/io/crypto.ts';
 import {Room, type RoomOptions} from './bulk-room.ts';
 
@@ -206,6 +207,25 @@ test('a node that starts anew goes on with the blocks that its disk has', t => {
     room.offer(1);
   });
   checkWhole(t, room.run());
+});
+
+test('one that asks for ever is left behind when nobody else lacks anything', t => {
+  const room = new Room({nodes: 3, size: 40 * BLOCK, writeMs: node => (node === 0 ? 1e9 : 0.5)});
+  room.sender.join('ff'.repeat(16) as never, room.mono);
+  const liar = 'ff'.repeat(16) as never;
+  const deficits = packDeficits([{deficit: 3, length: 1}]);
+  const lie = (at: number): void =>
+    room.at(at, () => {
+      const heard = room.datagrams;
+      const report = {type: 'transferReport', transferId: 5, state: 'listening', poll: 1} as const;
+      const counts = {sequence: heard, heard, blocks: 7, room: 9, from: 20, deficits, reason: ''};
+      room.perform(room.sender.report(liar, {...report, ...counts}, room.mono));
+      if (room.overAt === undefined) lie(room.now + 100);
+    });
+  lie(1);
+  checkWhole(t, room.run(60_000), [0]);
+  t.is(room.outcomes.get(liar), 'slow');
+  t.is(room.outcome(0), 'slow');
 });
 
 test('a revoked node is waited for no more', t => {
