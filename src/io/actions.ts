@@ -24,6 +24,7 @@ import {standUntil, timerMs} from './instant.ts';
 import {QuietTimes} from './quiet.ts';
 import {type ActionState, type ProgramSpec, type Shooter, STOPPING} from './shooter.ts';
 import {type PutFile, ShotFiles, type ShotLimits} from './shot-files.ts';
+import {sleptMs} from './system-clock.ts';
 
 export type ActionRunnerOptions = {
   /** Folder for files until they are blobs; made, or cleared of old shots. */
@@ -39,6 +40,8 @@ export type ActionRunnerOptions = {
   readonly hush?: (isQuiet: boolean) => void;
   /** Gives a process that fires real-time priority where it may; see realtime.ts. Default: nothing is done. */
   readonly raise?: (pid: number, threads: 'main' | 'all') => unknown;
+  /** How long this machine has been suspended, counted from anywhere. Default: sleptMs of system-clock.ts. */
+  readonly sleptMs?: () => number;
 };
 
 /** What is ready is not asked again so shortly before a shot. */
@@ -47,6 +50,9 @@ const ARM_AHEAD_MS = 20;
 const SLEPT_MS_MIN = 1_000;
 /** Time for a command that waited in the socket to be durable, and to be done. */
 const HEAR_FIRST_MS = 200;
+/** The clock that goes on in a suspended machine tells steps of 10 ms. */
+const SUSPENDED_MS_MIN = 250;
+const SUSPENDED = 'this machine was suspended between the command and the instant';
 const STOOD_STILL = `the node stood still until more than ${COMMAND_TTL_MS / SECOND_MS} s after the instant`;
 /** A shot that waits longer than this in a row of shots was not meant for this node. */
 const WAITING_MAX = 256;
@@ -115,10 +121,13 @@ export class ActionRunner implements Actions {
     if (known !== undefined || this.#closed) return this.#closed ? undefined : known;
     const spec = this.#options.actions.get(action);
     if (spec === undefined) return undefined;
-    const {clock} = this.#options;
-    const lane = new Lane(clock, this.#shooterOf(action, spec), spec, this.#files, (order, end) =>
-      this.#tellEnd(order, end),
-    );
+    const {clock, sleptMs: slept = sleptMs} = this.#options;
+    const lane = new Lane({
+      ...{clock, slept, spec},
+      shooter: this.#shooterOf(action, spec),
+      files: this.#files,
+      end: (order, end) => this.#tellEnd(order, end),
+    });
     this.#lanes.set(action, lane);
     return lane;
   }
@@ -149,6 +158,15 @@ type OrderEnd = Omit<Parameters<Tell>[0] & {type: 'shotDone'}, 'type' | 'capture
 
 const UNFIRED = {firedAt: undefined, files: []} as const;
 
+type LaneOptions = {
+  readonly clock: Clock;
+  readonly slept: () => number;
+  readonly shooter: Shooter;
+  readonly spec: ActionSpec;
+  readonly files: ShotFiles;
+  readonly end: (order: FireOrder, end: OrderEnd) => void;
+};
+
 /** The shots of one action. */
 class Lane {
   readonly #clock: Clock;
@@ -156,7 +174,10 @@ class Lane {
   readonly #spec: ActionSpec;
   readonly #files: ShotFiles;
   readonly #end: (order: FireOrder, end: OrderEnd) => void;
+  readonly #slept: () => number;
   readonly #waiting = new Heap<FireOrder>();
+  /** How long the machine had been suspended when each came. */
+  readonly #sleptBefore = new WeakMap<FireOrder, number>();
   readonly #underway = new Set<Promise<void>>();
   #busy = false;
   /** The process stood still: packets that wait come before the shots that are due. */
@@ -164,14 +185,9 @@ class Lane {
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    clock: Clock,
-    shooter: Shooter,
-    spec: ActionSpec,
-    files: ShotFiles,
-    end: (order: FireOrder, end: OrderEnd) => void,
-  ) {
+  constructor({clock, slept, shooter, spec, files, end}: LaneOptions) {
     this.#clock = clock;
+    this.#slept = slept;
     this.#shooter = shooter;
     this.#spec = spec;
     this.#files = files;
@@ -197,6 +213,7 @@ class Lane {
     const isInTheWay = isSoon && this.#shooter.isReady;
     if (!isInTheWay && !this.#busy && this.#waiting.size === 0) this.#shooter.arm();
     this.#waiting.push(order.fireAt, order);
+    this.#sleptBefore.set(order, this.#slept());
     this.#next();
   }
 
@@ -254,6 +271,11 @@ class Lane {
     }
     const order = this.#waiting.pop();
     if (order === undefined) return;
+    if (this.#slept() - (this.#sleptBefore.get(order) ?? 0) > SUSPENDED_MS_MIN) {
+      // The clock that its instant is told by stood still meanwhile: it is long over.
+      this.#fail(order, SUSPENDED, 'missed');
+      return this.#next();
+    }
     if (aheadMs === 0) standUntil(fireAt, this.#clock);
     this.#busy = true;
     const shot = this.#shoot(order);

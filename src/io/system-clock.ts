@@ -4,7 +4,9 @@
 // a millisecond and runs evenly; Date.now() only tells when the system's clock was set (NTP after
 // boot, a suspended laptop), and then the offset is taken anew. Slewing moves both clocks alike.
 
+import {uptime} from 'node:os';
 import {asMonoMs, asWallMs, type MonoMs, NEVER, type Now, type WallMs} from '../base/types.ts';
+import {SECOND_MS} from '../base/units.ts';
 import type {Clock} from '../runtime/ports.ts';
 
 /** What CLOCK_MONOTONIC, which all processes of a machine share, is ahead of our `mono`; ms. Never changes. */
@@ -22,6 +24,14 @@ function kernelAhead(): number {
   }
   return best.aheadMs;
 }
+
+/**
+ * How long this machine has been suspended, ms, counted from anywhere and in steps of 10. Linux has a clock that goes on
+ * meanwhile (CLOCK_BOOTTIME, which os.uptime tells) beside the monotonic one, which stands still; nobody who sets a wall
+ * clock moves either. Elsewhere os.uptime goes by the wall clock, so nothing is told.
+ */
+export const sleptMs = (): number =>
+  process.platform === 'linux' ? uptime() * SECOND_MS - performance.now() : 0;
 
 /** Node turns anything above into 1 ms. */
 const TIMER_MS_MAX = 2 ** 31 - 1;

@@ -53,3 +53,42 @@ test('what was slept through for longer than a command lives is not fired', asyn
   t.is(ended.firedAt, undefined);
   t.is(ended.failure, 'the node stood still until more than 10 s after the instant');
 });
+
+test('a machine that was suspended fires nothing of before', async t => {
+  const rig = new Rig(t, () => ({}));
+  let slept = 5_000;
+  const ends: ShotDone[] = [];
+  const ended = new Promise<void>(resolve => {
+    const spec = {argv: ['true'], persistent: false, timeoutMs: 5_000, extension: 'x'};
+    const runner = new ActionRunner({
+      dir: join(rig.dir, 'suspended'),
+      actions: new Map([['x', spec]]),
+      clock,
+      sleptMs: () => slept,
+      tell: event => {
+        if (event.type === 'shotDone' && ends.push(event) === 3) resolve();
+      },
+      putFile: () => Promise.reject(new Error('there is no file')),
+    });
+    t.teardown(() => runner.close());
+    const {mono, wall} = clock.now();
+    const fire = (shot: number, ms: number): void =>
+      runner.fire({
+        ...{type: 'fire', captureId: asCaptureId(42), shot, action: 'x', args: []},
+        ...{fireAt: addMono(mono, ms), fireAtWall: wall},
+      });
+    fire(1, 100);
+    fire(2, 110);
+    slept += 3_600_000;
+    fire(3, 120);
+  });
+  await ended;
+  t.deepEqual(
+    ends.map(({shot, unfired, failure}) => [shot, unfired, failure]),
+    [
+      [1, 'missed', 'this machine was suspended between the command and the instant'],
+      [2, 'missed', 'this machine was suspended between the command and the instant'],
+      [3, undefined, undefined],
+    ],
+  );
+});
