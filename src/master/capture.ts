@@ -13,7 +13,7 @@ import {
 } from '../base/types.ts';
 import {MINUTE_MS} from '../base/units.ts';
 import type {CaptureRequest, OperatorAnswer} from '../core/operator-request.ts';
-import type {Actor} from '../core/operator-rows.ts';
+import {type Actor, CAPTURES_KEY, type CapturesRow} from '../core/operator-rows.ts';
 import {captureKey, encodeJson, put} from '../core/tables.ts';
 import {decodeAck, decodeShot} from '../wire/codec.ts';
 import type {ActionState, CommandAck, ShotReport, Target} from '../wire/message.ts';
@@ -132,9 +132,14 @@ export class Captures {
     return new Set(Array.from(this.#context.roster.targeted(target), node => node.row.nodeId));
   }
 
-  /** Nobody hears of a roll call that is over, or of one that the master does not live through. */
+  /** Nobody hears of a roll call that is over, or of one that the master does not live through; its number was told. */
   #save({row}: Capture): void {
-    if (!row.dryRun) this.#context.save(put('capture', captureKey(row.id), encodeJson(row)));
+    const lastId = this.#nextId - 1;
+    this.#context.save(
+      row.dryRun
+        ? put('meta', CAPTURES_KEY, encodeJson({lastId} satisfies CapturesRow))
+        : put('capture', captureKey(row.id), encodeJson(row)),
+    );
     this.#context.announceCapture(row.id);
   }
 

@@ -1,7 +1,7 @@
 // Before a capture that leaves its lead to the master, or asks for so many nodes: who would fire?
 
 import test from 'ava';
-import type {CaptureId} from '../../src/base/types.ts';
+import {asCaptureId, type CaptureId} from '../../src/base/types.ts';
 import type {CaptureView} from '../../src/core/views.ts';
 import {leadFor} from '../../src/master/roll-call.ts';
 import {viewCaptures, viewOneCapture} from '../../src/master/status.ts';
@@ -209,6 +209,13 @@ test('a dry run that is deleted leaves nothing on the disk either', t => {
   t.is(rig.scan('capture').length, 0);
   t.is(fires(rig.pass(5_000)).length, 0);
   t.is(viewOneCapture(rig.core, id), undefined);
+});
+
+test('the number of a dry run is given to nobody else, also after a restart', t => {
+  const {rig, nodes, id} = called({dryRun: true});
+  rig.kill();
+  for (const node of nodes) rig.join(node, {actions: ['camera']});
+  t.is(rig.capture({leadMs: 500}).id, asCaptureId(id + 1));
 });
 
 test('after a restart nobody is named as missing before the last place of a sweep', t => {
