@@ -6,6 +6,7 @@ import {createHash} from 'node:crypto';
 import {createReadStream} from 'node:fs';
 import {access, constants, stat, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
+import {VolleyError} from '../base/errors.ts';
 import {asCaptureId} from '../base/types.ts';
 import type {Rig} from '../core/rig-plan.ts';
 import type {CaptureView} from '../core/views.ts';
@@ -108,7 +109,15 @@ async function fetchFile(
   {blobId}: PlannedFile,
   path: string,
 ): Promise<void> {
-  if ((await hashOf(path)) !== blobId) await client.getBlob(blobId, path);
+  const there = await hashOf(path);
+  if (there === blobId) return;
+  // What is ours has a hash of ours: files come whole or not at all.
+  if (there !== '')
+    throw new VolleyError('VOLLEY_CANNOT_WRITE', {
+      path,
+      reason: 'another file has this name; move it away, or name another folder with --out',
+    });
+  await client.getBlob(blobId, path);
 }
 
 /** SHA-256 of a plain file, hex; '' = there is none, or it cannot be read. */

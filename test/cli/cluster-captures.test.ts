@@ -1,7 +1,7 @@
 // Captures by the commands that a user types, on a small cluster of real processes.
 
 import {createHash} from 'node:crypto';
-import {readFile, writeFile} from 'node:fs/promises';
+import {mkdir, readFile, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test from 'ava';
@@ -321,3 +321,14 @@ test.serial(
     t.like((await rows())[0], {verdict: 'failed', reason: 'the node is stopping'});
   },
 );
+
+test.serial('a file of somebody else is not written over', async t => {
+  t.timeout(170_000);
+  const out = join(cluster.dir, 'mine');
+  await mkdir(join(out, '1'), {recursive: true});
+  await writeFile(join(out, '1', 'of-n1.png'), 'my picture');
+  const {code, stderr} = await ask(['capture', '--action', 'testcard', '--out', out]);
+  t.is(code, 1);
+  t.regex(stderr, /of-n1\.png: another file has this name; move it away/);
+  t.is(await readFile(join(out, '1', 'of-n1.png'), 'utf8'), 'my picture');
+});
