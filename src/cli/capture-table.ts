@@ -1,7 +1,7 @@
 // A capture as a table, how far apart the nodes fired, and who is missing.
 
 import {compareNames} from '../base/text.ts';
-import {actionOf, quantile} from '../core/capture-tally.ts';
+import {actionOf, quantile, tooCloseIn} from '../core/capture-tally.ts';
 import type {CaptureView, MissingNode, ShotRow} from '../core/views.ts';
 import type {SavedFile} from './capture-manifest.ts';
 import {millis, safe, shortId} from './output.ts';
@@ -74,6 +74,7 @@ export function spreadLines(view: CaptureView): string[] {
   const period = Math.max(...periods);
   const cancelled = view.rows.filter(row => row.verdict === 'cancelled').length;
   const silent = view.rows.length - late.length - cancelled;
+  const close = tooCloseIn(view);
   return [
     `${late.length} of ${view.rows.length} fired` +
       (cancelled === 0 ? '' : `, ${cancelled} were cancelled`) +
@@ -84,6 +85,12 @@ export function spreadLines(view: CaptureView): string[] {
     ...(period > 0
       ? [
           `sensors run by themselves: a picture is up to ${millis(period)} ms later than its node fired`,
+        ]
+      : []),
+    ...(close
+      ? [
+          `shots were ${close.gapMs} ms apart, and a node took up to ${close.keepMs} ms for one: ` +
+            `${close.keepMs} ms apart would have been kept`,
         ]
       : []),
   ];

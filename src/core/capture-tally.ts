@@ -112,3 +112,43 @@ export function spreadsOf({rows, shots}: Pick<CaptureView, 'rows' | 'shots'>): S
     };
   });
 }
+
+/** Shots that were closer together than some node could fire them, and how far apart all could have. */
+export type TooClose = {readonly gapMs: number; readonly keepMs: number};
+
+/** undefined = none were, as far as can be seen: of a node that fired one of them nothing is known. */
+export function tooCloseIn(
+  view: Pick<CaptureView, 'action' | 'steps' | 'atWallMs' | 'rows'>,
+): TooClose | undefined {
+  const by = new Map<string, ShotRow[]>();
+  for (const row of view.rows) {
+    const key = `${row.nodeId} ${actionOf(view, row.shot)}`;
+    const rows = by.get(key) ?? [];
+    by.set(key, rows);
+    rows.push(row);
+  }
+  let found: TooClose | undefined;
+  for (const rows of by.values()) {
+    const {gapMs, tookMs} = paceOf(rows, view.atWallMs);
+    if (tookMs <= gapMs) continue;
+    const keepMs = 10 * Math.ceil(tookMs / 10);
+    found = {
+      gapMs: Math.min(gapMs, found?.gapMs ?? gapMs),
+      keepMs: Math.max(keepMs, found?.keepMs ?? keepMs),
+    };
+  }
+  return found;
+}
+
+/** Of one action at one node: how close its shots were, and what it took for one, the longest but one. */
+function paceOf(rows: readonly ShotRow[], atWallMs: readonly number[]) {
+  const times = rows
+    .filter(({verdict, firedAt}) => verdict === 'fired' && firedAt > 0)
+    .map(({doneAt, firedAt}) => doneAt - firedAt);
+  const asked = rows.map(({shot}) => atWallMs[shot - 1] ?? 0).filter(at => at > 0);
+  asked.sort((a, b) => a - b);
+  const gaps = asked.slice(1).map((at, k) => at - (asked[k] ?? 0));
+  const gapMs = gaps.reduce((least, gap) => Math.min(least, gap), Number.POSITIVE_INFINITY);
+  times.sort((a, b) => b - a);
+  return {gapMs: Math.round(gapMs), tookMs: times[1] ?? 0};
+}

@@ -255,6 +255,8 @@ export type RollCallView = {
   }[];
   /** The longest way of the question to a node, with repeats and repairs. */
   readonly deliveryMs: number;
+  /** Nodes that are not ready because shots are `gapMs` apart, and they need longer; all would keep `keepMs`. */
+  readonly slow?: {readonly nodes: number; readonly gapMs: number; readonly keepMs: number};
   /** From the answers to the first shot, also where nothing was fired then; 0 = on hearing. */
   readonly leadMs: number;
 };

@@ -12,6 +12,7 @@ import {nameOf, type StepRow, stepFault, stepsOf, unionOf} from './capture-steps
 import {bytesOf, COMMAND_ROOM_BYTES} from './command-room.ts';
 import type {RollCallRow} from './roll-call.ts';
 import type {NodeState} from './roster.ts';
+import type {SlowRow} from './shot-gaps.ts';
 
 /** Of the last instant of a sweep its command must still be fresh, with the lead before it. */
 const SWEEP_MS_MAX = COMMAND_TTL_MS_MAX - 15 * SECOND_MS;
@@ -106,11 +107,17 @@ export function timed(row: CaptureRow, leadMs: number, instant: WallMs): Capture
 }
 
 /** Why the capture does not fire after its roll call; undefined = it does. */
-export function refusalOf(row: CaptureRow, {asked, ready}: RollCallRow): string | undefined {
-  const needed = row.needs === undefined ? 0 : (neededOf(row.needs, asked) ?? asked);
+export function refusalOf(row: CaptureRow, {asked, ready, slow}: RollCallRow): string | undefined {
+  if (row.needs === undefined) return slow && tooClose(slow, asked);
+  const needed = neededOf(row.needs, asked) ?? asked;
   if (ready >= needed) return undefined;
   return `${ready} of ${asked} nodes are ready, ${needed} are needed`;
 }
+
+/** Who says how many nodes are needed has said that the others may miss it. */
+const tooClose = ({nodes, gapMs, keepMs}: SlowRow, asked: number): string =>
+  `shots are ${gapMs} ms apart, and ${nodes} of ${asked} nodes need up to ${keepMs} ms for one: ` +
+  `leave them ${keepMs} ms, or fire all the same with --require 0%`;
 
 /** The parts of a sweep that fit a command each; undefined alone = all at once. */
 export function sweepsOf(row: CaptureRow): readonly (Sweep | undefined)[] {

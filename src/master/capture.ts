@@ -42,6 +42,7 @@ import type {MasterContext} from './context.ts';
 import {Pulses} from './pulses.ts';
 import {leadFor, type RollCallRow, RollCalls} from './roll-call.ts';
 import {type NodeState, peerOf} from './roster.ts';
+import {leastGapMs} from './shot-gaps.ts';
 import {ShotQueue} from './shot-queue.ts';
 import {windowOf} from './windows.ts';
 
@@ -123,7 +124,8 @@ export class Captures {
     if (!isCalled) this.#begin(capture, timed(row, leadMs, this.#context.instant(now.mono)), now);
     else {
       this.#save(capture);
-      this.#rolls.begin(capture, callsOf(row), row.toleranceMs, now);
+      const gapOf = (action: string, nodeId: NodeId) => leastGapMs(row, action, nodeId);
+      this.#rolls.begin(capture, callsOf(row), row.toleranceMs, gapOf, now);
     }
     return {ok: true, captureId: row.id};
   }

@@ -6,6 +6,7 @@ import {SECOND_MS} from '../base/units.ts';
 import type {AckStatement, Target} from '../wire/message.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
+import {SlowNodes, type SlowRow} from './shot-gaps.ts';
 import {windowOf} from './windows.ts';
 
 /** After the window of the answers: time for repairs to those that did not hear. */
@@ -23,14 +24,24 @@ export type RollCallRow = {
   readonly unready: readonly {readonly nodeId: NodeId; readonly why: string}[];
   /** The longest time from the command to a node that heard it, with repeats and repairs. */
   readonly deliveryMs: number;
+  /** Absent = no node is known to need longer for a shot than these are apart. */
+  readonly slow?: SlowRow;
 };
 
-type Answer = {readonly unready: string; readonly deliveryMs: number};
+type Answer = {
+  readonly unready: string;
+  readonly deliveryMs: number;
+  readonly shotMs: number | undefined;
+};
+
+/** How far apart the shots of an action are at a node. */
+type GapOf = (action: string, nodeId: NodeId) => number;
 
 /** One command of it, and who it was for. */
 type Asked = {
   readonly epoch: number;
   readonly seq: number;
+  readonly action: string;
   readonly issuedAt: WallMs;
   readonly nodes: readonly NodeId[];
   /** Of these, who is up: they are waited for. */
@@ -42,6 +53,7 @@ type Call<T> = {
   readonly about: T;
   readonly asked: readonly Asked[];
   readonly deadlineAt: MonoMs;
+  readonly gapOf: GapOf;
 };
 
 /** @param T what a roll call is about: its capture */
@@ -60,6 +72,7 @@ export class RollCalls<T> {
     about: T,
     of: readonly {readonly action: string; readonly target: Target}[],
     toleranceMs: number | undefined,
+    gapOf: GapOf,
     now: Now,
   ): void {
     const tolerance = toleranceMs ? {toleranceMs} : {};
@@ -70,6 +83,7 @@ export class RollCalls<T> {
       const what = {kind: 'rollCall', action, ...tolerance} as const;
       return {
         ...this.#commands.issue(what, now, {target, ackWindowMs}),
+        action,
         issuedAt: this.#context.instant(now.mono),
         nodes: nodes.map(node => node.row.nodeId),
         awaited: new Set(awaited),
@@ -77,7 +91,7 @@ export class RollCalls<T> {
       };
     });
     const longestMs = Math.max(...asked.map(({awaited}) => windowOf(awaited.size)));
-    this.#calls.push({about, asked, deadlineAt: addMono(now.mono, longestMs + REPAIRS_MS)});
+    this.#calls.push({about, asked, gapOf, deadlineAt: addMono(now.mono, longestMs + REPAIRS_MS)});
   }
 
   onAck(nodeId: NodeId, ack: AckStatement): void {
@@ -87,7 +101,7 @@ export class RollCalls<T> {
       const unready = ack.verdict === 'expired' ? 'it heard of it too late' : (ack.unready ?? '');
       const heardMs = ack.heardWallMs > 0 ? ack.heardWallMs - asked.issuedAt : 0;
       const deliveryMs = Math.max(0, heardMs) + Math.max(0, ack.clockBoundMs);
-      asked.answers.set(nodeId, {unready, deliveryMs});
+      asked.answers.set(nodeId, {unready, deliveryMs, shotMs: ack.shotMs});
     }
   }
 
@@ -105,18 +119,21 @@ export class RollCalls<T> {
   }
 
   /** Who is asked for several actions is ready for all of them, or is not. */
-  #rowOf({asked}: Call<T>): RollCallRow {
+  #rowOf({asked, gapOf}: Call<T>): RollCallRow {
     const whyNot = new Map<NodeId, string>();
+    const slow = new SlowNodes();
     let deliveryMs = 0;
-    for (const {nodes, answers} of asked)
+    for (const {action, nodes, answers} of asked)
       for (const nodeId of nodes) {
         const answer = answers.get(nodeId);
         deliveryMs = Math.max(deliveryMs, answer?.deliveryMs ?? 0);
-        const why = answer ? answer.unready : this.#silence(nodeId);
+        const tooSlow = slow.why(nodeId, answer?.shotMs ?? 0, () => gapOf(action, nodeId));
+        const why = answer ? answer.unready || tooSlow : this.#silence(nodeId);
         whyNot.set(nodeId, whyNot.get(nodeId) || why);
       }
     const unready = [...whyNot].flatMap(([nodeId, why]) => (why === '' ? [] : [{nodeId, why}]));
-    return {asked: whyNot.size, ready: whyNot.size - unready.length, unready, deliveryMs};
+    const row = {asked: whyNot.size, ready: whyNot.size - unready.length, unready, deliveryMs};
+    return slow.row ? {...row, slow: slow.row} : row;
   }
 
   #silence(nodeId: NodeId): string {

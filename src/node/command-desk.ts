@@ -16,6 +16,7 @@ import {Ear} from './ear.ts';
 import {Acks, ackVerdictOf, type FirePlan, Firing, type Heard, planFire} from './firing.ts';
 import type {NodeConfig} from './memory.ts';
 import {ShotShelf} from './shot-shelf.ts';
+import {ShotTimes} from './shot-times.ts';
 
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
 type FireWhat = Extract<CommandWhat, {kind: 'fire'}>;
@@ -48,6 +49,7 @@ export class CommandDesk {
   readonly news: ActionNews;
   readonly ear = new Ear();
   readonly #acks = new Acks();
+  readonly times = new ShotTimes();
   readonly shelf: ShotShelf;
 
   constructor(
@@ -98,11 +100,13 @@ export class CommandDesk {
     const {action, toleranceMs} = what.kind === 'rollCall' ? what : {action: ''};
     const isAllowed = this.#actions.includes(action);
     const {freeBytes} = space.seen;
+    const shotMs = this.times.shotMs(action);
     const body = this.#ackBody(event, isAllowed ? 'accepted' : 'notAllowed', clock, now, {
       unready: isAllowed
         ? this.#unready(action, toleranceMs, clock, now, space.isFull)
         : notAllowed(action),
       ...(Number.isFinite(freeBytes) ? {freeMib: Math.floor(freeBytes / MIB)} : {}),
+      ...(shotMs === undefined ? {} : {shotMs}),
     });
     return {body};
   }
@@ -153,7 +157,7 @@ export class CommandDesk {
       const statement = this.#firing.refusal(heard, 'missed', whyNot(plan), clock, now.mono);
       return {body, refusal: encodeShot(statement)};
     }
-    this.#firing.heard({...heard, action: what.action});
+    this.#firing.heard({...heard, action: what.action, isPreview: what.preview ?? false});
     const {captureId, shot, action, args} = what;
     const {fireAt, fireAtWall} = plan;
     const more = {
@@ -195,7 +199,7 @@ export class CommandDesk {
     verdict: AckVerdict,
     clock: ClockSync,
     now: Now,
-    more: Pick<AckStatement, 'unready' | 'freeMib'> = {},
+    more: Pick<AckStatement, 'unready' | 'freeMib' | 'shotMs'> = {},
   ): Uint8Array {
     return encodeAck({
       ...more,
@@ -229,6 +233,8 @@ export class CommandDesk {
     now: Now,
   ): Uint8Array | undefined {
     const periodOf = (action: string): number => this.news.sensorPeriodMs(action);
+    const time = this.#firing.timeOf(event);
+    if (time) this.times.took(...time);
     const statement = this.#firing.statement(event, clock, now.mono, periodOf);
     if (!statement) return undefined;
     const {captureId, shot} = statement;

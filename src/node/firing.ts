@@ -50,6 +50,7 @@ export type Heard = {
   readonly salt: number;
   readonly heardAt: MonoMs;
   readonly action?: string;
+  readonly isPreview?: boolean;
 };
 
 export const ackVerdictOf = (plan: FirePlan): AckVerdict =>
@@ -68,6 +69,14 @@ export class Firing {
   heard(heard: Heard): void {
     this.#heard.set(keyOf(heard.captureId, heard.shot), heard);
     keepNewest(this.#heard, SHOTS_MAX);
+  }
+
+  /** The action of a shot that was done, and how long it took; undefined = it is no measure of others. */
+  timeOf({captureId, shot, firedAt, doneAt, failure}: ShotDone): [string, number] | undefined {
+    const {action, isPreview} = this.#heard.get(keyOf(captureId, shot)) ?? {};
+    if (action === undefined || isPreview || firedAt === undefined || failure !== undefined)
+      return undefined;
+    return [action, doneAt - firedAt];
   }
 
   /** The same shot was commanded before and is not over: a master that was killed commands it again. */

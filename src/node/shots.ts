@@ -62,6 +62,7 @@ export class Shots {
     switch (event.type) {
       case 'actionSaid':
       case 'actionSet':
+        if (event.type === 'actionSet') this.#desk.times.forget(event.action);
         return this.#desk.news.heard(event, now.mono).map(op => ({type: 'save', op}));
       case 'shotDone': {
         const body = this.#desk.shotDone(event, this.#clock(), now);

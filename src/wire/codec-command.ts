@@ -205,6 +205,7 @@ export function ackProperties(ack: AckStatement): volley.AckStatement.$Propertie
     verdict: ACK_VERDICTS.indexOf(ack.verdict),
     ...(ack.unready === undefined ? {} : {unready: clipped(ack.unready, REASON_BYTES_MAX)}),
     ...(ack.freeMib === undefined ? {} : {freeMib: ack.freeMib}),
+    ...(ack.shotMs === undefined ? {} : {shotMs: ack.shotMs}),
   };
 }
 
@@ -218,6 +219,7 @@ export function readAck(ack: volley.AckStatement.$Properties): AckStatement {
     verdict: ACK_VERDICTS[number] ?? malformed(),
     ...(ack.unready ? {unready: text(ack.unready, REASON_BYTES_MAX)} : {}),
     ...(ack.freeMib ? {freeMib: ack.freeMib} : {}),
+    ...(ack.shotMs ? {shotMs: ack.shotMs} : {}),
   };
 }
 

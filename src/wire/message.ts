@@ -243,6 +243,8 @@ export type AckStatement = {
   readonly unready?: string;
   /** To a roll call: space for what shots write, MiB. */
   readonly freeMib?: number;
+  /** To a roll call: what a shot of this action took of late, from its firing to its end; absent = not known. */
+  readonly shotMs?: number;
 };
 /** `body` is an encoded AckStatement. */
 export type CommandAck = {

@@ -7,6 +7,7 @@ import {
   quantile,
   spreadsOf,
   tallyOf,
+  tooCloseIn,
 } from '../../src/core/capture-tally.ts';
 import type {ShotRow} from '../../src/core/views.ts';
 
@@ -97,4 +98,23 @@ test('a quantile is a value of the list', t => {
     [0, 0.5, 0.99, 1].map(part => quantile([1, 2, 3, 4], part)),
     [1, 2, 4, 4],
   );
+});
+
+test('shots that were closer together than a node could fire them are told with what it could keep', t => {
+  const shots = (name: string, tookMs: readonly number[]): ShotRow[] =>
+    tookMs.map((ms, k) => row(name, {shot: k + 1, firedAt: 1_000, doneAt: 1_000 + ms}));
+  const of = (rows: readonly ShotRow[], atWallMs: readonly number[], steps = {}) =>
+    tooCloseIn({action: 'camera', rows, atWallMs, ...steps});
+  const at = [1_000, 1_020, 1_040];
+  t.deepEqual(of([...shots('a', [81, 85, 900]), ...shots('b', [61, 62, 60])], at), {
+    gapMs: 20,
+    keepMs: 90,
+  });
+  t.is(of(shots('a', [20, 20, 90]), at), undefined, 'a hiccup');
+  t.is(of(shots('a', [85, 85, 85]), [0, 0, 0]), undefined, 'on hearing');
+  t.is(of(shots('a', [85]), [1_000]), undefined);
+  const late = row('a', {...unfired, verdict: 'missed', shot: 3});
+  t.is(of([...shots('a', [81, 85]), late], at)?.keepMs, 90);
+  const steps = ['on', 'camera', 'off'].map(action => ({atMs: 0, action, args: []}));
+  t.is(of(shots('a', [85, 85, 85]), at, {steps}), undefined, 'three actions');
 });

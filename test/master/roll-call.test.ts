@@ -230,3 +230,89 @@ test('after a restart nobody is named as missing before the last place of a swee
   rig.pass(2_000);
   t.is(view(rig, id).missing?.length, 3);
 });
+
+const KNOWN_SLOW = [80, 83, undefined] as const;
+
+/** A row of shots, and what each node says that one takes it; its roll call is over when this returns. */
+function closeShots(request: object, shotMs: readonly (number | undefined)[] = KNOWN_SLOW) {
+  const it = called({shots: 20, intervalMs: 20, ...request});
+  const answers = it.nodes.flatMap((node, no) => {
+    const ms = shotMs[no];
+    return answer(it.rig, node, it.roll, ms === undefined ? {} : {shotMs: ms});
+  });
+  const fired = fires([...answers, ...it.rig.pass(1_000)]);
+  return {...it, fired, view: view(it.rig, it.id)};
+}
+
+test('shots that are closer together than some node can keep are not fired, and it is said what it can', t => {
+  const {view, fired, rig} = closeShots({});
+  t.is(fired.length + fires(rig.pass(60_000)).length, 0);
+  t.is(
+    view.refused,
+    'shots are 20 ms apart, and 2 of 3 nodes need up to 90 ms for one: leave them 90 ms, or fire all the same with --require 0%',
+  );
+  t.like(view.rollCall, {asked: 3, ready: 1, slow: {nodes: 2, gapMs: 20, keepMs: 90}});
+  t.deepEqual(
+    view.rollCall?.unready.map(({name, why}) => [name, why]),
+    [
+      ['n0', 'a shot takes it up to 80 ms, and these are 20 ms apart'],
+      ['n1', 'a shot takes it up to 90 ms, and these are 20 ms apart'],
+    ],
+  );
+});
+
+test('who says how many are needed has close shots of the others all the same', t => {
+  t.is(closeShots({needs: '0%'}).view.refused, undefined);
+  t.true(closeShots({needs: '0%'}).fired.length > 0);
+  t.true(closeShots({needs: '1'}).fired.length > 0);
+  t.is(closeShots({needs: 'all'}).view.refused, '1 of 3 nodes are ready, 3 are needed');
+});
+
+test('shots that all can keep, one shot, and those of whom nothing is known are fired', t => {
+  t.true(closeShots({intervalMs: 83}).fired.length > 0);
+  t.true(closeShots({shots: 1}).fired.length > 0);
+  t.true(closeShots({}, []).fired.length > 0);
+});
+
+test('the shots of a burst, and its last and the next burst, are as close as they are', t => {
+  const slow = (request: object) =>
+    closeShots({shots: 6, burst: 3, ...request}).view.rollCall?.slow;
+  t.is(slow({intervalMs: 1_000, burstMs: 40})?.gapMs, 40);
+  t.is(slow({intervalMs: 250, burstMs: 100})?.gapMs, 50);
+  t.is(slow({intervalMs: 300, burstMs: 100}), undefined);
+});
+
+test('steps of other actions and of other nodes are no shots in between', t => {
+  const step = (atMs: number, action: string, nodes: readonly TestNode[] = []) => ({
+    ...{atMs, action, args: []},
+    target: {labels: [], nodes: nodes.map(({id}) => id)},
+  });
+  const gapOf = (stepsOf: (nodes: readonly TestNode[]) => object[]): number | undefined => {
+    const rig = MasterRig.ready();
+    const nodes = rig.nodes(2, {actions: ['camera', 'light']});
+    const steps = stepsOf(nodes);
+    const request = {action: '', steps, shots: 2 * steps.length, intervalMs: 1_000};
+    const {id, effects} = rig.capture({...request, leadMs: undefined} as never);
+    for (const roll of rolls(effects))
+      for (const node of nodes) answer(rig, node, roll, {shotMs: 500});
+    rig.pass(1_000);
+    return view(rig, id).rollCall?.slow?.gapMs;
+  };
+  t.is(
+    gapOf(() => [step(0, 'light'), step(100, 'camera')]),
+    undefined,
+  );
+  t.is(
+    gapOf(([a, b]) => [step(0, 'camera', [a as never]), step(100, 'camera', [b as never])]),
+    undefined,
+  );
+  t.is(
+    gapOf(() => [step(0, 'camera'), step(100, 'light'), step(300, 'camera')]),
+    300,
+  );
+  t.is(
+    gapOf(() => [step(0, 'camera'), step(800, 'camera')]),
+    200,
+    'the next row begins',
+  );
+});

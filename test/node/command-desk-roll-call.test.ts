@@ -1,6 +1,7 @@
 // A node says whether it would fire, and fires at its own place of a sweep.
 
 import test from 'ava';
+import {addMono} from '../../src/base/types.ts';
 import type {NodeEffect} from '../../src/core/core.ts';
 import {decodeAck} from '../../src/wire/codec.ts';
 import type {AckStatement} from '../../src/wire/message.ts';
@@ -63,6 +64,31 @@ test('a node that knows the time less well than the operator allows is not ready
   };
   t.is(unready(100), undefined);
   t.regex(unready(0.001) ?? '', /^its clock may be \d+\.\d ms off$/);
+});
+
+test('a node says how long shots of an action took of late, until it is set anew', t => {
+  const rig = NodeRig.joined();
+  let shot = 0;
+  const fired = (tookMs: number, what: object = {}, done: object = {}): void => {
+    shot += 1;
+    rig.turn(rig.fire(10, {}, {shot, ...what}));
+    rig.pass(30); // it acknowledges within 20
+    const {mono} = rig.now;
+    rig.turn(rig.shotDone({shot, firedAt: mono, doneAt: addMono(mono, tookMs), ...done}));
+  };
+  t.is(roll(rig).shotMs, undefined);
+  fired(900, {preview: true});
+  fired(900, {}, {failure: 'no'});
+  fired(900, {}, {firedAt: undefined, failure: 'no'});
+  t.is(roll(rig).shotMs, undefined, 'neither a preview nor what failed is a measure');
+  fired(84.2);
+  t.is(roll(rig).shotMs, 85);
+  for (const tookMs of [2_000, 90, 80]) fired(tookMs);
+  t.is(roll(rig).shotMs, 90, 'the longest but one');
+  t.is(roll(rig, 'laser').shotMs, undefined);
+  const set = {id: 1, settings: {}, applied: {ok: true as const, settings: {}}};
+  rig.turn({type: 'actionSet', action: 'camera', ...set});
+  t.is(roll(rig).shotMs, undefined);
 });
 
 test('in a sweep a node fires at its place, and one that is not in it is not meant', t => {

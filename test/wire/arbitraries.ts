@@ -346,6 +346,7 @@ export const ack: Arbitrary<AckStatement> = fc.record(
     verdict: fc.constantFrom('accepted' as const, 'expired' as const, 'notAllowed' as const),
     unready: text(256).filter(it => it !== ''),
     freeMib: uint32.filter(it => it > 0),
+    shotMs: uint32.filter(it => it > 0),
   },
   {requiredKeys: ['epoch', 'seq', 'heardWallMs', 'clockBoundMs', 'verdict']},
 );
