@@ -66,7 +66,9 @@ function changesOf(words: readonly string[]): ActionSettings {
   for (const word of words) {
     const at = word.indexOf('=');
     if (at < 1) throw usage(`"${safe(word)}" is no name=value`);
-    changes[word.slice(0, at)] = word.slice(at + 1);
+    const name = word.slice(0, at);
+    if (Object.hasOwn(changes, name)) throw usage(`"${safe(name)}" is given twice: which is it?`);
+    changes[name] = word.slice(at + 1);
   }
   const fault = faultOfSettings(changes);
   if (fault !== undefined) throw usage(fault);

@@ -23,10 +23,11 @@ export const rigExportCommand: CommandSpec = {
 
 async function run(given: Given): Promise<undefined> {
   const name = given.text('name') ?? 'rig';
+  const out = given.text('out');
+  if (out === '') throw usage('--out needs the name of a file; without it the rig is printed');
   const views = await withClient(given, client => client.nodes());
   const {exportRig} = await import('../core/rig-export.ts');
   const rig = exportRig(views);
-  const out = given.text('out');
   if (rig.nodes.length === 0)
     throw new VolleyError('VOLLEY_NO_NODES', {reason: 'there is none yet'});
   const text = await yamlOf(name, rig);
