@@ -12,8 +12,9 @@ import {
   quantile,
   spreadsOf,
   tallyOf,
+  WHY_MISSING,
 } from '../core/capture-tally.ts';
-import type {CaptureView, MissingNode, ShotRow} from '../core/views.ts';
+import type {CaptureView, ShotRow} from '../core/views.ts';
 import type {SavedFile} from './capture-manifest.ts';
 import {stripOf} from './capture-strip.ts';
 import {counted, duration, grouped, instant, millis} from './output.ts';
@@ -120,19 +121,11 @@ function figuresOf(view: CaptureView): string {
   return `<ul class="figures">${cells.join('')}</ul>`;
 }
 
-const WHY: Readonly<Record<MissingNode['why'], string>> = {
-  silent: 'never heard of it',
-  unsaid: 'heard of it, and said no more',
-  missed: 'too late for its instant, or its clock too unsure',
-  failed: 'failed',
-  forbidden: 'its owner does not allow it',
-};
-
 /** Missing and late nodes. */
 function troubleOf({shots}: CaptureView, rows: readonly ShotRow[]): string {
   const missing = missingIn(rows).map(({name, nodeId, why, reason, shots: of}) => {
     const which = shots > 1 ? ` (shot ${of.join(', ')})` : '';
-    const told = reason === '' ? WHY[why] : `${WHY[why]}: ${reason}`;
+    const told = reason === '' ? WHY_MISSING[why] : `${WHY_MISSING[why]}: ${reason}`;
     return `<li class="bad"><b>${html(name || nodeId)}</b>${html(which)} ${html(told)}</li>`;
   });
   const late = rows.filter(isLate).sort((a, b) => b.lateMs - a.lateMs);

@@ -1,6 +1,6 @@
 // `--step`: what one of several actions of a capture is, as it is typed.
 
-import {NAME_BYTES_MAX} from '../wire/limits.ts';
+import {CAPTURE_TIME_MS_MAX, NAME_BYTES_MAX} from '../wire/limits.ts';
 import {millisecondsOf, type OptionSpec, usage} from './command.ts';
 
 export const STEP_OPTION: OptionSpec = {
@@ -18,7 +18,6 @@ export type Step = {
 };
 
 const STEPS_MAX = 32;
-const AT_MS_MAX = 60_000;
 
 /** `[+TIME] ACTION [ARGUMENT …] [@WHO …]`, blanks between. Throws VOLLEY_USAGE. */
 export function stepOf(text: string): Step {
@@ -34,7 +33,8 @@ export function stepOf(text: string): Step {
     throw usage(
       `--step must be such as "+200ms camera" or "lights on @label=lamps", not "${text}"`,
     );
-  if (atMs > AT_MS_MAX) throw usage(`--step "${text}": a step is at most +60s after the first`);
+  if (atMs > CAPTURE_TIME_MS_MAX)
+    throw usage(`--step "${text}": a step is at most +60s after the first`);
   return {atMs, action, args, select};
 }
 

@@ -1,7 +1,7 @@
 // A capture as a table, how far apart the nodes fired, and who is missing.
 
 import {compareNames} from '../base/text.ts';
-import {actionOf, quantile, tooCloseIn} from '../core/capture-tally.ts';
+import {actionOf, quantile, tooCloseIn, WHY_MISSING} from '../core/capture-tally.ts';
 import type {CaptureView, MissingNode, ShotRow} from '../core/views.ts';
 import type {SavedFile} from './capture-manifest.ts';
 import {millis, safe, shortId} from './output.ts';
@@ -118,13 +118,6 @@ export function rollLines({rollCall}: CaptureView): string[] {
   ];
 }
 
-const WHY: Readonly<Record<MissingNode['why'], string>> = {
-  silent: 'never heard of it',
-  unsaid: 'heard of it, has not said that it fired',
-  missed: 'too late for its instant, or its clock too unsure',
-  failed: 'failed',
-  forbidden: 'its owner does not allow it',
-};
 /** The rest is a number: the table has all of them. */
 const NAMED_MAX = 40;
 
@@ -137,7 +130,7 @@ export function missingLines(missing: readonly MissingNode[]): string[] {
     if (!names.includes(shown)) names.push(shown);
     by.set(why, names);
   }
-  return [...by].map(([why, names]) => `missing: ${namesOf(names)} (${WHY[why]})`);
+  return [...by].map(([why, names]) => `missing: ${namesOf(names)} (${WHY_MISSING[why]})`);
 }
 
 function namesOf(names: readonly string[]): string {

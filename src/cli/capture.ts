@@ -9,7 +9,7 @@ import type {Rig} from '../core/rig-plan.ts';
 import type {CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
-import {CLOCK_BOUND_MS_MAX} from '../wire/limits.ts';
+import {CAPTURE_TIME_MS_MAX, CLOCK_BOUND_MS_MAX} from '../wire/limits.ts';
 import {cancelOnInterrupt} from './capture-cancel.ts';
 import type {Layout} from './capture-layout.ts';
 import {RIG_OPTION, withRig} from './capture-rig.ts';
@@ -21,8 +21,6 @@ import {OPERATOR_OPTIONS, withClient} from './connect.ts';
 import {counted, grouped, print, printJson, safe, tell} from './output.ts';
 import {ProgressLine} from './progress.ts';
 import {SELECT_OPTION, targetOf} from './target.ts';
-
-const LEAD_MS_MAX = 60_000;
 
 /** `fetch` has it too. */
 export const LAYOUT_OPTION: OptionSpec = {
@@ -216,8 +214,6 @@ function wishesOf(
   };
 }
 
-const SWEEP_MS_MAX = 60_000;
-
 /** What makes no sense with `--now`: on hearing there is no instant. */
 function instantOf(given: Given, isNow: boolean) {
   const times = {
@@ -228,8 +224,8 @@ function instantOf(given: Given, isNow: boolean) {
   for (const [flag, ms] of Object.entries(times))
     if (isNow && ms !== undefined) throw usage(`--${flag} is of an instant: leave out --now`);
   const {at = 0, sweep = 0, tolerance = CLOCK_BOUND_MS_MAX} = times;
-  if (sweep > SWEEP_MS_MAX) throw usage('--sweep is at most 60s from node to node');
-  if (at > LEAD_MS_MAX) throw usage('--at is at most +60s');
+  if (sweep > CAPTURE_TIME_MS_MAX) throw usage('--sweep is at most 60s from node to node');
+  if (at > CAPTURE_TIME_MS_MAX) throw usage('--at is at most +60s');
   if (tolerance === 0 || tolerance > CLOCK_BOUND_MS_MAX)
     throw usage(`--tolerance is a time up to ${CLOCK_BOUND_MS_MAX}ms, such as 1ms`);
   return times;

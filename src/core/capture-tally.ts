@@ -6,6 +6,15 @@ import type {CaptureView, MissingNode, ShotRow} from './views.ts';
 /** Fired later than this after its instant: late. */
 export const LATE_MS = 5;
 
+/** In words, wherever it is told. */
+export const WHY_MISSING: Readonly<Record<MissingNode['why'], string>> = {
+  silent: 'never heard of it',
+  unsaid: 'heard of it, has not said that it fired',
+  missed: 'too late for its instant, or its clock too unsure',
+  failed: 'failed',
+  forbidden: 'its owner does not allow it',
+};
+
 /**
  * Nodes that did not fire some shot, as far as is known: silent = never heard of it; unsaid = heard of it and
  * has not said yet what became of it.

@@ -9,6 +9,7 @@ import {HALO_MAX, ROUNDS_MAX} from '../core/stages.ts';
 import {
   ARGS_BYTES_MAX,
   ARGS_MAX,
+  CAPTURE_TIME_MS_MAX,
   CLOCK_BOUND_MS_MAX,
   LABELS_MAX,
   NAME_BYTES_MAX,
@@ -215,7 +216,7 @@ export const SETTINGS_BODY = object(
 /** In a row; each is a shot. */
 const STEP = object(
   {
-    atMs: {type: 'number', minimum: 0, maximum: 60_000, default: 0},
+    atMs: {type: 'number', minimum: 0, maximum: CAPTURE_TIME_MS_MAX, default: 0},
     action: NAME,
     args: ARGS,
     target: TARGET,
@@ -233,13 +234,13 @@ export const CAPTURE_BODY = object(
     args: ARGS,
     target: {...TARGET, default: {}},
     steps: {type: 'array', minItems: 1, maxItems: 32, items: STEP},
-    leadMs: {type: 'number', minimum: 0, maximum: 60_000},
+    leadMs: {type: 'number', minimum: 0, maximum: CAPTURE_TIME_MS_MAX},
     shots: {...whole(1, SHOTS_PER_CAPTURE_MAX), default: 1},
     intervalMs: {type: 'number', minimum: 0, maximum: 3_600_000, default: 0},
     burst: whole(1, SHOTS_PER_CAPTURE_MAX),
-    burstMs: {type: 'number', minimum: 0, maximum: 60_000},
+    burstMs: {type: 'number', minimum: 0, maximum: CAPTURE_TIME_MS_MAX},
     needs: {type: 'string', pattern: NEEDS_PATTERN},
-    sweepMs: {type: 'number', minimum: 0, maximum: 60_000},
+    sweepMs: {type: 'number', minimum: 0, maximum: CAPTURE_TIME_MS_MAX},
     toleranceMs: {type: 'number', exclusiveMinimum: 0, maximum: CLOCK_BOUND_MS_MAX},
     dryRun: {type: 'boolean'},
   },

@@ -128,6 +128,11 @@ export const COMMAND_REPEATS_NOW_MS: readonly number[] = [4, 12, 30, 60];
  */
 export const COMMAND_REPEATS_HEARD_MS = 250;
 
+/**
+ * Any time inside a capture: to its first instant, from its first step to another, from shot to shot of a burst, from
+ * node to node of a sweep. A command does not live longer.
+ */
+export const CAPTURE_TIME_MS_MAX = COMMAND_TTL_MS_MAX;
 /** Shots of one capture, with all bursts and steps: a roll of pictures, and a row that a node can keep. */
 export const SHOTS_PER_CAPTURE_MAX = 1_000;
 /** A clock that may be more wrong than this serves to judge times to live, not to fire at an instant. */
