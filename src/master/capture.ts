@@ -40,7 +40,7 @@ import {Collection} from './collection.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
 import {Pulses} from './pulses.ts';
-import {leadFor, type RollCallRow, RollCalls} from './roll-call.ts';
+import {leadFor, type RollCallRow, RollCalls, warmUpOf} from './roll-call.ts';
 import {type NodeState, peerOf} from './roster.ts';
 import {leastGapMs} from './shot-gaps.ts';
 import {ShotQueue} from './shot-queue.ts';
@@ -173,7 +173,7 @@ export class Captures {
     let warmUpMs = 0;
     for (const nodeId of nodes) {
       const told = this.#context.roster.node(nodeId)?.actions.get(action)?.view;
-      if (told && told.phase !== 'ready') warmUpMs = Math.max(warmUpMs, told.warmUpMs);
+      warmUpMs = Math.max(warmUpMs, warmUpOf(told));
     }
     return warmUpMs;
   }

@@ -3,6 +3,7 @@
 
 import {addMono, type MonoMs, NEVER, type NodeId, type Now, type WallMs} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
+import type {ActionView} from '../core/views.ts';
 import type {AckStatement, Target} from '../wire/message.ts';
 import type {Commands} from './commands.ts';
 import type {MasterContext} from './context.ts';
@@ -115,14 +116,14 @@ export class RollCalls<T> {
   takeOver(now: MonoMs): {readonly about: T; readonly row: RollCallRow}[] {
     const over = this.#calls.filter(call => isOver(call, now));
     for (const {about} of over) this.drop(about);
-    return over.map(call => ({about: call.about, row: this.#rowOf(call)}));
+    return over.map(call => ({about: call.about, row: this.#rowOf(call, now)}));
   }
 
   /** Who is asked for several actions is ready for all of them, or is not. */
-  #rowOf({asked, gapOf}: Call<T>): RollCallRow {
+  #rowOf({asked, gapOf}: Call<T>, now: MonoMs): RollCallRow {
     const whyNot = new Map<NodeId, string>();
     const slow = new SlowNodes();
-    let deliveryMs = 0;
+    let deliveryMs = isDeaf(asked) ? this.#waitedMs(asked, now) : 0;
     for (const {action, nodes, answers} of asked)
       for (const nodeId of nodes) {
         const answer = answers.get(nodeId);
@@ -134,6 +135,12 @@ export class RollCalls<T> {
     const unready = [...whyNot].flatMap(([nodeId, why]) => (why === '' ? [] : [{nodeId, why}]));
     const row = {asked: whyNot.size, ready: whyNot.size - unready.length, unready, deliveryMs};
     return slow.row ? {...row, slow: slow.row} : row;
+  }
+
+  /** Whoever says nothing within this has not heard of it sooner. */
+  #waitedMs(asked: readonly Asked[], now: MonoMs): number {
+    const instant = this.#context.instant(now);
+    return Math.max(0, ...asked.map(({issuedAt}) => instant - issuedAt));
   }
 
   #silence(nodeId: NodeId): string {
@@ -148,11 +155,23 @@ export class RollCalls<T> {
   }
 }
 
+/** All who are up were asked, and not one has answered. */
+const isDeaf = (asked: readonly Asked[]): boolean =>
+  asked.some(({awaited}) => awaited.size > 0) && asked.every(({answers}) => answers.size === 0);
+
 function isOver<T>({asked, deadlineAt}: Call<T>, now: MonoMs): boolean {
   if (now >= deadlineAt) return true;
   for (const {awaited, answers} of asked)
     for (const nodeId of awaited) if (!answers.has(nodeId)) return false;
   return true;
+}
+
+/** What a program needs that has not said it: Node.js or Python with a library starts within it on a small board. */
+const UNKNOWN_WARM_UP_MS = 500;
+
+/** @param told undefined = it has not run since its node was started */
+export function warmUpOf(told: Pick<ActionView, 'phase' | 'warmUpMs'> | undefined): number {
+  return told?.phase === 'ready' ? 0 : told?.warmUpMs || UNKNOWN_WARM_UP_MS;
 }
 
 /**

@@ -6,7 +6,7 @@ import type {CaptureView} from '../../src/core/views.ts';
 import {leadFor} from '../../src/master/roll-call.ts';
 import {viewCaptures, viewOneCapture} from '../../src/master/status.ts';
 import {windowOf} from '../../src/master/windows.ts';
-import type {AckStatement, Command} from '../../src/wire/message.ts';
+import type {AckStatement, ActionState, Command} from '../../src/wire/message.ts';
 import {only} from './look.ts';
 import {MasterRig} from './rig.ts';
 import type {TestNode} from './test-node.ts';
@@ -30,9 +30,15 @@ function answer(rig: MasterRig, node: TestNode, to: Issued, said: Partial<AckSta
   return rig.says(node, rig.ackOf(node, {epoch, seq, ...said}));
 }
 
+const stateOf = (phase: ActionState['phase'], warmUpMs: number, serial = 1): ActionState => ({
+  ...{type: 'actionState', action: 'camera', serial, phase, error: '', model: '', warmUpMs},
+  ...{sensorPeriodMs: 0, settings: '{}', settingsId: 0, refusal: ''},
+});
+
 function called(request: Parameters<MasterRig['capture']>[0], count = 3) {
   const rig = MasterRig.ready();
   const nodes = rig.nodes(count, {actions: ['camera']});
+  for (const node of nodes) rig.says(node, stateOf('ready', 0));
   const {id, effects} = rig.capture({leadMs: undefined, ...request} as never);
   const [roll] = rolls(effects);
   if (!roll) throw new Error('the roll is not called');
@@ -60,6 +66,36 @@ test('a lead is long enough for delivery and for a camera that warms up, and has
   t.is(leadFor({deliveryMs: 400}, 0), 900);
   t.is(leadFor({deliveryMs: 3}, 4_000), 4_100);
   t.is(leadFor({deliveryMs: 3}, 400_000), 10_000);
+});
+
+test('a program that is not ready and has not said how long it warms up gets half a second', t => {
+  const leadOf = (states: readonly (ActionState | undefined)[]): number | undefined => {
+    const rig = MasterRig.ready();
+    const nodes = rig.nodes(states.length, {actions: ['camera']});
+    nodes.forEach((node, no) => {
+      const state = states[no];
+      if (state) rig.says(node, state);
+    });
+    const {id, effects} = rig.capture({leadMs: undefined} as never);
+    for (const roll of rolls(effects)) for (const node of nodes) answer(rig, node, roll);
+    rig.pass(1);
+    return view(rig, id).rollCall?.leadMs;
+  };
+  const ready = stateOf('ready', 0);
+  t.is(leadOf([ready, stateOf('ready', 900)]), 250);
+  t.is(leadOf([ready, undefined]), 600, 'it never ran');
+  t.is(leadOf([ready, stateOf('off', 0)]), 600);
+  t.is(leadOf([ready, stateOf('arming', 900)]), 1_000);
+  t.is(leadOf([stateOf('off', 120)]), 250, 'it has said that it is quick');
+});
+
+test('where nobody answers the lead is of the time that was waited in vain', t => {
+  const {rig, id} = called({});
+  rig.pass(3_000);
+  const {rollCall} = view(rig, id);
+  t.is(rollCall?.ready, 0);
+  t.true((rollCall?.deliveryMs ?? 0) >= 600);
+  t.true((rollCall?.leadMs ?? 0) > 1_200);
 });
 
 test('when too few are ready nothing fires, and it is said who is not and why', t => {
