@@ -12,7 +12,7 @@ import {
   type NodeId,
   type WallMs,
 } from '../base/types.ts';
-import {MINUTE_MS} from '../base/units.ts';
+import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
 import {missingIn} from '../core/capture-tally.ts';
 import {captureKey} from '../core/tables.ts';
 import type {CaptureView, RollCallView, ShotRow as ShotView} from '../core/views.ts';
@@ -85,6 +85,8 @@ export type Capture = {
   /** Who has not spoken by then is named as missing. */
   callAt: MonoMs;
   deadlineAt: MonoMs;
+  /** Nodes that are down are not waited for from then on: what they say later is kept all the same. */
+  lostAt: MonoMs;
   called: boolean;
   over: boolean;
 };
@@ -103,14 +105,16 @@ export const shotKey = (captureId: CaptureId, shot: number, nodeId: NodeId): str
 export const CALL_MS = 700;
 /** After it: nobody who has not answered by then is waited for. */
 export const PATIENCE_MS = MINUTE_MS;
+/** … of those that are down: three heartbeats, and time to come back after a cable that was out. */
+const LOST_MS = 10 * SECOND_MS;
 
 /** @param lastAt the instant of the last shot; of no meaning while the roll is called */
 export function captureOf(row: CaptureRow, lastAt: MonoMs): Capture {
-  const [callAt, deadlineAt] = [NEVER, NEVER];
+  const [callAt, deadlineAt, lostAt] = [NEVER, NEVER, NEVER];
   const over = row.at.length === 0 && row.calling === undefined;
   const capture: Capture = {
     ...{row, shots: new Map(), commands: new Map()},
-    ...{callAt, deadlineAt, called: false, over},
+    ...{callAt, deadlineAt, lostAt, called: false, over},
   };
   if (row.at.length > 0) arrange(capture, row, lastAt);
   return capture;
@@ -119,11 +123,17 @@ export function captureOf(row: CaptureRow, lastAt: MonoMs): Capture {
 /** Its instants are known now. */
 export function arrange(capture: Capture, row: CaptureRow, lastAt: MonoMs): void {
   capture.row = row;
-  capture.callAt = addMono(lastAt, CALL_MS);
-  capture.deadlineAt = addMono(lastAt, PATIENCE_MS);
+  expect(capture, lastAt);
   for (let shot = 1; shot <= row.shots; shot++)
     for (const nodeId of nodesOf(row, shot))
       capture.shots.set(shotKey(row.id, shot, nodeId), shotOf(nodeId, shot));
+}
+
+/** Its last instant is known, or is another one now. */
+export function expect(capture: Capture, lastAt: MonoMs): void {
+  capture.callAt = addMono(lastAt, CALL_MS);
+  capture.lostAt = addMono(lastAt, LOST_MS);
+  capture.deadlineAt = addMono(lastAt, PATIENCE_MS);
 }
 
 /** Number of the last shot that is commanded, or was. */
@@ -211,11 +221,13 @@ export function isSpokenOf(capture: Capture, shotNo: number): boolean {
 }
 
 /** Every node has said what it did and its files are here, or nobody is waited for any more. */
-export function isOver(capture: Capture, now: MonoMs): boolean {
+export function isOver(capture: Capture, roster: Roster, now: MonoMs): boolean {
   if (capture.row.at.length === 0) return capture.row.calling === undefined;
   if (now >= capture.deadlineAt) return true;
   const last = lastCommanded(capture.row);
-  for (const {shot, statement, collected} of capture.shots.values()) {
+  const areLost = now >= capture.lostAt;
+  for (const {nodeId, shot, statement, collected} of capture.shots.values()) {
+    if (areLost && !roster.node(nodeId)?.up) continue;
     if (!statement && shot <= last) return false;
     if (statement?.files.some(file => !collected.has(file.blobId))) return false;
   }

@@ -22,13 +22,12 @@ import {cancelWhat, lastInstantOf, whyTooLate} from './capture-cancel.ts';
 import {CaptureRemoval} from './capture-removal.ts';
 import {
   arrange,
-  CALL_MS,
   type Capture,
   type CaptureRow,
   captureOf,
+  expect,
   isOver,
   offsetMs,
-  PATIENCE_MS,
   shotFor,
   shotKey,
   sweepLengthMs,
@@ -214,9 +213,8 @@ export class Captures {
   #callOff(capture: Capture, now: Now): void {
     const {row} = capture;
     const leftMs = Math.max(0, lastInstantOf(row) - this.#context.instant(now.mono));
-    capture.callAt = addMono(now.mono, leftMs + CALL_MS);
-    capture.deadlineAt = addMono(now.mono, leftMs + PATIENCE_MS);
-    capture.over ||= isOver(capture, now.mono);
+    expect(capture, addMono(now.mono, leftMs));
+    capture.over ||= isOver(capture, this.#context.roster, now.mono);
     if (leftMs === 0) return;
     const {target, nodes} = row;
     const ackWindowMs = windowOf(nodes.length, leftMs);
@@ -337,7 +335,7 @@ export class Captures {
       const {called, over, row} = capture;
       if (over && row.dryRun && now.mono >= capture.deadlineAt) this.#captures.delete(row.id);
       capture.called ||= now.mono >= capture.callAt;
-      capture.over ||= isOver(capture, now.mono);
+      capture.over ||= isOver(capture, this.#context.roster, now.mono);
       if (capture.called !== called || capture.over !== over)
         this.#context.announceCapture(capture.row.id);
     }
