@@ -148,7 +148,13 @@ function claimedBy(row: Manifest): Claimed {
       ...{verdict: text(each.verdict), reason: text(each.reason)},
       ...{heardAt: Number(each.heardAt), firedAt: Number(each.firedAt)},
       ...{doneAt: Number(each.doneAt), clockBoundMs: Number(each.clockBoundMs)},
+      ...{name: text(each.name), lateMs: Number(each.lateMs)},
     })),
+    figures: {
+      atWallMs: row.capture.atWallMs.map(Number),
+      spreadMs: row.capture.spreadMs.map(Number),
+      sweepMs: Number(row.capture.sweepMs ?? 0),
+    },
     record: record && {
       ...{body: base64(record.body), signature: base64(record.signature)},
       trust: base64(record.trust),

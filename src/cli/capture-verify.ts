@@ -106,7 +106,8 @@ function chainLines({root, pinned}: Proof): string[] {
       'Not proven: that this is your cluster. Compare the fingerprint, or give it with --cluster',
     ];
   return [
-    'Not proven: that these keys are those of nodes of your cluster, and that no node is left out.',
+    'Not proven: that these keys are those of nodes of your cluster, that no node is left out, what',
+    'the nodes are called, and for when they were asked.',
     'No record of a master is there that a root stands behind',
   ];
 }

@@ -14,6 +14,7 @@ import type {Crypto} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import type {ShotStatement} from '../wire/message.ts';
 import {fingerprintOf, openTrust, previousRootOf} from '../wire/trust.ts';
+import {figureFaults} from './capture-figures.ts';
 import {type CaptureRecord, decodeRecord, type SignedRecord} from './capture-record.ts';
 
 /** What a manifest says, as bytes. */
@@ -36,6 +37,12 @@ export type Claimed = {
   readonly derived: readonly {readonly path: string; readonly sha256: string}[];
   /** What people read in the manifest, to be held against what was signed. */
   readonly told: readonly Told[];
+  /** What follows of all statements, by shot; of a sweep the time from node to node, which nobody has signed. */
+  readonly figures: {
+    readonly atWallMs: readonly number[];
+    readonly spreadMs: readonly number[];
+    readonly sweepMs: number;
+  };
   readonly record: SignedRecord | undefined;
 };
 
@@ -49,6 +56,7 @@ export type ClaimedFile = {
 
 export type Told = {
   readonly nodeId: NodeId;
+  readonly name: string;
   readonly shot: number;
   readonly verdict: string;
   readonly reason: string;
@@ -56,6 +64,7 @@ export type Told = {
   readonly firedAt: number;
   readonly doneAt: number;
   readonly clockBoundMs: number;
+  readonly lateMs: number;
 };
 
 /** Path inside the folder → SHA-256; '' = it cannot be read, or is no plain file. */
@@ -89,7 +98,7 @@ export function prove(crypto: Crypto, claimed: Claimed, found: Found, pin?: Uint
   const prover = new Prover(crypto, claimed, found);
   const {root, pinned, record} = prover.chain(pin);
   const good = prover.statements(record);
-  prover.told(good);
+  prover.told(good, record);
   const files = prover.files(good);
   prover.rest();
   return {
@@ -225,7 +234,7 @@ class Prover {
   }
 
   /** What people read must be what was signed. */
-  told(good: readonly Good[]): void {
+  told(good: readonly Good[], record: CaptureRecord | undefined): void {
     const signed = new Map(good.map(each => [`${each.nodeId}/${each.shot}`, each.said]));
     for (const each of this.#claimed.told) {
       const {nodeId, shot, verdict} = each;
@@ -236,6 +245,9 @@ class Prover {
       if (!isSo)
         this.#fault('altered', 'manifest.json', `${this.#who(nodeId, shot)}: not what was signed`);
     }
+    const fired = new Map([...signed].map(([key, {firedWallMs}]) => [key, firedWallMs] as const));
+    for (const detail of figureFaults(this.#claimed, fired, record))
+      this.#fault('altered', 'manifest.json', detail);
   }
 
   /** Each file of a statement must be there, and be what the node signed. Answers how many are. */

@@ -62,6 +62,7 @@ export function decodeRecord(body: Uint8Array): CaptureRecord | undefined {
     typeof row.captureId === 'number' &&
     Array.isArray(row.nodes) &&
     row.nodes.every(node => isText(node?.nodeId) && isText(node?.identityKey)) &&
+    (row.atWallMs === undefined || Array.isArray(row.atWallMs)) &&
     Array.isArray(row.statements) &&
     row.statements.every(said => isText(said?.nodeId) && isText(said?.sha256));
   return isRecord ? (row as CaptureRecord) : undefined;

@@ -67,6 +67,7 @@ const recordOf = (statements: readonly Statement[], change: Partial<CaptureRecor
     clusterId: toHex(clusterId),
     captureId: 42,
     salt: SALT,
+    atWallMs: [1_000],
     nodes: people.map(({nodeId, name, key}) => ({
       ...{nodeId, name, labels: []},
       identityKey: toHex(key.publicKey),
@@ -87,12 +88,14 @@ const CLAIMED: Claimed = {
     return {nodeId, shot: 1, path: `1/${name}.png`, sha256: hashOf(name), size: 10};
   }),
   derived: [{path: 'report.html', sha256: hashOf('report')}],
-  told: people.map(({nodeId}, no) => ({
+  told: people.map(({nodeId, name}, no) => ({
+    ...{name, lateMs: no < 2 ? 1 : 0},
     ...{nodeId, shot: 1, clockBoundMs: no < 2 ? 0.5 : -1},
     ...(no < 2 ? {verdict: 'fired', firedAt: 1_001} : {verdict: 'silent', firedAt: 0}),
     ...(no < 2 ? {heardAt: 900, doneAt: 1_050} : {heardAt: 0, doneAt: 0}),
     reason: '',
   })),
+  figures: {atWallMs: [1_000], spreadMs: [0], sweepMs: 0},
   record: recordOf(STATEMENTS),
 };
 
@@ -240,4 +243,47 @@ test('a record that no master of this cluster signed counts for nothing', t => {
     t.true(faultsOf(proof).includes('forged manifest.json'));
     t.is(proof.root, '');
   }
+});
+
+const detailsOf = (claimed: Claimed): string[] =>
+  prove(crypto, claimed, FOUND, PIN).faults.map(
+    ({kind, what, detail}) => `${kind} ${what}: ${detail}`,
+  );
+
+test('lateness, spread, instants and names are worked out again of what was signed', t => {
+  const [first, ...others] = CLAIMED.told;
+  const [node, ...nodes] = CLAIMED.nodes;
+  if (!first || !node) return t.fail();
+  const figures = (change: Partial<Claimed['figures']>) => ({
+    ...CLAIMED,
+    figures: {...CLAIMED.figures, ...change},
+  });
+  t.deepEqual(detailsOf({...CLAIMED, told: [{...first, lateMs: 0.2}, ...others]}), [
+    'altered manifest.json: cam-1, shot 1: lateMs is 1.000 as signed',
+  ]);
+  t.deepEqual(detailsOf(figures({spreadMs: [0.1]})), [
+    'altered manifest.json: shot 1: spreadMs is 0.000 as signed',
+  ]);
+  t.deepEqual(detailsOf(figures({spreadMs: []})), [
+    'altered manifest.json: shot 1: spreadMs is 0.000 as signed',
+  ]);
+  t.deepEqual(detailsOf(figures({atWallMs: [999]})), [
+    'altered manifest.json: atWallMs: not the instants that the master signed',
+  ]);
+  const renamed = {...CLAIMED, nodes: [{...node, name: 'cam-9'}, ...nodes]};
+  t.deepEqual(detailsOf(renamed), ['altered manifest.json: cam-9: the master calls it cam-1']);
+  t.deepEqual(detailsOf({...CLAIMED, told: [{...first, name: 'cam-8'}, ...others]}), [
+    'altered manifest.json: cam-8: the master calls it cam-1',
+  ]);
+});
+
+test('on hearing the first is the instant, and in a sweep each has its own', t => {
+  const told = CLAIMED.told.map(row => ({...row, lateMs: 0}));
+  const onHearing = {...CLAIMED, told, figures: {...CLAIMED.figures, atWallMs: [0]}};
+  t.deepEqual(detailsOf({...onHearing, record: recordOf(STATEMENTS, {atWallMs: [0]})}), []);
+  const [one, two, three] = CLAIMED.told;
+  if (!one || !two || !three) return t.fail();
+  const sweep = {...CLAIMED, told: [one, {...two, lateMs: -4}, three]};
+  const figures = {...CLAIMED.figures, sweepMs: 5, spreadMs: [5]};
+  t.deepEqual(detailsOf({...sweep, figures}), []);
 });
