@@ -4,7 +4,14 @@
 // two equal.
 
 /** Process exit codes, as `volley --help` documents them. */
-export const EXIT = {ok: 0, failed: 1, usage: 2, stopped: 75, interrupted: 130} as const;
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  stopped: 75,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 
 type Row = {readonly text: string; readonly exit: number; readonly http: number};
 

@@ -10,7 +10,7 @@ import type {CaptureView, NodeView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
 import {followCapture} from '../library/capture-states.ts';
 import {CAPTURE_TIME_MS_MAX, CLOCK_BOUND_MS_MAX} from '../wire/limits.ts';
-import {cancelOnInterrupt} from './capture-cancel.ts';
+import {Interrupts, leaveNow} from './capture-cancel.ts';
 import type {Layout} from './capture-layout.ts';
 import {RIG_OPTION, withRig} from './capture-rig.ts';
 import {STEP_OPTION, type Step, stepsOf} from './capture-step.ts';
@@ -89,15 +89,16 @@ async function capture(typed: Given): Promise<number> {
     await lookAtPlace(given.text('out'), wishes.dryRun);
     const asked = {...what, target, ...times, ...wishes};
     const {captureId} = await client.capture(asked);
-    const endHearing = cancelOnInterrupt(client, captureId);
+    const interrupts = new Interrupts(client, captureId, leaveNow(given.flag('json')));
     try {
-      return await bring(given, client, captureId, layout, rig);
+      const code = await bring(given, client, captureId, {layout, rig, interrupts});
+      return interrupts.code ?? code;
     } catch (error) {
       const advice = adviceAfter(error, captureId);
       if (advice !== undefined) tell(`volley: ${advice}`);
       throw error;
     } finally {
-      endHearing();
+      interrupts.close();
     }
   });
 }
@@ -134,7 +135,7 @@ const aimed = ({select, ...step}: Step, nodes: readonly NodeView[]): CaptureStep
 export async function fetchCapture(typed: Given, captureId: CaptureId): Promise<number> {
   const {given, rig} = await withRig(typed);
   const layout = await layoutOf(given);
-  return withClient(given, client => bring(given, client, captureId, layout, rig));
+  return withClient(given, client => bring(given, client, captureId, {layout, rig}));
 }
 
 /** Looked at before anything is fired. */
@@ -145,6 +146,12 @@ async function layoutOf(given: Given): Promise<Layout | undefined> {
   return parseLayout(template);
 }
 
+type Bringing = {
+  readonly layout?: Layout | undefined;
+  readonly rig?: Rig | undefined;
+  readonly interrupts?: Interrupts;
+};
+
 /**
  * Follows a capture to its end, brings its files and tells about it; who is missing is told as soon as the
  * master says it, which is within a second of the last instant.
@@ -153,14 +160,14 @@ export async function bring(
   given: Given,
   client: OperatorClient,
   captureId: CaptureId,
-  layout?: Layout,
-  rig?: Rig,
+  {layout, rig, interrupts}: Bringing = {},
 ): Promise<number> {
   const out = given.text('out') ?? `capture-${captureId}`;
   const line = new ProgressLine();
   const {captureLines, missingLines, rollLines} = await import('./capture-table.ts');
   let [isCalled, isAnswered] = [false, false];
   const view = await followCapture(client, captureId, now => {
+    interrupts?.saw(now);
     line.show(now.calling ? `capture ${captureId}  asking who is ready` : progressOf(now));
     if (!isAnswered && now.rollCall) for (const text of rollLines(now)) line.say(text);
     isAnswered ||= now.rollCall !== undefined;

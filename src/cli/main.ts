@@ -25,6 +25,7 @@ const EXIT_CODES = [
   [EXIT.usage, 'refused: a wrong command line, bad input, an unknown name, a bad token'],
   [EXIT.stopped, 'the store failed: the process stopped to protect what is stored'],
   [EXIT.interrupted, 'interrupted by Ctrl-C'],
+  [EXIT.terminated, 'told to end (SIGTERM), and ended in order'],
 ];
 
 type Section = {title?: string; body: string};

@@ -194,6 +194,21 @@ test.serial('a capture is cancelled before its instant, and each node says so', 
   t.regex(again.stderr, /is over/);
 });
 
+test.serial('Ctrl-C and SIGTERM cancel a capture, and it ends with their codes', async t => {
+  t.timeout(170_000);
+  const interrupted = async (signal: 'SIGINT' | 'SIGTERM'): Promise<number | null> => {
+    const out = join(cluster.dir, signal);
+    const flags = ['--at', '+50s', '--out', out, '--json', '--data', cluster.data];
+    const running = new Volley(['capture', '--action', 'testcard', ...flags]);
+    while (!running.stderr.includes(' heard')) await sleep(50);
+    const {code, stdout, stderr} = await running.stop(signal);
+    t.like(JSON.parse(stdout), {cancelled: 'owner', whole: false});
+    t.regex(stderr, /capture \d+ is being cancelled; once more leaves it/);
+    return code;
+  };
+  t.deepEqual(await Promise.all([interrupted('SIGINT'), interrupted('SIGTERM')]), [130, 143]);
+});
+
 test.serial('a program fires several actions, and cancels what has not fired', async t => {
   t.timeout(170_000);
   await using volleys = await connect({data: cluster.data});
