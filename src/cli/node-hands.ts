@@ -8,6 +8,7 @@ import {toUtf8} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
 import type {NodeId} from '../base/types.ts';
+import {nodeFloor} from '../core/free-space.ts';
 import {HttpNodeBlobs} from '../http/blob-client.ts';
 import {ActionRunner} from '../io/actions.ts';
 import type {allowedActions} from '../io/allowed-actions.ts';
@@ -25,6 +26,7 @@ import {StateStore} from '../io/state-store.ts';
 import type {SystemClock} from '../io/system-clock.ts';
 import type {NodeConfig} from '../node/memory.ts';
 import type {Tell} from '../runtime/ports.ts';
+import {BLOB_BYTES_MAX} from '../wire/limits.ts';
 import type {Input} from '../wire/message.ts';
 import type {NodeLink} from '../wire/session-node.ts';
 import type {Closers} from './closers.ts';
@@ -45,6 +47,8 @@ export type HandsOf = {
   readonly data: string;
   /** Percent of its results that are wrong on purpose. */
   readonly evil: number;
+  /** What actions leave free on the disk; absent = the floor of a node. */
+  readonly minFreeBytes: number | undefined;
   readonly fatal: (error: unknown) => void;
 };
 
@@ -89,6 +93,7 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
     putFile: path => folder.putStream(createReadStream(path)),
     hush: isQuiet => runner.hush(isQuiet),
     raise,
+    limits: {fileBytes: BLOB_BYTES_MAX, freeBytes: self.minFreeBytes ?? nodeFloor()},
   });
   shooter.arm('testcard');
   for (const [action, {armed}] of actions) if (armed) shooter.arm(action);

@@ -172,7 +172,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   checkSecretFolder(options.data, [...NODE_SECRETS, ...SECURITY_FILES]);
   const clock = new SystemClock();
   const log = openLog(options, clock, closers);
-  const {data, evil = 0} = options;
+  const {data, evil = 0, minFreeBytes} = options;
   const [settings, file] = [readNodeConfig(data), new PreferencesFile(data)];
   const known = describe(options, settings, clock);
   const {crypto, membership} = known;
@@ -192,7 +192,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const ear = openEar(options, log, closers);
   const link = linkOf(self, options);
   const tell: Tell = event => runtime?.post(event);
-  const parts = {...self, containers: self.found.containers, data, evil, fatal};
+  const parts = {...self, containers: self.found.containers, data, evil, fatal, minFreeBytes};
   const {folder, ports: hands} = await openHands(parts, link, closers, tell);
   const otherRoot = otherRootOf(self, options, log);
   const spare = spareOf(options, crypto, membership, (token): void => runtime?.joinBy(token));
