@@ -67,13 +67,13 @@ export class ActionNews {
   set(what: SetAction, now: MonoMs): SetActionEffect | undefined {
     const {action, id} = what;
     if (!this.#actions.includes(action))
-      return this.#refuse(what, `the owner of this node does not allow "${action}"`, now);
+      return this.refuse(what, `the owner of this node does not allow "${action}"`, now);
     const changes = parseSettings(what.settings);
-    if (!changes) return this.#refuse(what, 'these are no settings', now);
+    if (!changes) return this.refuse(what, 'these are no settings', now);
     const before = this.#wanted.get(action) ?? this.#kept.get(action)?.settings ?? {};
     const settings = changedSettings(before, changes);
     const fault = faultOfSettings(settings);
-    if (fault !== undefined) return this.#refuse(what, fault, now);
+    if (fault !== undefined) return this.refuse(what, fault, now);
     this.#wanted.set(action, settings);
     return {type: 'setAction', action, id, settings, isKept: false};
   }
@@ -98,7 +98,8 @@ export class ActionNews {
     return [put('meta', ACTION_KEY + action, encodeJson({id, settings}))];
   }
 
-  #refuse({action, id}: SetAction, reason: string, now: MonoMs): undefined {
+  /** Nothing of it is done, and the master is told why. */
+  refuse({action, id}: SetAction, reason: string, now: MonoMs): undefined {
     const told = this.#toldOf(action);
     told.settingsId = id;
     told.refusal = reason;

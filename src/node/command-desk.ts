@@ -182,8 +182,12 @@ export class CommandDesk {
   setAction(event: CommandEvent, clock: ClockSync, now: Now): FireAnswer {
     const {what} = event.command;
     if (what.kind !== 'setAction') return {body: this.#ackBody(event, 'expired', clock, now)};
-    const effect = this.news.set(what, now.mono);
     const isAllowed = this.#actions.includes(what.action);
+    if (isAllowed && clock.toWall(now.mono) === undefined) {
+      this.news.refuse(what, CLOCK_UNKNOWN, now.mono); // who knows how old it is: others may have come after it
+      return {body: this.#ackBody(event, 'expired', clock, now)};
+    }
+    const effect = this.news.set(what, now.mono);
     const body = this.#ackBody(event, isAllowed ? 'accepted' : 'notAllowed', clock, now);
     return effect ? {body, effects: [effect]} : {body};
   }

@@ -99,6 +99,20 @@ test('settings that are refused change nothing, and say why', t => {
   t.deepEqual(only(rig.turn(set(rig, {ev: '1'}, 8)), 'setAction')[0]?.settings, {ev: '1'});
 });
 
+test('a node that slept sets nothing until it has asked for the time again: nobody knows how old it is', t => {
+  const rig = NodeRig.joined();
+  rig.wallStepMs += 3_600_000;
+  const effects = [...rig.turn(set(rig, {gain: '2'})), ...rig.pass(20)];
+  t.is(only(effects, 'setAction').length, 0);
+  t.like(sent(effects, 'commandAck').map(ackOf)[0], {verdict: 'expired'});
+  t.like(sent(effects, 'actionState')[0], {
+    settingsId: 7,
+    refusal: 'the clock of the master is not known yet',
+  });
+  const foreign = sent(rig.turn(set(rig, {gain: '2'}, 8, 'flash')), 'actionState')[0];
+  t.regex(foreign?.refusal ?? '', /does not allow "flash"/);
+});
+
 test('an action that the owner does not allow is not set, and neither is nonsense', t => {
   const rig = NodeRig.joined();
   const effects = [...rig.turn(set(rig, {gain: '2'}, 7, 'flash')), ...rig.pass(20)];
