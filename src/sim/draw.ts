@@ -12,6 +12,7 @@ import {between} from './dice.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import {drawAborts, drawHolds} from './guest-plan.ts';
 import {drawKeys} from './key-plan.ts';
+import {withLags} from './lag-plan.ts';
 import {livenessBoundMs} from './liveness-bound.ts';
 import {withMachines} from './machine-plan.ts';
 import {drawOrders, drawSettings} from './order-plan.ts';
@@ -93,7 +94,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
   ];
   const attacked = withAttack({...plan, revokes, orders, ...(isOne ? {} : two)}, quorum);
   const whole = withMachines(attacked, quorum);
-  const rotated = isLarge ? whole : withKeys(withMore(whole, overrides));
+  const rotated = isLarge ? whole : withKeys(withMore(withLags(whole), overrides));
   return {...rotated, livenessMs: livenessBoundMs(rotated)};
 }
 

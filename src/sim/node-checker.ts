@@ -148,7 +148,7 @@ export class NodeChecker {
     if (event.type === 'command') this.#onCommand(node, event);
     for (const effect of effects) {
       if (effect.type === 'joinGroup') this.#onJoin(node, life, effect.epoch);
-      if (effect.type === 'setAction') this.#onSet(node, event, effect, life);
+      if (effect.type === 'setAction') this.#onSet(node, event, effect, life, now);
       if (effect.type !== 'fire') continue;
       holds(event.type === 'command', 'P5', () => `node ${node.no} fires on a ${event.type}`);
       if (event.type === 'command') this.#onFire(node, event, effect, life, now);
@@ -213,6 +213,10 @@ export class NodeChecker {
     this.#taken.set(name, shot);
     this.#floors.set(shot, {epoch, seq});
     holds(life.warm, 'P5', () => `node ${node.no} fires cold`);
+    this.#inTime(node, event, now, 'fires');
+  }
+
+  #inTime(node: SimNode, {epoch, seq, command}: CommandEvent, now: Now, deed: string): void {
     const masterWall = this.#master.wallAtZero(epoch) + this.#now();
     if (this.#hasSecond) return; // whose clock?
     const saidAt = this.#master.issuedAt(command.instanceId, epoch, seq) ?? this.#now();
@@ -223,12 +227,12 @@ export class NodeChecker {
     holds(
       lateMs <= boundMs,
       'P5',
-      () => `node ${node.no} fires ${lateMs} ms after the time to live, its bound is ${boundMs}`,
+      () => `node ${node.no} ${deed} ${lateMs} ms after the time to live, its bound is ${boundMs}`,
     );
   }
 
-  /** By one command once, and warm; what an earlier life had set is what its disk holds. */
-  #onSet(node: SimNode, event: NodeEvent, order: SetActionEffect, life: Life): void {
+  /** By one command once, in time, and warm; what an earlier life had set is what its disk holds. */
+  #onSet(node: SimNode, event: NodeEvent, order: SetActionEffect, life: Life, now: Now): void {
     if (order.isKept) {
       const row = node.store.disk.get('meta', ACTION_KEY + order.action);
       const {id, settings} = order;
@@ -247,6 +251,7 @@ export class NodeChecker {
     holds(!this.#taken.has(name), 'P5', () => `node ${node.no} takes command ${name} twice`);
     this.#taken.set(name, '');
     holds(life.warm, 'P5', () => `node ${node.no} sets an action cold`);
+    this.#inTime(node, event, now, 'sets an action');
     this.setCount += 1;
   }
 

@@ -4,6 +4,7 @@ import type {BatchRequest, CaptureRequest} from '../core/operator-request.ts';
 import type {AttackPlan} from './attack-plan.ts';
 import {CALM_HOST, type HostFaults} from './fabric.ts';
 import type {KeyPlan} from './key-plan.ts';
+import type {LagPlan} from './lag-plan.ts';
 import type {OrderPlan} from './order-plan.ts';
 import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
@@ -141,6 +142,8 @@ export type Plan = {
   readonly holds?: readonly HoldPlan[];
   /** As above. */
   readonly aborts?: readonly AbortPlan[];
+  /** As above. */
+  readonly lags?: readonly LagPlan[];
   /** 0 = no beacons. */
   readonly beaconMs: number;
   /** When somebody starts a second master on a copy of the first one's folder; 0 = never. */

@@ -33,6 +33,7 @@ export function planLine(plan: Plan): string {
     ...((plan.revokes ?? []).length > 0 ? ['revoke'] : []),
     ...((plan.orders ?? []).length > 0 ? ['orders'] : []),
     ...((plan.holds ?? []).length > 0 ? ['hold'] : []),
+    ...((plan.lags ?? []).length > 0 ? ['lag'] : []),
     ...(plan.secondMasterAt > 0 ? ['secondMaster'] : []),
     ...(plan.keys ? ['keys'] : []),
     ...(deadAfterHeal > 0 ? ['deadAfterHeal'] : []),

@@ -65,6 +65,7 @@ function* attempts(plan: Plan): Generator<Attempt> {
   yield* less(plan, 'orders', plan.orders ?? []);
   yield* less(plan, 'holds', plan.holds ?? []);
   yield* less(plan, 'aborts', plan.aborts ?? []);
+  yield* less(plan, 'lags', plan.lags ?? []);
   if (plan.revokes?.length) yield {what: 'revocations', plan: {...plan, revokes: []}};
   if (plan.secondMasterAt > 0) yield {what: 'second master', plan: {...plan, secondMasterAt: 0}};
   if (plan.beaconMs > 0) yield {what: 'beacons', plan: {...plan, beaconMs: 0}};
@@ -74,7 +75,15 @@ function* attempts(plan: Plan): Generator<Attempt> {
   yield* plainNodes(plan);
 }
 
-type Listed = 'batches' | 'captures' | 'nodes' | 'orders' | 'reflashAt' | 'holds' | 'aborts';
+type Listed =
+  | 'batches'
+  | 'captures'
+  | 'nodes'
+  | 'orders'
+  | 'reflashAt'
+  | 'holds'
+  | 'aborts'
+  | 'lags';
 
 /** Half of a list, the other half, then each item on its own. */
 function* less(plan: Plan, key: Listed, items: readonly unknown[]): Generator<Attempt> {

@@ -60,6 +60,8 @@ type Cable = {
   cloggedUntil: number;
   /** Nine of ten datagrams are lost until then. */
   lossyUntil: number;
+  /** Somebody in the cable; true = keeps this one to himself. */
+  jam: ((bytes: Uint8Array) => boolean) | undefined;
 };
 type Host = {readonly no: number; readonly deliver: Deliver} & Cable;
 
@@ -71,6 +73,7 @@ const SOUND: Readonly<Cable> = {
   side: 0,
   cloggedUntil: 0,
   lossyUntil: 0,
+  jam: undefined,
 };
 const BURST_LOSS = 0.9;
 
@@ -142,6 +145,7 @@ export class SimNetwork {
     const sender = this.#hosts.get(from);
     if (host.cut || host.noIn || (isGroup && host.deaf)) return;
     if (sender && (sender.cut || sender.noOut || sender.side !== host.side)) return;
+    if (host.jam?.(bytes)) return;
     const {now} = this.#timeline;
     const isBurst = host.lossyUntil > now || (sender?.lossyUntil ?? 0) > now;
     if (!this.#happens(isBurst ? Math.max(loss, BURST_LOSS) : loss))

@@ -16,6 +16,7 @@ import {Checkers} from './checkers.ts';
 import {Calamity} from './disasters.ts';
 import {Fabric, holds, SimFailure} from './fabric.ts';
 import {KeyDesk} from './key-desk.ts';
+import {Laggards} from './laggards.ts';
 import type {AbortPlan, BatchPlan, HoldPlan, Plan} from './plan.ts';
 import {Recovery} from './recovery.ts';
 import {rollCall} from './roll-call.ts';
@@ -158,6 +159,7 @@ export class World {
       );
     this.orders.start();
     this.#calamity.start();
+    new Laggards(this.plan, this.fabric, this.nodes).start();
     this.operator.desk?.start();
     this.forger?.start();
     this.attack?.start();

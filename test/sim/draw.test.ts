@@ -73,6 +73,15 @@ test('owners hold their nodes back, and abort replicas, one or many at once', t 
   t.true(share(plan => plan.aborts?.length && plan.holds?.length) > 0.1);
 });
 
+test('nodes hear too late what fires on hearing and what sets an action, in every way', t => {
+  for (const how of ['queue', 'process', 'replay'] as const)
+    t.true(share(plan => plan.lags?.some(lag => lag.how === how)) > 0.05, how);
+  t.true(share(({lags}) => lags) < 0.6);
+  for (const {lags = [], safetyMs} of plans)
+    for (const {at, forMs} of lags) t.true(at + forMs < safetyMs);
+  t.true(share(plan => plan.lags && plan.disasters.nodeCrashMs > 0) > 0.05);
+});
+
 test('what is rare comes together with what is hostile', t => {
   const pairs: Readonly<Record<string, (plan: Plan) => unknown>> = {
     'a second master': ({secondMasterAt}) => secondMasterAt > 0,
