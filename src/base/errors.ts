@@ -49,6 +49,11 @@ export const ERRORS = {
     exit: 2,
     http: 404,
   },
+  VOLLEY_UNKNOWN_TRANSFER: {
+    text: 'there is no transfer {transfer}; `volley push ls` lists them',
+    exit: 2,
+    http: 404,
+  },
   VOLLEY_UNKNOWN_BLOB: {
     text: 'there is no blob {blob} here; it must be uploaded first',
     exit: 2,

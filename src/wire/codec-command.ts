@@ -3,6 +3,7 @@
 import {assertNever} from '../base/assert.ts';
 import {concat, toHex} from '../base/bytes.ts';
 import {asBatchId, asCaptureId, asWallMs} from '../base/types.ts';
+import {offerProperties, readOffer} from './codec-bulk.ts';
 import {
   args,
   blobIdOf,
@@ -98,6 +99,8 @@ function whatProperties(what: CommandWhat): volley.Command.$Properties {
       return {cancelBatch: {batch: what.batchId}};
     case 'cancelCapture':
       return {cancelCapture: {capture: what.captureId, salt: what.salt}};
+    case 'transferOffer':
+      return {transferOffer: offerProperties(what)};
     case 'state':
       return {};
     default:
@@ -173,6 +176,8 @@ function readWhat(command: volley.Command.$Properties): CommandWhat {
       const {capture, salt} = present(command.cancelCapture);
       return {kind: 'cancelCapture', captureId: asCaptureId(capture ?? 0), salt: salt ?? 0};
     }
+    case 'transferOffer':
+      return {kind: 'transferOffer', ...readOffer(present(command.transferOffer))};
     case undefined:
       return {kind: 'state'};
     default:

@@ -9,6 +9,14 @@ import {assertNever} from '../base/assert.ts';
 import {EMPTY} from '../base/bytes.ts';
 import {asWallMs} from '../base/types.ts';
 import {
+  offerProperties,
+  orderProperties,
+  readOffer,
+  readOrder,
+  readTransferReport,
+  transferReportProperties,
+} from './codec-bulk.ts';
+import {
   atMost,
   blobIdOf,
   type DecodeFault,
@@ -119,6 +127,12 @@ function envelopeOf(message: Message): volley.Envelope.$Properties {
       return {actionState: actionProperties(message)};
     case 'actionHeard':
       return {actionHeard: message};
+    case 'transferOffer':
+      return {transferOffer: offerProperties(message)};
+    case 'transferReport':
+      return {transferReport: transferReportProperties(message)};
+    case 'transferOrder':
+      return {transferOrder: orderProperties(message)};
     default:
       return assertNever(message);
   }
@@ -152,6 +166,12 @@ function readMessage(bytes: Uint8Array): Message {
       return {type: 'shotReport', ...readSigned(present(envelope.shotReport))};
     case 'actionState':
       return readAction(present(envelope.actionState));
+    case 'transferOffer':
+      return {type: 'transferOffer', ...readOffer(present(envelope.transferOffer))};
+    case 'transferReport':
+      return readTransferReport(present(envelope.transferReport));
+    case 'transferOrder':
+      return readOrder(present(envelope.transferOrder));
     case 'commandCopy':
     case 'commandAck':
     case 'groupKey':

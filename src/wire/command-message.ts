@@ -1,6 +1,7 @@
 // What the master multicasts: the fields are those of volley.proto, and say what they mean there.
 
 import type {BatchId, CaptureId, NodeId, WallMs} from '../base/types.ts';
+import type {TransferOffer} from './bulk-message.ts';
 import type {DesiredState} from './message.ts';
 
 /** Both lists empty = every node; else nodes with any of the labels, or any of the ids. */
@@ -37,6 +38,7 @@ export type CommandWhat =
   | {readonly kind: 'cancelBatch'; readonly batchId: BatchId}
   /** `salt` as of its shots. */
   | {readonly kind: 'cancelCapture'; readonly captureId: CaptureId; readonly salt: number}
+  | ({readonly kind: 'transferOffer'} & TransferOffer)
   | {readonly kind: 'state'};
 
 /** The node at place k of `nodes` fires `(from + k) * stepMs` after the instant; who is not in it is not meant. */

@@ -3,6 +3,7 @@
 // Byte fields are owned by the receiver of the value: the decoder copies them out of the datagram.
 
 import type {BatchId, BlobId, CaptureId, WallMs} from '../base/types.ts';
+import type {TransferOffer, TransferOrder, TransferReport} from './bulk-message.ts';
 
 /** Why a master does not welcome a node; volley.proto says what the node does about each. */
 export type RefusalReason =
@@ -320,6 +321,9 @@ export type ActionHeard = {
   readonly serial: number;
 };
 
+/** In a session: to who has not answered the command, or was not there. */
+export type TransferOfferMessage = {readonly type: 'transferOffer'} & TransferOffer;
+
 export type {Command, CommandWhat, Sweep, Target} from './command-message.ts';
 
 export type Message =
@@ -340,7 +344,10 @@ export type Message =
   | TrustUpdate
   | PreferencesMessage
   | ActionState
-  | ActionHeard;
+  | ActionHeard
+  | TransferOfferMessage
+  | TransferReport
+  | TransferOrder;
 
 export type TrustDocument = {
   readonly rootKey: Uint8Array;

@@ -2,8 +2,7 @@
 
 import fc, {type Arbitrary} from 'fast-check';
 import {toHex} from '../../src/base/bytes.ts';
-import {cleaned} from '../../src/base/text.ts';
-import {asBatchId, asBlobId, asCaptureId, asNodeId, asWallMs} from '../../src/base/types.ts';
+import {asBatchId, asCaptureId, asNodeId} from '../../src/base/types.ts';
 import type {
   AckStatement,
   AssignedBatch,
@@ -19,26 +18,21 @@ import type {
   TrustDocument,
 } from '../../src/wire/message.ts';
 
-const exactly = (length: number): Arbitrary<Uint8Array> =>
-  fc.uint8Array({minLength: length, maxLength: length});
-const upTo = (maxLength: number): Arbitrary<Uint8Array> => fc.uint8Array({maxLength});
-const uint32 = fc.oneof(
-  fc.integer({min: 0, max: 2 ** 32 - 1}),
-  fc.constantFrom(0, 127, 128, 16_383, 16_384, 2 ** 21, 2 ** 28, 2 ** 32 - 1),
-);
-const whole = fc.maxSafeNat();
-const wall = fc.double({noDefaultInfinity: true, noNaN: true}).map(asWallMs);
-const finite = fc.double({noDefaultInfinity: true, noNaN: true});
-/** Text of at most `bytes` bytes of UTF-8, with letters of all widths, as it is after a decoder. */
-const text = (bytes: number): Arbitrary<string> =>
-  fc
-    .string({unit: 'grapheme', maxLength: bytes})
-    .map(cleaned)
-    .filter(it => Buffer.byteLength(it) <= bytes);
-const texts = fc.array(text(64), {maxLength: 16});
-const args = fc.array(text(32), {maxLength: 16});
+import {
+  args,
+  blobId,
+  exactly,
+  finite,
+  text,
+  texts,
+  uint32,
+  upTo,
+  wall,
+  whole,
+} from './arbitrary-parts.ts';
+import {offer, transferMessage} from './arbitrary-transfers.ts';
+
 const batchId = uint32.map(asBatchId);
-const blobId = exactly(32).map(it => asBlobId(toHex(it)));
 const nodeId = exactly(16).map(it => asNodeId(toHex(it)));
 const state = fc.record({generation: uint32, paused: fc.boolean()});
 const replica = {batchId, index: uint32, replicaNo: uint32};
@@ -248,6 +242,7 @@ export const message: Arbitrary<Message> = fc.oneof(
     refusal: text(256),
   }),
   fc.record({type: fc.constant('actionHeard' as const), action: text(64), serial: uint32}),
+  transferMessage,
   fc.record({type: fc.constant('report' as const), ...signed}),
   fc.record({
     type: fc.constant('receipt' as const),
@@ -277,6 +272,7 @@ export const message: Arbitrary<Message> = fc.oneof(
 );
 
 const what: Arbitrary<CommandWhat> = fc.oneof(
+  offer.map(fields => ({kind: 'transferOffer' as const, ...fields})),
   fc.record({kind: fc.constant('workAvailable' as const), batchId, spreadMs: uint32}),
   fc.record({
     kind: fc.constant('fire' as const),

@@ -25,7 +25,8 @@ import {
 import {FRAME} from '../../src/wire/session.ts';
 import {recordedWorld} from '../sim/traffic.ts';
 import {fuzzSeed, Mutator} from './mutator.ts';
-import {ACK, COMMANDS, MESSAGES, RESULTS, SHOT, TRUST} from './samples.ts';
+import {COMMANDS} from './sample-commands.ts';
+import {ACK, MESSAGES, RESULTS, SHOT, TRUST} from './samples.ts';
 
 const INPUTS = 1_500_000;
 const SEED = fuzzSeed();

@@ -46,7 +46,8 @@ import {
   shot,
   trust,
 } from './arbitraries.ts';
-import {ACK, bytes, COMMANDS, MESSAGES, RESULTS, SHOT, TRUST} from './samples.ts';
+import {COMMANDS} from './sample-commands.ts';
+import {ACK, bytes, MESSAGES, RESULTS, SHOT, TRUST} from './samples.ts';
 
 test('every message comes back as it went', t => {
   fc.assert(

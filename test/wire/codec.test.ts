@@ -22,11 +22,11 @@ import {
 } from '../../src/wire/codec.ts';
 import {volley} from '../../src/wire/generated/volley.js';
 import type {Assign, Hello, Message, ResultItem} from '../../src/wire/message.ts';
+import {COMMANDS} from './sample-commands.ts';
 import {
   ACK,
   ACK_UNREADY,
   bytes,
-  COMMANDS,
   hex,
   MESSAGES,
   ODD_RESULTS,

@@ -20,7 +20,8 @@ import {
   COMMANDS_PER_SECOND,
 } from '../../src/wire/limits.ts';
 import type {Command} from '../../src/wire/message.ts';
-import {bytes, COMMANDS} from './samples.ts';
+import {COMMANDS} from './sample-commands.ts';
+import {bytes} from './samples.ts';
 
 const crypto = new NodeCrypto();
 const MASTER = crypto.ed25519KeyPair();

@@ -1,18 +1,11 @@
 // One value of each message with every field set, for golden bytes and mutations.
 
 import {fromHex, toHex} from '../../src/base/bytes.ts';
-import {
-  asBatchId,
-  asBlobId,
-  asCaptureId,
-  asNodeId,
-  asWallMs,
-  type WallMs,
-} from '../../src/base/types.ts';
+import {asBatchId, asBlobId, asCaptureId, asWallMs, type WallMs} from '../../src/base/types.ts';
+import type {TransferOffer} from '../../src/wire/bulk-message.ts';
 import type {
   AckStatement,
   Assign,
-  Command,
   Hello,
   Message,
   Pull,
@@ -30,8 +23,21 @@ export const hex = (text: string): Uint8Array => {
   if (found === undefined) throw new Error(`not hex: ${text}`);
   return found;
 };
-const blob = (first: number) => asBlobId(toHex(bytes(32, first)));
-const wall: WallMs = asWallMs(1_790_000_000_123.25);
+export const blob = (first: number) => asBlobId(toHex(bytes(32, first)));
+export const wall: WallMs = asWallMs(1_790_000_000_123.25);
+
+export const OFFER: TransferOffer = {
+  transferId: 300,
+  blobId: blob(7),
+  size: 2 ** 33 + 1,
+  symbolBytes: 1_400,
+  symbolsPerBlock: 64,
+  listHash: bytes(32, 40),
+  key: bytes(32, 80),
+  group: '239.86.79.77',
+  port: 6_274,
+  fileName: 'model.bin',
+};
 
 export const RESULTS: readonly ResultItem[] = [
   {
@@ -228,6 +234,21 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     refusal: 'no setting "iso"',
   },
   actionHeard: {type: 'actionHeard', action: 'camera', serial: 300},
+  transferOffer: {type: 'transferOffer', ...OFFER},
+  transferReport: {
+    type: 'transferReport',
+    transferId: 300,
+    state: 'gaveUp',
+    poll: 65_535,
+    sequence: 70_000,
+    heard: 69_999,
+    blocks: 299,
+    room: 192,
+    from: 298,
+    deficits: bytes(9, 5),
+    reason: 'no space left on device',
+  },
+  transferOrder: {type: 'transferOrder', transferId: 300, step: 'cancel'},
   helloSpeed: {...(MESSAGES_AT_FIRST['hello'] as Hello), speed: 123_456},
   helloInstance: {
     ...(MESSAGES_AT_FIRST['hello'] as Hello),
@@ -272,85 +293,6 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
       },
     ],
   },
-};
-
-const commandWith = (what: Command['what']): Command => ({
-  clusterId: bytes(16, 4),
-  instanceId: bytes(8, 12),
-  issuedWallMs: wall,
-  ttlMs: 10_000,
-  ackWindowMs: 250,
-  target: {labels: ['ring1'], nodes: [asNodeId(toHex(bytes(16, 13)))]},
-  state: {generation: 5, paused: false},
-  what,
-});
-
-export const COMMANDS: Readonly<Record<string, Command>> = {
-  workAvailable: commandWith({kind: 'workAvailable', batchId: asBatchId(7), spreadMs: 2_000}),
-  fire: commandWith({
-    kind: 'fire',
-    captureId: asCaptureId(2),
-    shot: 3,
-    action: 'camera',
-    args: ['--iso', '100'],
-    atWallMs: asWallMs(wall + 500),
-    salt: 0,
-  }),
-  fireSalted: commandWith({
-    kind: 'fire',
-    captureId: asCaptureId(2),
-    shot: 3,
-    action: 'camera',
-    args: [],
-    atWallMs: asWallMs(wall + 500),
-    salt: 0x89abcdef,
-  }),
-  firePreview: commandWith({
-    kind: 'fire',
-    captureId: asCaptureId(2),
-    shot: 1,
-    action: 'camera',
-    args: [],
-    atWallMs: asWallMs(0),
-    salt: 0x89abcdef,
-    preview: true,
-  }),
-  fireSweep: commandWith({
-    kind: 'fire',
-    captureId: asCaptureId(2),
-    shot: 3,
-    action: 'camera',
-    args: [],
-    atWallMs: wall,
-    salt: 0x89abcdef,
-    sweep: {stepMs: 12.5, from: 60, nodes: ['00112233445566ff', 'ffeeddccbbaa9900']},
-  }),
-  fireTolerance: commandWith({
-    kind: 'fire',
-    captureId: asCaptureId(2),
-    shot: 3,
-    action: 'camera',
-    args: [],
-    atWallMs: wall,
-    salt: 0x89abcdef,
-    toleranceMs: 1.5,
-  }),
-  rollCall: commandWith({kind: 'rollCall', action: 'camera'}),
-  rollCallTolerance: commandWith({kind: 'rollCall', action: 'camera', toleranceMs: 1.5}),
-  pulse: commandWith({kind: 'pulse', no: 77}),
-  setAction: commandWith({
-    kind: 'setAction',
-    action: 'camera',
-    settings: '{"shutter":"500","gain":""}',
-    id: 0xfedcba98,
-  }),
-  cancelCapture: commandWith({
-    kind: 'cancelCapture',
-    captureId: asCaptureId(2),
-    salt: 0x89abcdef,
-  }),
-  cancelBatch: commandWith({kind: 'cancelBatch', batchId: asBatchId(7)}),
-  state: {...commandWith({kind: 'state'}), target: {labels: [], nodes: []}},
 };
 
 export const ACK: AckStatement = {
