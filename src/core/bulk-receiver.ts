@@ -75,6 +75,7 @@ export class BulkReceiver {
   #heard = 0;
   #highest = -1;
   #isEnding = false;
+  #isFinishing = false;
   #reportAt: MonoMs = NEVER;
   #quietPolls = 0;
   #toldBlocks = 0;
@@ -127,8 +128,8 @@ export class BulkReceiver {
 
   /** Told of the transfer, for the first time or again: says what it lacks. */
   offered(): readonly BulkReceiveEffect[] {
-    if (this.#state === 'listening' && this.#isComplete && this.#layout.blocks === 0)
-      this.#finish();
+    // Nothing is written of a file of no bytes, nor of one that an earlier life has completed.
+    if (this.#state === 'listening' && this.#isComplete) this.#finish();
     this.#isEnding = true;
     this.#report();
     this.#isEnding = false;
@@ -287,7 +288,10 @@ export class BulkReceiver {
     while (this.#lowest < this.#layout.blocks && this.#whole[this.#lowest] === 1) this.#lowest += 1;
   }
 
+  /** Once: it may be offered again meanwhile. */
   #finish(): void {
+    if (this.#isFinishing) return;
+    this.#isFinishing = true;
     this.#effects.push({type: 'finish'});
   }
 

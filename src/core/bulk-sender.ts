@@ -16,6 +16,7 @@ import {type DeficitRun, unpackDeficits} from './bulk-deficits.ts';
 import type {BulkLayout} from './bulk-layout.ts';
 import {BulkLedger, type SymbolPick} from './bulk-ledger.ts';
 import {type AsideReason, type BulkMember, BulkMembers} from './bulk-members.ts';
+import type {BulkNews} from './bulk-orders.ts';
 import {BulkParity} from './bulk-parity.ts';
 import {BulkPolls, type PollRhythm} from './bulk-polls.ts';
 import {BulkRate} from './bulk-rate.ts';
@@ -33,25 +34,6 @@ const LATE_SYMBOLS = 2_048;
 const LATE_PART = 0.05;
 /** So many late ones are worth a pass of their own. */
 const LATE_NODES = 4;
-
-/** What the master is told of. */
-export type BulkNews =
-  /** The offer once more, to each by itself. */
-  | {readonly kind: 'invite'; readonly nodes: readonly NodeId[]}
-  /** It is waited for no more, and has to fetch what it lacks. */
-  | {readonly kind: 'aside'; readonly nodeId: NodeId; readonly reason: AsideReason}
-  | {
-      readonly kind: 'progress';
-      /** Datagrams. */
-      readonly sent: number;
-      readonly bitsPerSecond: number;
-      /** Whole blocks of each node. */
-      readonly blocks: readonly (readonly [NodeId, number])[];
-    }
-  /** Each node has said its last word, or is left behind. */
-  | {readonly kind: 'over'}
-  /** The file could not be read, … */
-  | {readonly kind: 'failed'; readonly reason: string};
 
 export type BulkSendEffect =
   | {

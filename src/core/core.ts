@@ -24,6 +24,7 @@ import type {
   ShotFile,
 } from '../wire/message.ts';
 import type {ActionEvent, SetActionEffect} from './action-events.ts';
+import type {BulkNews, BulkOrder} from './bulk-orders.ts';
 import type {Comparison} from './compare.ts';
 import type {GuestEvent} from './guest.ts';
 import type {InputSource, NamedBlob} from './input-source.ts';
@@ -40,6 +41,7 @@ import type {OperatorAnswer, OperatorRequest} from './operator-request.ts';
 import type {Actor} from './operator-rows.ts';
 import type {GatherHow, StageRef} from './stages.ts';
 import type {BatchRow, Op} from './tables.ts';
+import type {TransferEffect, TransferEvent} from './transfer-events.ts';
 
 export interface Core<E, F> {
   /** The only way state changes. */
@@ -100,7 +102,8 @@ export type SharedEffect =
 export type Announcement =
   | {readonly kind: 'batch'; readonly batchId: BatchId}
   | {readonly kind: 'node'; readonly nodeId: NodeId}
-  | {readonly kind: 'capture'; readonly captureId: CaptureId};
+  | {readonly kind: 'capture'; readonly captureId: CaptureId}
+  | {readonly kind: 'transfer'; readonly transferId: number};
 
 export type MasterEvent =
   | SharedEvent
@@ -158,6 +161,7 @@ export type MasterEvent =
   | ({readonly type: 'gathered'} & StageRef & {readonly gathered: Gathered})
   /** A node's upload is complete, hashed and on disk. */
   | {readonly type: 'blobStored'; readonly blobId: BlobId; readonly size: number}
+  | {readonly type: 'bulkNews'; readonly transferId: number; readonly news: BulkNews}
   /** Answered by the effect of this name: what was posted before is handled, and its rows are durable. */
   | {readonly type: 'fence'};
 
@@ -221,6 +225,8 @@ export type MasterEffect =
   | ({readonly type: 'gather'} & StageRef & {readonly count: number; readonly how: GatherHow})
   /** Rows that named these are gone for good; others may name them still. */
   | {readonly type: 'unnamed'; readonly blobs: readonly NamedBlob[]}
+  /** To what sends transfers; promises nothing. */
+  | {readonly type: 'bulk'; readonly order: BulkOrder}
   | {readonly type: 'fence'}
   /** `row`: the batch as this turn saved it, which faces may show from now on. */
   | {readonly type: 'announce'; readonly about: Announcement; readonly row?: BatchRow};
@@ -248,6 +254,7 @@ export type NodeEvent =
   | SharedEvent
   | GuestEvent
   | ActionEvent
+  | TransferEvent
   /** Signed, fresh and inside its window; time to live and target are the core's to judge. */
   | {
       readonly type: 'command';
@@ -351,7 +358,8 @@ export type NodeEffect =
        */
       readonly early?: true;
     }
-  | SetActionEffect;
+  | SetActionEffect
+  | TransferEffect;
 
 /** `full`: it is wanted, and there is no room for it now. */
 export type UploadVerdict = 'wanted' | 'unwanted' | 'full';

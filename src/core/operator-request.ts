@@ -1,7 +1,7 @@
 // What operators may ask for, and what they are answered: batches and captures, and orders about what is there.
 
 import type {ErrorCode, ErrorFields} from '../base/errors.ts';
-import type {BatchId, CaptureId, NodeId, WallMs} from '../base/types.ts';
+import type {BatchId, BlobId, CaptureId, NodeId, WallMs} from '../base/types.ts';
 import type {BlobRef, Target} from '../wire/message.ts';
 import type {ActionSettings} from './action-settings.ts';
 import type {InputSource} from './input-source.ts';
@@ -115,8 +115,21 @@ export type ClusterOrder = {
   readonly reason: string;
 };
 
+export type TransferOrderRequest =
+  /** A file that the master has as a blob goes to nodes, under this name. `rate`: bits per second at most. */
+  | {
+      readonly kind: 'push';
+      readonly blobId: BlobId;
+      readonly size: number;
+      readonly fileName: string;
+      readonly target: Target;
+      readonly rate?: number;
+    }
+  | {readonly kind: 'cancelTransfer'; readonly transferId: number};
+
 export type OperatorRequest =
-  | {readonly kind: 'addApp'; readonly app: AppRow}
+  /** `body`: the blob that runs, if it is one. */
+  | {readonly kind: 'addApp'; readonly app: AppRow; readonly body?: BlobRef}
   | {readonly kind: 'submitBatch'; readonly batch: BatchRequest}
   | BatchOrder
   | NodeOrder
@@ -144,13 +157,15 @@ export type OperatorRequest =
   | {readonly kind: 'cancelCapture'; readonly captureId: CaptureId}
   /** `force`: also one that is running. */
   | {readonly kind: 'deleteCapture'; readonly captureId: CaptureId; readonly force: boolean}
-  | {readonly kind: 'setAction'; readonly set: SetActionRequest};
+  | {readonly kind: 'setAction'; readonly set: SetActionRequest}
+  | TransferOrderRequest;
 
 export type OperatorAnswer =
   | {
       readonly ok: true;
       readonly batchId?: BatchId;
       readonly captureId?: CaptureId;
+      readonly transferId?: number;
       /** Of a batch that waits: what is missing. */
       readonly warning?: string;
       /** Of settings: what nodes name when they are done with them. `nodes`: who was asked. */

@@ -37,6 +37,8 @@ export const TABLES = {
   release: 1,
   capture: 1,
   shot: 1,
+  transfer: 1, // rows: core/transfer.ts
+  delivery: 1, // rows: core/transfer.ts
   // node
   spool: 1,
   kept: 1,

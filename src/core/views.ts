@@ -8,6 +8,7 @@ import type {Bench, Forgotten, NodeHold, ProbeRow, StateRow} from './operator-ro
 import type {Preferences} from './preferences.ts';
 import type {StageAt} from './stages.ts';
 import type {BatchRow} from './tables.ts';
+import type {NodeDelivery, TransferPurpose, TransferState} from './transfer.ts';
 
 export type StatusView = {
   readonly clusterId: string;
@@ -268,6 +269,37 @@ export type MissingNode = {
   readonly why: 'silent' | 'unsaid' | Exclude<ShotVerdict, 'fired' | 'cancelled'>;
   readonly reason: string;
   readonly shots: readonly number[];
+};
+
+/** A file on its way to many nodes at once. */
+export type TransferView = {
+  readonly id: number;
+  readonly state: TransferState;
+  readonly purpose: TransferPurpose;
+  /** 64 hex characters; of one that is over the first 16. */
+  readonly blob: string;
+  readonly size: number;
+  readonly fileName?: string;
+  /** Bits per second that the operator allows. */
+  readonly rate?: number;
+  readonly createdAt: number;
+  readonly endedAt?: number;
+  /** Of one that failed. */
+  readonly reason?: string;
+  /** At which it is sent now; 0 = it is not. */
+  readonly bitsPerSecond: number;
+  /** Datagrams so far, and how many it takes without a loss. */
+  readonly sent: number;
+  readonly symbols: number;
+  readonly nodes: readonly {
+    readonly nodeId: NodeId;
+    readonly name: string;
+    /** `away`: it is waited for, and not here. */
+    readonly state: NodeDelivery['state'] | 'away';
+    readonly reason?: string;
+    /** Of the file, 0 … 1. */
+    readonly part: number;
+  }[];
 };
 
 /** One version of an app. */

@@ -13,7 +13,7 @@ import type {BlobId, NodeId} from '../base/types.ts';
 import {SECOND_MS} from '../base/units.ts';
 import type {NodeEvent, UploadPurpose} from '../core/core.ts';
 import type {NodeBlobs, Tell} from '../runtime/ports.ts';
-import {BLOB_BYTES_MAX, INPUT_FILE_BYTES_MAX} from '../wire/limits.ts';
+import {BLOB_BYTES_MAX, INPUT_FILE_BYTES_MAX, TRANSFER_BYTES_MAX} from '../wire/limits.ts';
 import type {BlobRequestLine, Hmac} from './blob-auth.ts';
 import {authorization, PROOF_HEADER, PROVEN_BYTES_MAX, sliceProof} from './blob-auth.ts';
 import type {Where} from './blob-transfer.ts';
@@ -42,6 +42,8 @@ export type HttpNodeBlobsOptions = {
   readonly tell: Tell;
   /** First pause between tries; tests make it short. Default 250 ms, doubles up to 10 s. */
   readonly backoffMsMin?: number;
+  /** Resolves when a transfer that brings this blob is over; undefined = there is none. */
+  readonly onItsWay?: (blobId: BlobId) => Promise<void> | undefined;
 };
 
 type Access = {readonly host: string; readonly port: number; readonly key: Uint8Array};
@@ -58,6 +60,7 @@ export class HttpNodeBlobs implements NodeBlobs {
     maxSockets: PARALLEL_TRANSFERS,
     timeout: IDLE_CONNECTION_MS,
   });
+  readonly #onItsWay: (blobId: BlobId) => Promise<void> | undefined;
   readonly #ended = new AbortController();
   readonly #fetches = new Map<BlobId, Promise<boolean>>();
   readonly #uploads = new Map<BlobId, Promise<void>>();
@@ -72,6 +75,7 @@ export class HttpNodeBlobs implements NodeBlobs {
     this.#hmac = options.hmac;
     this.#dice = options.dice;
     this.#tell = options.tell;
+    this.#onItsWay = options.onItsWay ?? (() => undefined);
     this.#backoffMsMin = options.backoffMsMin ?? BACKOFF_MS_MIN;
   }
 
@@ -125,6 +129,16 @@ export class HttpNodeBlobs implements NodeBlobs {
       : undefined;
   }
 
+  /** These bytes of the master's, held to its proof; undefined = it does not bring them. At most PROVEN_BYTES_MAX. */
+  fetchSpan(blobId: BlobId, offset: number, length: number): Promise<Uint8Array | undefined> {
+    return this.#readProven(blobId, offset, length);
+  }
+
+  /** false = the master does not bring it. Rejects when the disk is full. */
+  fetchWhole(blobId: BlobId, size: number): Promise<boolean> {
+    return this.#bring(blobId, size);
+  }
+
   /** Ends all transfers; no event follows. */
   async close(): Promise<void> {
     this.#ended.abort();
@@ -140,6 +154,13 @@ export class HttpNodeBlobs implements NodeBlobs {
 
   async #have(blobId: BlobId, maxBytes: number): Promise<boolean> {
     if ((await this.#blobs.size(blobId)) !== undefined) return true;
+    // By multicast for all of us; what that does not bring is fetched.
+    await this.#onItsWay(blobId);
+    return this.#bring(blobId, maxBytes);
+  }
+
+  async #bring(blobId: BlobId, maxBytes: number): Promise<boolean> {
+    if ((await this.#blobs.size(blobId)) !== undefined) return true;
     let fetched = this.#fetches.get(blobId);
     if (fetched === undefined) {
       fetched = this.#fetch(blobId, maxBytes).finally(() => this.#fetches.delete(blobId));
@@ -149,7 +170,7 @@ export class HttpNodeBlobs implements NodeBlobs {
   }
 
   #fetch(blobId: BlobId, maxBytes: number): Promise<boolean> {
-    const limit = Math.min(maxBytes, INPUT_FILE_BYTES_MAX);
+    const limit = Math.min(maxBytes, TRANSFER_BYTES_MAX);
     return this.#inTurn(async () => {
       for (let copies = 1; copies <= COPIES; copies++) {
         try {

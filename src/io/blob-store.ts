@@ -94,7 +94,7 @@ export class BlobStore {
    */
   async unname(blobs: readonly NamedBlob[]): Promise<void> {
     for (const {blobId, size} of blobs) {
-      const bytes = size ?? (await stat(this.#pathOf(blobId)).catch(() => undefined))?.size;
+      const bytes = size ?? (await stat(this.pathOf(blobId)).catch(() => undefined))?.size;
       if (bytes !== undefined) this.#claims.unname(blobId, bytes, this.#clock.now().mono);
     }
   }
@@ -194,12 +194,28 @@ export class BlobStore {
     if (end <= start) return;
     const range = {start, end: end - 1, highWaterMark: STREAM_BYTES};
     try {
-      for await (const chunk of createReadStream(this.#pathOf(blobId), range)) {
+      for await (const chunk of createReadStream(this.pathOf(blobId), range)) {
         const bytes = chunk as Buffer;
         yield new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       }
     } catch (error) {
       throw this.#readFailure(blobId, error);
+    }
+  }
+
+  /** Where its bytes are, if they are. */
+  pathOf(blobId: BlobId): string {
+    if (!/^[0-9a-f]{64}$/.test(blobId))
+      throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: blobId});
+    return blobPath(this.#dir, blobId);
+  }
+
+  /** Takes over a file of the same disk, synced, whose bytes the caller has held to this hash. */
+  async adopt(path: string, blobId: BlobId): Promise<void> {
+    try {
+      await this.#settle(path, blobId);
+    } catch (error) {
+      throw this.#failure(error);
     }
   }
 
@@ -210,7 +226,7 @@ export class BlobStore {
   /** Bytes, or undefined when it is not there. What is there stays for a while: see above. */
   async size(blobId: BlobId): Promise<number | undefined> {
     try {
-      const path = this.#pathOf(blobId);
+      const path = this.pathOf(blobId);
       return await this.#claims.hold(blobId, async () => {
         const {size, mtimeMs} = await stat(path);
         const {wall} = this.#clock.now();
@@ -229,7 +245,7 @@ export class BlobStore {
   /** Deleting what is not there is fine. */
   async delete(blobId: BlobId): Promise<void> {
     try {
-      await rm(this.#pathOf(blobId), {force: true});
+      await rm(this.pathOf(blobId), {force: true});
     } catch (error) {
       throw this.#failure(error);
     }
@@ -256,7 +272,7 @@ export class BlobStore {
   }
 
   async #settle(tmp: string, blobId: BlobId): Promise<void> {
-    const path = this.#pathOf(blobId);
+    const path = this.pathOf(blobId);
     const folder = join(path, '..');
     await this.#ensureFolder(folder);
     await this.#claims.hold(blobId, async () => {
@@ -280,7 +296,7 @@ export class BlobStore {
 
   async #reading<T>(blobId: BlobId, act: (path: string) => Promise<T>): Promise<T> {
     try {
-      return await act(this.#pathOf(blobId));
+      return await act(this.pathOf(blobId));
     } catch (error) {
       throw this.#readFailure(blobId, error);
     }
@@ -301,11 +317,6 @@ export class BlobStore {
   }
 
   /** Ids come from the network: only hex may become a path. */
-  #pathOf(blobId: BlobId): string {
-    if (!/^[0-9a-f]{64}$/.test(blobId))
-      throw new VolleyError('VOLLEY_UNKNOWN_BLOB', {blob: blobId});
-    return blobPath(this.#dir, blobId);
-  }
 }
 
 async function* watched(
@@ -325,7 +336,7 @@ async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   while (at < bytes.length) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten;
 }
 
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
     await folder.sync();

@@ -3,9 +3,10 @@
 
 import {extname} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {Worker, type WorkerOptions} from 'node:worker_threads';
+import type {Worker} from 'node:worker_threads';
 import {SECOND_MS} from '../base/units.ts';
 import type {Comparison, NumericCompare} from '../core/compare.ts';
+import {startThread} from './thread.ts';
 
 export type NumberQuestion = {
   readonly how: NumericCompare;
@@ -19,20 +20,7 @@ const HEAP_MIB = 512;
 /** An idle thread is ended after this long: it holds 10 MB. */
 const IDLE_MS_MAX = 60 * SECOND_MS;
 
-const EXTENSION = extname(fileURLToPath(import.meta.url));
-const WORKER = new URL(`compare-worker${EXTENSION}`, import.meta.url);
-
-/** From source a compiler stands in between; its hooks are not those of the thread that starts it. */
-function sourceOfThread(): string {
-  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api'));
-  const worker = JSON.stringify(WORKER.href);
-  return `import(${tsx}).then(tsx => { tsx.register(); return import(${worker}); })`;
-}
-
-const startThread = (options: WorkerOptions): Worker =>
-  EXTENSION === '.js'
-    ? new Worker(WORKER, options)
-    : new Worker(sourceOfThread(), {...options, eval: true});
+const WORKER = new URL(`compare-worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
 
 const failed = (reason: string): Comparison => ({kind: 'failed', reason});
 
@@ -45,7 +33,7 @@ export class CompareThread {
   /** @param onEnd it is of no more use */
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd;
-    this.#worker = startThread({
+    this.#worker = startThread(WORKER, {
       execArgv: [],
       env: {},
       resourceLimits: {maxOldGenerationSizeMb: HEAP_MIB},

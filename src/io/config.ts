@@ -47,6 +47,8 @@ export type NodeConfig = {
   readonly containers: ContainersWish;
   /** Of files of shots that the master has, so much stays here; undefined = 1,024. */
   readonly keepShotsMib: number | undefined;
+  /** That pushed files may take in all; undefined = 8,192, 0 = it takes none. */
+  readonly filesMib: number | undefined;
 };
 
 export type SystemFacts = {
@@ -65,9 +67,10 @@ const SCRIPT = 'script';
 
 const CONFIG_KEYS = [
   ...['name', 'labels', 'slots', 'sandbox', 'actions', 'containers'],
-  'keepShotsMib',
+  ...['keepShotsMib', 'filesMib'],
 ];
-const KEEP_SHOTS_MIB_MAX = 2 ** 20;
+/** Of one kind of files. */
+const KEPT_MIB_MAX = 2 ** 20;
 const CONTAINERS_KEYS = ['engine', 'images'];
 const ENGINES: readonly unknown[] = ['auto', 'podman', 'docker'];
 const IMAGES_MAX = 12;
@@ -146,7 +149,7 @@ type Refuse = (reason: string) => never;
 
 function readConfig(value: unknown, refuse: Refuse): NodeConfig {
   const config = objectOf(value, 'the file', CONFIG_KEYS, refuse);
-  const {name, labels = [], slots, sandbox = 'auto', keepShotsMib} = config;
+  const {name, labels = [], slots, sandbox = 'auto', keepShotsMib, filesMib} = config;
   if (name !== undefined) checkText(name, '"name"', refuse);
   if (!Array.isArray(labels)) refuse('"labels" must be a list of texts');
   if (labels.length > LABELS_MAX) refuse(`"labels" has more than ${LABELS_MAX} entries`);
@@ -157,9 +160,9 @@ function readConfig(value: unknown, refuse: Refuse): NodeConfig {
   if (!SANDBOX_WISHES.includes(sandbox)) {
     refuse('"sandbox" must be "auto", "off" or "require"');
   }
-  if (keepShotsMib !== undefined && !isWholeWithin(keepShotsMib, 0, KEEP_SHOTS_MIB_MAX)) {
-    refuse(`"keepShotsMib" must be a whole number from 0 to ${KEEP_SHOTS_MIB_MAX}`);
-  }
+  for (const [key, mib] of Object.entries({keepShotsMib, filesMib}))
+    if (mib !== undefined && !isWholeWithin(mib, 0, KEPT_MIB_MAX))
+      refuse(`"${key}" must be a whole number from 0 to ${KEPT_MIB_MAX}`);
   return {
     name: name as string | undefined,
     labels: [...new Set(labels as string[])],
@@ -168,6 +171,7 @@ function readConfig(value: unknown, refuse: Refuse): NodeConfig {
     actions: readActions(config['actions'] ?? {}, refuse),
     containers: readContainers(config['containers'] ?? {}, refuse),
     keepShotsMib: keepShotsMib as number | undefined,
+    filesMib: filesMib as number | undefined,
   };
 }
 

@@ -1,8 +1,9 @@
 // Is this machine fit for Volley? A few honest looks; what it cannot see it does not speak of.
 
-import {existsSync, readFileSync, statfsSync, statSync} from 'node:fs';
+import {createSocket, type Socket} from 'node:dgram';
+import {existsSync, statfsSync, statSync} from 'node:fs';
 import {join} from 'node:path';
-import {MIB} from '../base/units.ts';
+import {KIB, MIB} from '../base/units.ts';
 import {errnoOf} from './key-files.ts';
 
 export type Check = {
@@ -18,8 +19,11 @@ const END_OF_LIFE: Readonly<Record<number, string>> = {
   22: '2027-04-30',
   24: '2028-04-30',
 };
-/** What the socket asks for; see io/udp.ts. */
+/** What sockets ask for; see io/udp.ts, io/bulk-ear.ts. */
 const RECEIVE_BYTES = 4 * MIB;
+/** Of a transfer's sender; see io/bulk-worker.ts. */
+const SEND_BYTES = 256 * KIB;
+const MOST_BITS = 100_000_000;
 const FREE_BYTES_MIN = 64 * MIB;
 const FREE_PART_MIN = 0.05;
 
@@ -84,18 +88,50 @@ export function checkSpace(data: string): Check {
   }
 }
 
-export function checkReceiveBuffer(): Check {
-  const what = 'receive buffer';
+/** Opens a socket and looks at what the kernel gives it: commands and pushed files come in through such a one. */
+export async function checkBuffers(): Promise<readonly Check[]> {
+  const socket = createSocket('udp4');
   try {
-    const most = Number(readFileSync('/proc/sys/net/core/rmem_max', 'utf8'));
-    return most < RECEIVE_BYTES
-      ? {
-          what,
-          state: 'warn',
-          text: `net.core.rmem_max is ${most}: bursts are lost while the process is busy; sysctl -w net.core.rmem_max=${RECEIVE_BYTES}`,
-        }
-      : {what, state: 'good', text: `net.core.rmem_max is ${most}`};
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind(0, '127.0.0.1', resolve);
+    });
+    return [checkReceiveBuffer(socket), checkSendBuffer(socket)];
+  } catch (error) {
+    return [{what: 'buffers', state: 'warn', text: `no socket can be opened: ${error}`}];
+  } finally {
+    socket.close();
+  }
+}
+
+function checkReceiveBuffer(socket: Socket): Check {
+  const what = 'receive buffer';
+  tryTo(() => socket.setRecvBufferSize(RECEIVE_BYTES));
+  // The kernel says twice what it was asked for: half of it is for its own books (socket(7)).
+  const bytes = socket.getRecvBufferSize() / 2;
+  const lastsMs = Math.round((bytes * 8 * 1_000) / MOST_BITS);
+  const text = `${bytes} bytes, ${lastsMs} ms of 100 Mbit/s`;
+  return bytes < RECEIVE_BYTES
+    ? {
+        what,
+        state: 'warn',
+        text: `${text}: bursts are lost while the process is busy; sysctl -w net.core.rmem_max=${RECEIVE_BYTES}`,
+      }
+    : {what, state: 'good', text};
+}
+
+function checkSendBuffer(socket: Socket): Check {
+  const what = 'send buffer';
+  tryTo(() => socket.setSendBufferSize(SEND_BYTES));
+  const bytes = socket.getSendBufferSize() / 2;
+  const text = `${bytes} bytes for a transfer: larger ones hide that a link is slower than we send`;
+  return {what, state: bytes > 2 * SEND_BYTES ? 'warn' : 'good', text};
+}
+
+function tryTo(act: () => void): void {
+  try {
+    act();
   } catch {
-    return {what, state: 'warn', text: 'net.core.rmem_max cannot be read here'};
+    // The kernel's limit is lower; what there is says the size.
   }
 }

@@ -50,6 +50,7 @@ export type MasterConfig = {
   /** 32 random bytes of this start: the first group key. */
   readonly groupKey: Uint8Array;
   readonly groupKeyId: number;
+  /** Where blobs are: over TCP for one node, and as a port of the multicast group of transfers for many. */
   readonly blobPort: number;
   /** SignedTrust, encoded. */
   readonly signedTrust: Uint8Array;

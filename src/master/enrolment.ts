@@ -46,20 +46,26 @@ export class Enrolment {
   readonly #context: MasterContext;
   readonly #commands: Commands;
   readonly #release: (node: NodeState, now: Now) => void;
+  readonly #returned: (node: NodeState, now: Now) => void;
   readonly #links = new Map<PeerId, Linked>();
   readonly #epochMax: number;
   /** When a node last raised the epoch. */
   readonly #raisedAt = new Map<NodeId, MonoMs>();
 
-  /** @param release takes all leases of a node back */
+  /**
+   * @param release takes all leases of a node back
+   * @param returned it is welcomed, in a new session
+   */
   constructor(
     context: MasterContext,
     commands: Commands,
     release: (node: NodeState, now: Now) => void,
+    returned: (node: NodeState, now: Now) => void,
   ) {
     this.#context = context;
     this.#commands = commands;
     this.#release = release;
+    this.#returned = returned;
     this.#epochMax = context.epoch + EPOCH_LEAP_MAX;
   }
 
@@ -239,6 +245,7 @@ export class Enrolment {
     node.heardWall = now.wall;
     this.#sayWelcome(node, peer, now);
     if (!wasUp) this.#context.announceNode(node.row.nodeId);
+    this.#returned(node, now);
   }
 
   /** The epoch was raised since its Welcome: it would hear no command until it is told. */

@@ -8,6 +8,7 @@ import {takeBack} from './leases.ts';
 import {Losses} from './losses.ts';
 import type {Results} from './results.ts';
 import type {NodeState} from './roster.ts';
+import type {Transfers} from './transfers.ts';
 
 /** A node that missed this many heartbeats loses its leases. */
 const HEARTBEATS_MISSED_MAX = 3;
@@ -25,12 +26,14 @@ export class Liveness {
   readonly #context: MasterContext;
   readonly #results: Results;
   readonly #losses: Losses;
+  readonly #transfers: Pick<Transfers, 'silent'>;
   #sweepAt: MonoMs = NEVER;
 
-  constructor(context: MasterContext, results: Results) {
+  constructor(context: MasterContext, results: Results, transfers: Pick<Transfers, 'silent'>) {
     this.#context = context;
     this.#results = results;
     this.#losses = new Losses(context);
+    this.#transfers = transfers;
   }
 
   wakeAt(): MonoMs {
@@ -77,6 +80,7 @@ export class Liveness {
     });
     this.#context.announceNode(node.row.nodeId);
     this.lose(node, now);
+    this.#transfers.silent(node.row.nodeId, now);
   }
 
   #expire(node: NodeState, now: Now): void {

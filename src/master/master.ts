@@ -6,7 +6,7 @@
 // Every handler is right under loss, duplication, reordering and delay.
 
 import {assert, assertNever} from '../base/assert.ts';
-import type {BatchId, CaptureId, MonoMs, NodeId, Now, PeerId} from '../base/types.ts';
+import type {CaptureId, MonoMs, NodeId, Now, PeerId} from '../base/types.ts';
 import type {Core, MasterEffect, MasterEvent, UploadPurpose, UploadVerdict} from '../core/core.ts';
 import type {SpaceSeen} from '../core/free-space.ts';
 import type {OperatorAnswer, OperatorRequest} from '../core/operator-request.ts';
@@ -41,12 +41,28 @@ import {Revocation} from './revocation.ts';
 import type {NodeState} from './roster.ts';
 import {checkMaster} from './self-check.ts';
 import {Stages} from './stages.ts';
+import type {SavedTransfers} from './transfer-book.ts';
+import {TransferDesk} from './transfer-desk.ts';
+import {Transfers} from './transfers.ts';
 import {TrustWatch} from './trust-watch.ts';
+import {uploadVerdict} from './uploads.ts';
 import {wantedAfterRestart} from './validator.ts';
 import {Waker} from './waker.ts';
 import {countedOf} from './workunit.ts';
 
 type From<T extends Message['type']> = Extract<Message, {type: T}>;
+
+export type MasterParts = {
+  context: MasterContext;
+  /** The highest numbers that were ever given out. */
+  numbers: NumbersRow;
+  /** Batches whose deletion an earlier life began. */
+  going: readonly BatchRow[];
+  captures: SavedCaptures;
+  transfers: SavedTransfers;
+  /** Highest version of the trust document that earlier lives saw. */
+  trustSeen?: number;
+};
 
 export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #context: MasterContext;
@@ -58,6 +74,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #pulls: Pulls;
   readonly #guests: Guests;
   readonly #captures: Captures;
+  readonly transfers: Transfers;
   readonly #operator: Operator;
   readonly #revocation: Revocation;
   readonly #trust: TrustWatch;
@@ -68,28 +85,21 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   readonly #hedges: Hedges;
   readonly etas: Etas;
 
-  constructor(parts: {
-    context: MasterContext;
-    /** The highest numbers that were ever given out. */
-    numbers: NumbersRow;
-    /** Batches whose deletion an earlier life began. */
-    going: readonly BatchRow[];
-    captures: SavedCaptures;
-    /** Highest version of the trust document that earlier lives saw. */
-    trustSeen?: number;
-  }) {
-    const {context} = parts;
+  constructor(parts: MasterParts) {
+    const {context, numbers} = parts;
     this.#context = context;
     this.#commands = new Commands(context);
     this.#waker = new Waker(context, this.#commands);
     this.#hedges = new Hedges(context);
     this.etas = new Etas(context);
-    this.#results = new Results(context, parts.numbers.reportNo + 1, batch =>
-      this.#tellEnded(batch),
-    );
-    this.#liveness = new Liveness(context, this.#results);
-    this.#enrolment = new Enrolment(context, this.#commands, (node, now) =>
-      this.#liveness.lose(node, now),
+    this.#results = new Results(context, numbers.reportNo + 1, batch => this.#tellEnded(batch));
+    this.transfers = new Transfers(context, this.#commands, parts.transfers);
+    this.#liveness = new Liveness(context, this.#results, this.transfers);
+    this.#enrolment = new Enrolment(
+      context,
+      this.#commands,
+      (node, now) => this.#liveness.lose(node, now),
+      (node, now) => this.transfers.returned(node, now),
     );
     this.#recall = new Recall(context);
     this.#pulls = new Pulls(context, this.#recall);
@@ -97,8 +107,9 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#captures = new Captures(context, this.#commands, parts.captures);
     this.#revocation = new Revocation(context, this.#results, this.#liveness);
     this.#retries = new Retries(context, this.#results);
-    this.#deletions = new Deletions(context, parts.going, parts.numbers);
-    const newBatches = new NewBatches(context, parts.numbers.batchId + 1);
+    this.#deletions = new Deletions(context, parts.going, numbers);
+    const transfers = new TransferDesk(context, this.transfers);
+    const newBatches = new NewBatches(context, numbers.batchId + 1, transfers);
     this.#stages = new Stages(context, {
       results: this.#results,
       retries: this.#retries,
@@ -111,6 +122,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       context,
       results: this.#results,
       captures: this.#captures,
+      transfers,
       enrolment: this.#enrolment,
       guests: this.#guests,
       batches: new BatchDesk(context, this.#results, desk),
@@ -177,6 +189,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'blobStored':
         this.#results.blobStored(event.blobId, event.size, now);
         return this.#captures.blobStored(event.blobId, now);
+      case 'bulkNews':
+        return this.transfers.onNews(event.transferId, event.news, now);
       case 'freeSpace':
         return this.#onSpace(event, now);
       case 'fence':
@@ -216,6 +230,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
         return this.#onTimeProbe(peer, message, now);
       case 'trustUpdate':
         return this.#trust.onUpdate(node, message);
+      case 'transferReport':
+        return this.transfers.onReport(node, message, now);
       case 'welcome':
       case 'refusal':
       case 'assign':
@@ -226,6 +242,8 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
       case 'collect':
       case 'preferences':
       case 'actionHeard':
+      case 'transferOffer':
+      case 'transferOrder':
         return; // a master's words: a node that says them is told nothing
       default:
         return assertNever(message);
@@ -261,10 +279,15 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   }
 
   #answer(request: OperatorRequest, actor: Actor, now: Now): OperatorAnswer {
-    if (request.kind === 'revokeNode') return this.#revocation.revoke(request.nodeId, now);
+    if (request.kind === 'revokeNode') return this.#revoke(request.nodeId, now);
     if (request.kind === 'pauseCluster')
       return pauseCluster(this.#context, this.#commands, request, actor, now);
     return this.#operator.handle(request, now, actor);
+  }
+
+  #revoke(nodeId: NodeId, now: Now): OperatorAnswer {
+    this.transfers.revoked(nodeId, now);
+    return this.#revocation.revoke(nodeId, now);
   }
 
   #onInputs(event: Extract<MasterEvent, {type: 'inputsRead'}>): void {
@@ -299,6 +322,7 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
     this.#recall.tick(now);
     this.#commands.tick(now);
     this.#captures.tick(now);
+    this.transfers.tick(now);
     this.#context.conducts.tick(now);
     this.#context.escrow.tick(now);
     this.#hedges.tick(now);
@@ -343,36 +367,16 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   }
 
   wakeAt(): MonoMs {
-    return Math.min(
-      this.#liveness.wakeAt(),
-      this.#recall.wakeAt(),
-      this.#commands.wakeAt(),
-      this.#captures.wakeAt(),
-      this.#deletions.wakeAt(),
-      this.#context.conducts.wakeAt(),
-      this.#context.escrow.wakeAt(),
-      this.#hedges.wakeAt(),
-      this.#context.machines.wakeAt(),
-      this.#context.probes.wakeAt(),
-      this.#context.groupKeys.wakeAt(),
-      this.#waker.wakeAt(),
-    ) as MonoMs;
+    const {conducts, escrow, machines, probes, groupKeys} = this.#context;
+    const own = [this.#liveness, this.#recall, this.#commands, this.#captures, this.transfers];
+    const later = [this.#deletions, this.#hedges, this.#waker];
+    const all = [...own, ...later, conducts, escrow, machines, probes, groupKeys];
+    return Math.min(...all.map(each => each.wakeAt())) as MonoMs;
   }
 
   /** Whether this node may store so many bytes for this purpose now. */
   mayUpload(nodeId: NodeId, purpose: UploadPurpose, size: number): UploadVerdict {
-    if (!this.#isOwed(nodeId, purpose, size)) return 'unwanted';
-    return this.#context.space.isFull ? 'full' : 'wanted';
-  }
-
-  #isOwed(nodeId: NodeId, purpose: UploadPurpose, size: number): boolean {
-    if (purpose.kind === 'shot')
-      return this.#captures.mayUpload(nodeId, purpose.captureId, purpose.shot, size);
-    const [batchNo, index] = purpose.replicaId.split('/').map(Number);
-    const batch = this.#context.batches.get(batchNo as BatchId);
-    if (!batch?.running || index === undefined) return false;
-    const live = batch.open.has(index) || batch.feeder.isPending(index);
-    return live && size <= batch.row.policy.outputLimitBytes;
+    return uploadVerdict(this.#context, this.#captures, nodeId, purpose, size);
   }
 
   /** The runtime tells that a turn's rows are durable: only now may faces show them. */
@@ -391,5 +395,6 @@ export class MasterCore implements Core<MasterEvent, MasterEffect> {
   check(): void {
     checkMaster(this.#context);
     this.#stages.check();
+    this.transfers.check();
   }
 }

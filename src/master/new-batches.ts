@@ -9,6 +9,7 @@ import {Batch} from './batch.ts';
 import {Owners} from './broadcast.ts';
 import type {MasterContext} from './context.ts';
 import {countOf} from './feeder.ts';
+import type {TransferDesk} from './transfer-desk.ts';
 
 /** What of a row is told; the rest begins at nothing. */
 export type NewBatch = Pick<
@@ -21,8 +22,11 @@ export class NewBatches {
   readonly #context: MasterContext;
   #nextId: number;
 
-  constructor(context: MasterContext, nextId: number) {
+  readonly #transfers: Pick<TransferDesk, 'bring'>;
+
+  constructor(context: MasterContext, nextId: number, transfers: Pick<TransferDesk, 'bring'>) {
     this.#context = context;
+    this.#transfers = transfers;
     this.#nextId = nextId;
   }
 
@@ -56,6 +60,7 @@ export class NewBatches {
     context.running.add(added);
     context.dirtyBatches.add(added);
     context.workNo += 1;
+    if (row.shared) this.#transfers.bring('shared', row.shared, row.target, now);
     return added;
   }
 }

@@ -19,6 +19,7 @@ import {
   TOKENS_MAX,
   WORKUNITS_PER_BATCH_MAX,
 } from '../wire/limits.ts';
+import type {BlobRef} from '../wire/message.ts';
 import type {BatchDesk} from './batch-desk.ts';
 import {nodesFor, whoIsMissing} from './broadcast.ts';
 import type {Captures} from './capture.ts';
@@ -34,6 +35,7 @@ import {policyOf} from './policy.ts';
 import type {Results} from './results.ts';
 import {candidates} from './roster.ts';
 import {planOf} from './stage-plan.ts';
+import type {TransferDesk} from './transfer-desk.ts';
 
 function sourceFault(source: InputSource, isBroadcast = false): string | undefined {
   if (source.kind === 'range') {
@@ -71,10 +73,14 @@ const noSpace = ({freeBytes, floorBytes}: SpaceSeen): ErrorFields => ({
   what: 'nothing new is taken',
 });
 
+/** What brings something new to the disk. */
+const TAKING: ReadonlySet<OperatorRequest['kind']> = new Set(['addApp', 'submitBatch', 'push']);
+
 export class Operator {
   readonly #context: MasterContext;
   readonly #results: Results;
   readonly #captures: Captures;
+  readonly #transfers: TransferDesk;
   readonly #enrolment: Enrolment;
   readonly #batches: BatchDesk;
   readonly #nodes: NodeDesk;
@@ -85,6 +91,7 @@ export class Operator {
     context: MasterContext;
     results: Results;
     captures: Captures;
+    transfers: TransferDesk;
     enrolment: Enrolment;
     guests: Guests;
     batches: BatchDesk;
@@ -94,6 +101,7 @@ export class Operator {
     this.#context = parts.context;
     this.#results = parts.results;
     this.#captures = parts.captures;
+    this.#transfers = parts.transfers;
     this.#enrolment = parts.enrolment;
     this.#guests = parts.guests;
     this.#batches = parts.batches;
@@ -112,11 +120,11 @@ export class Operator {
     actor: Actor = BY_RULE,
   ): OperatorAnswer {
     const {space} = this.#context;
-    if (space.isFull && (request.kind === 'addApp' || request.kind === 'submitBatch'))
+    if (space.isFull && TAKING.has(request.kind))
       return refusal('VOLLEY_NO_SPACE', noSpace(space.seen));
     switch (request.kind) {
       case 'addApp':
-        return this.#addApp(request.app);
+        return this.#addApp(request.app, request.body, now);
       case 'submitBatch':
         return this.#submit(request.batch, actor, now);
       case 'addToken':
@@ -137,6 +145,9 @@ export class Operator {
         return this.#captures.remove(request.captureId, request.force, now);
       case 'setAction':
         return this.#captures.actions.set(request.set, now);
+      case 'push':
+      case 'cancelTransfer':
+        return this.#transfers.handle(request, now);
       case 'cancelBatch':
       case 'suspendBatch':
       case 'resumeBatch':
@@ -155,11 +166,12 @@ export class Operator {
     }
   }
 
-  #addApp(app: AppRow): OperatorAnswer {
+  #addApp(app: AppRow, body: BlobRef | undefined, now: Now): OperatorAnswer {
     this.#context.apps.set(app.name, app);
     this.#context.save(put('app', app.name, encodeJson(app)));
     this.#context.save(put('release', app.appId, encodeJson(app)));
     this.#context.note('info', 'app published', {app: app.name, version: app.version});
+    if (body) this.#transfers.bring('app', body, undefined, now);
     return {ok: true};
   }
 

@@ -36,6 +36,7 @@ import {
   PAGE_WORKUNITS,
   type TableName,
 } from '../core/tables.ts';
+import {type DeliveryRow, decodeDeliveryKey, type TransferRow} from '../core/transfer.ts';
 import {decodeTries} from '../core/tries.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {Batch, type SavedVotes} from './batch.ts';
@@ -61,6 +62,7 @@ import {isHomogeneous, ownVotes, wasProbe} from './homogeneous.ts';
 import {MasterCore} from './master.ts';
 import type {Rechecks} from './rechecks.ts';
 import {Roster} from './roster.ts';
+import type {SavedTransfers} from './transfer-book.ts';
 import {Tries} from './tries.ts';
 import {TRUST_KEY, type TrustSeen} from './trust-watch.ts';
 import {wantedAfterRestart} from './validator.ts';
@@ -77,6 +79,8 @@ export const FIRST_TABLES = [
   'batch',
   'capture',
   'shot',
+  'transfer',
+  'delivery',
 ] as const satisfies readonly TableName[];
 
 type Pages = {
@@ -105,6 +109,8 @@ export class MasterRestore {
   #recovered = NEVER_RECOVERED;
   #trustSeen = 0;
   #lastCapture = 0;
+  readonly #transfers: TransferRow[] = [];
+  readonly #deliveries: SavedTransfers['deliveries'][number][] = [];
   #state = FIRST_STATE;
   /** The highest that were given out, also to batches that are deleted. */
   #numbers: NumbersRow = {batchId: 0, reportNo: 0};
@@ -178,6 +184,12 @@ export class MasterRestore {
       }
       case 'shot':
         return this.#takeShot(key, jsonRow<ShotRow>(value));
+      case 'transfer':
+        this.#transfers.push(jsonRow<TransferRow>(value));
+        return;
+      case 'delivery':
+        this.#deliveries.push({...decodeDeliveryKey(key), row: jsonRow<DeliveryRow>(value)});
+        return;
       default:
         return;
     }
@@ -304,6 +316,7 @@ export class MasterRestore {
       numbers: this.#numbers,
       going: this.#going,
       captures: {list: [...this.#captures.values()], lastId: this.#lastCapture},
+      transfers: {rows: this.#transfers, deliveries: this.#deliveries},
       trustSeen: this.#trustSeen,
     });
   }

@@ -2,9 +2,13 @@
 // the same one (outputs may be equal). What is forgotten is asked for again, and then told again.
 
 import {keepNewest} from '../base/newest.ts';
-import type {BlobId, MonoMs} from '../base/types.ts';
+import type {BatchId, BlobId, MonoMs, NodeId, ReplicaId} from '../base/types.ts';
 import {HOUR_MS} from '../base/units.ts';
+import type {UploadPurpose, UploadVerdict} from '../core/core.ts';
 import type {OutputRef} from '../wire/message.ts';
+import type {Batch} from './batch.ts';
+import type {Captures} from './capture.ts';
+import type {MasterContext} from './context.ts';
 
 /** The oldest is forgotten. */
 const BLOBS_WAITING_MAX = 65_536;
@@ -39,4 +43,33 @@ export class Uploads {
     const {blobId, size} = output;
     return this.#blobs.get(blobId)?.size === size && this.believes(blobId, now);
   }
+}
+
+/** Whether this node may store so many bytes for this purpose now. */
+export function uploadVerdict(
+  {batches, space}: MasterContext,
+  captures: Captures,
+  nodeId: NodeId,
+  purpose: UploadPurpose,
+  size: number,
+): UploadVerdict {
+  const isOwed =
+    purpose.kind === 'shot'
+      ? captures.mayUpload(nodeId, purpose.captureId, purpose.shot, size)
+      : isOwedOutput(batches, purpose.replicaId, size);
+  if (!isOwed) return 'unwanted';
+  return space.isFull ? 'full' : 'wanted';
+}
+
+/** Is a workunit open of which this may be an output? Whose replica it is the report will say. */
+function isOwedOutput(
+  batches: ReadonlyMap<BatchId, Batch>,
+  replicaId: ReplicaId,
+  size: number,
+): boolean {
+  const [batchNo, index] = replicaId.split('/').map(Number);
+  const batch = batches.get(batchNo as BatchId);
+  if (!batch?.running || index === undefined) return false;
+  const live = batch.open.has(index) || batch.feeder.isPending(index);
+  return live && size <= batch.row.policy.outputLimitBytes;
 }

@@ -7,6 +7,7 @@ import {CANCELLED, notAllowed} from '../core/action-events.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {FreeSpace} from '../core/free-space.ts';
+import type {TransferEffect} from '../core/transfer-events.ts';
 import {decodeShot, encodeAck, encodeShot} from '../wire/codec.ts';
 import {commandExpired, targets} from '../wire/command.ts';
 import {CLOCK_BOUND_MS_MAX, SWEEP_ID_BYTES} from '../wire/limits.ts';
@@ -17,6 +18,7 @@ import {Acks, ackVerdictOf, type FirePlan, Firing, type Heard, planFire} from '.
 import type {NodeConfig} from './memory.ts';
 import {ShotShelf} from './shot-shelf.ts';
 import {ShotTimes} from './shot-times.ts';
+import {Transfers} from './transfers.ts';
 
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
 type FireWhat = Extract<CommandWhat, {kind: 'fire'}>;
@@ -51,17 +53,26 @@ export class CommandDesk {
   readonly #acks = new Acks();
   readonly times = new ShotTimes();
   readonly shelf: ShotShelf;
+  readonly transfers: Transfers;
 
   constructor(
     nodeId: NodeId,
-    {labels, actions, keepShotsMib}: Pick<NodeConfig, 'labels' | 'actions' | 'keepShotsMib'>,
+    config: Pick<NodeConfig, 'labels' | 'actions' | 'keepShotsMib' | 'filesMib'>,
   ) {
+    const {labels, actions, keepShotsMib, filesMib} = config;
     this.#nodeId = nodeId;
     this.#labels = labels;
     this.#actions = actions;
     this.shelf = new ShotShelf(keepShotsMib);
     this.news = new ActionNews(actions);
+    this.transfers = new Transfers(filesMib);
     this.#slot = Number.parseInt(nodeId.slice(0, 8), 16) / 2 ** 32;
+  }
+
+  /** In a new session. */
+  welcomed(now: MonoMs): TransferEffect[] {
+    this.news.welcomed(now);
+    return this.transfers.begin(now);
   }
 
   isTarget(target: Target): boolean {
@@ -247,6 +258,6 @@ export class CommandDesk {
   }
 
   wakeAt(): number {
-    return Math.min(this.#acks.wakeAt(), this.news.wakeAt());
+    return Math.min(this.#acks.wakeAt(), this.news.wakeAt(), this.transfers.wakeAt());
   }
 }

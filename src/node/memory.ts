@@ -22,6 +22,8 @@ export type NodeConfig = {
   readonly actions: readonly string[];
   /** Of files of shots that the master has, so much is kept. */
   readonly keepShotsMib?: number;
+  /** That pushed files may take in all; absent = FILES_MIB of node/transfers.ts, 0 = it takes none. */
+  readonly filesMib?: number;
   readonly version: string;
   readonly identity: KeyPair;
   /** X25519 public key of the session. */

@@ -174,6 +174,8 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'shotDone':
       case 'actionSaid':
       case 'actionSet':
+      case 'transferTold':
+      case 'transferOver':
         return this.#emitAll(this.#shots.onDone(event, this.#member, now));
       case 'tick':
         return; // what is due is done at the end of each turn
@@ -205,6 +207,9 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#work.onWishes(message, now.mono);
       case 'collect':
         return this.#emitAll(this.#desk.shelf.uploads(message.blobIds));
+      case 'transferOffer':
+      case 'transferOrder':
+        return this.#emitAll(this.#shots.onTransfer(message, this.#space, now));
       case 'actionHeard':
         return this.#desk.news.onHeard(message.action, message.serial);
       case 'commandCopy': // the runtime opens it and gives a `command`
@@ -216,6 +221,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
       case 'shotReport':
       case 'trustUpdate':
       case 'actionState':
+      case 'transferReport':
         return;
       default:
         return assertNever(message);
@@ -263,7 +269,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
     this.#emit({type: 'blobAccess', port, key, appKeys: trust.appKeys});
     this.#emit({type: 'save', op: put('meta', ENROLLED_KEY, encodeJson({at: now.wall}))});
     if (!isNew) return;
-    this.#desk.news.welcomed(now.mono);
+    this.#emitAll(this.#desk.welcomed(now.mono));
     this.#time.welcomed(sentAt, welcome, heardAt, now.mono);
     this.#emitAll(this.#refill.begin(welcome, now.mono));
     const owes = this.spool.againSoon(now.mono);
@@ -321,16 +327,10 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#puller.called(now.mono, what.spreadMs);
       case 'cancelBatch':
         return this.#dropBatch(what.batchId);
-      case 'fire':
-      case 'cancelCapture':
-      case 'setAction':
-      case 'rollCall':
-      case 'pulse':
-        return this.#emitAll(this.#shots.onCommand(event, this.#member, this.#space, now));
       case 'state':
         return;
       default:
-        return assertNever(what);
+        return this.#emitAll(this.#shots.onCommand(event, this.#member, this.#space, now));
     }
   }
 

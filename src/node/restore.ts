@@ -4,6 +4,7 @@ import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
 import type {MonoMs} from '../base/types.ts';
 import {jsonRow, type TableName} from '../core/tables.ts';
+import {PUSHED_KEY, type PushedFile} from '../core/transfer-events.ts';
 import type {Crypto} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
 import {ACTION_KEY, type KeptSettings} from './action-news.ts';
@@ -72,6 +73,8 @@ export class NodeRestore {
     else if (key === WISHES_KEY) this.#memory.wishes = jsonRow<NodeMemory['wishes']>(value);
     else if (key.startsWith(ACTION_KEY)) this.#desk.news.restore(key, jsonRow<KeptSettings>(value));
     else if (key.startsWith(FILE_KEY)) this.#desk.shelf.restore(jsonRow<KeptFile>(value));
+    else if (key.startsWith(PUSHED_KEY))
+      this.#desk.transfers.restore(key.slice(PUSHED_KEY.length), jsonRow<PushedFile>(value));
   }
 
   finish(): NodeCore {

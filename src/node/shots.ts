@@ -1,5 +1,5 @@
-// The way of shots and settings through the node's core: command → acknowledgement and effect; what came of
-// it → what the master is told.
+// The way of shots, settings and transfers through the node's core: command → acknowledgement and effect; what came
+// of it → what the master is told.
 
 import {assertNever} from '../base/assert.ts';
 import type {MonoMs, Now} from '../base/types.ts';
@@ -7,6 +7,9 @@ import type {ActionEvent} from '../core/action-events.ts';
 import type {ClockSync} from '../core/clock-sync.ts';
 import type {NodeEffect, NodeEvent} from '../core/core.ts';
 import type {FreeSpace} from '../core/free-space.ts';
+import type {TransferEvent} from '../core/transfer-events.ts';
+import type {TransferReport} from '../wire/bulk-message.ts';
+import type {Message} from '../wire/message.ts';
 import type {CommandDesk, FireAnswer} from './command-desk.ts';
 import type {Membership} from './memory.ts';
 import type {Outbox} from './outbox.ts';
@@ -14,7 +17,8 @@ import type {Outbox} from './outbox.ts';
 const NOTHING = new Uint8Array();
 
 type CommandEvent = Extract<NodeEvent, {type: 'command'}>;
-type Done = Extract<NodeEvent, {type: 'shotDone'}> | ActionEvent;
+type Done = Extract<NodeEvent, {type: 'shotDone'}> | ActionEvent | TransferEvent;
+type TransferWord = Extract<Message, {type: 'transferOffer' | 'transferOrder'}>;
 
 export class Shots {
   readonly #desk: CommandDesk;
@@ -35,6 +39,9 @@ export class Shots {
     now: Now,
   ): NodeEffect[] {
     if (!member) return [];
+    const {what} = event.command;
+    if (what.kind === 'transferOffer')
+      return this.#desk.transfers.onOffer(what, space.seen, now.mono);
     const {body, effects = [], refusal} = this.#answer(event, space, now);
     this.#desk.acknowledge(event, body, now.mono);
     return [...effects, ...(refusal ? [this.#outbox.add('shot', member, refusal, now.mono)] : [])];
@@ -58,6 +65,14 @@ export class Shots {
     }
   }
 
+  /** What the master says of a transfer in the session. */
+  onTransfer(word: TransferWord, space: FreeSpace, now: Now): NodeEffect[] {
+    const {transfers} = this.#desk;
+    return word.type === 'transferOrder'
+      ? transfers.onOrder(word)
+      : transfers.onOffer(word, space.seen, now.mono);
+  }
+
   onDone(event: Done, member: Membership | undefined, now: Now): NodeEffect[] {
     switch (event.type) {
       case 'actionSaid':
@@ -70,6 +85,12 @@ export class Shots {
         const saves = this.#desk.shelf.takeOps().map(op => ({type: 'save', op}) as const);
         return [...saves, this.#outbox.add('shot', member, body, now.mono)];
       }
+      case 'transferTold':
+      case 'transferOver': {
+        const {ops, report} = this.#desk.transfers.onEvent(event, now.wall, now.mono);
+        const saves = ops.map(op => ({type: 'save', op}) as const);
+        return report && member ? [...saves, told(member, report)] : saves;
+      }
       default:
         return assertNever(event);
     }
@@ -81,6 +102,17 @@ export class Shots {
     return [
       ...this.#outbox.acks(member, this.#desk.takeAcks(now)),
       ...news.map(message => ({type: 'send', to: member.peer, message}) as const),
+      ...this.#desk.transfers
+        .due(now)
+        .map(message => ({type: 'send', to: member.peer, message}) as const),
     ];
   }
 }
+
+/** Promises nothing: the last word about a transfer is said until it is heard, and is saved before. */
+const told = ({peer: to}: Membership, message: TransferReport): NodeEffect => ({
+  type: 'send',
+  to,
+  message,
+  early: true,
+});

@@ -19,6 +19,7 @@ import type {MasterLink} from '../wire/session-master.ts';
 import {Alarm} from './alarm.ts';
 import {Driver} from './driver.ts';
 import type {
+  Bulk,
   Clock,
   Comparer,
   Inputs,
@@ -40,6 +41,7 @@ export type MasterPorts = {
   readonly shelf: Shelf;
   readonly comparer: Comparer;
   readonly outputs: Outputs;
+  readonly bulk: Bulk;
   readonly crypto: Crypto;
   readonly fatal: (error: unknown) => void;
 };
@@ -227,6 +229,8 @@ export class MasterRuntime {
         return this.#listReports(effect);
       case 'gather':
         return this.#gather(effect);
+      case 'bulk':
+        return ports.bulk.order(effect.order);
       case 'unnamed':
         return this.#options.onUnnamed?.(effect.blobs);
       case 'fence':

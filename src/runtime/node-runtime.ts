@@ -14,7 +14,7 @@ import type {Received} from '../wire/link.ts';
 import type {NodeLink} from '../wire/session-node.ts';
 import {Alarm} from './alarm.ts';
 import {Driver} from './driver.ts';
-import type {Actions, Clock, Journal, Network, NodeBlobs, Runner, Store} from './ports.ts';
+import type {Actions, BulkEar, Clock, Journal, Network, NodeBlobs, Runner, Store} from './ports.ts';
 
 export type NodePorts = {
   readonly clock: Clock;
@@ -24,6 +24,7 @@ export type NodePorts = {
   readonly runner: Runner;
   readonly blobs: NodeBlobs;
   readonly actions: Actions;
+  readonly bulkEar: BulkEar;
   readonly crypto: Crypto;
   readonly fatal: (error: unknown) => void;
 };
@@ -229,6 +230,10 @@ export class NodeRuntime {
         return ports.actions.cancel(effect);
       case 'setAction':
         return ports.actions.set(effect);
+      case 'receive':
+      case 'fetchRest':
+      case 'dropTransfer':
+        return ports.bulkEar.order(effect);
       case 'note':
         return ports.journal.note(effect.note);
       case 'forget':

@@ -4,6 +4,7 @@
 
 import type {Address, BatchId, BlobId, MonoMs, NodeId, Now, ReplicaId} from '../base/types.ts';
 import type {SetActionEffect} from '../core/action-events.ts';
+import type {BulkOrder} from '../core/bulk-orders.ts';
 import type {Comparison} from '../core/compare.ts';
 import type {NodeEffect, NodeEvent, Note, RunOrder, UploadPurpose} from '../core/core.ts';
 import type {InputSource} from '../core/input-source.ts';
@@ -18,6 +19,7 @@ import type {
 } from '../core/lookups.ts';
 import type {GatherHow} from '../core/stages.ts';
 import type {Op} from '../core/tables.ts';
+import type {TransferEffect} from '../core/transfer-events.ts';
 import type {Input} from '../wire/message.ts';
 
 export interface Clock {
@@ -116,6 +118,11 @@ export interface Outputs {
   gather(stage: BatchId, count: number, how: GatherHow, done: (gathered: Gathered) => void): void;
 }
 
+/** Sends blobs to many nodes at once, one after the other; what comes of it is told by `bulkNews` events. */
+export interface Bulk {
+  order(order: BulkOrder): void;
+}
+
 // ---- node only --------------------------------------------------------------------------------
 
 /** What the parts of a node tell its core; the runtime gives this function to each of them. */
@@ -151,4 +158,9 @@ export interface Actions {
   cancel(order: Extract<NodeEffect, {type: 'cancelShot'}>): void;
   /** Ends in one `actionSet` event; what is kept from an earlier life, in one at most. */
   set(order: SetActionEffect): void;
+}
+
+/** Receives transfers; tells `transferTold`, and once for each `transferOver`. */
+export interface BulkEar {
+  order(order: TransferEffect): void;
 }

@@ -29,7 +29,11 @@ import {
 
 /** Rows of each table that name this blob, one way each; none = such rows name no blobs. */
 const NAMING: Readonly<Record<TableName, (blobId: BlobId) => readonly StoredRow[]>> = {
-  meta: id => [json('meta', {appId: id}, 'probe-1'), json('meta', {}, `probe-${id}`)],
+  meta: id => [
+    json('meta', {appId: id}, 'probe-1'),
+    json('meta', {}, `probe-${id}`),
+    json('meta', {blobId: id, size: 3, at: 1}, 'pushed/file.bin'),
+  ],
   journal: () => [],
   batch: id => [
     batch(linesOf(id)),
@@ -70,6 +74,8 @@ const NAMING: Readonly<Record<TableName, (blobId: BlobId) => readonly StoredRow[
   release: id => [json('release', {appId: id}), json('release', {}, id)],
   capture: () => [],
   shot: id => [shot(id, false), shot(id, true)],
+  transfer: id => [json('transfer', {id: 1, blob: id, size: 3}, '00000001')],
+  delivery: () => [],
   spool: id => [row('spool', '00000001', report(id).payload)],
   kept: () => [],
 };
@@ -86,7 +92,7 @@ test('a blob stays that a row names, whichever table it is in and however it doe
       t.true(folder.has(stays), `${named.rowKey}, way ${ways}`);
       t.false(folder.has(goes));
     }
-  t.is(ways, 25);
+  t.is(ways, 27);
 });
 
 test('a table that is not known yet keeps what it names', async t => {

@@ -18,6 +18,7 @@ test('no file means all defaults', async t => {
   t.teardown(() => rm(dir, {recursive: true, force: true}));
   t.deepEqual(readNodeConfig(dir), {
     keepShotsMib: undefined,
+    filesMib: undefined,
     name: undefined,
     labels: [],
     slots: undefined,

@@ -102,6 +102,7 @@ export async function openMember(
       journal: {note: nothing, count: nothing},
       runner: {run: nothing, stop: nothing, pace: nothing},
       blobs: {access: nothing, upload: nothing, drop: nothing},
+      bulkEar: {order: nothing},
       actions: {fire: nothing, cancel: nothing, set: nothing},
       crypto,
       fatal: error => {

@@ -1,0 +1,122 @@
+// The master's end of bulk transfers: a thread for the one that is under way (bulk-worker.ts).
+
+import {readFileSync} from 'node:fs';
+import {extname} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import type {Worker} from 'node:worker_threads';
+import {assertNever} from '../base/assert.ts';
+import type {BlobId} from '../base/types.ts';
+import type {BulkNews, BulkOrder} from '../core/bulk-orders.ts';
+import {SYMBOL_BYTES, SYMBOLS_PER_BLOCK} from '../core/transfer.ts';
+import type {Bulk} from '../runtime/ports.ts';
+import type {BulkJob, ToBulk} from './bulk-worker.ts';
+import {startThread} from './thread.ts';
+
+/** Of a link whose speed nobody tells: the most boards have. */
+const UNKNOWN_MBIT = 100;
+/** Of the link for a transfer: commands must find room beside it. */
+const LINK_PART = 0.97;
+/** No board takes more than this, whatever its link says. */
+const MOST_MBIT = 2_500;
+
+const WORKER = new URL(`bulk-worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
+
+export type BulkLineOptions = {
+  /** Path of a blob's file. */
+  readonly pathOf: (blobId: BlobId) => string;
+  /** IPv4 address of the interface, and its name where there is one. */
+  readonly address: string;
+  readonly interfaceName: string | undefined;
+  readonly tell: (transferId: number, news: BulkNews) => void;
+};
+
+export class BulkLine implements Bulk {
+  readonly #options: BulkLineOptions;
+  #thread: {readonly transferId: number; readonly worker: Worker} | undefined;
+
+  constructor(options: BulkLineOptions) {
+    this.#options = options;
+  }
+
+  order(order: BulkOrder): void {
+    switch (order.kind) {
+      case 'prepare':
+        return this.#prepare(order);
+      case 'send':
+        return this.#send(order);
+      case 'report':
+        return this.#post(order.report.transferId, order);
+      case 'join':
+      case 'leave':
+        return this.#post(order.transferId, order);
+      case 'stop':
+        if (this.#thread?.transferId === order.transferId) this.#end();
+        return;
+      default:
+        return assertNever(order);
+    }
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#thread?.worker;
+    this.#thread = undefined;
+    await worker?.terminate();
+  }
+
+  #prepare({transferId, blobId, size}: Extract<BulkOrder, {kind: 'prepare'}>): void {
+    this.#end();
+    const {pathOf, address, tell} = this.#options;
+    const geometry = {size, symbolBytes: SYMBOL_BYTES, symbolsPerBlock: SYMBOLS_PER_BLOCK};
+    const job: BulkJob = {...geometry, path: pathOf(blobId), address};
+    const worker = startThread(WORKER, {workerData: job, execArgv: [], env: {}});
+    this.#thread = {transferId, worker};
+    const isMine = (): boolean => this.#thread?.worker === worker;
+    const fail = (reason: string): void => {
+      if (!isMine()) return;
+      this.#end();
+      tell(transferId, {kind: 'failed', reason});
+    };
+    worker.on('message', (news: readonly BulkNews[]) => {
+      for (const each of news) if (isMine()) this.#hear(transferId, each);
+    });
+    worker.on('error', error => fail(error.message));
+    worker.on('exit', () => fail('its thread ended'));
+  }
+
+  #send({offer, nodes, bitsPerSecond}: Extract<BulkOrder, {kind: 'send'}>): void {
+    const link = linkMbit(this.#options.interfaceName) * 1e6 * LINK_PART;
+    const most = bitsPerSecond ?? MOST_MBIT * 1e6;
+    this.#post(offer.transferId, {
+      kind: 'send',
+      offer,
+      nodes,
+      rate: {first: Math.min(most, link), most},
+    });
+  }
+
+  #hear(transferId: number, news: BulkNews): void {
+    if (news.kind === 'over' || news.kind === 'failed') this.#end();
+    this.#options.tell(transferId, news);
+  }
+
+  #post(transferId: number, message: ToBulk): void {
+    if (this.#thread?.transferId === transferId) this.#thread.worker.postMessage(message);
+  }
+
+  #end(): void {
+    const worker = this.#thread?.worker;
+    this.#thread = undefined;
+    void worker?.terminate();
+  }
+}
+
+/** What the kernel knows of a cable: Mbit/s. Virtual ones and wireless ones tell nothing of use. */
+function linkMbit(name: string | undefined): number {
+  if (name === undefined) return UNKNOWN_MBIT;
+  try {
+    const told = Number(readFileSync(`/sys/class/net/${name}/speed`, 'utf8'));
+    return told > 0 && told <= MOST_MBIT ? told : UNKNOWN_MBIT;
+  } catch {
+    return UNKNOWN_MBIT;
+  }
+}

@@ -1,0 +1,195 @@
+// The thread that sends a bulk transfer: it is awake each millisecond, which the master's loop, with its JSON and its
+// LevelDB, is not. One transfer in a thread; see bulk-line.ts.
+
+import {createSocket, type Socket} from 'node:dgram';
+import {performance} from 'node:perf_hooks';
+import {parentPort, workerData} from 'node:worker_threads';
+import {asMonoMs, type MonoMs, type NodeId} from '../base/types.ts';
+import {BulkLayout} from '../core/bulk-layout.ts';
+import type {BulkNews} from '../core/bulk-orders.ts';
+import {type BulkSendEffect, BulkSender} from '../core/bulk-sender.ts';
+import type {TransferOffer, TransferReport} from '../wire/bulk-message.ts';
+import {BULK_OVERHEAD_BYTES, sealBulk} from '../wire/bulk-packet.ts';
+import {BulkSource} from './bulk-source.ts';
+import {NodeCrypto} from './crypto.ts';
+
+export type BulkJob = {
+  readonly path: string;
+  readonly size: number;
+  readonly symbolBytes: number;
+  readonly symbolsPerBlock: number;
+  /** IPv4 address of the interface. */
+  readonly address: string;
+};
+
+export type ToBulk =
+  | {
+      readonly kind: 'send';
+      readonly offer: TransferOffer;
+      readonly nodes: readonly NodeId[];
+      readonly rate: {readonly first: number; readonly most: number};
+    }
+  | {readonly kind: 'report'; readonly nodeId: NodeId; readonly report: TransferReport}
+  | {readonly kind: 'join' | 'leave'; readonly nodeId: NodeId};
+
+const PROGRESS_MS = 250;
+/** Datagrams that may wait for the kernel: then its buffer is full, and we stand still. */
+const QUEUED_MAX = 64;
+/**
+ * A larger one hides that the link is slower than we send: of what an unpaced sender gave to 4 MiB, 97 % went nowhere,
+ * without an error.
+ */
+const SEND_BUFFER_BYTES = 256 * 1_024;
+/** The interface is down: tried again so often. */
+const AGAIN_MS = 100;
+
+const now = (): MonoMs => asMonoMs(performance.now());
+const tell = (...news: readonly BulkNews[]): void => parentPort?.postMessage(news);
+const failed = (error: unknown): void =>
+  tell({kind: 'failed', reason: error instanceof Error ? error.message : String(error)});
+
+class BulkThread {
+  readonly #job: BulkJob;
+  readonly #layout: BulkLayout;
+  readonly #source: BulkSource;
+  readonly #crypto = new NodeCrypto();
+  #socket: Socket | undefined;
+  #sender: BulkSender | undefined;
+  #offer: TransferOffer | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #toldAt = 0;
+  /** Since when nothing leaves this machine. */
+  #downSince: MonoMs | undefined;
+
+  constructor(job: BulkJob) {
+    this.#job = job;
+    this.#layout = new BulkLayout(job);
+    this.#source = new BulkSource(job.path, this.#layout);
+    const list = this.#source.list();
+    tell({kind: 'prepared', listHash: this.#crypto.sha256(list)});
+  }
+
+  take(message: ToBulk): void {
+    if (message.kind === 'send') return this.#begin(message);
+    const sender = this.#sender;
+    if (sender === undefined) return;
+    if (message.kind === 'report')
+      this.#perform(sender.report(message.nodeId, message.report, now()));
+    else if (message.kind === 'leave') this.#perform(sender.leave(message.nodeId));
+    else sender.join(message.nodeId, now());
+    this.#wake();
+  }
+
+  #begin({offer, nodes, rate}: Extract<ToBulk, {kind: 'send'}>): void {
+    const datagramBytes = this.#job.symbolBytes + BULK_OVERHEAD_BYTES;
+    const options = {layout: this.#layout, nodes, rate, datagramBytes, now: now()};
+    this.#sender = new BulkSender(options);
+    this.#offer = offer;
+    const socket = createSocket('udp4');
+    // What cannot even begin will not get better by waiting.
+    socket.on('error', error => (this.#socket === undefined ? failed(error) : this.#stumble()));
+    socket.bind(0, this.#job.address, () => {
+      socket.setMulticastTTL(1);
+      socket.setMulticastLoopback(true);
+      socket.setMulticastInterface(this.#job.address);
+      limitBuffer(socket);
+      // Connected, a datagram leaves in the call that sends it.
+      socket.connect(offer.port, offer.group, (error?: Error) => {
+        if (error) return failed(error);
+        this.#socket = socket;
+        this.#turn();
+      });
+    });
+  }
+
+  #turn(): void {
+    this.#timer = undefined;
+    const {sender, socket} = {sender: this.#sender, socket: this.#socket};
+    if (sender === undefined || socket === undefined) return;
+    // Behind a full buffer the time is forgotten: it would come back as a burst.
+    if (socket.getSendQueueCount() <= QUEUED_MAX) this.#perform(sender.tick(now()));
+    this.#maybeTellProgress(sender);
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.#timer !== undefined || this.#sender === undefined) return;
+    const waitMs = this.#sender.wakeAt(now()) - now();
+    if (waitMs === Number.POSITIVE_INFINITY) return;
+    const ms = this.#downSince === undefined ? Math.max(1, Math.ceil(waitMs)) : AGAIN_MS;
+    this.#timer = setTimeout(() => this.#turn(), ms);
+  }
+
+  #perform(effects: readonly BulkSendEffect[]): void {
+    const news: BulkNews[] = [];
+    for (const effect of effects)
+      if (effect.type === 'datagram') this.#send(effect);
+      else news.push(effect.news);
+    const isOver = news.some(({kind}) => kind === 'over');
+    // What is told of it from now on is what it took in the end.
+    if (isOver && this.#sender) this.#tellProgress(this.#sender);
+    if (news.length > 0) tell(...news);
+  }
+
+  #send({symbol, ...head}: Extract<BulkSendEffect, {type: 'datagram'}>): void {
+    const offer = this.#offer;
+    if (offer === undefined) return;
+    const datagram = sealBulk(this.#crypto, offer.key, {
+      ...head,
+      transferId: offer.transferId,
+      symbol: symbol && {...symbol, bytes: this.#source.symbol(symbol.block, symbol.no)},
+    });
+    this.#socket?.send(datagram, error => (error ? this.#stumble() : this.#getUp()));
+  }
+
+  #stumble(): void {
+    this.#downSince ??= now();
+  }
+
+  /** Nobody is to blame for the silence while we were cut off. */
+  #getUp(): void {
+    if (this.#downSince === undefined) return;
+    this.#downSince = undefined;
+    this.#sender?.excuse(now());
+  }
+
+  #maybeTellProgress(sender: BulkSender): void {
+    if (now() - this.#toldAt >= PROGRESS_MS) this.#tellProgress(sender);
+  }
+
+  #tellProgress(sender: BulkSender): void {
+    this.#toldAt = now();
+    const blocks = [...sender.members.all()].map(
+      ({nodeId, blocks: whole}) => [nodeId, whole] as const,
+    );
+    const {sent, bitsPerSecond} = sender;
+    tell({kind: 'progress', sent, bitsPerSecond, blocks});
+  }
+}
+
+function limitBuffer(socket: Socket): void {
+  try {
+    if (socket.getSendBufferSize() > 2 * SEND_BUFFER_BYTES)
+      socket.setSendBufferSize(SEND_BUFFER_BYTES);
+  } catch {
+    // As the kernel has it, then.
+  }
+}
+
+function run(): void {
+  let thread: BulkThread;
+  try {
+    thread = new BulkThread(workerData as BulkJob);
+  } catch (error) {
+    return failed(error);
+  }
+  parentPort?.on('message', (message: ToBulk) => {
+    try {
+      thread.take(message);
+    } catch (error) {
+      failed(error);
+    }
+  });
+}
+
+run();
