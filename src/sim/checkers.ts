@@ -10,6 +10,7 @@
 //   S22 a stage begins with what the one before has put out (stage-checker.ts)
 //   S23 a node's clock is inside its bound (clock-checker.ts)
 //   S24 what fires was to be fired, and then; S25 what is told of a shot is what happened (capture-checker.ts)
+//   S26 who is said to have a file that was pushed has it (transfer-checker.ts)
 //   check: a core's own invariants         P10 (world.ts) everything ends after the network heals
 
 import {hex32} from '../base/bytes.ts';
@@ -36,6 +37,7 @@ import type {Salvaged} from './salvage-checker.ts';
 import type {Loaded} from './sim-apps.ts';
 import type {SimMaster} from './sim-master.ts';
 import type {SimNode} from './sim-node.ts';
+import {TransferChecker} from './transfer-checker.ts';
 
 export type CheckersOptions = {
   readonly crypto: Crypto;
@@ -62,6 +64,8 @@ export class Checkers implements Watcher {
   readonly clockChecker: ClockChecker | undefined;
   /** undefined while there are two masters: whose row? */
   readonly captureChecker: CaptureChecker | undefined;
+  /** undefined while there are two masters: whose row? */
+  readonly transferChecker: TransferChecker | undefined;
   readonly #options: CheckersOptions;
   #turns = 0;
 
@@ -81,12 +85,12 @@ export class Checkers implements Watcher {
       [...nodes.keys()].filter(nodeId => LYING.has(profileOf(nodeId) ?? 'honest')).length;
     this.masterChecker = new MasterChecker(crypto, master, plans, {profileOf, machineOf, liars});
     this.appChecker = new AppChecker(crypto, master);
+    const honest = (nodeId: NodeId) =>
+      profileOf(nodeId) === 'honest' ? nodes.get(nodeId) : undefined;
     this.captureChecker = options.hasSecond
       ? undefined
-      : new CaptureChecker(master, {
-          ...{wasLost: options.wasLost, now},
-          honest: nodeId => (profileOf(nodeId) === 'honest' ? nodes.get(nodeId) : undefined),
-        });
+      : new CaptureChecker(master, {wasLost: options.wasLost, now, honest});
+    this.transferChecker = options.hasSecond ? undefined : new TransferChecker(master, honest);
     this.clockChecker = options.hasSecond ? undefined : new ClockChecker(master, now);
     this.nodeChecker = new NodeChecker(
       crypto,
@@ -141,6 +145,7 @@ export class Checkers implements Watcher {
     this.revokeChecker.masterDurable(ops);
     this.appChecker.masterDurable(ops);
     this.captureChecker?.durable(ops);
+    this.transferChecker?.durable(ops);
   }
 
   masterTurn(core: MasterCore): void {

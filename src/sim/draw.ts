@@ -30,6 +30,7 @@ import type {NodePlan} from './sim-node.ts';
 import type {Profile} from './sim-runner.ts';
 import {APP} from './sim-vault.ts';
 import {withStages} from './stage-plan.ts';
+import {drawTransfers} from './transfer-plan.ts';
 import {BLOBS_ARG, BY_MACHINE} from './truth.ts';
 
 /** What the command line fixes; the rest is the seed's. */
@@ -67,6 +68,7 @@ export function planOf(seed: number, overrides: Overrides = {}): Plan {
     disasters: isLarge ? NO_DISASTERS : drawDisasters(prng, on),
     batches,
     captures: drawCaptures(prng, safetyMs, isLarge),
+    transfers: drawTransfers(seed, safetyMs, isLarge),
     reflashAt: Array.from({length: reflashes}, () => prng.fraction() * safetyMs),
     deadAfterHeal: !isLarge && on() ? prng.below(1 + dispensable(profiles, quorum)) : 0,
     secondMasterAt: 0,

@@ -1,6 +1,6 @@
 // What all processes of a simulated world share, and what its checkers hear of.
 
-import type {Prng} from '../base/prng.ts';
+import {Prng} from '../base/prng.ts';
 import type {Address, BlobId, MonoMs, Now} from '../base/types.ts';
 import {asAddress} from '../base/types.ts';
 import type {NodeEffect, NodeEvent, Note, RunOrder} from '../core/core.ts';
@@ -185,6 +185,11 @@ export class Fabric {
   turnMs(): number {
     const {turnMsMean} = this.host;
     return turnMsMean > 0 ? turnMsMean * exponential(this.prng) : 0;
+  }
+
+  /** Of the ears of nodes: who hears no transfer leaves all other dice as they are. */
+  bulkDice(no: number): Prng {
+    return new Prng(no);
   }
 
   uploadMs(): number {

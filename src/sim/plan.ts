@@ -8,6 +8,7 @@ import type {LagPlan} from './lag-plan.ts';
 import type {OrderPlan} from './order-plan.ts';
 import {CALM, type NetworkFaults} from './sim-network.ts';
 import type {NodePlan} from './sim-node.ts';
+import type {TransferPlan} from './transfer-plan.ts';
 
 export type BatchPlan = {
   readonly at: number;
@@ -140,6 +141,8 @@ export type Plan = {
   readonly keys?: KeyPlan;
   /** As above. */
   readonly holds?: readonly HoldPlan[];
+  /** As above: files that are pushed to nodes. */
+  readonly transfers?: readonly TransferPlan[];
   /** As above. */
   readonly aborts?: readonly AbortPlan[];
   /** As above. */

@@ -20,6 +20,7 @@ import {
   type Watcher,
 } from './fabric.ts';
 import {auditDisk, restoreMaster} from './sim-boot.ts';
+import {SimBulk, type SimBulkOptions} from './sim-bulk.ts';
 import {SimClock} from './sim-clock.ts';
 import {SimComparer} from './sim-comparer.ts';
 import {type Folder, isSigned, newFolder, signedBy} from './sim-folder.ts';
@@ -194,7 +195,9 @@ export class SimMaster {
         },
         store: this.store,
         journal: fabric.journalOf(this.#isFirst ? 'master' : 'second master'),
-        ...this.#readers(clock),
+        ...this.#readers(clock, (transferId, news) =>
+          runtime.post({type: 'bulkNews', transferId, news}),
+        ),
         crypto: this.#signing(crypto, config.instanceId),
         fatal: error => fabric.fatal(this, this.#no, error),
       },
@@ -216,13 +219,16 @@ export class SimMaster {
 
   #readers(
     clock: SimClock,
-  ): Pick<MasterPorts, 'inputs' | 'singles' | 'shelf' | 'comparer' | 'outputs'> {
-    const {crypto} = this.#fabric;
+    tell: SimBulkOptions['tell'],
+  ): Pick<MasterPorts, 'inputs' | 'singles' | 'shelf' | 'comparer' | 'outputs' | 'bulk'> {
+    const {crypto, network} = this.#fabric;
+    const multicast = (bytes: Uint8Array): void => network.multicast(this.address, bytes);
     const takesMs = (): number => this.#fabric.uploadMs();
     return {
       inputs: new SimInputs(clock, takesMs),
       ...lookups(clock, this.store.disk, crypto, takesMs),
       comparer: new SimComparer(clock, () => SLOW_COMPARISON * takesMs()),
+      bulk: new SimBulk({clock, crypto, multicast, takesMs, tell}),
     };
   }
 

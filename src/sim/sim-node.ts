@@ -9,19 +9,19 @@ import type {JoinSecret} from '../wire/attempt.ts';
 import {CommandReceiver} from '../wire/command.ts';
 import type {Crypto, KeyPair} from '../wire/crypto.ts';
 import {nodeIdOf} from '../wire/identity.ts';
+import {FRAME} from '../wire/session.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {type Fabric, GROUP_ADDRESS, MASTER_ADDRESS, nodeAddress, WALL_AT_ZERO} from './fabric.ts';
 import {type MachinePlan, machineAt} from './machine-plan.ts';
 import type {Misdeed} from './misdeeds.ts';
 import {blankImage, type Image, type KnownTrust} from './node-image.ts';
-import {SimActions} from './sim-actions.ts';
-import {SimApps} from './sim-apps.ts';
-import {SimBlobs} from './sim-blobs.ts';
 import {auditDisk, restoreNode} from './sim-boot.ts';
 import {SimClock} from './sim-clock.ts';
+import type {Pushed, SimEar} from './sim-ear.ts';
+import {handsOf} from './sim-hands.ts';
 import type {SimMaster} from './sim-master.ts';
 import {SimOwner} from './sim-owner.ts';
-import {type Profile, SimRunner} from './sim-runner.ts';
+import type {Profile} from './sim-runner.ts';
 import {SimStore} from './sim-store.ts';
 import {WatchedStore} from './watched-store.ts';
 
@@ -54,6 +54,7 @@ type Process = {
   readonly clock: SimClock;
   readonly link: NodeLink;
   readonly runtime: NodeRuntime;
+  readonly ear: SimEar;
 };
 
 export class SimNode {
@@ -63,6 +64,8 @@ export class SimNode {
   readonly address: Address;
   readonly store: WatchedStore;
   readonly files = new Map<BlobId, number>();
+  /** What bulk transfers brought. */
+  readonly pushed: Pushed = {whole: new Map(), parts: new Map(), ever: new Set()};
   readonly #fabric: Fabric;
   readonly #master: SimMaster;
   #keys: NodeKeys;
@@ -119,7 +122,11 @@ export class SimNode {
     this.#keepsSnapshots = keepsSnapshots;
     fabric.network.attach(this.address, no, (bytes, from) => {
       const process = this.#process;
-      process?.clock.run(() => process.runtime.datagram(bytes, from));
+      process?.clock.run(() => {
+        // A socket of its own, on the port of the transfers' group.
+        if (bytes[0] === FRAME.bulk) process.ear.hear(bytes);
+        else process.runtime.datagram(bytes, from);
+      });
     });
   }
 
@@ -191,6 +198,8 @@ export class SimNode {
       address: this.#masterAddress,
       ...(this.#join ? {token: this.#join} : {}),
     });
+    const tell = (event: Parameters<NodeRuntime['post']>[0]): void => runtime.post(event);
+    const hands = handsOf({node: this, fabric, master: this.#master, clock, link, tell});
     const runtime = new NodeRuntime({
       core,
       link,
@@ -205,7 +214,7 @@ export class SimNode {
         journal: fabric.journalOf(`node ${this.no}`),
         crypto,
         fatal: error => fabric.fatal(this, this.no, error),
-        ...this.#hands(clock, link, event => runtime.post(event)),
+        ...hands,
       },
       head,
       onTrust: (trust, rootFingerprint) => this.#keepTrust({trust, rootFingerprint}),
@@ -215,7 +224,7 @@ export class SimNode {
       },
       afterTurn: () => core.check(),
     });
-    this.#process = {core, clock, link, runtime};
+    this.#process = {core, clock, link, runtime, ear: hands.bulkEar};
     fabric.trace?.(`node ${this.no} boots, life ${this.lives}`);
     fabric.watcher?.nodeBooted(this);
     fabric.mischief?.nodeBooted(this);
@@ -260,60 +269,6 @@ export class SimNode {
       ...this.#known,
       bootId,
     };
-  }
-
-  #hands(
-    clock: SimClock,
-    link: NodeLink,
-    tell: (event: Parameters<NodeRuntime['post']>[0]) => void,
-  ) {
-    const fabric = this.#fabric;
-    const {files, plan} = this;
-    const prng = fabric.prng.fork();
-    return {
-      runner: new SimRunner({
-        clock,
-        prng,
-        profile: plan.profile,
-        machine: machineAt(plan),
-        tell,
-        keep: output => {
-          if (output.kind === 'blob') files.set(output.blobId, output.size);
-        },
-        apps: this.#apps(clock, link),
-        onLoaded: (order, loaded) => fabric.watcher?.started(this, order, loaded),
-      }),
-      blobs: new SimBlobs({
-        clock,
-        tell,
-        files,
-        uploadMs: () => fabric.uploadMs(),
-        breaks: () => fabric.uploadBreaks(),
-        store: (blobId, size, purpose) => this.#master.storeBlob(this, blobId, size, purpose),
-      }),
-      actions: new SimActions({
-        clock,
-        prng,
-        tell,
-        files,
-        no: this.no,
-        onOrder: order => fabric.watcher?.ordered(this, order, clock.now().mono),
-        onFired: order => fabric.watcher?.fired(this, order),
-      }),
-    };
-  }
-
-  #apps(clock: SimClock, link: NodeLink): SimApps | undefined {
-    const fabric = this.#fabric;
-    const {vault, appBlobs} = this.#master;
-    if (!vault) return undefined;
-    return new SimApps({
-      crypto: fabric.crypto,
-      clock,
-      appKeys: () => link.trustDocument()?.appKeys ?? [], // as cli/node-process.ts
-      bytesOf: blobId => fabric.swap?.(blobId) ?? appBlobs.get(blobId),
-      transferMs: () => fabric.transferMs(),
-    });
   }
 
   /** The checkers hear each event and what the core makes of it. */
@@ -361,6 +316,8 @@ export class SimNode {
     this.#fabric.trace?.(`node ${this.no} loses its disk`);
     this.store.disk.restore();
     this.files.clear();
+    this.pushed.whole.clear();
+    this.pushed.parts.clear();
   }
 
   /** The disk is as it was at the start before this one. */

@@ -11,6 +11,7 @@ import {type BatchPlan, type CapturePlan, mayForget, type Plan} from './plan.ts'
 import type {SimMaster} from './sim-master.ts';
 import {APP} from './sim-vault.ts';
 import {EVENT} from './timeline.ts';
+import type {TransferPlan} from './transfer-plan.ts';
 
 export const TOKEN_ID = 7;
 export const TOKEN_PSK = '42'.repeat(32);
@@ -30,7 +31,9 @@ type Task = {
 const MAY_FAIL: ReadonlySet<OperatorRequest['kind']> = new Set([
   'capture',
   'cancelCapture',
+  'cancelTransfer',
   'cancelBatch',
+  'push',
 ]);
 const TEND_MS = 250;
 const ASK_AGAIN_MS = 5_000;
@@ -45,6 +48,7 @@ export class SimOperator {
   readonly #promised = new Map<string, BatchId>();
   /** By what was asked for. */
   readonly #captures = new Map<OperatorRequest, CaptureId>();
+  readonly #transfers = new Map<OperatorRequest, number>();
   /** Batches that somebody deletes: of these nothing is asked any more. */
   readonly #unwanted = new Set<string>();
 
@@ -62,6 +66,7 @@ export class SimOperator {
     });
     for (const batch of plan.batches) this.#addBatch(batch);
     for (const capture of plan.captures) this.#addCapture(capture);
+    for (const transfer of plan.transfers ?? []) this.#addTransfer(transfer);
   }
 
   #add(
@@ -76,19 +81,26 @@ export class SimOperator {
   #addCapture({at, request, cancelAt}: CapturePlan): void {
     const asked: OperatorRequest = {kind: 'capture', capture: request};
     this.#add(at, asked, () => false, true);
-    if (cancelAt === undefined) return;
-    this.#tasks.push({
-      at: cancelAt,
-      request: () => {
-        const captureId = this.#captures.get(asked);
-        return captureId === undefined ? undefined : {kind: 'cancelCapture', captureId};
-      },
-      // who asked for it in vain has nothing to cancel
-      isDone: () => this.#fabric.timeline.now > cancelAt + ASK_AGAIN_MS,
-      once: true,
-      askedAt: -1,
-      done: false,
+    this.#addCancel(cancelAt, () => {
+      const captureId = this.#captures.get(asked);
+      return captureId === undefined ? undefined : {kind: 'cancelCapture', captureId};
     });
+  }
+
+  #addTransfer({at, labels, cancelAt, ...push}: TransferPlan): void {
+    const asked: OperatorRequest = {kind: 'push', ...push, target: {labels, nodes: []}};
+    this.#add(at, asked, () => false, true);
+    this.#addCancel(cancelAt, () => {
+      const transferId = this.#transfers.get(asked);
+      return transferId === undefined ? undefined : {kind: 'cancelTransfer', transferId};
+    });
+  }
+
+  /** Who asked for something in vain has nothing to cancel. */
+  #addCancel(at: number | undefined, request: () => OperatorRequest | undefined): void {
+    if (at === undefined) return;
+    const isDone = (): boolean => this.#fabric.timeline.now > at + ASK_AGAIN_MS;
+    this.#tasks.push({at, request, isDone, once: true, askedAt: -1, done: false});
   }
 
   #addBatch({at, request, cancelAt}: BatchPlan): void {
@@ -197,6 +209,7 @@ export class SimOperator {
       return;
     }
     if (answer.captureId !== undefined) this.#captures.set(request, answer.captureId);
+    if (answer.transferId !== undefined) this.#transfers.set(request, answer.transferId);
     if (request.kind === 'submitBatch' && answer.batchId !== undefined)
       this.#promised.set(request.batch.name, answer.batchId);
   }

@@ -268,6 +268,7 @@ export class World {
   #isQuiet(): boolean {
     const {core} = this.master;
     if (!core) return false;
+    if (this.checkers.transferChecker?.hanging(core, this.#lives).length) return false;
     const {roster} = core.context;
     return this.nodes.every(node => {
       if (roster.node(node.nodeId)?.row.revokedAt) return true; // nobody waits for it
@@ -311,6 +312,7 @@ export class World {
           `holds ${node.core?.slots.size ?? 0}, obeys state ${state?.stateGeneration}`,
       );
     }
+    parts.push(...(this.checkers.transferChecker?.hanging(core, this.#lives) ?? []));
     return parts.slice(0, 8).join(' | ');
   }
 
@@ -318,12 +320,17 @@ export class World {
     return this.nodes.find(node => node.nodeId === nodeId)?.no ?? -1;
   }
 
+  /** A node that is there, and is to get what is for everybody. */
+  readonly #lives = (nodeId: NodeId): boolean =>
+    this.nodes.some(node => node.nodeId === nodeId && node.up && !this.#isAside(node));
+
   /** All rows once more, as a new life of the master reads them. */
   audit(): void {
     const idle = (): boolean => this.master.core !== undefined;
     holds(idle(), 'P10', () => 'the master is down at the end');
     this.checkers.masterChecker.booted();
     this.checkers.masterChecker.auditRevoked();
+    if (this.master.core) this.checkers.transferChecker?.audit(this.master.core, this.#lives);
     this.master.crash(0);
     this.#bootMaster();
     for (const node of this.nodes) node.core?.check();

@@ -9,6 +9,7 @@ import {KEY_BUGS} from './bugs-keys.ts';
 import {MACHINE_BUGS} from './bugs-machines.ts';
 import {ORDER_BUGS} from './bugs-orders.ts';
 import {STAGE_BUGS} from './bugs-stages.ts';
+import {TRANSFER_BUGS} from './bugs-transfers.ts';
 import {TRUST_BUGS} from './bugs-trust.ts';
 
 export type Change = {
@@ -365,6 +366,7 @@ export const BUGS: readonly Bug[] = [
     put: '',
   },
   ...ORDER_BUGS,
+  ...TRANSFER_BUGS,
   ...TRUST_BUGS,
   ...KEY_BUGS,
   ...MACHINE_BUGS,
