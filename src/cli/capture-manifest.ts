@@ -7,7 +7,7 @@ import type {Claimed} from '../core/capture-proof.ts';
 import type {CaptureRecord} from '../core/capture-record.ts';
 import type {Position} from '../core/rig-plan.ts';
 import type {CaptureView, ShotRow} from '../core/views.ts';
-import type {RecordAnswer} from '../http/client.ts';
+import type {RecordAnswer} from '../http/client-types.ts';
 import type {CaptureRig} from './capture-rig.ts';
 import {usage} from './command.ts';
 

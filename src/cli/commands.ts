@@ -69,6 +69,8 @@ import {nodesPrefsCommand} from './nodes-prefs.ts';
 import {nodesRevokeCommand} from './nodes-revoke.ts';
 import {nodesShowCommand} from './nodes-show.ts';
 import {nodesTokenCommand} from './nodes-token.ts';
+import {pushCommand} from './push.ts';
+import {pushCancelCommand, pushLsCommand, pushShowCommand} from './push-orders.ts';
 import {recoverCommand} from './recover.ts';
 import {rigApplyCommand} from './rig-apply.ts';
 import {rigDiffCommand} from './rig-diff.ts';
@@ -131,6 +133,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   captureClocksCommand,
   captureSettingsCommand,
   capturePreviewCommand,
+  pushCommand,
+  pushLsCommand,
+  pushShowCommand,
+  pushCancelCommand,
   rigDiffCommand,
   rigApplyCommand,
   rigExportCommand,

@@ -29,7 +29,7 @@ async function runDoctor(given: Given): Promise<number | undefined> {
 }
 
 async function lookAtMachine(given: Given): Promise<number> {
-  const {checkFiles, checkReceiveBuffer, checkRuntime, checkSpace} = await import(
+  const {checkBuffers, checkFiles, checkRuntime, checkSpace} = await import(
     '../io/machine-checks.ts'
   );
   const {defaultDataDirectory} = await import('../io/config.ts');
@@ -40,7 +40,7 @@ async function lookAtMachine(given: Given): Promise<number> {
     checkRuntime(process.versions.node, today),
     ...checkFiles(data),
     checkSpace(data),
-    checkReceiveBuffer(),
+    ...(await checkBuffers()),
   ];
   if (given.flag('json')) printJson({checks});
   else for (const {what, state, text} of checks) print(`${state.padEnd(5)} ${what}: ${text}`);

@@ -48,11 +48,13 @@ import {
   viewOneCapture,
   viewStatus,
 } from '../master/status.ts';
+import {transferMark, viewTransfer, viewTransfers} from '../master/transfer-view.ts';
 import {MasterRuntime} from '../runtime/master-runtime.ts';
 import {MasterLink} from '../wire/session-master.ts';
 import {openTrust} from '../wire/trust.ts';
 import {publishPrepared} from './built-in-apps.ts';
 import {Closers} from './closers.ts';
+import {openBulk} from './master-bulk.ts';
 import {openComparer} from './master-comparer.ts';
 import {type MasterSweeper, openSweeper} from './master-sweeper.ts';
 import {goodApps, restoreMaster} from './store-check.ts';
@@ -118,7 +120,8 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   const cluster = openCluster(options.data);
   checkSecretFolder(options.data, [...MASTER_SECRETS, ...SECURITY_FILES]);
   checkTrust(cluster, options.data);
-  const {address} = chooseInterface(options.interface);
+  const on = chooseInterface(options.interface);
+  const {address} = on;
   const base = await openBase(options, cluster, closers);
   const udp = await openUdp({
     role: 'master',
@@ -134,10 +137,11 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   const inputs = new BlobInputs(base.blobs);
   const outputs = new StoredOutputs(base.store, base.blobs);
   const comparer = openComparer({...base, data: options.data, signedTrust: cluster.signedTrust});
+  const bulk = openBulk(base.blobs, on, () => runtime, closers);
   const runtime = new MasterRuntime({
     core: base.core,
     link: linkOf(base, cluster, Number(udp.address.split(':')[1]), options.data),
-    ports: {...base, network: udp, inputs, outputs, singles, shelf, comparer, fatal},
+    ports: {...base, network: udp, inputs, outputs, singles, shelf, comparer, bulk, fatal},
     commandSecretKey: cluster.commandKey.secretKey,
     head: base.head,
     beaconMs: BEACON_MS,
@@ -147,10 +151,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   udp.onDatagram((bytes, from) => runtime.datagram(bytes, from));
   stop = () => runtime.stop();
   runtime.start();
-  closers.add(() => singles.close());
-  closers.add(() => comparer.close());
-  closers.add(() => shelf.close());
-  closers.add(() => outputs.close());
+  for (const reader of [singles, comparer, shelf, outputs]) closers.add(() => reader.close());
   closers.add(() => runtime.stop());
   const disk = await watchDisk(options, runtime, sweeper);
   closers.add(() => disk.close());
@@ -365,6 +366,9 @@ function handleOf(parts: {
       const signature = crypto.sign(commandKey.secretKey, 'capture', clusterId, body);
       return {capture, record: {body, signature, trust}};
     },
+    transfers: () => viewTransfers(core),
+    transfer: (id: number) => viewTransfer(core, id),
+    transferMark: (id: number) => transferMark(core, id),
     blobKeyOf: nodeId => {
       const node = core.context.roster.node(nodeId);
       return node?.welcomed ? node.blobKey : undefined;

@@ -13,7 +13,9 @@ import {HttpNodeBlobs} from '../http/blob-client.ts';
 import {ActionRunner} from '../io/actions.ts';
 import type {allowedActions} from '../io/allowed-actions.ts';
 import {AppSource} from '../io/app-source.ts';
-import {openBlobStore} from '../io/blob-store.ts';
+import {type BlobStore, openBlobStore} from '../io/blob-store.ts';
+import {BulkEar} from '../io/bulk-ear.ts';
+import {forgetOldParts} from '../io/bulk-file.ts';
 import type {NodeCrypto} from '../io/crypto.ts';
 import {raise} from '../io/realtime.ts';
 import {ProcessRunner} from '../io/runner.ts';
@@ -49,6 +51,9 @@ export type HandsOf = {
   readonly evil: number;
   /** What actions leave free on the disk; absent = the floor of a node. */
   readonly minFreeBytes: number | undefined;
+  /** IPv4 address of the interface. */
+  readonly address: string;
+  readonly count: (name: string) => void;
   readonly fatal: (error: unknown) => void;
 };
 
@@ -61,8 +66,11 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
     hmac: (key, ...parts) => crypto.hmacSha256(key, ...parts),
     dice: prng.fork(),
     tell,
+    onItsWay: blobId => bulkEar.waitFor(blobId),
   });
   closers.add(() => blobs.close());
+  const bulkEar: BulkEar = earOf(self, folder, blobs, tell);
+  closers.add(() => bulkEar.close());
   const source = new AppSource({
     crypto,
     // Of the newest document that was seen, also between two Welcomes.
@@ -98,7 +106,21 @@ export async function openHands(self: HandsOf, link: NodeLink, closers: Closers,
   shooter.arm('testcard');
   for (const [action, {armed}] of actions) if (armed) shooter.arm(action);
   closers.add(() => shooter.close());
-  return {folder, ports: {blobs, runner, actions: shooter}};
+  return {folder, ports: {blobs, runner, actions: shooter, bulkEar}};
+}
+
+function earOf(self: HandsOf, folder: BlobStore, blobs: HttpNodeBlobs, tell: Tell): BulkEar {
+  const {crypto, clock, prng, data, address, count} = self;
+  void forgetOldParts(join(data, 'transfers'), clock.now().wall);
+  return new BulkEar({
+    partsDir: join(data, 'transfers'),
+    filesDir: join(data, 'files'),
+    blobs: folder,
+    ...{crypto, clock, address, tell, count},
+    dice: prng.fork(),
+    fetchSpan: (offer, offset, length) => blobs.fetchSpan(offer.blobId, offset, length),
+    fetchWhole: offer => blobs.fetchWhole(offer.blobId, offer.size),
+  });
 }
 
 async function readInput(blobs: HttpNodeBlobs, input: Input): Promise<Uint8Array> {

@@ -47,6 +47,7 @@ import {nodeIdOf} from '../wire/identity.ts';
 import {NodeLink} from '../wire/session-node.ts';
 import {decodeToken, pskOf, tokenIdOf} from '../wire/token.ts';
 import {Closers} from './closers.ts';
+import {defined} from './command.ts';
 import {GroupEar} from './group-ear.ts';
 import {openGuest} from './node-guest.ts';
 import {endShots, openHands} from './node-hands.ts';
@@ -175,8 +176,7 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const {data, evil = 0, minFreeBytes} = options;
   const [settings, file] = [readNodeConfig(data), new PreferencesFile(data)];
   const known = describe(options, settings, clock);
-  const {crypto, membership} = known;
-  const {address} = chooseInterface(options.interface);
+  const [{crypto, membership}, {address}] = [known, chooseInterface(options.interface)];
   const journal = new SecurityLog({dir: options.data, clock, log});
   closers.add(() => journal.close());
   const store = await openStore(options, closers);
@@ -192,7 +192,8 @@ async function buildNode(given: NodeOptions, closers: Closers): Promise<Node> {
   const ear = openEar(options, log, closers);
   const link = linkOf(self, options);
   const tell: Tell = event => runtime?.post(event);
-  const parts = {...self, containers: self.found.containers, data, evil, fatal, minFreeBytes};
+  const own = {data, evil, fatal, address, minFreeBytes, count: journal.count.bind(journal)};
+  const parts = {...self, containers: self.found.containers, ...own};
   const {folder, ports: hands} = await openHands(parts, link, closers, tell);
   const otherRoot = otherRootOf(self, options, log);
   const spare = spareOf(options, crypto, membership, (token): void => runtime?.joinBy(token));
@@ -341,7 +342,7 @@ function describe(
     engine: facts.engine,
     cores: facts.cores,
     slots: options.slots ?? settings.slots ?? facts.cores,
-    ...(settings.keepShotsMib === undefined ? {} : {keepShotsMib: settings.keepShotsMib}),
+    ...defined({keepShotsMib: settings.keepShotsMib, filesMib: settings.filesMib}),
     memoryMib: facts.memoryMib,
     // Whether an engine works here is found out later (withContainers).
     runtimes: RUNTIMES.filter(runtime => runtime !== 'container'),

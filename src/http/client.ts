@@ -26,6 +26,7 @@ import type {
   ResultView,
   StatusView,
   TokenView,
+  TransferView,
 } from '../core/views.ts';
 import type {NewAccess} from './access-book.ts';
 import {saveBlob} from './blob-file.ts';
@@ -33,37 +34,16 @@ import type {StoredBlob} from './blobs.ts';
 import {eventsOf, linesOf} from './client-streams.ts';
 import type {Ask, TransportOptions} from './client-transport.ts';
 import {errorOfJson, Transport} from './client-transport.ts';
+import {
+  type JoinToken,
+  type PushOrder,
+  type RecordAnswer,
+  type ResultsFilter,
+  WATCHED,
+  type WatchEvent,
+} from './client-types.ts';
 import type {IndexedInputs, LineForm, NamedBlob} from './context.ts';
 import type {EventFilter} from './events.ts';
-import type {FollowOrder} from './follow.ts';
-
-export type JoinToken = {
-  /** 32 hex characters; shown once. */
-  readonly secret: string;
-  readonly tokenId: number;
-  /** Wall clock, ms. */
-  readonly expiresAt: number;
-};
-
-export type ResultsFilter = {
-  readonly from?: number;
-  /** Exclusive. */
-  readonly to?: number;
-  readonly state?: 'done' | 'failed';
-  /** To the end of the batch: by index, each when all before it are decided; or as they are decided. */
-  readonly follow?: FollowOrder;
-};
-
-export type WatchEvent =
-  | {readonly kind: 'batch'; readonly batch: BatchView}
-  | {readonly kind: 'node'; readonly node: NodeView}
-  | {readonly kind: 'capture'; readonly capture: CaptureView};
-
-/** A capture, and what the master signed of it (core/capture-record.ts), base64. */
-export type RecordAnswer = {
-  readonly capture: CaptureView;
-  readonly record: {readonly body: string; readonly signature: string; readonly trust: string};
-};
 
 export class OperatorClient {
   readonly #transport: Transport;
@@ -292,6 +272,23 @@ export class OperatorClient {
     return this.#get(`/v1/captures/${captureId}/record`);
   }
 
+  push(order: PushOrder): Promise<TransferView> {
+    return this.#post('/v1/transfers', order);
+  }
+
+  /** The newest first. */
+  async transfers(): Promise<readonly TransferView[]> {
+    return (await this.#get<{transfers: TransferView[]}>('/v1/transfers')).transfers;
+  }
+
+  transferOf(transferId: number): Promise<TransferView> {
+    return this.#get(`/v1/transfers/${transferId}`);
+  }
+
+  cancelTransfer(transferId: number): Promise<TransferView> {
+    return this.#post(`/v1/transfers/${transferId}/cancel`);
+  }
+
   /** Sends bytes; of a known blob only when the master does not have it. */
   async putBlob(source: AsyncIterable<Uint8Array>, known?: StoredBlob): Promise<StoredBlob> {
     const stream = {type: 'application/octet-stream', source};
@@ -360,7 +357,11 @@ export class OperatorClient {
     filter: EventFilter = {},
     signal?: AbortSignal,
   ): AsyncGenerator<WatchEvent, void, undefined> {
-    const query = queryOf({batch: filter.batchId, capture: filter.captureId});
+    const query = queryOf({
+      batch: filter.batchId,
+      capture: filter.captureId,
+      transfer: filter.transferId,
+    });
     try {
       const answer = await this.#transport.open({
         method: 'GET',
@@ -368,8 +369,7 @@ export class OperatorClient {
         signal,
       });
       for await (const {event, data} of eventsOf(answer)) {
-        if (event === 'batch' || event === 'node' || event === 'capture')
-          yield {kind: event, [event]: JSON.parse(data)} as WatchEvent;
+        if (WATCHED.has(event)) yield {kind: event, [event]: JSON.parse(data)} as WatchEvent;
       }
     } catch (error) {
       if (signal?.aborted) return;

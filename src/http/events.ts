@@ -1,10 +1,11 @@
 // Server-sent events: what changes, as it changes.
 //
 //   GET /v1/events             everything
-//   GET /v1/events?batch=<id>  one batch, its present state first; ?capture=<id> likewise
+//   GET /v1/events?batch=<id>  one batch, its present state first; ?capture=<id> and
+//                            ?transfer=<id> likewise
 //
-//   event: batch | node | capture
-//   data: BatchView | NodeView | CaptureView, as JSON in one line
+//   event: batch | node | capture | transfer
+//   data: BatchView | NodeView | CaptureView | TransferView, as JSON in one line
 //
 // One subscription at the master serves all watchers, and none when nobody watches. Each view is made
 // and written as JSON once, and large ones are made less often (coalescer.ts): that of a capture has a row for each shot
@@ -30,10 +31,14 @@ const UNREAD_BYTES_MAX = MIB;
 export type EventFilter = {
   readonly batchId?: BatchId | undefined;
   readonly captureId?: CaptureId | undefined;
+  readonly transferId?: number | undefined;
 };
 
 export type EventHubOptions = {
-  readonly handle: Pick<MasterHandle, 'watch' | 'batch' | 'nodes' | 'capture' | 'captureMark'>;
+  readonly handle: Pick<
+    MasterHandle,
+    'watch' | 'batch' | 'nodes' | 'capture' | 'captureMark' | 'transfer' | 'transferMark'
+  >;
   /** Default 50 ms. */
   readonly windowMs?: number;
   /** Default 15 s. */
@@ -49,6 +54,7 @@ export class EventHub {
   readonly #watchers = new Set<Watcher>();
   readonly #batches: Coalescer<BatchId>;
   readonly #captures: Coalescer<CaptureId>;
+  readonly #transfers: Coalescer<number>;
   readonly #nodes: Coalescer<'all'>;
   readonly #changedNodes = new Set<NodeId>();
   readonly #heartbeatMs: number;
@@ -63,6 +69,7 @@ export class EventHub {
     this.#unreadBytesMax = options.unreadBytesMax ?? UNREAD_BYTES_MAX;
     this.#batches = new Coalescer(windowMs, id => this.#tellBatch(id));
     this.#captures = new Coalescer(windowMs, id => this.#tellCapture(id));
+    this.#transfers = new Coalescer(NODES_WINDOW_MS, id => this.#tellTransfer(id));
     this.#nodes = new Coalescer(NODES_WINDOW_MS, () => this.#tellNodes());
   }
 
@@ -84,11 +91,13 @@ export class EventHub {
     this.#watchers.add(watcher);
     if (this.#watchers.size === 1) this.#start();
     // After the subscription, so that nothing happens between this state and the first event.
-    const {batchId, captureId} = filter;
+    const {batchId, captureId, transferId} = filter;
     const batch = batchId && this.#handle.batch(batchId);
     const capture = captureId && this.#handle.capture(captureId);
     if (batch) this.#write(watcher, eventText('batch', batch));
     if (capture) this.#write(watcher, eventText('capture', capture));
+    const transfer = transferId && this.#handle.transfer(transferId);
+    if (transfer) this.#write(watcher, eventText('transfer', transfer));
   }
 
   /** Ends all streams. */
@@ -110,6 +119,7 @@ export class EventHub {
     clearInterval(this.#heart);
     this.#batches.clear();
     this.#captures.clear();
+    this.#transfers.clear();
     this.#nodes.clear();
     this.#changedNodes.clear();
   }
@@ -126,6 +136,9 @@ export class EventHub {
       case 'capture':
         this.#captures.touch(about.captureId, this.#handle.captureMark(about.captureId));
         return;
+      case 'transfer':
+        this.#transfers.touch(about.transferId, this.#handle.transferMark(about.transferId));
+        return;
       case 'node':
         this.#changedNodes.add(about.nodeId);
         this.#nodes.touch('all');
@@ -138,9 +151,8 @@ export class EventHub {
   #tellBatch(batchId: BatchId): void {
     const view = this.#handle.batch(batchId);
     if (view === undefined) return this.#end(filter => filter.batchId === batchId);
-    this.#send(eventText('batch', view), ({batchId: wanted, captureId}) =>
-      wanted === undefined ? captureId === undefined : wanted === batchId,
-    );
+    const text = eventText('batch', view);
+    this.#send(text, filter => isOfAll(filter) || filter.batchId === batchId);
   }
 
   /** What they watch was deleted: who watched it asks again and is told so. */
@@ -155,9 +167,15 @@ export class EventHub {
   #tellCapture(captureId: CaptureId): void {
     const view = this.#handle.capture(captureId);
     if (view === undefined) return this.#end(filter => filter.captureId === captureId);
-    this.#send(eventText('capture', view), ({batchId, captureId: wanted}) =>
-      wanted === undefined ? batchId === undefined : wanted === captureId,
-    );
+    const text = eventText('capture', view);
+    this.#send(text, filter => isOfAll(filter) || filter.captureId === captureId);
+  }
+
+  #tellTransfer(transferId: number): void {
+    const view = this.#handle.transfer(transferId);
+    if (view === undefined) return this.#end(filter => filter.transferId === transferId);
+    const text = eventText('transfer', view);
+    this.#send(text, filter => isOfAll(filter) || filter.transferId === transferId);
   }
 
   #tellNodes(): void {
@@ -165,7 +183,7 @@ export class EventHub {
     this.#changedNodes.clear();
     if (changed.length === 0) return;
     const text = changed.map(node => eventText('node', node)).join('');
-    this.#send(text, ({batchId, captureId}) => batchId === undefined && captureId === undefined);
+    this.#send(text, isOfAll);
   }
 
   #send(text: string, wanted: (filter: EventFilter) => boolean): void {
@@ -180,6 +198,9 @@ export class EventHub {
     } else response.write(text);
   }
 }
+
+const isOfAll = ({batchId, captureId, transferId}: EventFilter): boolean =>
+  batchId === undefined && captureId === undefined && transferId === undefined;
 
 const eventText = (event: string, view: object): string =>
   `event: ${event}\ndata: ${JSON.stringify(view)}\n\n`;

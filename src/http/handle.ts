@@ -14,6 +14,7 @@ import type {
   PendingView,
   StatusView,
   TokenView,
+  TransferView,
 } from '../core/views.ts';
 
 export type RecordedCapture = {readonly capture: CaptureView; readonly record: SignedRecord};
@@ -36,6 +37,11 @@ export interface MasterHandle {
   captureMark(captureId: CaptureId): string | undefined;
   /** A capture and what the master signs of it, of one moment. */
   captureRecord(captureId: CaptureId): RecordedCapture | undefined;
+  /** The newest first. */
+  transfers(): readonly TransferView[];
+  transfer(transferId: number): TransferView | undefined;
+  /** As `captureMark`. */
+  transferMark(transferId: number): string;
   /** Key of a node's blob requests (Welcome.blob_key); undefined when it is not enrolled and linked. */
   blobKeyOf(nodeId: NodeId): Uint8Array | undefined;
   /** Whether this node may store so many bytes for this purpose now. */

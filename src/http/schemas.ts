@@ -260,6 +260,17 @@ export const CAPTURE_BODY = object(
   'intervalMs',
 );
 
+export const TRANSFER_BODY = object(
+  {
+    blob: BLOB_ID,
+    fileName: {type: 'string', minLength: 1, maxLength: NAME_BYTES_MAX},
+    target: {...TARGET, default: {}},
+    rate: {type: 'number', minimum: 0},
+  },
+  'target',
+  'rate',
+);
+
 export const APP_PARAMS = object({name: NAME});
 export const APP_BODY = object({appId: BLOB_ID});
 /** At most a year; a token that lives longer is a key. */
@@ -312,7 +323,12 @@ export const RESULTS_QUERY = object(
   'follow',
 );
 export const LINES_QUERY = object({form: {type: 'string', enum: [...LINE_FORMS]}}, 'form');
-export const EVENTS_QUERY = object({batch: ID, capture: ID}, 'batch', 'capture');
+export const EVENTS_QUERY = object(
+  {batch: ID, capture: ID, transfer: ID},
+  'batch',
+  'capture',
+  'transfer',
+);
 
 /** The value of an ID or DIGITS field; `fallback` when it is not given. Capped to a uint32. */
 export const uint32 = (text: string | undefined, fallback: number): number =>

@@ -42,6 +42,7 @@ import {addClusterRoutes} from './routes/cluster.ts';
 import {addEventRoutes} from './routes/events.ts';
 import {addMembershipRoutes} from './routes/membership.ts';
 import {addNodeOrderRoutes} from './routes/node-orders.ts';
+import {addTransferRoutes} from './routes/transfers.ts';
 import {type Handler, inTurn} from './turns.ts';
 
 export const OPERATOR_PORT = 6271;
@@ -270,6 +271,7 @@ function addRoutes(app: FastifyInstance, context: RouteContext): void {
   addBatchOrderRoutes(app, context);
   addBlobRoutes(app, context);
   addCaptureRoutes(app, context);
+  addTransferRoutes(app, context);
   addActionRoutes(app, context);
   addEventRoutes(app, context);
   app.register((scope, _options, done) => {

@@ -1,38 +1,16 @@
 // Follows a capture to its end, across restarts of its master: `volley capture`, the demo, the library.
 
-import {setTimeout as sleep} from 'node:timers/promises';
-import {VolleyError} from '../base/errors.ts';
 import type {CaptureId} from '../base/types.ts';
-import {SECOND_MS} from '../base/units.ts';
 import type {CaptureView} from '../core/views.ts';
 import type {OperatorClient} from '../http/client.ts';
-
-/** A master that restarts is waited for this long: nodes keep what they fired until it is back. */
-const PATIENCE_MS = 60 * SECOND_MS;
-const RETRY_MS = SECOND_MS;
+import {patiently} from './patience.ts';
 
 /** Waits until everything is told and collected, or nobody is waited for any more. */
-export async function followCapture(
+export const followCapture = (
   client: OperatorClient,
   captureId: CaptureId,
   onChange: (view: CaptureView) => void,
-): Promise<CaptureView> {
-  let heardAt = performance.now();
-  const heard = (view: CaptureView): void => {
-    heardAt = performance.now();
-    onChange(view);
-  };
-  for (;;) {
-    try {
-      const last = await untilEnd(client, captureId, heard);
-      if (last) return last;
-    } catch (error) {
-      const lost = error instanceof VolleyError && error.code === 'VOLLEY_MASTER_UNREACHABLE';
-      if (!lost || performance.now() - heardAt > PATIENCE_MS) throw error;
-      await sleep(RETRY_MS);
-    }
-  }
-}
+): Promise<CaptureView> => patiently(heard => untilEnd(client, captureId, heard), onChange);
 
 /** undefined = the stream ended before the capture did. */
 async function untilEnd(

@@ -5,7 +5,16 @@ import {VolleyError} from '../../src/base/errors.ts';
 import {asBatchId, asCaptureId} from '../../src/base/types.ts';
 import {Coalescer} from '../../src/http/coalescer.ts';
 import type {EventFilter} from '../../src/http/events.ts';
-import {BEARER, batchView, captureView, NODE, openRig, type Rig, until} from './rig.ts';
+import {
+  BEARER,
+  batchView,
+  captureView,
+  NODE,
+  openRig,
+  type Rig,
+  transferView,
+  until,
+} from './rig.ts';
 
 type Seen = {readonly at: number; readonly text: string};
 
@@ -20,7 +29,9 @@ async function watch({client, hub}: Rig, filter: EventFilter = {}): Promise<Seen
           ? `batch ${event.batch.id} ${event.batch.state} ${event.batch.done}`
           : event.kind === 'capture'
             ? `capture ${event.capture.id} ${event.capture.state}`
-            : `node ${event.node.nodeId}`;
+            : event.kind === 'transfer'
+              ? `transfer ${event.transfer.id} ${event.transfer.state}`
+              : `node ${event.node.nodeId}`;
       seen.push({at: performance.now(), text});
     }
   };
@@ -30,6 +41,19 @@ async function watch({client, hub}: Rig, filter: EventFilter = {}): Promise<Seen
 }
 
 const texts = (seen: readonly Seen[]): string[] => seen.map(({text}) => text);
+
+test('a watcher of one transfer is told its present state first, and of nothing else', async t => {
+  const rig = await openRig(t, {}, {windowMs: 5});
+  rig.handle.transferViews.set(1, transferView(1));
+  rig.handle.transferViews.set(2, transferView(2));
+  const seen = await watch(rig, {transferId: 1});
+  await until(() => seen.length === 1);
+  rig.handle.announce({kind: 'transfer', transferId: 2});
+  rig.handle.transferViews.set(1, transferView(1, {state: 'ended'}));
+  rig.handle.announce({kind: 'transfer', transferId: 1});
+  await until(() => seen.length === 2);
+  t.deepEqual(texts(seen), ['transfer 1 sending', 'transfer 1 ended']);
+});
 
 test('a watcher of one batch is told its present state first, then the changes in order', async t => {
   const rig = await openRig(t, {}, {windowMs: 5});

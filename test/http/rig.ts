@@ -26,6 +26,7 @@ import type {
   PendingView,
   StatusView,
   TokenView,
+  TransferView,
 } from '../../src/core/views.ts';
 import type {AccessRows} from '../../src/http/access-book.ts';
 import {OperatorClient} from '../../src/http/client.ts';
@@ -131,6 +132,21 @@ export const captureView = (id: number): CaptureView => ({
   spreadMs: [-1],
 });
 
+export const transferView = (id: number, changes: Partial<TransferView> = {}): TransferView => ({
+  id,
+  state: 'sending',
+  purpose: 'push',
+  blob: 'ab'.repeat(32),
+  size: 3,
+  fileName: 'file.bin',
+  createdAt: 1,
+  bitsPerSecond: 1e6,
+  sent: 2,
+  symbols: 2,
+  nodes: [{nodeId: NODE, name: 'n1', state: 'listening', part: 0.5}],
+  ...changes,
+});
+
 type Bytes3 = [Uint8Array, Uint8Array, Uint8Array];
 
 export class FakeHandle implements MasterHandle {
@@ -138,6 +154,7 @@ export class FakeHandle implements MasterHandle {
   readonly actors: (Actor | undefined)[] = [];
   readonly batchViews = new Map<number, BatchView>();
   readonly captureViews = new Map<number, CaptureView>();
+  readonly transferViews = new Map<number, TransferView>();
   readonly nodeViews: NodeView[] = [nodeView(NODE)];
   readonly pendingViews: PendingView[] = [];
   readonly tokenViews: TokenView[] = [];
@@ -151,6 +168,7 @@ export class FakeHandle implements MasterHandle {
     batchId: asBatchId(1),
     captureId: asCaptureId(1),
     settingsId: 1,
+    transferId: 1,
   };
   wanted = true;
   isFull = false;
@@ -205,6 +223,9 @@ export class FakeHandle implements MasterHandle {
     const [body, signature, trust] = [1, 2, 3].map(byte => Uint8Array.of(byte)) as Bytes3;
     return capture && {capture, record: {body, signature, trust}};
   };
+  transfers = (): readonly TransferView[] => [...this.transferViews.values()];
+  transfer = (id: number): TransferView | undefined => this.transferViews.get(id);
+  transferMark = (id: number): string => this.transferViews.get(id)?.state ?? '';
   blobKeyOf = (id: NodeId): Uint8Array | undefined => this.blobKeys.get(id);
   mayUpload = (): UploadVerdict => (!this.wanted ? 'unwanted' : this.isFull ? 'full' : 'wanted');
 

@@ -63,6 +63,12 @@ const GOOD: Readonly<Record<string, object>> = {
   '/v1/resume': {reason: 'lunch'},
   '/v1/suspend': {reason: 'lunch'},
   '/v1/tokens': {uses: 1, hours: 1},
+  '/v1/transfers': {
+    blob: HEX,
+    fileName: 'file.bin',
+    target: {labels: ['ring1'], nodes: []},
+    rate: 1e6,
+  },
 };
 
 const strange = fc.oneof(

@@ -27,6 +27,7 @@ import {
   openFolder,
   openRig,
   TOKEN,
+  transferView,
   until,
 } from './rig.ts';
 
@@ -94,6 +95,8 @@ test('unknown ids answer 404 under their own codes', async t => {
     ['GET', '/v1/captures/7', 'VOLLEY_UNKNOWN_CAPTURE'],
     ['GET', '/v1/events?batch=7', 'VOLLEY_UNKNOWN_BATCH'],
     ['GET', '/v1/events?capture=7', 'VOLLEY_UNKNOWN_CAPTURE'],
+    ['GET', '/v1/events?transfer=7', 'VOLLEY_UNKNOWN_TRANSFER'],
+    ['GET', '/v1/transfers/7', 'VOLLEY_UNKNOWN_TRANSFER'],
     ['GET', `/v1/blobs/${'0'.repeat(64)}`, 'VOLLEY_UNKNOWN_BLOB'],
     ['GET', '/v1/nowhere', 'VOLLEY_USAGE'],
     ['DELETE', '/v1/batches/7', 'VOLLEY_USAGE'],
@@ -220,6 +223,22 @@ test('captures are asked for and shown', async t => {
   t.deepEqual(await client.captures(), [captureView(1)]);
   t.deepEqual(await client.cancelCapture(asCaptureId(1)), captureView(1));
   t.deepEqual(handle.requests[1], {kind: 'cancelCapture', captureId: asCaptureId(1)});
+});
+
+test('files are pushed and shown; a blob that is not here is none', async t => {
+  const {client, handle, blobs} = await openRig(t);
+  handle.transferViews.set(1, transferView(1));
+  const blobId = await blobs.put(new Uint8Array(3));
+  const order = {fileName: 'file.bin', target: {labels: ['ring1'], nodes: []}, rate: 1e6};
+  t.deepEqual(await client.push({...order, blob: blobId}), transferView(1));
+  t.deepEqual(handle.requests[0], {kind: 'push', ...order, blobId, size: 3});
+  t.deepEqual(await client.transfers(), [transferView(1)]);
+  t.deepEqual(await client.transferOf(1), transferView(1));
+  t.deepEqual(await client.cancelTransfer(1), transferView(1));
+  t.deepEqual(handle.requests[1], {kind: 'cancelTransfer', transferId: 1});
+  const unknown = client.push({...order, blob: asBlobId('0'.repeat(64))});
+  await t.throwsAsync(unknown, {code: 'VOLLEY_UNKNOWN_BLOB'});
+  t.is(handle.requests.length, 2);
 });
 
 test('a join token is made here, and only what derives from its secret goes to the core', async t => {

@@ -66,7 +66,9 @@ export function addAppRoutes(app: FastifyInstance, context: RouteContext): void 
       await checkBundle(context, manifest);
       const key = toHex(fingerprintOf(context.crypto, signedBy));
       const row = {...appRowOf(appId, manifest, wallNow()), signedBy: key};
-      accepted(await handle.operator({kind: 'addApp', app: row}, actorOf(request)));
+      const body = bodyOf(manifest);
+      const order = {kind: 'addApp', app: row, ...(body ? {body} : {})} as const;
+      accepted(await handle.operator(order, actorOf(request)));
       return reply.code(201).send(row);
     },
   );

@@ -13,7 +13,7 @@ import type {FastifyInstance, FastifyReply, FastifyRequest} from 'fastify';
 import {VolleyError} from '../../base/errors.ts';
 import type {BlobId} from '../../base/types.ts';
 import {MIB} from '../../base/units.ts';
-import {INPUT_FILE_BYTES_MAX} from '../../wire/limits.ts';
+import {TRANSFER_BYTES_MAX} from '../../wire/limits.ts';
 import {answerBlob, readSpan} from '../blobs.ts';
 import type {LineForm, NamedBlob, RouteContext} from '../context.ts';
 import {usage} from '../problem.ts';
@@ -40,7 +40,7 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
     },
     async (request, reply) => {
       checkSpace(context);
-      const stored = await blobs.putStream(bodyOf(request.body), {limit: INPUT_FILE_BYTES_MAX});
+      const stored = await blobs.putStream(bodyOf(request.body), {limit: TRANSFER_BYTES_MAX});
       return reply.code(201).send(stored);
     },
   );
@@ -59,7 +59,7 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
     async (request, reply) => {
       checkSpace(context);
       const size = Number(request.query.size);
-      const [limit, what] = [INPUT_FILE_BYTES_MAX, 'the blob'];
+      const [limit, what] = [TRANSFER_BYTES_MAX, 'the blob'];
       if (size > limit) throw new VolleyError('VOLLEY_TOO_LARGE', {what, size, limit});
       const expected = request.params.id;
       const source = exactly(bodyOf(request.body), size);
