@@ -75,14 +75,17 @@ export class SimEar implements BulkEar {
     }
   }
 
-  hear(datagram: Uint8Array): void {
+  /** false = it is of no transfer that is heard, or says nothing new. */
+  hear(datagram: Uint8Array): boolean {
     for (const hearing of this.#hearings.values()) {
       if (hearing.isFetching) continue;
       const {mono} = this.#options.clock.now();
       const effects = hearing.receiver?.datagram(datagram, mono);
       if (effects === undefined || typeof effects === 'string') continue;
-      return this.#perform(hearing, effects);
+      this.#perform(hearing, effects);
+      return true;
     }
+    return false;
   }
 
   #receive(offer: TransferOffer): void {

@@ -123,9 +123,9 @@ export class SimNode {
     fabric.network.attach(this.address, no, (bytes, from) => {
       const process = this.#process;
       process?.clock.run(() => {
-        // A socket of its own, on the port of the transfers' group.
-        if (bytes[0] === FRAME.bulk) process.ear.hear(bytes);
-        else process.runtime.datagram(bytes, from);
+        // A transfer has a socket of its own, on the port of its group.
+        if (bytes[0] !== FRAME.bulk || !process.ear.hear(bytes))
+          process.runtime.datagram(bytes, from);
       });
     });
   }
