@@ -130,7 +130,7 @@ const jailOf = ({argv: machine}: Machine): Jail => ({
 });
 
 test.serial('the built-in apps give the same bytes on every processor', async t => {
-  t.timeout(300_000);
+  t.timeout(600_000);
   const url = new URL('../../dist/io/runner.js', import.meta.url).href;
   const Runner = (await import(url)).ProcessRunner as new (options: RunnerOptions) => ProcessRunner;
   const outputs = await everywhere(t, async machine => {
