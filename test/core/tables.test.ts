@@ -245,6 +245,8 @@ test('tables and their row versions are for ever', t => {
       release: 1,
       capture: 1,
       shot: 1,
+      transfer: 1,
+      delivery: 1,
       spool: 1,
       doubt: 1,
       check: 1,
