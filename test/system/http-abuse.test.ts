@@ -150,6 +150,15 @@ test.serial('a body that hardly moves is cut, even one of the owner', async t =>
   t.is(await stateOf(victim), state);
 });
 
+/** A reset may overtake what was said before it, on a busy machine: then it is asked again. */
+async function answered(port: number, bytes: string): Promise<number[]> {
+  for (let left = 20; left > 0; left--) {
+    const text = await raw(port, bytes).closed;
+    if (text !== '') return statusesIn(text);
+  }
+  return [];
+}
+
 test.serial('what is too large is refused before it is read', async t => {
   const victim = await openVictim(t);
   const state = await stateOf(victim);
@@ -173,9 +182,9 @@ test.serial('what is too large is refused before it is read', async t => {
   const url = `/v1/${'x'.repeat(1_000_000)}`;
   const headers = many(10_000, no => `x-${no}: ${no}\r\n`).join('');
   for (const port of [httpPort, blobPort]) {
-    t.deepEqual(statusesIn(await raw(port, requestText(`GET ${url}`)).closed), [431]);
+    t.deepEqual(await answered(port, requestText(`GET ${url}`)), [431]);
     const crowd = `GET /v1 HTTP/1.1\r\nhost: 127.0.0.1\r\n${headers}\r\n`;
-    t.deepEqual(statusesIn(await raw(port, crowd).closed), [431]);
+    t.deepEqual(await answered(port, crowd), [431]);
   }
   t.is(await stateOf(victim), state);
 });
