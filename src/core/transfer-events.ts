@@ -1,7 +1,8 @@
 // What the node's core and what receives its transfers say to each other.
 
+import {EMPTY} from '../base/bytes.ts';
 import type {BlobId} from '../base/types.ts';
-import type {TransferOffer, TransferReport} from '../wire/bulk-message.ts';
+import type {TransferOffer, TransferReport, TransferState} from '../wire/bulk-message.ts';
 
 export type TransferEvent =
   /** What it lacks now, or where it is; promises nothing. */
@@ -25,6 +26,20 @@ export type TransferEffect =
   | {readonly type: 'fetchRest'; readonly transferId: number}
   /** Wanted no more: what is there of it goes. */
   | {readonly type: 'dropTransfer'; readonly transferId: number};
+
+/** A report of what is over, or where nothing has come yet. */
+export const plainReport = (
+  transferId: number,
+  state: TransferState,
+  {blocks = 0, reason = ''}: Partial<Pick<TransferReport, 'blocks' | 'reason'>> = {},
+): TransferReport => ({
+  type: 'transferReport',
+  transferId,
+  state,
+  ...{poll: 0, sequence: 0, heard: 0, blocks, room: 0, from: 0},
+  deficits: EMPTY,
+  reason,
+});
 
 /** A file that was pushed here: it stays, under its name among the node's files. */
 export type PushedFile = {readonly blobId: BlobId; readonly size: number; readonly at: number};

@@ -4,12 +4,12 @@
 import {link, mkdir, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {assertNever} from '../base/assert.ts';
-import {EMPTY} from '../base/bytes.ts';
 import {VolleyError} from '../base/errors.ts';
 import type {Prng} from '../base/prng.ts';
 import {MIB, SECOND_MS} from '../base/units.ts';
 import {BulkLayout} from '../core/bulk-layout.ts';
 import {type BulkReceiveEffect, BulkReceiver} from '../core/bulk-receiver.ts';
+import {plainReport} from '../core/transfer-events.ts';
 import type {Clock, Tell} from '../runtime/ports.ts';
 import type {TransferOffer, TransferReport} from '../wire/bulk-message.ts';
 import {type BlobStore, syncFolder} from './blob-store.ts';
@@ -239,7 +239,8 @@ export class BulkHearing {
       await syncFolder(filesDir);
     }
     if (this.isOver) return;
-    this.#tellOver({...this.#emptyReport(), state: 'whole', blocks: this.#layout.blocks});
+    const {blocks} = this.#layout;
+    this.#tellOver(plainReport(this.offer.transferId, 'whole', {blocks}));
     await this.#end(true);
   }
 
@@ -253,21 +254,8 @@ export class BulkHearing {
   #fail(error: unknown): void {
     if (this.isOver) return;
     const reason = error instanceof Error ? error.message : String(error);
-    this.#tellOver({...this.#emptyReport(), state: 'gaveUp', reason});
+    this.#tellOver(plainReport(this.offer.transferId, 'gaveUp', {reason}));
     void this.#end(true);
-  }
-
-  #emptyReport(): TransferReport {
-    const {transferId} = this.offer;
-    const nothing = {poll: 0, sequence: 0, heard: 0, blocks: 0, room: 0, from: 0};
-    return {
-      type: 'transferReport',
-      transferId,
-      state: 'listening',
-      ...nothing,
-      deficits: EMPTY,
-      reason: '',
-    };
   }
 
   async #fetchSpans(): Promise<boolean> {

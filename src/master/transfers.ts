@@ -74,14 +74,6 @@ export class Transfers {
     return this.#book.open;
   }
 
-  /** Is this blob on its way to this node, or about to be? */
-  brings(blobId: BlobId, nodeId: NodeId): boolean {
-    return this.open.some(
-      ({row, state, deliveries}) =>
-        row.blob === blobId && state !== 'fetching' && isWaited(deliveries.get(nodeId)),
-    );
-  }
-
   /** Begins one as soon as those before it are sent. The blob is there; the nodes are those of the target now. */
   begin(request: TransferRequest, now: Now): Transfer {
     const {blobId, ...asked} = request;
@@ -316,9 +308,7 @@ export class Transfers {
   }
 
   #maybeEnd(transfer: Transfer, now: Now): void {
-    if (!isOpen(transfer) || transfer.state === 'sending') return;
-    if (transfer.state !== 'fetching') return;
-    if ([...transfer.deliveries.values()].some(isWaited)) return;
+    if (transfer.state !== 'fetching' || [...transfer.deliveries.values()].some(isWaited)) return;
     this.#end(transfer, 'ended', now);
   }
 

@@ -1,7 +1,7 @@
 // Transfers that this node was offered: which it takes, and the last word about each, said until the master has heard
 // it. What listens, decodes and writes is beside the core (ports: `BulkEar`).
 
-import {EMPTY, equalBytes} from '../base/bytes.ts';
+import {equalBytes} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import {addMono, type MonoMs, NEVER} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
@@ -11,6 +11,7 @@ import {
   FILE_NAME,
   PUSHED_KEY,
   type PushedFile,
+  plainReport,
   type TransferEffect,
   type TransferEvent,
 } from '../core/transfer-events.ts';
@@ -23,7 +24,6 @@ const OVER_MAX = 64;
 /** Of all pushed files together, unless the owner says otherwise (`filesMib`). */
 export const FILES_MIB = 8_192;
 
-type Open = {readonly offer: TransferOffer};
 type Over = {
   readonly report: TransferReport;
   readonly key: Uint8Array;
@@ -35,7 +35,7 @@ type Over = {
 export class Transfers {
   readonly #filesBytes: number;
   readonly #files = new Map<string, PushedFile>();
-  readonly #open = new Map<number, Open>();
+  readonly #open = new Map<number, TransferOffer>();
   readonly #over = new Map<number, Over>();
 
   /** @param filesMib that pushed files may take in all; 0 = this node takes none */
@@ -56,7 +56,7 @@ export class Transfers {
   onOffer(offer: TransferOffer, space: SpaceSeen, now: MonoMs): TransferEffect[] {
     const {transferId} = offer;
     const known = this.#open.get(transferId);
-    const isKnown = known !== undefined && equalBytes(known.offer.key, offer.key);
+    const isKnown = known !== undefined && equalBytes(known.key, offer.key);
     const over = this.#over.get(transferId);
     if (over !== undefined && equalBytes(over.key, offer.key)) {
       // One that it has left is offered again before it is told to fetch: its word was heard.
@@ -65,11 +65,11 @@ export class Transfers {
     }
     const reason = isKnown ? undefined : this.#whyNot(offer, space);
     if (reason !== undefined) {
-      this.#settle(offer.key, declined(transferId, reason), now);
+      this.#settle(offer.key, plainReport(transferId, 'declined', {reason}), now);
       return this.#drop(transferId);
     }
     this.#over.delete(transferId);
-    this.#open.set(transferId, {offer});
+    this.#open.set(transferId, offer);
     return [{type: 'receive', offer}];
   }
 
@@ -91,10 +91,10 @@ export class Transfers {
     const open = this.#open.get(report.transferId);
     // Of another file: told before the ear knew of a master that has started anew.
     if (open === undefined) return {ops: []};
-    if (event.type === 'transferOver' && event.blobId !== open.offer.blobId) return {ops: []};
+    if (event.type === 'transferOver' && event.blobId !== open.blobId) return {ops: []};
     if (event.type === 'transferTold') return {ops: [], report};
     if (report.state !== 'aside') this.#open.delete(report.transferId);
-    this.#settle(open.offer.key, report, now);
+    this.#settle(open.key, report, now);
     const {fileName: name, blobId, size} = event;
     if (report.state !== 'whole' || name === undefined) return {ops: []};
     const file: PushedFile = {blobId, size, at: wall};
@@ -127,7 +127,7 @@ export class Transfers {
       over.nextAt = now;
       over.retryMs = RETRY_MS_MIN;
     }
-    return [...this.#open.values()].map(({offer}) => ({type: 'receive', offer}));
+    return [...this.#open.values()].map(offer => ({type: 'receive', offer}));
   }
 
   #drop(transferId: number): TransferEffect[] {
@@ -156,17 +156,3 @@ export class Transfers {
     keepNewest(this.#over, OVER_MAX);
   }
 }
-
-const declined = (transferId: number, reason: string): TransferReport => ({
-  type: 'transferReport',
-  transferId,
-  state: 'declined',
-  poll: 0,
-  sequence: 0,
-  heard: 0,
-  blocks: 0,
-  room: 0,
-  from: 0,
-  deficits: EMPTY,
-  reason,
-});

@@ -2,12 +2,12 @@
 // that outlive it.
 
 import {assertNever} from '../base/assert.ts';
-import {EMPTY, equalBytes} from '../base/bytes.ts';
+import {equalBytes} from '../base/bytes.ts';
 import type {Prng} from '../base/prng.ts';
 import {type BlobId, NEVER} from '../base/types.ts';
 import {BulkLayout} from '../core/bulk-layout.ts';
 import {type BulkReceiveEffect, BulkReceiver} from '../core/bulk-receiver.ts';
-import type {TransferEffect} from '../core/transfer-events.ts';
+import {plainReport, type TransferEffect} from '../core/transfer-events.ts';
 import type {BulkEar, Tell} from '../runtime/ports.ts';
 import type {TransferOffer, TransferReport} from '../wire/bulk-message.ts';
 import type {Crypto} from '../wire/crypto.ts';
@@ -185,9 +185,7 @@ export class SimEar implements BulkEar {
     ever.add(blobId);
     parts.delete(blobId);
     const {blocks} = hearing.layout;
-    const nothing = {poll: 0, sequence: 0, heard: 0, room: 0, from: 0, deficits: EMPTY, reason: ''};
-    const state = 'whole';
-    this.#tellOver(hearing, {type: 'transferReport', transferId, state, blocks, ...nothing});
+    this.#tellOver(hearing, plainReport(transferId, 'whole', {blocks}));
   }
 
   #tellOver(hearing: Hearing, report: TransferReport): void {
