@@ -5,7 +5,7 @@ import {asBlobId} from '../base/types.ts';
 import {encodeJson, put} from '../core/tables.ts';
 import {type DeliveryRow, deliveryKey, type TransferRow, transferKey} from '../core/transfer.ts';
 import type {MasterContext} from './context.ts';
-import {isOpen, isWaited, type Transfer, transferOf} from './transfer-state.ts';
+import {isOpen, type Transfer, transferOf} from './transfer-state.ts';
 
 /** Of those that are over. */
 const KEPT_MAX = 100;
@@ -35,8 +35,10 @@ export class TransferBook {
       this.#transfers.set(row.id, transferOf(row));
     }
     for (const {id, nodeId, row} of saved.deliveries) {
-      const delivery = this.#transfers.get(id)?.deliveries.get(nodeId);
+      const transfer = this.#transfers.get(id);
+      const delivery = transfer?.deliveries.get(nodeId);
       if (delivery) Object.assign(delivery, {state: row.state, reason: row.reason});
+      transfer?.waited.delete(nodeId);
     }
     for (const transfer of this.#transfers.values()) if (!isOpen(transfer)) close(transfer);
   }
@@ -103,7 +105,8 @@ export class TransferBook {
 }
 
 /** It is over: whoever was waited for still has missed it, without a row of its own. */
-function close({row, deliveries}: Transfer): void {
-  for (const delivery of deliveries.values())
-    if (isWaited(delivery)) [delivery.state, delivery.reason] = ['missed', row.reason ?? row.state];
+function close({row, waited}: Transfer): void {
+  for (const delivery of waited.values())
+    [delivery.state, delivery.reason] = ['missed', row.reason ?? row.state];
+  waited.clear();
 }

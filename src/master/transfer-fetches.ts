@@ -3,7 +3,7 @@
 
 import {addMono, type MonoMs, NEVER, type NodeId, type Now} from '../base/types.ts';
 import {MINUTE_MS, SECOND_MS} from '../base/units.ts';
-import {AWAY_MS, type Delivery, isWaited, type Transfer} from './transfer-state.ts';
+import {AWAY_MS, type Delivery, type Transfer} from './transfer-state.ts';
 
 /** Nodes that fetch at once; one while a multicast needs the link. */
 const FETCHING_MAX = 4;
@@ -39,7 +39,7 @@ export class TransferFetches {
     let room = (isSending ? FETCHING_BESIDE_MAX : FETCHING_MAX) - countFetching(open);
     for (const transfer of open) {
       if (transfer.state !== 'fetching') continue;
-      for (const [nodeId, delivery] of transfer.deliveries) {
+      for (const [nodeId, delivery] of transfer.waited) {
         if (room <= 0) return;
         const isDue = delivery.state === 'aside' && delivery.notBefore <= now.mono;
         if (!isDue || !this.#ports.isUp(nodeId)) continue;
@@ -57,8 +57,7 @@ export class TransferFetches {
     const isLate = now.mono >= transfer.awayUntil;
     // Who is here at the end of the day has its turn still.
     if (isLate) transfer.awayUntil = addMono(now.mono, AWAY_MS);
-    for (const [nodeId, delivery] of transfer.deliveries) {
-      if (!isWaited(delivery)) continue;
+    for (const [nodeId, delivery] of transfer.waited) {
       if (isLate && !this.#ports.isUp(nodeId))
         this.#ports.giveUp(transfer, nodeId, 'it did not come back within a day', now);
       else this.#tendOne(transfer, nodeId, delivery, now);
@@ -67,10 +66,10 @@ export class TransferFetches {
 
   wakeAt(open: readonly Transfer[]): MonoMs {
     let wakeAt = NEVER;
-    for (const {state, deliveries, awayUntil} of open) {
+    for (const {state, waited, awayUntil} of open) {
       if (state !== 'fetching') continue;
       wakeAt = Math.min(wakeAt, awayUntil) as MonoMs;
-      for (const {state: at, toldAt, notBefore} of deliveries.values()) {
+      for (const {state: at, toldAt, notBefore} of waited.values()) {
         if (at === 'fetching') wakeAt = Math.min(wakeAt, toldAt + ORDER_MS) as MonoMs;
         if (at === 'aside' && notBefore > 0) wakeAt = Math.min(wakeAt, notBefore) as MonoMs;
       }
@@ -105,7 +104,7 @@ export class TransferFetches {
 
 function countFetching(open: readonly Transfer[]): number {
   let count = 0;
-  for (const {deliveries} of open)
-    for (const {state} of deliveries.values()) if (state === 'fetching') count += 1;
+  for (const {waited} of open)
+    for (const {state} of waited.values()) if (state === 'fetching') count += 1;
   return count;
 }

@@ -31,6 +31,8 @@ export type Transfer = {
   state: TransferState;
   readonly layout: BulkLayout;
   readonly deliveries: Map<NodeId, Delivery>;
+  /** Those of them that are waited for: of 10,000 often one, for a day. */
+  readonly waited: Map<NodeId, Delivery>;
   /** Of this life of the master. */
   offer: TransferOffer | undefined;
   /** Datagrams, and the rate that was found. */
@@ -39,20 +41,24 @@ export type Transfer = {
   awayUntil: MonoMs;
 };
 
-export const transferOf = (row: TransferRow): Transfer => ({
-  row,
-  state: row.state === 'open' ? 'waiting' : row.state,
-  layout: new BulkLayout({
-    size: row.size,
-    symbolBytes: SYMBOL_BYTES,
-    symbolsPerBlock: SYMBOLS_PER_BLOCK,
-  }),
-  deliveries: new Map(row.nodes.map(nodeId => [nodeId, newDelivery()])),
-  offer: undefined,
-  sent: 0,
-  bitsPerSecond: 0,
-  awayUntil: NEVER,
-});
+export function transferOf(row: TransferRow): Transfer {
+  const deliveries = new Map(row.nodes.map(nodeId => [nodeId, newDelivery()]));
+  return {
+    row,
+    state: row.state === 'open' ? 'waiting' : row.state,
+    layout: new BulkLayout({
+      size: row.size,
+      symbolBytes: SYMBOL_BYTES,
+      symbolsPerBlock: SYMBOLS_PER_BLOCK,
+    }),
+    deliveries,
+    waited: new Map(deliveries),
+    offer: undefined,
+    sent: 0,
+    bitsPerSecond: 0,
+    awayUntil: NEVER,
+  };
+}
 
 const newDelivery = (): Delivery => ({
   state: 'invited',

@@ -251,7 +251,7 @@ export class Transfers {
 
   #pump(now: Now): void {
     for (let next = this.#next; next !== undefined; next = this.#next) {
-      if ([...next.deliveries.values()].every(delivery => !isWaited(delivery))) {
+      if (next.waited.size === 0) {
         this.#end(next, 'ended', now);
         continue;
       }
@@ -303,12 +303,13 @@ export class Transfers {
     delivery.state = row.state;
     delivery.reason = row.reason;
     if (row.state === 'whole') delivery.blocks = transfer.layout.blocks;
+    transfer.waited.delete(nodeId);
     this.#book.settle(transfer, nodeId, row);
     this.#announce(transfer);
   }
 
   #maybeEnd(transfer: Transfer, now: Now): void {
-    if (transfer.state !== 'fetching' || [...transfer.deliveries.values()].some(isWaited)) return;
+    if (transfer.state !== 'fetching' || transfer.waited.size > 0) return;
     this.#end(transfer, 'ended', now);
   }
 
@@ -352,10 +353,11 @@ export class Transfers {
   check(): void {
     const busy = this.open.filter(({state}) => state === 'preparing' || state === 'sending');
     assert(busy.length <= 1, `${busy.length} transfers at once`);
-    for (const {row, state, deliveries} of this.#book.all()) {
+    for (const {row, state, deliveries, waited} of this.#book.all()) {
       assert(isOpenState(state) === (row.state === 'open'), `transfer ${row.id} is ${state}`);
-      const waited = [...deliveries.values()].filter(isWaited);
-      assert(row.state === 'open' || waited.length === 0, `transfer ${row.id} waits for nodes`);
+      const {length} = [...deliveries.values()].filter(isWaited);
+      assert(length === waited.size, `transfer ${row.id} waits for ${waited.size}, not ${length}`);
+      assert(row.state === 'open' || length === 0, `transfer ${row.id} waits for nodes`);
     }
   }
 }
