@@ -83,15 +83,17 @@ export class Checkers implements Watcher {
     };
     const liars = (): number =>
       [...nodes.keys()].filter(nodeId => LYING.has(profileOf(nodeId) ?? 'honest')).length;
-    this.masterChecker = new MasterChecker(crypto, master, plans, {profileOf, machineOf, liars});
+    const {hasSecond} = options;
+    const who = {profileOf, machineOf, liars};
+    this.masterChecker = new MasterChecker(crypto, master, plans, who, hasSecond);
     this.appChecker = new AppChecker(crypto, master);
     const honest = (nodeId: NodeId) =>
       profileOf(nodeId) === 'honest' ? nodes.get(nodeId) : undefined;
-    this.captureChecker = options.hasSecond
+    this.captureChecker = hasSecond
       ? undefined
       : new CaptureChecker(master, {wasLost: options.wasLost, now, honest});
-    this.transferChecker = options.hasSecond ? undefined : new TransferChecker(master, honest);
-    this.clockChecker = options.hasSecond ? undefined : new ClockChecker(master, now);
+    this.transferChecker = hasSecond ? undefined : new TransferChecker(master, honest);
+    this.clockChecker = hasSecond ? undefined : new ClockChecker(master, now);
     this.nodeChecker = new NodeChecker(
       crypto,
       master,
@@ -101,7 +103,7 @@ export class Checkers implements Watcher {
           this.masterChecker.acknowledged(nodeId, items, journalNo),
         shot: (nodeId, statement) => this.#shotKept(nodeId, statement),
       },
-      options.hasSecond,
+      hasSecond,
     );
   }
 

@@ -67,7 +67,8 @@ export class MasterChecker {
   readonly #withdrawn = new Map<WorkunitKey, Withdrawn[]>();
   /** The commit that last quarantined a node: what it said before counts no more. */
   readonly #asideAt = new Map<NodeId, number>();
-  #wasLost = false;
+  /** A batch that a node has worked on may be of a past that this disk has lost, or of a second master. */
+  #hasForeign: boolean;
   /** Canonical outputs that are wrong: only ever with a quorum of liars. */
   wrongCanonical = 0;
 
@@ -76,7 +77,9 @@ export class MasterChecker {
     master: SimMaster,
     plans: ReadonlyMap<string, BatchPlan>,
     {profileOf, machineOf, liars}: WhoIsWho,
+    hasSecond: boolean,
   ) {
+    this.#hasForeign = hasSecond;
     this.#master = master;
     this.#plans = plans;
     this.#profileOf = profileOf;
@@ -92,7 +95,7 @@ export class MasterChecker {
 
   /** The disk is an older one: what was acknowledged since is lost, all before must still be there. */
   rolledBack(belief: MasterBelief): void {
-    this.#wasLost = true;
+    this.#hasForeign = true;
     for (const [key, list] of this.#withdrawn)
       this.#withdrawn.set(
         key,
@@ -297,8 +300,8 @@ export class MasterChecker {
     this.#journalNoSeen = Math.max(this.#journalNoSeen, journalNo);
     for (const item of items) {
       const {batchId, index} = item;
-      // Of a lost batch whose number another one has now: of no use to anybody.
-      if (this.#wasLost && !this.#isOurs(nodeId, item)) continue;
+      // Of a batch that is not here, whose number another one may have now: of no use to anybody.
+      if (this.#hasForeign && !this.#isOurs(nodeId, item)) continue;
       const acked = {nodeId, key: workunitKey(batchId, index), journalNo};
       if (this.#wasWithdrawnSince(acked) || this.#isOfBefore(acked, item)) continue;
       this.#checkAcked(acked);
