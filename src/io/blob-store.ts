@@ -242,6 +242,23 @@ export class BlobStore {
     }
   }
 
+  /**
+   * One that has another name beside is one file with that: who edits it there has edited it here. What is not what
+   * its hash says goes. false = it is not here any more
+   */
+  async isIntact(blobId: BlobId): Promise<boolean> {
+    try {
+      if ((await stat(this.pathOf(blobId))).nlink === 1) return true;
+      const hash = createHash('sha256');
+      for await (const bytes of this.stream(blobId)) hash.update(bytes);
+      if (hash.digest('hex') === blobId) return true;
+    } catch (error) {
+      throw this.#readFailure(blobId, error);
+    }
+    await this.delete(blobId);
+    return false;
+  }
+
   /** Deleting what is not there is fine. */
   async delete(blobId: BlobId): Promise<void> {
     try {

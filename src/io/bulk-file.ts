@@ -24,6 +24,8 @@ import {BLOCK_HASH_BYTES, type BulkLayout} from '../core/bulk-layout.ts';
 
 /** A transfer waits for a day; clocks of boards may be set meanwhile. */
 const PART_MS_MAX = 7 * DAY_MS;
+/** Of `st_blocks`, whatever the disk: stat(2). */
+const DISK_BLOCK_BYTES = 512;
 
 export type KnownBlocks = {readonly list: Uint8Array; readonly blocks: readonly number[]};
 
@@ -78,6 +80,11 @@ export class BulkFile {
 
   get path(): string {
     return `${this.#stem}.part`;
+  }
+
+  /** That the disk has given it: holes take none. */
+  async bytesThere(): Promise<number> {
+    return (await this.#file.stat()).blocks * DISK_BLOCK_BYTES;
   }
 
   /** What an earlier life left of it, held against the list that it left. @param listHash of the list that is offered */

@@ -8,6 +8,12 @@ const LOOK_MS = 1_000;
 /** Told so often at least: a write may have found no room (a quota, a moment) that no look has seen. */
 const LOOKS_UNTOLD_MAX = 10;
 
+/** Bytes that may be written here until fewer than `floorBytes` are free; Infinity where nobody can say. */
+export async function roomAt(path: string, floorBytes: number): Promise<number> {
+  const seen = await statfs(path).catch(() => undefined);
+  return seen ? seen.bavail * seen.bsize - floorBytes : Number.POSITIVE_INFINITY;
+}
+
 export class DiskWatch {
   readonly #path: string;
   readonly #floorOf: (totalBytes: number) => number;
