@@ -17,6 +17,7 @@ import {type BlobStore, openBlobStore} from '../io/blob-store.ts';
 import {BulkEar} from '../io/bulk-ear.ts';
 import {forgetOldParts} from '../io/bulk-file.ts';
 import type {NodeCrypto} from '../io/crypto.ts';
+import {roomAt} from '../io/disk-space.ts';
 import {raise} from '../io/realtime.ts';
 import {ProcessRunner} from '../io/runner.ts';
 import type {Containers} from '../io/runner-container.ts';
@@ -117,6 +118,7 @@ function earOf(self: HandsOf, folder: BlobStore, blobs: HttpNodeBlobs, tell: Tel
     filesDir: join(data, 'files'),
     blobs: folder,
     ...{crypto, clock, address, tell, count},
+    room: () => roomAt(data, self.minFreeBytes ?? nodeFloor()),
     dice: prng.fork(),
     fetchSpan: (offer, offset, length) => blobs.fetchSpan(offer.blobId, offset, length),
     fetchWhole: offer => blobs.fetchWhole(offer.blobId, offer.size),

@@ -41,6 +41,7 @@ export type BulkDrop = 'malformed' | 'notForUs' | 'replayed' | 'badSeal';
 export type BulkReceiverOptions = {
   readonly layout: BulkLayout;
   readonly transferId: number;
+  readonly salt: number;
   readonly listHash: Uint8Array;
   readonly key: Uint8Array;
   readonly crypto: Pick<Crypto, 'hmacSha256' | 'sha256'>;
@@ -313,6 +314,7 @@ export class BulkReceiver {
       report: {
         type: 'transferReport',
         transferId: this.#options.transferId,
+        salt: this.#options.salt,
         state: this.#state,
         poll: this.#poll,
         sequence: this.#sequence,

@@ -29,12 +29,13 @@ export type TransferEffect =
 
 /** A report of what is over, or where nothing has come yet. */
 export const plainReport = (
-  transferId: number,
+  {transferId, salt}: Pick<TransferOffer, 'transferId' | 'salt'>,
   state: TransferState,
   {blocks = 0, reason = ''}: Partial<Pick<TransferReport, 'blocks' | 'reason'>> = {},
 ): TransferReport => ({
   type: 'transferReport',
   transferId,
+  salt,
   state,
   ...{poll: 0, sequence: 0, heard: 0, blocks, room: 0, from: 0},
   deficits: EMPTY,

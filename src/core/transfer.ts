@@ -25,6 +25,8 @@ export type TransferState =
 
 export type TransferRow = {
   readonly id: number;
+  /** Random: tells it from one of a lost past with the same number. */
+  readonly salt: number;
   readonly purpose: TransferPurpose;
   /** 64 hex characters; of one that is over the first 16: its blob is free to go. */
   readonly blob: string;

@@ -1,7 +1,7 @@
 // One transfer at a node: what the receiver decides is done to its file, and what comes of it is told. The socket is
 // that of bulk-ear.ts.
 
-import {link, mkdir, rename, rm} from 'node:fs/promises';
+import {chmod, link, mkdir, rename, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {assertNever} from '../base/assert.ts';
 import {VolleyError} from '../base/errors.ts';
@@ -30,6 +30,8 @@ export type BulkHearingOptions = {
   readonly clock: Clock;
   readonly dice: Prng;
   readonly tell: Tell;
+  /** Bytes that may be written until the disk is too full. */
+  readonly room: () => Promise<number>;
   /** Bytes of a blob from the master; undefined = it does not bring them. */
   readonly fetchSpan: (
     offer: TransferOffer,
@@ -93,18 +95,24 @@ export class BulkHearing {
     const {blobs, partsDir, crypto, dice} = this.#options;
     try {
       await former?.stop(false);
-      if ((await blobs.size(offer.blobId)) === offer.size) {
+      const isHere = (await blobs.size(offer.blobId)) === offer.size;
+      if (isHere && (await blobs.isIntact(offer.blobId))) {
         await BulkFile.remove(partsDir, this.#name);
         return await this.#settle();
       }
       const file = await BulkFile.open(partsDir, offer.blobId, this.#layout, this.#name);
       if (this.isOver) return await (this.#isUnwanted ? file.discard() : file.close());
       this.#file = file;
+      // What is there of it needs no room.
+      const isRoom = (await this.#options.room()) >= offer.size - (await file.bytesThere());
+      if (this.isOver) return;
+      if (!isRoom) return this.#leave('declined', 'there is no room for it on the disk');
       const known = await file.known(offer.listHash);
       if (this.isOver) return;
       this.#receiver = new BulkReceiver({
         layout: this.#layout,
         transferId: offer.transferId,
+        salt: offer.salt,
         listHash: offer.listHash,
         key: offer.key,
         crypto,
@@ -233,6 +241,8 @@ export class BulkHearing {
       const [path, fresh] = [join(filesDir, fileName), join(filesDir, `.${this.#name}`)];
       await rm(fresh, {force: true});
       await link(blobs.pathOf(blobId), fresh);
+      // Read only: who would edit it in place would edit the blob.
+      await chmod(fresh, 0o444);
       await rename(fresh, path);
       // Of two names of one file neither goes by that.
       await rm(fresh, {force: true});
@@ -240,7 +250,7 @@ export class BulkHearing {
     }
     if (this.isOver) return;
     const {blocks} = this.#layout;
-    this.#tellOver(plainReport(this.offer.transferId, 'whole', {blocks}));
+    this.#tellOver(plainReport(this.offer, 'whole', {blocks}));
     await this.#end(true);
   }
 
@@ -252,9 +262,11 @@ export class BulkHearing {
   }
 
   #fail(error: unknown): void {
-    if (this.isOver) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#tellOver(plainReport(this.offer.transferId, 'gaveUp', {reason}));
+    if (!this.isOver) this.#leave('gaveUp', error instanceof Error ? error.message : String(error));
+  }
+
+  #leave(state: 'declined' | 'gaveUp', reason: string): void {
+    this.#tellOver(plainReport(this.offer, state, {reason}));
     void this.#end(true);
   }
 

@@ -21,7 +21,7 @@ import type {NodeState} from './roster.ts';
 import type {Workunit} from './workunit.ts';
 
 /** Nodes hear of a restart by the same beacon and come together: after this much quiet the rest are not there. */
-const QUIET_MS = 500;
+export const QUIET_MS = 500;
 
 /**
  * When all have told what they hold, what they had finished meanwhile is still on its way: the first repeats of

@@ -25,6 +25,7 @@ import type {MasterContext} from './context.ts';
 import {type NodeState, peerOf} from './roster.ts';
 import {type SavedTransfers, TransferBook} from './transfer-book.ts';
 import {TransferFetches} from './transfer-fetches.ts';
+import {TransferRest} from './transfer-rest.ts';
 import {AWAY_MS, isOpen, isOpenState, isWaited, type Transfer} from './transfer-state.ts';
 
 /** V O M: beside that of commands, so that a switch which looks at groups spares who takes no part. */
@@ -44,11 +45,13 @@ export class Transfers {
   readonly #commands: Commands;
   readonly #book: TransferBook;
   readonly #fetches: TransferFetches;
+  readonly #rest: TransferRest;
 
   constructor(context: MasterContext, commands: Commands, saved: SavedTransfers) {
     this.#context = context;
     this.#commands = commands;
     this.#book = new TransferBook(context, saved);
+    this.#rest = new TransferRest(this.#book.open, context.roster.size, context.bootedAt);
     this.#fetches = new TransferFetches({
       isUp: nodeId => context.roster.node(nodeId)?.up === true,
       order: (transfer, nodeId) => {
@@ -78,7 +81,8 @@ export class Transfers {
   begin(request: TransferRequest, now: Now): Transfer {
     const {blobId, ...asked} = request;
     const nodes = [...this.#context.roster.targeted(asked.target)].map(({row}) => row.nodeId);
-    const row = {...asked, blob: blobId, createdAt: now.wall, state: 'open', nodes} as const;
+    const salt = this.#context.prng.uint32();
+    const row = {...asked, salt, blob: blobId, createdAt: now.wall, state: 'open', nodes} as const;
     const transfer = this.#book.add(row);
     this.#pump(now);
     return transfer;
@@ -98,6 +102,7 @@ export class Transfers {
     const {crypto, roster} = this.#context;
     transfer.offer = {
       transferId: row.id,
+      salt: row.salt,
       blobId: asBlobId(row.blob),
       size: row.size,
       symbolBytes: SYMBOL_BYTES,
@@ -111,7 +116,10 @@ export class Transfers {
     const up = [...transfer.deliveries].flatMap(([nodeId, delivery]) =>
       isWaited(delivery) && roster.node(nodeId)?.up ? [nodeId] : [],
     );
-    if (up.length === 0) return this.#sent(transfer, now);
+    if (up.length === 0) {
+      this.#order({kind: 'stop', transferId: row.id});
+      return this.#sent(transfer, now);
+    }
     transfer.state = 'sending';
     const {rate} = row;
     this.#order({
@@ -160,14 +168,17 @@ export class Transfers {
 
   onReport(node: NodeState, report: TransferReport, now: Now): void {
     const {nodeId} = node.row;
-    const transfer = this.#book.get(report.transferId);
-    const delivery = transfer?.deliveries.get(nodeId);
+    const {transferId, salt} = report;
+    const transfer = this.#book.get(transferId);
+    // Of a lost past: what it says is of another file, or under another name.
+    const isThis = transfer?.row.salt === salt;
+    const delivery = isThis ? transfer.deliveries.get(nodeId) : undefined;
     const isWanted = transfer !== undefined && isOpen(transfer) && delivery !== undefined;
     if (!isWanted || !isWaited(delivery)) {
       // Known already, or of a transfer that is over: it need not say it again.
       const isOver = report.state !== 'listening' && report.state !== 'aside';
       const step = isOver ? 'heard' : 'cancel';
-      this.#send(nodeId, {type: 'transferOrder', transferId: report.transferId, step});
+      this.#send(nodeId, {type: 'transferOrder', transferId, salt, step});
       return;
     }
     delivery.heardAt = now.mono;
@@ -189,6 +200,7 @@ export class Transfers {
   /** A node is welcomed: what it has missed is told it again. */
   returned(node: NodeState, now: Now): void {
     const {nodeId} = node.row;
+    this.#rest.came(nodeId, now.mono);
     for (const transfer of this.open) {
       const delivery = transfer.deliveries.get(nodeId);
       if (delivery === undefined || !isWaited(delivery) || transfer.offer === undefined) continue;
@@ -217,6 +229,7 @@ export class Transfers {
 
   /** It is not of the cluster any more. */
   revoked(nodeId: NodeId, now: Now): void {
+    this.#rest.came(nodeId, now.mono);
     for (const transfer of this.open) {
       if (!isWaited(transfer.deliveries.get(nodeId))) continue;
       this.#settle(transfer, nodeId, {state: 'missed', reason: 'it was revoked', at: now.wall});
@@ -238,7 +251,7 @@ export class Transfers {
   }
 
   wakeAt(): MonoMs {
-    return this.#next === undefined ? this.#fetches.wakeAt(this.open) : this.#context.bootedAt;
+    return this.#next === undefined ? this.#fetches.wakeAt(this.open) : this.#rest.until;
   }
 
   // ---- one after the other ----------------------------------------------------------------------
@@ -250,6 +263,7 @@ export class Transfers {
   }
 
   #pump(now: Now): void {
+    if (now.mono < this.#rest.until) return;
     for (let next = this.#next; next !== undefined; next = this.#next) {
       if (next.waited.size === 0) {
         this.#end(next, 'ended', now);
@@ -330,7 +344,8 @@ export class Transfers {
   // ---- words ------------------------------------------------------------------------------------
 
   #tell(nodeId: NodeId, transfer: Transfer, step: TransferStep): void {
-    this.#send(nodeId, {type: 'transferOrder', transferId: transfer.row.id, step});
+    const {id: transferId, salt} = transfer.row;
+    this.#send(nodeId, {type: 'transferOrder', transferId, salt, step});
   }
 
   #sayOffer(nodeId: NodeId, {offer}: Transfer): void {

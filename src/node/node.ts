@@ -209,7 +209,7 @@ export class NodeCore implements Core<NodeEvent, NodeEffect> {
         return this.#emitAll(this.#desk.shelf.uploads(message.blobIds));
       case 'transferOffer':
       case 'transferOrder':
-        return this.#emitAll(this.#shots.onTransfer(message, this.#space, now));
+        return this.#emitAll(this.#shots.onTransfer(message, now));
       case 'actionHeard':
         return this.#desk.news.onHeard(message.action, message.serial);
       case 'commandCopy': // the runtime opens it and gives a `command`

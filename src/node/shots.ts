@@ -40,8 +40,7 @@ export class Shots {
   ): NodeEffect[] {
     if (!member) return [];
     const {what} = event.command;
-    if (what.kind === 'transferOffer')
-      return this.#desk.transfers.onOffer(what, space.seen, now.mono);
+    if (what.kind === 'transferOffer') return this.#desk.transfers.onOffer(what, now.mono);
     const {body, effects = [], refusal} = this.#answer(event, space, now);
     this.#desk.acknowledge(event, body, now.mono);
     return [...effects, ...(refusal ? [this.#outbox.add('shot', member, refusal, now.mono)] : [])];
@@ -66,11 +65,11 @@ export class Shots {
   }
 
   /** What the master says of a transfer in the session. */
-  onTransfer(word: TransferWord, space: FreeSpace, now: Now): NodeEffect[] {
+  onTransfer(word: TransferWord, now: Now): NodeEffect[] {
     const {transfers} = this.#desk;
     return word.type === 'transferOrder'
       ? transfers.onOrder(word)
-      : transfers.onOffer(word, space.seen, now.mono);
+      : transfers.onOffer(word, now.mono);
   }
 
   onDone(event: Done, member: Membership | undefined, now: Now): NodeEffect[] {

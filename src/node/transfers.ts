@@ -5,7 +5,6 @@ import {equalBytes} from '../base/bytes.ts';
 import {keepNewest} from '../base/newest.ts';
 import {addMono, type MonoMs, NEVER} from '../base/types.ts';
 import {MIB} from '../base/units.ts';
-import type {SpaceSeen} from '../core/free-space.ts';
 import {encodeJson, type Op, put} from '../core/tables.ts';
 import {
   FILE_NAME,
@@ -53,7 +52,7 @@ export class Transfers {
   }
 
   /** The master offers one, for the first time or again. */
-  onOffer(offer: TransferOffer, space: SpaceSeen, now: MonoMs): TransferEffect[] {
+  onOffer(offer: TransferOffer, now: MonoMs): TransferEffect[] {
     const {transferId} = offer;
     const known = this.#open.get(transferId);
     const isKnown = known !== undefined && equalBytes(known.key, offer.key);
@@ -63,9 +62,9 @@ export class Transfers {
       if (!isKnown) over.nextAt = now;
       return [];
     }
-    const reason = isKnown ? undefined : this.#whyNot(offer, space);
+    const reason = isKnown ? undefined : this.#whyNot(offer);
     if (reason !== undefined) {
-      this.#settle(offer.key, plainReport(transferId, 'declined', {reason}), now);
+      this.#settle(offer.key, plainReport(offer, 'declined', {reason}), now);
       return this.#drop(transferId);
     }
     this.#over.delete(transferId);
@@ -73,13 +72,13 @@ export class Transfers {
     return [{type: 'receive', offer}];
   }
 
-  onOrder({transferId, step}: TransferOrder): TransferEffect[] {
+  onOrder({transferId, salt, step}: TransferOrder): TransferEffect[] {
     if (step === 'heard') {
       const over = this.#over.get(transferId);
-      if (over) over.nextAt = NEVER;
+      if (over?.report.salt === salt) over.nextAt = NEVER;
       return [];
     }
-    if (!this.#open.has(transferId)) return [];
+    if (this.#open.get(transferId)?.salt !== salt) return [];
     // With either the master has heard that it was left.
     this.#over.delete(transferId);
     return step === 'fetch' ? [{type: 'fetchRest', transferId}] : this.#drop(transferId);
@@ -89,9 +88,8 @@ export class Transfers {
   onEvent(event: TransferEvent, wall: number, now: MonoMs): {ops: Op[]; report?: TransferReport} {
     const {report} = event;
     const open = this.#open.get(report.transferId);
-    // Of another file: told before the ear knew of a master that has started anew.
-    if (open === undefined) return {ops: []};
-    if (event.type === 'transferOver' && event.blobId !== open.blobId) return {ops: []};
+    // Of another one: told before the ear knew of a master that has lost its past.
+    if (open?.salt !== report.salt) return {ops: []};
     if (event.type === 'transferTold') return {ops: [], report};
     if (report.state !== 'aside') this.#open.delete(report.transferId);
     this.#settle(open.key, report, now);
@@ -134,15 +132,16 @@ export class Transfers {
     return this.#open.delete(transferId) ? [{type: 'dropTransfer', transferId}] : [];
   }
 
-  #whyNot({transferId, size, fileName}: TransferOffer, space: SpaceSeen): string | undefined {
+  #whyNot({transferId, blobId, size, fileName}: TransferOffer): string | undefined {
     if (this.#open.size >= OPEN_MAX && !this.#open.has(transferId))
       return `${OPEN_MAX} transfers are under way here`;
-    const {freeBytes, floorBytes} = space;
-    if (freeBytes - size < floorBytes) return 'there is no room for it on the disk';
     if (fileName === undefined) return undefined;
     if (!FILE_NAME.test(fileName)) return 'this is no name of a file';
-    let taken = size;
-    for (const [name, file] of this.#files) if (name !== fileName) taken += file.size;
+    // Two names of one blob are one file on the disk.
+    const sizes = new Map([[blobId, size]]);
+    for (const [name, file] of this.#files)
+      if (name !== fileName) sizes.set(file.blobId, file.size);
+    const taken = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
     if (taken <= this.#filesBytes) return undefined;
     return this.#filesBytes === 0
       ? 'its owner takes no files (filesMib in node.json is 0)'

@@ -113,6 +113,7 @@ export class SimEar implements BulkEar {
     hearing.receiver = new BulkReceiver({
       layout,
       transferId: offer.transferId,
+      salt: offer.salt,
       listHash: offer.listHash,
       key: offer.key,
       crypto,
@@ -179,13 +180,13 @@ export class SimEar implements BulkEar {
   }
 
   #whole(hearing: Hearing): void {
-    const {blobId, size, transferId} = hearing.offer;
+    const {blobId, size} = hearing.offer;
     const {whole, parts, ever} = this.#options.pushed;
     whole.set(blobId, size);
     ever.add(blobId);
     parts.delete(blobId);
     const {blocks} = hearing.layout;
-    this.#tellOver(hearing, plainReport(transferId, 'whole', {blocks}));
+    this.#tellOver(hearing, plainReport(hearing.offer, 'whole', {blocks}));
   }
 
   #tellOver(hearing: Hearing, report: TransferReport): void {

@@ -7,6 +7,8 @@ import type {BlobId} from '../base/types.ts';
 export type TransferOffer = {
   /** 1 … 2^32-1, never twice of one master. */
   readonly transferId: number;
+  /** Random: tells it from one of a lost past with the same number. */
+  readonly salt: number;
   readonly blobId: BlobId;
   readonly size: number;
   readonly symbolBytes: number;
@@ -37,6 +39,7 @@ export type TransferState =
 export type TransferReport = {
   readonly type: 'transferReport';
   readonly transferId: number;
+  readonly salt: number;
   readonly state: TransferState;
   /** Highest poll and datagram heard, and how many datagrams in all. 0 = none. */
   readonly poll: number;
@@ -59,5 +62,6 @@ export type TransferStep = 'heard' | 'fetch' | 'cancel';
 export type TransferOrder = {
   readonly type: 'transferOrder';
   readonly transferId: number;
+  readonly salt: number;
   readonly step: TransferStep;
 };

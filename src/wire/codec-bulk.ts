@@ -35,6 +35,7 @@ export function offerProperties(offer: TransferOffer): volley.TransferOffer.$Pro
     key: offer.key,
     group: addressNumber(offer.group),
     port: offer.port,
+    salt: offer.salt,
     ...(offer.fileName === undefined ? {} : {fileName: wellFormed(offer.fileName)}),
   };
 }
@@ -48,6 +49,7 @@ export function readOffer(offer: volley.TransferOffer.$Properties): TransferOffe
     malformed();
   return {
     transferId,
+    salt: offer.salt ?? 0,
     blobId: blobIdOf(offer.blob),
     size: within(whole(offer.size ?? 0), TRANSFER_BYTES_MAX),
     symbolBytes,
@@ -82,6 +84,7 @@ export const transferReportProperties = (
 export const readTransferReport = (report: volley.TransferReport.$Properties): TransferReport => ({
   type: 'transferReport',
   transferId: report.transfer ?? 0,
+  salt: report.salt ?? 0,
   state: STATES[Number(report.state ?? 0)] ?? malformed(),
   poll: within(report.poll ?? 0, 65_535),
   sequence: report.sequence ?? 0,
@@ -96,10 +99,12 @@ export const readTransferReport = (report: volley.TransferReport.$Properties): T
 export const orderProperties = (order: TransferOrder): volley.TransferOrder.$Properties => ({
   transfer: order.transferId,
   step: STEPS.indexOf(order.step),
+  salt: order.salt,
 });
 
 export const readOrder = (order: volley.TransferOrder.$Properties): TransferOrder => ({
   type: 'transferOrder',
   transferId: order.transfer ?? 0,
+  salt: order.salt ?? 0,
   step: STEPS[Number(order.step ?? 0)] ?? malformed(),
 });

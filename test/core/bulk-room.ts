@@ -133,6 +133,7 @@ export class Room {
     const receiver = new BulkReceiver({
       layout: this.layout,
       transferId: 5,
+      salt: 7,
       listHash: real.sha256(this.list),
       key: KEY,
       crypto: this.crypto,

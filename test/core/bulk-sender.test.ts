@@ -217,7 +217,13 @@ test('one that asks for ever is left behind when nobody else lacks anything', t 
   const lie = (at: number): void =>
     room.at(at, () => {
       const heard = room.datagrams;
-      const report = {type: 'transferReport', transferId: 5, state: 'listening', poll: 1} as const;
+      const report = {
+        type: 'transferReport',
+        transferId: 5,
+        salt: 7,
+        state: 'listening',
+        poll: 1,
+      } as const;
       const counts = {sequence: heard, heard, blocks: 7, room: 9, from: 20, deficits, reason: ''};
       room.perform(room.sender.report(liar, {...report, ...counts}, room.mono));
       if (room.overAt === undefined) lie(room.now + 100);

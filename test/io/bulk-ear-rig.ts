@@ -58,6 +58,8 @@ export class Listener {
   readonly counts = new Map<string, number>();
   readonly failures: Error[];
   fetches: Fetches = nothing();
+  /** Bytes that the disk has for it. */
+  room = Number.POSITIVE_INFINITY;
   /** Hears each event, too. */
   onEvent: (event: TransferEvent) => void = () => {};
   readonly #waiting = new Set<() => void>();
@@ -145,6 +147,7 @@ export class Listener {
       clock: new SystemClock(),
       dice: dice.fork(),
       address: HOST,
+      room: async () => this.room,
       tell: event => this.#hear(event as TransferEvent),
       fetchSpan: (_, offset, length) => this.fetches.span(offset, length),
       fetchWhole: () => this.fetches.whole(this.blobs),
@@ -187,6 +190,7 @@ export class Hand {
     this.#source = new BulkSource(path, this.layout);
     this.#socket = socket;
     this.offer = {
+      salt: transfers,
       ...geometry,
       transferId: ++transfers,
       blobId: asBlobId(toHex(sha256(bytes))),

@@ -71,6 +71,7 @@ class Sender {
     const {listHash} = await this.heard('prepared');
     const offer: TransferOffer = {
       transferId,
+      salt: 9,
       blobId,
       size: bytes.length,
       symbolBytes: SYMBOL_BYTES,

@@ -66,6 +66,7 @@ export const reportOf = (
 ): TransferReport => ({
   type: 'transferReport',
   transferId,
+  salt: 0,
   state,
   ...{poll: 1, sequence: 1, heard: 1, blocks: 1, room: 8, from: 0},
   deficits: EMPTY,
@@ -78,7 +79,10 @@ export const reports = (
   id: number,
   state: TransferReport['state'],
   changes: Partial<TransferReport> = {},
-): MasterEffect[] => rig.says(node, reportOf(id, state, changes));
+): MasterEffect[] => {
+  const {salt = 0} = rig.core.transfers.get(id)?.row ?? {};
+  return rig.says(node, reportOf(id, state, {salt, ...changes}));
+};
 
 export const ordersOf = (effects: readonly MasterEffect[]): BulkOrder[] =>
   only(effects, 'bulk').map(({order}) => order);

@@ -17,7 +17,6 @@ import {
   placesOf,
   prepared,
   push,
-  reportOf,
   reports,
   roomOf,
   rowsOf,
@@ -164,7 +163,7 @@ test('of what it does not know or is over a node is told: heard, and wanted no m
   const {id} = push(rig);
   rig.ask({kind: 'cancelTransfer', transferId: id});
   t.deepEqual(stepsTo(reports(rig, a, id, 'aside'), a), [`${id} cancel`]);
-  t.deepEqual(only(rig.says(a, reportOf(id, 'whole')), 'save'), []);
+  t.deepEqual(only(reports(rig, a, id, 'whole'), 'save'), []);
 });
 
 test('cancelled in any state: nothing is sent, who waits is told, its blob goes, the next begins', t => {
@@ -224,7 +223,10 @@ test('all that were meant are revoked before its turn or its hashes: it is over'
     [first, second].map(id => viewOf(rig, id).state),
     ['ended', 'ended'],
   );
-  t.like(ordersOf(effects), [{kind: 'prepare', transferId: third}]);
+  t.like(ordersOf(effects), [
+    {kind: 'stop', transferId: first},
+    {kind: 'prepare', transferId: third},
+  ]);
 });
 
 test('nobody is up: nothing is sent, and who comes fetches', t => {

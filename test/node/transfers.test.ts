@@ -9,6 +9,7 @@ import {NodeRig, only, savedKeys, sent} from './rig.ts';
 const MIB = 1_048_576;
 const offerOf = (changes: Partial<TransferOffer> = {}): TransferOffer => ({
   transferId: 1,
+  salt: 7,
   blobId: asBlobId('b1'.repeat(32)),
   size: 1_000,
   symbolBytes: 1_400,
@@ -24,10 +25,11 @@ const KEY = new Uint8Array(32).fill(9);
 const says = (rig: NodeRig, changes: Partial<TransferOffer> = {}) =>
   rig.hears({type: 'transferOffer', ...offerOf(changes)});
 const orders = (rig: NodeRig, step: 'heard' | 'fetch' | 'cancel', transferId = 1) =>
-  rig.hears({type: 'transferOrder', transferId, step});
+  rig.hears({type: 'transferOrder', transferId, salt: 7, step});
 const reportOf = (changes: Partial<TransferReport> = {}): TransferReport => ({
   type: 'transferReport',
   transferId: 1,
+  salt: 7,
   state: 'whole',
   ...{poll: 0, sequence: 0, heard: 0, blocks: 2, room: 0, from: 0},
   deficits: EMPTY,
@@ -36,10 +38,10 @@ const reportOf = (changes: Partial<TransferReport> = {}): TransferReport => ({
 });
 const over = (
   state: TransferReport['state'] = 'whole',
-  {transferId, blobId, size, fileName}: TransferOffer = offerOf(),
+  {transferId, salt, blobId, size, fileName}: TransferOffer = offerOf(),
 ): TransferEvent => ({
   type: 'transferOver',
-  report: reportOf({state, transferId, reason: state === 'whole' ? '' : 'why'}),
+  report: reportOf({state, transferId, salt, reason: state === 'whole' ? '' : 'why'}),
   ...{blobId, size},
   ...(fileName === undefined ? {} : {fileName}),
 });
@@ -144,14 +146,30 @@ test('what is not whole names no file, and what nobody has offered is nothing', 
   t.deepEqual(filesOf(rig), []);
 });
 
-test('the end of another file under the same number is not the end of this one', t => {
+test('the end of one of a lost past is not the end of another under its number', t => {
   const rig = NodeRig.joined();
   says(rig);
-  const other = {blobId: asBlobId('c2'.repeat(32)), key: KEY};
+  const other = {salt: 8, key: KEY, fileName: 'b.txt'};
   says(rig, other);
   t.deepEqual(wordsOf(rig.turn(over())), [], 'told before it knew of the other');
   t.deepEqual(filesOf(rig), []);
+  const early = rig.turn({type: 'transferTold', report: reportOf({state: 'listening'})});
+  t.deepEqual(wordsOf(early), [], 'nor is how far it was');
   t.deepEqual(wordsOf(rig.turn(over('whole', offerOf(other)))), ['1 whole']);
+});
+
+test('an order about one of a lost past does nothing to another under its number', t => {
+  const rig = NodeRig.joined();
+  says(rig, {salt: 8, key: KEY});
+  for (const step of ['fetch', 'cancel'] as const) {
+    const effects = orders(rig, step);
+    t.deepEqual([only(effects, 'dropTransfer'), only(effects, 'fetchRest')], [[], []], step);
+  }
+  rig.turn(over('whole', offerOf({salt: 8, key: KEY})));
+  orders(rig, 'heard');
+  t.true(wordsOf(passHearing(rig, 30_000)).length > 2, 'its word was not heard');
+  t.deepEqual(only(says(rig, {salt: 9, key: KEY.map(() => 3)}), 'receive').length, 1);
+  t.is(only(orders(rig, 'cancel'), 'dropTransfer').length, 0);
 });
 
 test('who left it and waits to fetch says so until it is heard, fetches on order, and is whole then', t => {
@@ -211,43 +229,46 @@ const refusals = (rig: NodeRig, changes: Partial<TransferOffer>): string => {
   return sent(effects, 'transferReport')[0]?.reason ?? 'silent';
 };
 
-test('no room on the disk: declined, why, and said until it is heard', t => {
-  const rig = NodeRig.joined();
-  rig.turn({type: 'freeSpace', freeBytes: 1_500, floorBytes: 600});
-  t.regex(refusals(rig, {}), /no room for it on the disk/);
+test('a refusal is said until it is heard, and tells nothing about the next one', t => {
+  const rig = NodeRig.joined({filesMib: 1});
+  t.regex(refusals(rig, {size: MIB + 1}), /more than 1 MiB/);
   t.true(wordsOf(rig.pass(5_000)).length > 2);
   orders(rig, 'heard');
   t.deepEqual(wordsOf(passHearing(rig, 30_000)), []);
-  t.is(refusals(rig, {transferId: 2, size: 900}), 'received', 'up to the floor');
-});
-
-test('what is on its way is not declined when its blocks have taken the room', t => {
-  const rig = NodeRig.joined();
-  says(rig);
-  rig.turn({type: 'freeSpace', freeBytes: 600, floorBytes: 600});
-  t.is(refusals(rig, {}), 'received');
+  t.is(refusals(rig, {transferId: 2, size: MIB}), 'received');
 });
 
 test('a refusal of what a former life of the master began ends that, too', t => {
-  const rig = NodeRig.joined();
+  const rig = NodeRig.joined({filesMib: 1});
   says(rig);
-  rig.turn({type: 'freeSpace', freeBytes: 600, floorBytes: 600});
-  const effects = says(rig, {key: KEY});
+  const effects = says(rig, {key: KEY, size: MIB + 1});
   t.is(only(effects, 'dropTransfer').length, 1);
   t.deepEqual(wordsOf(effects), ['1 declined']);
   t.deepEqual(wordsOf(rig.turn(over())), []);
+});
+
+const other = (transferId: number) => ({transferId, blobId: asBlobId('c2'.repeat(32))});
+
+test('two names of one blob take its room once', t => {
+  const rig = NodeRig.joined({filesMib: 1});
+  t.is(refusals(rig, {size: MIB}), 'received');
+  rig.turn(over('whole', offerOf({size: MIB})));
+  t.is(refusals(rig, {transferId: 2, fileName: 'b', size: MIB}), 'received');
+  rig.turn(over('whole', offerOf({transferId: 2, fileName: 'b', size: MIB})));
+  t.regex(refusals(rig, {...other(3), fileName: 'c', size: 1}), /more than 1 MiB/);
+  t.regex(refusals(rig, {...other(3), fileName: 'a.txt', key: KEY, size: 1}), /more than 1 MiB/);
 });
 
 test('pushed files take no more than the owner allows; a new one of a name takes the place of the old', t => {
   const rig = NodeRig.joined({filesMib: 1});
   t.is(refusals(rig, {size: MIB - 10}), 'received');
   rig.turn(over('whole', offerOf({size: MIB - 10})));
-  t.regex(refusals(rig, {transferId: 2, fileName: 'b', size: 11}), /more than 1 MiB \(filesMib/);
-  t.is(refusals(rig, {transferId: 3, fileName: 'c', size: 10}), 'received');
+  t.regex(refusals(rig, {...other(2), fileName: 'b', size: 11}), /more than 1 MiB \(filesMib/);
+  t.is(refusals(rig, {...other(3), fileName: 'c', size: 10}), 'received');
   t.is(refusals(rig, {transferId: 4, size: MIB}), 'received', 'in the place of the old one');
   rig.kill();
   rig.join({epoch: 6, seqFloor: 0});
-  t.regex(refusals(rig, {transferId: 5, fileName: 'b', size: 11}), /more than 1 MiB/);
+  t.regex(refusals(rig, {...other(5), fileName: 'b', size: 11}), /more than 1 MiB/);
   t.is(
     refusals(rig, {transferId: 6, fileName: undefined as never, size: 2 * MIB}),
     'received',

@@ -6,6 +6,7 @@ import {blobId, exactly, text, uint32, upTo} from './arbitrary-parts.ts';
 export const offer = fc.record(
   {
     transferId: fc.integer({min: 1, max: 2 ** 32 - 1}),
+    salt: uint32,
     blobId,
     size: fc.integer({min: 0, max: 2 ** 35}),
     symbolBytes: fc.integer({min: 16, max: 1_400}),
@@ -20,8 +21,8 @@ export const offer = fc.record(
   },
   {
     requiredKeys: [
-      ...(['transferId', 'blobId', 'size', 'symbolBytes', 'symbolsPerBlock'] as const),
-      ...(['listHash', 'key', 'group', 'port'] as const),
+      ...(['transferId', 'salt', 'blobId', 'size', 'symbolBytes'] as const),
+      ...(['symbolsPerBlock', 'listHash', 'key', 'group', 'port'] as const),
     ],
   },
 );
@@ -31,6 +32,7 @@ export const transferMessage = fc.oneof(
   fc.record({
     type: fc.constant('transferReport' as const),
     transferId: uint32,
+    salt: uint32,
     state: fc.constantFrom(
       'listening' as const,
       'whole' as const,
@@ -46,6 +48,7 @@ export const transferMessage = fc.oneof(
   fc.record({
     type: fc.constant('transferOrder' as const),
     transferId: uint32,
+    salt: uint32,
     step: fc.constantFrom('heard' as const, 'fetch' as const, 'cancel' as const),
   }),
 );

@@ -81,6 +81,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     salt: 0x89abcdef,
   }),
   transferOffer: commandWith({kind: 'transferOffer', ...OFFER}),
+  transferOfferSalt: commandWith({kind: 'transferOffer', ...OFFER, salt: 0xfedcba98}),
   cancelBatch: commandWith({kind: 'cancelBatch', batchId: asBatchId(7)}),
   state: {...commandWith({kind: 'state'}), target: {labels: [], nodes: []}},
 };

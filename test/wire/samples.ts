@@ -2,6 +2,7 @@
 
 import {fromHex, toHex} from '../../src/base/bytes.ts';
 import {asBatchId, asBlobId, asCaptureId, asWallMs, type WallMs} from '../../src/base/types.ts';
+import {plainReport} from '../../src/core/transfer-events.ts';
 import type {TransferOffer} from '../../src/wire/bulk-message.ts';
 import type {
   AckStatement,
@@ -28,6 +29,7 @@ export const wall: WallMs = asWallMs(1_790_000_000_123.25);
 
 export const OFFER: TransferOffer = {
   transferId: 300,
+  salt: 0,
   blobId: blob(7),
   size: 2 ** 33 + 1,
   symbolBytes: 1_400,
@@ -238,6 +240,7 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
   transferReport: {
     type: 'transferReport',
     transferId: 300,
+    salt: 0,
     state: 'gaveUp',
     poll: 65_535,
     sequence: 70_000,
@@ -248,7 +251,10 @@ export const MESSAGES: Readonly<Record<string, Message>> = {
     deficits: bytes(9, 5),
     reason: 'no space left on device',
   },
-  transferOrder: {type: 'transferOrder', transferId: 300, step: 'cancel'},
+  transferOrder: {type: 'transferOrder', transferId: 300, salt: 0, step: 'cancel'},
+  transferOfferSalt: {type: 'transferOffer', ...OFFER, salt: 0xfedcba98},
+  transferReportSalt: plainReport({transferId: 300, salt: 0xfedcba98}, 'whole', {blocks: 299}),
+  transferOrderSalt: {type: 'transferOrder', transferId: 300, salt: 0xfedcba98, step: 'heard'},
   helloSpeed: {...(MESSAGES_AT_FIRST['hello'] as Hello), speed: 123_456},
   helloInstance: {
     ...(MESSAGES_AT_FIRST['hello'] as Hello),
