@@ -17,6 +17,7 @@ import type {HttpTimes} from '../http/listen.ts';
 import {openOperatorServer} from '../http/server.ts';
 import {readAccess, writeAccess} from '../io/access-file.ts';
 import {openBlobStore} from '../io/blob-store.ts';
+import type {BulkLine} from '../io/bulk-line.ts';
 import {type Cluster, MASTER_SECRETS, openCluster} from '../io/cluster-files.ts';
 import {NodeCrypto} from '../io/crypto.ts';
 import {DiskWatch} from '../io/disk-space.ts';
@@ -156,7 +157,7 @@ async function buildMaster(given: MasterOptions, closers: Closers): Promise<Mast
   const disk = await watchDisk(options, runtime, sweeper);
   closers.add(() => disk.close());
   const handle = handleOf({...base, runtime, watchers, disk, cluster});
-  const httpUrl = await openDoors({options, cluster, address, base, handle, closers});
+  const httpUrl = await openDoors({options, cluster, address, base, handle, bulk, closers});
   return {
     core: base.core,
     clusterName: cluster.name,
@@ -270,9 +271,10 @@ async function openDoors(parts: {
   readonly address: string;
   readonly base: Base;
   readonly handle: MasterHandle;
+  readonly bulk: BulkLine;
   readonly closers: Closers;
 }): Promise<string> {
-  const {options, cluster, address, base, handle, closers} = parts;
+  const {options, cluster, address, base, handle, bulk, closers} = parts;
   const {blobs, crypto, clock, journal} = base;
   const appKeys = openTrust(crypto, cluster.signedTrust)?.appKeys ?? [];
   const blobServer = await openBlobServer({
@@ -302,6 +304,7 @@ async function openDoors(parts: {
     times: options.httpTimes ?? {},
     host: options.httpListen ?? '127.0.0.1',
     ...(options.httpPort === undefined ? {} : {port: options.httpPort}),
+    onUpload: size => bulk.warm(size),
     indexLines: (lines, form) => indexLines(blobs, lines, form === 'text' ? 'text' : 'lines'),
     indexFiles: files => indexLines(blobs, ndjsonOf(files), 'files'),
   });

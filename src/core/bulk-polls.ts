@@ -5,6 +5,9 @@ import {SECOND_MS} from '../base/units.ts';
 
 const POLL_MS_MIN = 20;
 const POLL_MS_MAX = 130;
+/** At first, when the rate is a guess: what a link cannot carry is lost until somebody tells. */
+const POLL_MS_EARLY = 40;
+const POLLS_EARLY = 8;
 /** Blocks from one poll to the next at most: far fewer than may be under way. */
 const POLL_BLOCKS = 24;
 /** The master opens one answer in much less than this. */
@@ -26,6 +29,7 @@ export class BulkPolls {
   /** 0 … 65,535, and round. */
   no = 0;
   answerMs = 0;
+  #polls = 0;
   #polledAt: MonoMs;
 
   constructor(now: MonoMs) {
@@ -35,24 +39,26 @@ export class BulkPolls {
   /** Polls again. */
   next(rhythm: PollRhythm, now: MonoMs): void {
     this.no = (this.no + 1) % 2 ** 16;
+    this.#polls += 1;
     this.#polledAt = now;
-    this.answerMs = periodMs(rhythm) * ANSWER_PART;
+    this.answerMs = this.#periodMs(rhythm) * ANSWER_PART;
   }
 
   dueAt(rhythm: PollRhythm): MonoMs {
-    return addMono(this.#polledAt, periodMs(rhythm));
+    return addMono(this.#polledAt, this.#periodMs(rhythm));
   }
 
   /** Symbols begin to flow now. */
   begin(rhythm: PollRhythm, now: MonoMs): void {
     this.#polledAt = now;
-    this.answerMs = periodMs(rhythm) * ANSWER_PART;
+    this.answerMs = this.#periodMs(rhythm) * ANSWER_PART;
   }
-}
 
-function periodMs({nodes, isBlocked, symbolsPerBlock, packetsPerSecond}: PollRhythm): number {
-  if (isBlocked) return Math.max(POLL_MS_MIN, nodes * ENDING_POLL_MS_PER_NODE);
-  const perBlock = symbolsPerBlock / packetsPerSecond;
-  const ms = Math.min(POLL_MS_MAX, POLL_BLOCKS * perBlock * SECOND_MS);
-  return Math.max(POLL_MS_MIN, ms, nodes * POLL_MS_PER_NODE);
+  #periodMs({nodes, isBlocked, symbolsPerBlock, packetsPerSecond}: PollRhythm): number {
+    if (isBlocked) return Math.max(POLL_MS_MIN, nodes * ENDING_POLL_MS_PER_NODE);
+    const most = this.#polls < POLLS_EARLY ? POLL_MS_EARLY : POLL_MS_MAX;
+    const perBlock = symbolsPerBlock / packetsPerSecond;
+    const ms = Math.min(most, POLL_BLOCKS * perBlock * SECOND_MS);
+    return Math.max(POLL_MS_MIN, ms, nodes * POLL_MS_PER_NODE);
+  }
 }

@@ -7,7 +7,8 @@
 //   loss above what is the link's own + 2 %  → try what arrived
 //     as much is lost there                  → it is the link's own: back to where it was
 //     less is lost                           → that was the room there is; grow slowly from here
-//   loss below what is the link's own + 0.5 %→ grow: by a quarter until the first step down, by 2 % after it
+//   loss below what is the link's own + 0.5 %→ grow: by a quarter until the first step down, by 2 % after it,
+//                                              if we sent as fast as we may: else nobody has tried this rate
 //
 // A timer that comes late must not pay the time back in one burst: switches with small buffers drop it. What is more
 // than the burst is forgotten.
@@ -24,6 +25,8 @@ const LOSS_NONE = 0.005;
 const HELPED = 0.5;
 const GROWTH_FIRST = 1.25;
 const GROWTH_LATER = 1.02;
+/** Of the rate that was allowed: who sends less, for want of symbols or of a processor, learns nothing about more. */
+const USED_PART = 0.85;
 /** A node whose memory is full: half the rate for so long. */
 const SLOW_MS = 500;
 const LEAST_PART = 0.1;
@@ -55,6 +58,9 @@ export class BulkRate {
   #stepped = false;
   /** What was sent at the rate before is still being told of. */
   #isSettling = false;
+  /** Datagrams that left since the last judgement, and since when. */
+  #left = 0;
+  #leftSince: MonoMs | undefined;
 
   constructor({first, most, datagramBytes}: BulkRateOptions) {
     this.#most = most;
@@ -79,6 +85,8 @@ export class BulkRate {
     this.#refill(now);
     const taken = Math.min(wanted, Math.floor(this.#credit));
     this.#credit -= taken;
+    this.#left += taken;
+    this.#leftSince ??= now;
     return taken;
   }
 
@@ -95,7 +103,8 @@ export class BulkRate {
   }
 
   /** Once for each poll that enough nodes have answered. @param loss of the middle one, 0 … 1 of what was sent */
-  delivered(loss: number): void {
+  delivered(loss: number, now: MonoMs): void {
+    const isUsed = this.#wasUsed(now);
     if (this.#isSettling) {
       this.#isSettling = false;
       return;
@@ -105,10 +114,19 @@ export class BulkRate {
     if (above > LOSS_NOTED) {
       this.#trial = {rate: this.#rate, loss};
       this.#set(this.#rate * (1 - above));
-    } else if (above < LOSS_NONE) {
+    } else if (above < LOSS_NONE && isUsed) {
       this.#own = Math.min(this.#own, Math.max(loss, 0));
       this.#set(this.#rate * (this.#stepped ? GROWTH_LATER : GROWTH_FIRST));
     }
+  }
+
+  #wasUsed(now: MonoMs): boolean {
+    const elapsed = this.#leftSince === undefined ? 0 : now - this.#leftSince;
+    const could = (this.packetsPerSecond(now) * elapsed) / SECOND_MS;
+    const isUsed = elapsed > 0 && this.#left >= could * USED_PART;
+    this.#left = 0;
+    this.#leftSince = now;
+    return isUsed;
   }
 
   #judge(trial: {readonly rate: number; readonly loss: number}, loss: number): void {

@@ -350,7 +350,7 @@ export class BulkSender {
 
   #nextPoll(now: MonoMs): void {
     const loss = this.members.middleLoss();
-    if (loss !== undefined) this.#rate.delivered(loss);
+    if (loss !== undefined) this.#rate.delivered(loss, now);
     this.#parity.polled();
     this.#polls.next(this.#rhythm(now), now);
     // While symbols flow each of them tells it.

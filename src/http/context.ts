@@ -48,6 +48,8 @@ export type RouteContext = {
   /** Stores lines and their index; throws VOLLEY_BAD_INPUT naming the line. */
   readonly indexLines: (lines: AsyncIterable<Uint8Array>, form: LineForm) => Promise<IndexedInputs>;
   readonly indexFiles: (files: readonly NamedBlob[]) => Promise<IndexedInputs>;
+  /** A blob comes in, of so many bytes as far as that is known. */
+  readonly onUpload?: (size: number) => void;
   readonly hub: EventHub;
   readonly access: AccessBook;
   /** Ends the connections of a token. */

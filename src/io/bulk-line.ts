@@ -6,6 +6,7 @@ import {fileURLToPath} from 'node:url';
 import type {Worker} from 'node:worker_threads';
 import {assertNever} from '../base/assert.ts';
 import type {BlobId} from '../base/types.ts';
+import {KIB} from '../base/units.ts';
 import type {BulkNews, BulkOrder} from '../core/bulk-orders.ts';
 import {SYMBOL_BYTES, SYMBOLS_PER_BLOCK} from '../core/transfer.ts';
 import type {Bulk} from '../runtime/ports.ts';
@@ -18,6 +19,11 @@ const UNKNOWN_MBIT = 100;
 const LINK_PART = 0.97;
 /** No board takes more than this, whatever its link says. */
 const MOST_MBIT = 2_500;
+
+/** A thread that stands by takes 23 MiB. */
+const SPARE_MS = 30_000;
+/** A small file is pushed as quickly without one. */
+const WARM_BYTES_MIN = 128 * KIB;
 
 const WORKER = new URL(`bulk-worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url);
 
@@ -33,6 +39,8 @@ export type BulkLineOptions = {
 export class BulkLine implements Bulk {
   readonly #options: BulkLineOptions;
   #thread: {readonly transferId: number; readonly worker: Worker} | undefined;
+  /** Started, and of no transfer yet. */
+  #spare: {readonly worker: Worker; readonly timer: NodeJS.Timeout} | undefined;
 
   constructor(options: BulkLineOptions) {
     this.#options = options;
@@ -57,10 +65,42 @@ export class BulkLine implements Bulk {
     }
   }
 
+  /** So many bytes come in: they may have to go out soon, and a thread takes a tenth of a second until it runs. */
+  warm(size: number): void {
+    if (size < WARM_BYTES_MIN || this.#spare !== undefined || this.#thread !== undefined) return;
+    const worker = startSender();
+    // One that ends by itself is none.
+    for (const event of ['error', 'exit']) worker.on(event, () => this.#cool(worker));
+    const timer = setTimeout(() => this.#cool(worker), SPARE_MS);
+    timer.unref();
+    worker.unref();
+    this.#spare = {worker, timer};
+  }
+
   async close(): Promise<void> {
-    const worker = this.#thread?.worker;
+    const workers = [this.#thread?.worker, this.#spare?.worker];
+    clearTimeout(this.#spare?.timer);
     this.#thread = undefined;
-    await worker?.terminate();
+    this.#spare = undefined;
+    await Promise.all(workers.map(worker => worker?.terminate()));
+  }
+
+  #cool(worker: Worker): void {
+    if (this.#spare?.worker !== worker) return;
+    clearTimeout(this.#spare.timer);
+    this.#spare = undefined;
+    void worker.terminate();
+  }
+
+  #takeThread(): Worker {
+    const spare = this.#spare;
+    if (spare === undefined) return startSender();
+    const {worker, timer} = spare;
+    clearTimeout(timer);
+    this.#spare = undefined;
+    worker.removeAllListeners();
+    worker.ref();
+    return worker;
   }
 
   #prepare({transferId, blobId, size}: Extract<BulkOrder, {kind: 'prepare'}>): void {
@@ -68,7 +108,7 @@ export class BulkLine implements Bulk {
     const {pathOf, address, tell} = this.#options;
     const geometry = {size, symbolBytes: SYMBOL_BYTES, symbolsPerBlock: SYMBOLS_PER_BLOCK};
     const job: BulkJob = {...geometry, path: pathOf(blobId), address};
-    const worker = startThread(WORKER, {workerData: job, execArgv: [], env: {}});
+    const worker = this.#takeThread();
     this.#thread = {transferId, worker};
     const isMine = (): boolean => this.#thread?.worker === worker;
     const fail = (reason: string): void => {
@@ -81,6 +121,7 @@ export class BulkLine implements Bulk {
     });
     worker.on('error', error => fail(error.message));
     worker.on('exit', () => fail('its thread ended'));
+    worker.postMessage({kind: 'prepare', job} satisfies ToBulk);
   }
 
   #send({offer, nodes, bitsPerSecond}: Extract<BulkOrder, {kind: 'send'}>): void {
@@ -109,6 +150,8 @@ export class BulkLine implements Bulk {
     void worker?.terminate();
   }
 }
+
+const startSender = (): Worker => startThread(WORKER, {execArgv: [], env: {}});
 
 /** What the kernel knows of a cable: Mbit/s. Virtual ones and wireless ones tell nothing of use. */
 function linkMbit(name: string | undefined): number {

@@ -1,10 +1,10 @@
 // The thread that sends a bulk transfer: it is awake each millisecond, which the master's loop, with its JSON and its
-// LevelDB, is not. One transfer in a thread; see bulk-line.ts.
+// LevelDB, is not. One transfer in a thread, which may have been started before there was one; see bulk-line.ts.
 
 import {createSocket, type Socket} from 'node:dgram';
 import {performance} from 'node:perf_hooks';
-import {parentPort, workerData} from 'node:worker_threads';
-import {asMonoMs, type MonoMs, type NodeId} from '../base/types.ts';
+import {parentPort} from 'node:worker_threads';
+import {addMono, asMonoMs, type MonoMs, NEVER, type NodeId} from '../base/types.ts';
 import {BulkLayout} from '../core/bulk-layout.ts';
 import type {BulkNews} from '../core/bulk-orders.ts';
 import {type BulkSendEffect, BulkSender} from '../core/bulk-sender.ts';
@@ -23,6 +23,8 @@ export type BulkJob = {
 };
 
 export type ToBulk =
+  /** First of all, once. */
+  | {readonly kind: 'prepare'; readonly job: BulkJob}
   | {
       readonly kind: 'send';
       readonly offer: TransferOffer;
@@ -57,6 +59,7 @@ class BulkThread {
   #sender: BulkSender | undefined;
   #offer: TransferOffer | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #wakeAt: MonoMs = NEVER;
   #toldAt = 0;
   /** Since when nothing leaves this machine. */
   #downSince: MonoMs | undefined;
@@ -69,7 +72,7 @@ class BulkThread {
     tell({kind: 'prepared', listHash: this.#crypto.sha256(list)});
   }
 
-  take(message: ToBulk): void {
+  take(message: Exclude<ToBulk, {kind: 'prepare'}>): void {
     if (message.kind === 'send') return this.#begin(message);
     const sender = this.#sender;
     if (sender === undefined) return;
@@ -113,10 +116,15 @@ class BulkThread {
   }
 
   #wake(): void {
-    if (this.#timer !== undefined || this.#sender === undefined) return;
-    const waitMs = this.#sender.wakeAt(now()) - now();
-    if (waitMs === Number.POSITIVE_INFINITY) return;
-    const ms = this.#downSince === undefined ? Math.max(1, Math.ceil(waitMs)) : AGAIN_MS;
+    if (this.#sender === undefined || this.#socket === undefined) return;
+    const at = this.#sender.wakeAt(now());
+    if (at === NEVER) return;
+    const waitMs = Math.max(1, Math.ceil(at - now()));
+    const ms = this.#downSince === undefined ? waitMs : AGAIN_MS;
+    // What was just told may make it due sooner.
+    if (this.#timer !== undefined && this.#wakeAt <= now() + ms) return;
+    clearTimeout(this.#timer);
+    this.#wakeAt = addMono(now(), ms);
     this.#timer = setTimeout(() => this.#turn(), ms);
   }
 
@@ -176,20 +184,12 @@ function limitBuffer(socket: Socket): void {
   }
 }
 
-function run(): void {
-  let thread: BulkThread;
+let thread: BulkThread | undefined;
+parentPort?.on('message', (message: ToBulk) => {
   try {
-    thread = new BulkThread(workerData as BulkJob);
+    if (message.kind === 'prepare') thread = new BulkThread(message.job);
+    else thread?.take(message);
   } catch (error) {
-    return failed(error);
+    failed(error);
   }
-  parentPort?.on('message', (message: ToBulk) => {
-    try {
-      thread.take(message);
-    } catch (error) {
-      failed(error);
-    }
-  });
-}
-
-run();
+});

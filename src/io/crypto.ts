@@ -31,6 +31,10 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const TAG = {authTagLength: TAG_BYTES} as const;
 const SIGNATURE_BYTES = 64;
+const HASH_BYTES = 32;
+/** The block of SHA-256 that a key fills; and of what fits into one datagram a MAC is made in one go. */
+const HMAC_BLOCK_BYTES = 64;
+const HMAC_BYTES_ONCE = 1_536;
 /** Twice NODES_MAX: identity keys of a full cluster and as many static ones. About 20 MB when full. */
 const PUBLIC_KEYS_MAX = 32_768;
 
@@ -59,6 +63,8 @@ const SMALL_ORDER: ReadonlySet<string> = new Set([
 ]);
 
 export class NodeCrypto implements Crypto {
+  readonly #hmacInner = new Uint8Array(HMAC_BLOCK_BYTES + HMAC_BYTES_ONCE);
+  readonly #hmacOuter = new Uint8Array(HMAC_BLOCK_BYTES + HASH_BYTES);
   readonly #publicKeys = new RecentKeys(PUBLIC_KEYS_MAX);
   /** By the array itself, so that a secret lives no longer than its owner keeps it. */
   readonly #secretKeys: Readonly<Record<Curve, WeakMap<Uint8Array, KeyObject>>> = {
@@ -80,9 +86,30 @@ export class NodeCrypto implements Crypto {
   }
 
   hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+    const [only] = parts;
+    const isShort = parts.length === 1 && only !== undefined && only.length <= HMAC_BYTES_ONCE;
+    if (isShort && key.length <= HMAC_BLOCK_BYTES) return this.#hmacOnce(key, only);
     const state = createHmac('sha256', key);
     for (const part of parts) state.update(part);
     return plain(state.digest());
+  }
+
+  /** By hand (RFC 2104), in two calls without an object: half the time. Each datagram of a transfer needs it. */
+  #hmacOnce(key: Uint8Array, text: Uint8Array): Uint8Array {
+    const inner = this.#hmacInner.subarray(0, HMAC_BLOCK_BYTES + text.length);
+    const outer = this.#hmacOuter;
+    for (let i = 0; i < HMAC_BLOCK_BYTES; i++) {
+      const byte = key[i] ?? 0;
+      inner[i] = byte ^ 0x36;
+      outer[i] = byte ^ 0x5c;
+    }
+    inner.set(text, HMAC_BLOCK_BYTES);
+    writeLatin1(hash('sha256', inner, 'binary'), outer, HMAC_BLOCK_BYTES);
+    const mac = latin1Bytes(hash('sha256', outer, 'binary'));
+    // Of the key nothing stays.
+    inner.fill(0, 0, HMAC_BLOCK_BYTES);
+    outer.fill(0);
+    return mac;
   }
 
   x25519(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array | undefined {
@@ -237,8 +264,12 @@ export function isUnsafeEd25519(publicKey: Uint8Array): boolean {
 /** The same bytes as a Uint8Array of their own: Buffers may lie in Node's shared pool. */
 function latin1Bytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  writeLatin1(text, bytes, 0);
   return bytes;
+}
+
+function writeLatin1(text: string, into: Uint8Array, at: number): void {
+  for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i);
 }
 
 function plain(buffer: Uint8Array): Uint8Array {

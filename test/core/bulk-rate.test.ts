@@ -43,9 +43,17 @@ test('it says when the next datagram may leave', t => {
   t.is(rate.take(1, at(10)), 1);
 });
 
+let clock = 0;
+
+/** From one poll to the next as much is sent as may leave; then this loss is told. */
+function poll(rate: BulkRate, loss: number): void {
+  for (let ms = 0; ms < 100; ms++) rate.take(1_000, at(clock++));
+  rate.delivered(loss, at(clock));
+}
+
 /** Two polls with this loss: what was sent before the change is told of, and what was sent after it. */
 function polls(rate: BulkRate, ...losses: number[]): number {
-  for (const loss of losses) rate.delivered(loss);
+  for (const loss of losses) poll(rate, loss);
   return rate.bitsPerSecond;
 }
 
@@ -65,7 +73,7 @@ test('a link that is slower than it was said is found, and kept to', t => {
   for (let i = 0; i < 60; i++) {
     const loss = Math.max(0, 1 - link / rate.bitsPerSecond);
     lost += loss;
-    rate.delivered(loss);
+    poll(rate, loss);
   }
   t.true(
     rate.bitsPerSecond > 0.9 * link && rate.bitsPerSecond < 1.1 * link,
@@ -77,7 +85,7 @@ test('a link that is slower than it was said is found, and kept to', t => {
 test('the same where every twentieth datagram is lost anyway', t => {
   const link = 40e6;
   const rate = rateOf(100e6);
-  for (let i = 0; i < 80; i++) rate.delivered(1 - 0.95 * Math.min(1, link / rate.bitsPerSecond));
+  for (let i = 0; i < 80; i++) poll(rate, 1 - 0.95 * Math.min(1, link / rate.bitsPerSecond));
   t.true(
     rate.bitsPerSecond > 0.8 * link && rate.bitsPerSecond < 1.2 * link,
     `${rate.bitsPerSecond}`,
@@ -86,13 +94,13 @@ test('the same where every twentieth datagram is lost anyway', t => {
 
 test('where nothing is lost it grows up to what is allowed', t => {
   const rate = rateOf(100e6, 400e6);
-  for (let i = 0; i < 40; i++) rate.delivered(0);
+  for (let i = 0; i < 40; i++) poll(rate, 0);
   t.is(rate.bitsPerSecond, 400e6);
 });
 
 test('it never comes to a standstill', t => {
   const rate = rateOf(100e6);
-  for (let i = 0; i < 200; i++) rate.delivered(i % 2 === 0 ? 0.9 : 0.1);
+  for (let i = 0; i < 200; i++) poll(rate, i % 2 === 0 ? 0.9 : 0.1);
   t.true(rate.bitsPerSecond >= 10e6);
 });
 
@@ -101,4 +109,19 @@ test('a node without memory halves it for half a second', t => {
   rate.slow(at(0));
   t.is(rate.packetsPerSecond(at(100)), 500);
   t.is(rate.packetsPerSecond(at(500)), 1_000);
+});
+
+test('who cannot send as fast as it may learns nothing about a faster rate', t => {
+  const rate = rateOf(100e6, 400e6);
+  for (let i = 0; i < 40; i++) {
+    // A processor that comes late to it: each burst is all that leaves.
+    for (let ms = 0; ms < 100; ms += 5) {
+      clock += 5;
+      rate.take(1_000, at(clock));
+    }
+    rate.delivered(0, at(clock));
+  }
+  t.is(rate.bitsPerSecond, 100e6);
+  for (let i = 0; i < 2; i++) poll(rate, 0);
+  t.true(rate.bitsPerSecond > 100e6, 'now it can');
 });

@@ -30,6 +30,7 @@ export const TIMER_EXCEPTIONS: Readonly<Record<string, string>> = {
   'src/io/action-speaker.ts': 'in programs of their own: the coarse timer to the instant of a shot',
   'src/io/actions.ts': 'the coarse timer to the instant of a shot',
   'src/io/bulk-hearing.ts': 'answers polls when its turn has come, in no path of the core',
+  'src/io/bulk-line.ts': 'ends a thread that stood by for nothing',
   'src/io/bulk-worker.ts': 'a thread of its own: paces what it sends',
   'src/io/blob-sweeper.ts': 'lets the master work between two parts of a sweep',
   'src/io/camera-action.ts': 'a program of its own: looks whether a camera program stays',

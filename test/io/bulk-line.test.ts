@@ -227,3 +227,18 @@ test('a file that is cut while it is sent, or is not there, is said', async t =>
   sender.line.order({kind: 'prepare', transferId, blobId, size: 5});
   t.regex((await sender.heard('failed')).reason, /ENOENT/);
 });
+
+test('a thread that stood by sends as another one does, and ends with the line', async t => {
+  const sender = await Sender.open(t, 1);
+  const [listener] = sender.listeners as [Listener];
+  for (const size of [1_000, 2 ** 20, 2 ** 30]) sender.line.warm(size);
+  for (const fileName of ['warm.bin', 'cold.bin']) {
+    const bytes = bytesOf(300_000);
+    const {transferId} = await sender.send({bytes, fileName});
+    sender.line.warm(2 ** 30); // one is at work: nobody stands by
+    await sender.heard('over');
+    t.is((await listener.over(transferId)).state, 'whole');
+    t.deepEqual(listener.file(fileName), bytes);
+  }
+  sender.line.warm(2 ** 30);
+});

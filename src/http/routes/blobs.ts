@@ -40,6 +40,7 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
     },
     async (request, reply) => {
       checkSpace(context);
+      context.onUpload?.(Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY));
       const stored = await blobs.putStream(bodyOf(request.body), {limit: TRANSFER_BYTES_MAX});
       return reply.code(201).send(stored);
     },
@@ -61,12 +62,17 @@ export function addStreamRoutes(app: FastifyInstance, context: RouteContext): vo
       const size = Number(request.query.size);
       const [limit, what] = [TRANSFER_BYTES_MAX, 'the blob'];
       if (size > limit) throw new VolleyError('VOLLEY_TOO_LARGE', {what, size, limit});
+      context.onUpload?.(size);
       const expected = request.params.id;
       const source = exactly(bodyOf(request.body), size);
       return reply.code(201).send(await blobs.putStream(source, {expected, limit: size}));
     },
   );
 
+  addLineRoute(app, context);
+}
+
+function addLineRoute(app: FastifyInstance, context: RouteContext): void {
   app.post<{Body: Readable; Querystring: {form?: LineForm}}>(
     '/v1/lines',
     {
