@@ -61,6 +61,7 @@ class BulkThread {
   #timer: NodeJS.Timeout | undefined;
   #wakeAt: MonoMs = NEVER;
   #toldAt = 0;
+  #toldSent = 0;
   /** Since when nothing leaves this machine. */
   #downSince: MonoMs | undefined;
 
@@ -130,25 +131,38 @@ class BulkThread {
 
   #perform(effects: readonly BulkSendEffect[]): void {
     const news: BulkNews[] = [];
-    for (const effect of effects)
-      if (effect.type === 'datagram') this.#send(effect);
-      else news.push(effect.news);
+    let isFirst = true;
+    for (const effect of effects) {
+      if (effect.type === 'news') news.push(effect.news);
+      else {
+        this.#send(effect, isFirst);
+        isFirst = false;
+      }
+    }
     const isOver = news.some(({kind}) => kind === 'over');
     // What is told of it from now on is what it took in the end.
     if (isOver && this.#sender) this.#tellProgress(this.#sender);
     if (news.length > 0) tell(...news);
   }
 
-  #send({symbol, ...head}: Extract<BulkSendEffect, {type: 'datagram'}>): void {
-    const offer = this.#offer;
-    if (offer === undefined) return;
-    const datagram = sealBulk(this.#crypto, offer.key, {
-      ...head,
-      transferId: offer.transferId,
-      symbol: symbol && {...symbol, bytes: this.#source.symbol(symbol.block, symbol.no)},
-    });
-    this.#socket?.send(datagram, error => (error ? this.#stumble() : this.#getUp()));
+  /** @param isFirst of a burst: asked how it went, for all of them, since that costs as much as the sending */
+  #send(datagram: Extract<BulkSendEffect, {type: 'datagram'}>, isFirst: boolean): void {
+    const {offer, socket} = {offer: this.#offer, socket: this.#socket};
+    if (offer === undefined || socket === undefined) return;
+    const {symbol: pick, sequence, poll, isEnding, answerMs} = datagram;
+    const symbol = pick && {
+      block: pick.block,
+      no: pick.no,
+      bytes: this.#source.symbol(pick.block, pick.no),
+    };
+    const {transferId, key} = offer;
+    const packet = {transferId, sequence, poll, isEnding, answerMs, symbol};
+    const sealed = sealBulk(this.#crypto, key, packet);
+    if (isFirst) socket.send(sealed, this.#onSent);
+    else socket.send(sealed);
   }
+
+  readonly #onSent = (error: Error | null): void => (error ? this.#stumble() : this.#getUp());
 
   #stumble(): void {
     this.#downSince ??= now();
@@ -162,7 +176,8 @@ class BulkThread {
   }
 
   #maybeTellProgress(sender: BulkSender): void {
-    if (now() - this.#toldAt >= PROGRESS_MS) this.#tellProgress(sender);
+    const isFirst = sender.sent > 0 && this.#toldSent === 0;
+    if (isFirst || now() - this.#toldAt >= PROGRESS_MS) this.#tellProgress(sender);
   }
 
   #tellProgress(sender: BulkSender): void {
@@ -171,6 +186,7 @@ class BulkThread {
       ({nodeId, blocks: whole}) => [nodeId, whole] as const,
     );
     const {sent, bitsPerSecond} = sender;
+    this.#toldSent = sent;
     tell({kind: 'progress', sent, bitsPerSecond, blocks});
   }
 }

@@ -1,8 +1,9 @@
-// `npm run bench -- capture|collect|dispatch|fanout|flood|js|map|opening|scale`: what the README's figures come from. Builds nothing: run
+// `npm run bench -- bulk|capture|collect|dispatch|fanout|flood|js|map|opening|scale`: what the README's figures come from. Builds nothing: run
 // `npm run build` before. Prints tables, and with --json one JSON object.
 
 import {loadavg} from 'node:os';
 import {cac} from 'cac';
+import {bulkBench, showBulk} from './bulk.ts';
 import {captureBench, showCapture} from './capture.ts';
 import {collect, showCollect} from './collect.ts';
 import {dispatch, showDispatch} from './dispatch.ts';
@@ -38,6 +39,27 @@ async function withMachine<T extends object>(
 }
 
 const numbersOf = (text: string | number): number[] => String(text).split(',').map(Number);
+
+cli
+  .command('bulk', 'one file to all nodes of a LAN, beside udpcast, uftp and HTTP to each')
+  .option('--rooms <rooms>', '<nodes>@<Mbit/s>x<MiB>,…', {default: '8@100x32,32@40x32,120@10x4'})
+  .option('--losses <percents>', 'at each node; 1+20 = one node at 20', {default: '0,1,5,1+20'})
+  .option('--starts <count>', 'small transfers in a row at 5 %, in the first room', {default: 100})
+  .option('--alone', 'without the others')
+  .option('--json', 'one JSON object')
+  .action(({rooms, losses, starts, alone, json}) =>
+    withMachine(
+      json,
+      () =>
+        bulkBench({
+          rooms: String(rooms).split(','),
+          losses: String(losses).split(','),
+          starts: Number(starts),
+          isAlone: alone === true,
+        }),
+      showBulk,
+    ),
+  );
 
 cli
   .command('capture', 'shots of a rig on a LAN of 100 Mbit, held against what really happened')

@@ -10,6 +10,8 @@ export type Usage = {
   readonly cpuUs: number;
   readonly runnersCpuUs: number;
   readonly residentBytes: number;
+  /** The most that was ever resident. */
+  readonly peakBytes: number;
   /** Bytes that went to the disk, and were not taken back. */
   readonly writtenBytes: number;
 };
@@ -18,7 +20,8 @@ export function usageOf(pid: number): Usage {
   return {
     cpuUs: cpuUsOf(pid),
     runnersCpuUs: childrenOf(pid).reduce((sum, child) => sum + cpuUsOf(child), 0),
-    residentBytes: residentOf(pid),
+    residentBytes: residentOf(pid, 'VmRSS'),
+    peakBytes: residentOf(pid, 'VmHWM'),
     writtenBytes: Number(/^write_bytes: (\d+)/m.exec(read(pid, 'io'))?.[1] ?? 0),
   };
 }
@@ -36,8 +39,8 @@ function cpuUsOf(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
 }
 
-const residentOf = (pid: number): number =>
-  Number(/^VmRSS:\s+(\d+) kB/m.exec(read(pid, 'status'))?.[1] ?? 0) * 1_024;
+const residentOf = (pid: number, what: 'VmRSS' | 'VmHWM'): number =>
+  Number(new RegExp(`^${what}:\\s+(\\d+) kB`, 'm').exec(read(pid, 'status'))?.[1] ?? 0) * 1_024;
 
 function childrenOf(pid: number): number[] {
   return tasksOf(pid).flatMap(task => {
