@@ -45,8 +45,10 @@ export type BulkMember = {
   /** What it lost of late, for the middle of all. */
   lately: number | undefined;
   fullSince: MonoMs | undefined;
-  /** It came so late that it would hold up the others: it gets what it hears. */
+  /** It came so late, or loses so much, that it would hold up the others: it gets what it hears until they are done. */
   isLate: boolean;
+  /** It is for its losses. */
+  isLossy: boolean;
 };
 
 export class BulkMembers {
@@ -75,6 +77,7 @@ export class BulkMembers {
       lately: undefined,
       fullSince: undefined,
       isLate: false,
+      isLossy: false,
     };
     this.#members.set(nodeId, member);
     return member;
@@ -127,7 +130,7 @@ export class BulkMembers {
     if (report.blocks > member.blocks) member.grownAt = now;
     member.blocks = report.blocks;
     member.from = report.from;
-    if (report.room > 0) member.fullSince = undefined;
+    if (report.room > 0 || member.isLate) member.fullSince = undefined;
     else member.fullSince ??= now;
     return true;
   }
@@ -146,7 +149,7 @@ export class BulkMembers {
 
   /** What the middle one of those that told of it lost; each loss counts once. undefined = too few told. */
   middleLoss(): number | undefined {
-    const {ready} = this;
+    const ready = this.ready.filter(({isLossy}) => !isLossy);
     const told = ready.filter(({loss}) => loss !== undefined);
     if (told.length * 2 < ready.length || told.length === 0) return undefined;
     const middle = middleOf(told.map(({loss}) => loss ?? 0));
@@ -157,24 +160,23 @@ export class BulkMembers {
   /** Who is left behind now, and why. */
   hopeless(now: MonoMs, isEnding: boolean): [BulkMember, AsideReason][] {
     const silentMs = isEnding ? SILENT_ENDING_MS : SILENT_MS;
-    const lossy = this.#lossy();
     return this.open.flatMap((member): [BulkMember, AsideReason][] => {
       if (now - member.heardAt > silentMs) return [[member, 'silent']];
-      if (lossy.has(member)) return [[member, 'lossy']];
       const {fullSince} = member;
-      const isFull = fullSince !== undefined && now - fullSince > FULL_MS;
+      const isFull = fullSince !== undefined && !member.isLate && now - fullSince > FULL_MS;
       const isStuck = isEnding && !member.isLate && now - member.grownAt > STUCK_MS;
-      return isFull || isStuck ? [[member, 'slow']] : [];
+      return isFull || isStuck ? [[member, member.isLossy ? 'lossy' : 'slow']] : [];
     });
   }
 
-  #lossy(): ReadonlySet<BulkMember> {
-    const {ready} = this;
+  /** Who loses much more than the middle one, and is not known for it yet. */
+  lossy(): BulkMember[] {
+    const ready = this.ready.filter(({isLossy}) => !isLossy);
     const told = ready.flatMap(({lately}) => (lately === undefined ? [] : [lately]));
-    if (told.length * 2 < ready.length || middleOf(told) > HEALTHY) return new Set();
+    if (told.length * 2 < ready.length || middleOf(told) > HEALTHY) return [];
     const isLossy = ({lossy}: BulkMember): boolean =>
       lossy.reports >= LOSSY_REPORTS && lossy.datagrams >= LOSSY_DATAGRAMS;
-    return new Set(ready.filter(isLossy));
+    return ready.filter(isLossy);
   }
 }
 

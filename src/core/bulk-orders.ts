@@ -29,6 +29,8 @@ export type BulkNews =
   | {readonly kind: 'prepared'; readonly listHash: Uint8Array}
   /** The offer once more, to each by itself. */
   | {readonly kind: 'invite'; readonly nodes: readonly NodeId[]}
+  /** It loses so much that all others go first. */
+  | {readonly kind: 'lossy'; readonly nodeId: NodeId}
   /** It is waited for no more, and has to fetch what it lacks. */
   | {readonly kind: 'aside'; readonly nodeId: NodeId; readonly reason: AsideReason}
   | {

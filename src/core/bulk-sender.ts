@@ -146,6 +146,7 @@ export class BulkSender {
     if (this.#phase === 'over') return this.#take();
     const nodes = this.members.invite(now);
     if (nodes.length > 0) this.#tell({kind: 'invite', nodes});
+    for (const member of this.members.lossy()) this.#postpone(member);
     for (const [member, reason] of this.members.hopeless(now, this.#phase === 'ending'))
       this.#leaveBehind(member, reason);
     if (this.#phase === 'inviting') this.#maybeBegin(now);
@@ -182,7 +183,8 @@ export class BulkSender {
     if (report.from > blocks) return;
     const runs = unpackDeficits(report.deficits, blocks - report.from);
     if (runs === undefined) return;
-    if (report.room === 0) this.#rate.slow(now);
+    // Who is served last may well be full of what it lacks a little of.
+    if (report.room === 0 && !member.isLate) this.#rate.slow(now);
     if (this.#phase !== 'inviting') {
       this.#ask(member, this.#begunIn(report.from, runs, report.sequence));
       return this.#forget();
@@ -226,9 +228,20 @@ export class BulkSender {
     for (; this.#forgotten < end; this.#forgotten++) this.#ledger.forget(this.#forgotten);
   }
 
-  #leaveBehind(member: BulkMember, reason: AsideReason): void {
+  /** What it loses nobody else waits for: it is sent when all others are done. TCP would take far longer over it. */
+  #postpone(member: BulkMember): void {
+    [member.isLate, member.isLossy] = [true, true];
+    this.#tell({kind: 'lossy', nodeId: member.nodeId});
+    this.#forgetNeeds();
+  }
+
+  #forgetNeeds(): void {
     this.#parity.forget();
     this.#ledger.forgetNeeds();
+  }
+
+  #leaveBehind(member: BulkMember, reason: AsideReason): void {
+    this.#forgetNeeds();
     this.#tell({kind: 'aside', nodeId: member.nodeId, reason});
     this.#end(member);
   }
@@ -325,7 +338,7 @@ export class BulkSender {
     const late = this.members.ready;
     if (late.length === 0) return;
     const enough = Math.min(LATE_NODES, Math.ceil(this.members.count / 2));
-    if (late.length >= enough) this.#servesLate = true;
+    this.#servesLate = late.length >= enough || late.some(({isLossy}) => isLossy);
     for (const member of late) {
       member.isLate = false;
       member.grownAt = now;

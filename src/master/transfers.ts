@@ -145,6 +145,8 @@ export class Transfers {
       case 'invite':
         for (const nodeId of news.nodes) this.#sayOffer(nodeId, transfer);
         return;
+      case 'lossy':
+        return this.#noteLossy(transfer, news.nodeId);
       case 'aside':
         return this.#leave(transfer, news.nodeId, news.reason);
       case 'progress':
@@ -300,6 +302,15 @@ export class Transfers {
     this.#maybeEnd(transfer, now);
     this.#pump(now);
     this.#fetches.next(this.open, now);
+  }
+
+  #noteLossy(transfer: Transfer, nodeId: NodeId): void {
+    const delivery = transfer.deliveries.get(nodeId);
+    if (delivery === undefined || !isWaited(delivery)) return;
+    delivery.reason = ASIDE_REASONS.lossy;
+    const fields = {transfer: transfer.row.id, node: nodeId, reason: delivery.reason};
+    this.#context.note('warn', 'a node holds up a transfer: all others go first', fields);
+    this.#announce(transfer);
   }
 
   #leave(transfer: Transfer, nodeId: NodeId, reason: AsideReason): void {

@@ -95,6 +95,9 @@ export class Room {
   overAt: number | undefined;
   /** When the last of those that became whole was that. */
   lastWholeAt = 0;
+  /** Postponed for their losses. */
+  readonly lossy: number[] = [];
+  readonly wholeAt = new Map<number, number>();
   firstAt: number | undefined;
   datagrams = 0;
   reports = 0;
@@ -209,6 +212,7 @@ export class Room {
 
   #hear(news: BulkNews): void {
     if (news.kind === 'over') this.overAt = this.now;
+    if (news.kind === 'lossy') this.lossy.push(this.ids.indexOf(news.nodeId));
     if (news.kind === 'aside') this.outcomes.set(news.nodeId, news.reason);
     if (news.kind !== 'invite') return;
     for (const nodeId of news.nodes) {
@@ -286,6 +290,7 @@ export class Room {
     this.reports += 1;
     if (report.state === 'whole' && !this.outcomes.has(this.ids[i] as NodeId))
       this.lastWholeAt = this.now;
+    if (report.state === 'whole' && !this.wholeAt.has(i)) this.wholeAt.set(i, this.now);
     if (this.options.mutes?.(i, this.now, this.#dice)) {
       // The node's core says its last word until it is heard.
       if (report.state !== 'listening') this.at(this.now + 200, () => this.#say(i, report));

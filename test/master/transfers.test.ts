@@ -259,3 +259,17 @@ test('a sender that speaks of what is not under way changes nothing', t => {
   const late = news(rig, id, {kind: 'aside', nodeId: a.id, reason: 'slow'});
   t.deepEqual([sentTo(late, a, 'transferOrder'), placesOf(rig, id)['n0']], [[], 'fetching']);
 });
+
+test('a node that loses much goes last, and everybody is told why; what becomes whole has no fault', t => {
+  const {rig, a, b} = roomOf(2);
+  const id = sending(rig);
+  reports(rig, a, id, 'listening');
+  const effects = news(rig, id, {kind: 'lossy', nodeId: a.id});
+  const notes = only(effects, 'note').map(({note}) => note);
+  t.like(notes, [{level: 'warn', fields: {transfer: id, node: a.id}}]);
+  t.regex(placesOf(rig, id)['n0'] ?? '', /listening: it loses more than every tenth datagram/);
+  reports(rig, a, id, 'whole');
+  t.is(placesOf(rig, id)['n0'], 'whole');
+  t.deepEqual(only(news(rig, id, {kind: 'lossy', nodeId: a.id}), 'note'), [], 'told too late');
+  t.truthy(b);
+});

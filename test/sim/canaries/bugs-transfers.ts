@@ -30,7 +30,7 @@ export const TRANSFER_BUGS: readonly Bug[] = [
     put: 'tick(now: Now): void {',
     and: {
       file: 'master/transfers.ts',
-      find: 'this.#next === undefined ? this.#fetches.wakeAt(this.open) : this.#context.bootedAt',
+      find: 'this.#next === undefined ? this.#fetches.wakeAt(this.open) : this.#rest.until',
       put: 'this.#fetches.wakeAt(this.open)',
     },
   },
