@@ -56,7 +56,8 @@ async function push(given: Given): Promise<number> {
     );
   const file = await readLocal(path);
   return withClient(given, async client => {
-    const target = targetOf(await whom(given.texts('to'), client), await client.nodes());
+    const nodes = await client.nodes();
+    const target = targetOf(whom(given.texts('to'), nodes), nodes);
     await upload(client, file);
     const order = {blob: file.blobId, fileName, target, ...(rate === undefined ? {} : {rate})};
     const begun = await client.push(order);
@@ -65,13 +66,11 @@ async function push(given: Given): Promise<number> {
 }
 
 /** Where nobody's name is meant, a label may be said without `label=`. */
-async function whom(texts: readonly string[], client: OperatorClient): Promise<string[]> {
-  const nodes: readonly NodeView[] = texts.length === 0 ? [] : await client.nodes();
-  return texts.map(text => {
+const whom = (texts: readonly string[], nodes: readonly NodeView[]): string[] =>
+  texts.map(text => {
     const isLabel = nodes.some(node => node.labels.includes(text));
     return isLabel && !nodes.some(({name}) => name === text) ? `label=${text}` : text;
   });
-}
 
 /** Bits per second of `50mbit`; undefined = none was given. */
 export function rateOf(text: string | undefined): number | undefined {
@@ -126,8 +125,7 @@ async function upload(client: OperatorClient, {path, blobId, size}: Local): Prom
   } catch (error) {
     // The master held what came against what the file was when its hash was taken.
     const now = await stat(path).catch(() => undefined);
-    if (now?.size !== size || sent !== size) throw now?.size === size ? error : changed(path);
-    throw error;
+    throw now?.size === size ? error : changed(path);
   } finally {
     progress.end();
   }

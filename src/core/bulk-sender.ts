@@ -7,8 +7,8 @@
 //
 // A poll is a number in each datagram. Every node that lacks something answers a new number once, by unicast in its
 // session; nobody keeps silent for another's sake, since all of them together are fewer bytes than one repair (NORM and
-// UFTP weigh it otherwise for groups of unknown size). Who joins late hears from there on, and its rest is sent when all
-// others are done, if there are enough of its kind.
+// UFTP weigh it otherwise for groups of unknown size). Who joins late, or loses far more than the middle one, has what it
+// hears, and its rest when all others are done: of late ones if there are enough of them, of one that loses always.
 
 import {addMono, type MonoMs, NEVER, type NodeId} from '../base/types.ts';
 import type {TransferReport} from '../wire/bulk-message.ts';

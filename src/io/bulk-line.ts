@@ -22,7 +22,7 @@ const MOST_MBIT = 2_500;
 
 /** A thread that stands by takes 23 MiB. */
 const SPARE_MS = 30_000;
-/** A small file is pushed as quickly without one. */
+/** Most blobs that come in are small inputs: no thread for each of them. */
 const WARM_BYTES_MIN = 128 * KIB;
 
 const WORKER = new URL(`bulk-worker${extname(fileURLToPath(import.meta.url))}`, import.meta.url);

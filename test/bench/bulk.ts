@@ -78,12 +78,9 @@ function setLoss(lan: LanRig, loss: string): void {
 
 /** A file that nobody has yet, at the master. */
 async function store(cluster: Cluster, path: string, bytes: number) {
-  writeFileSync(path, randomBytes(bytes));
-  const body = readFileSync(path);
-  async function* once(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield body;
-  }
-  const {blobId} = await cluster.client.putBlob(once());
+  const body = randomBytes(bytes);
+  writeFileSync(path, body);
+  const blobId = await cluster.store(body);
   return {blobId, sha256: createHash('sha256').update(body).digest('hex')};
 }
 

@@ -9,6 +9,7 @@ import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import type {BlobId} from '../../src/base/types.ts';
 import {OperatorClient} from '../../src/http/client.ts';
 import {openDoor} from './lan-door.ts';
 import type {LanRig} from './lan-rig.ts';
@@ -77,6 +78,14 @@ export class Cluster {
   get joining(): {readonly token: string; readonly unicast: number; readonly group: number} {
     const {unicast, group} = this.#place.ports;
     return {token: this.#token, unicast, group};
+  }
+
+  /** Its blob at the master. */
+  async store(bytes: Uint8Array): Promise<BlobId> {
+    async function* once(): AsyncGenerator<Uint8Array, void, undefined> {
+      yield bytes;
+    }
+    return (await this.client.putBlob(once())).blobId;
   }
 
   get nodePids(): readonly number[] {

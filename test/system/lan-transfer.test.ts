@@ -7,7 +7,6 @@ import {existsSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
-import type {BlobId} from '../../src/base/types.ts';
 import type {TransferView} from '../../src/core/views.ts';
 import {type Cluster, openCluster, until} from '../rig/cluster.ts';
 import {type LanRig, openLan, whyNoLan} from '../rig/lan-rig.ts';
@@ -35,13 +34,6 @@ async function open(t: ExecutionContext): Promise<Rig | undefined> {
   const cluster = await openCluster(NODES, 1, lan);
   t.teardown(() => cluster.close());
   return {lan, cluster};
-}
-
-async function store({cluster}: Rig, bytes: Uint8Array): Promise<BlobId> {
-  async function* once(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield bytes;
-  }
-  return (await cluster.client.putBlob(once())).blobId;
 }
 
 const shown = async ({cluster}: Rig, id: number): Promise<TransferView | undefined> =>
@@ -86,7 +78,7 @@ test.serial(
     const rig = await open(t);
     if (!rig) return;
     const bytes = randomBytes(3_000_000);
-    const blob = await store(rig, bytes);
+    const blob = await rig.cluster.store(bytes);
     const asked = {blob, fileName: 'fast.bin', target: EVERYBODY, rate: 400e6};
     const {id} = await rig.cluster.client.push(asked);
     const view = await over(rig, id);
@@ -104,7 +96,7 @@ test.serial('an interface that goes down and up under a transfer ends nothing', 
   if (!rig) return;
   for (const host of ['master', rig.lan.nodes[1] ?? '']) {
     const bytes = randomBytes(6_000_000);
-    const blob = await store(rig, bytes);
+    const blob = await rig.cluster.store(bytes);
     const fileName = `${host}.bin`;
     const {id} = await rig.cluster.client.push({blob, fileName, target: EVERYBODY, rate: 12e6});
     await until(async () => ((await shown(rig, id))?.sent ?? 0) > 500 || undefined, 'what is sent');
@@ -126,7 +118,7 @@ test.serial(
     if (!rig) return;
     const {client} = rig.cluster;
     const bytes = randomBytes(1_500_000);
-    const blobId = await store(rig, bytes);
+    const blobId = await rig.cluster.store(bytes);
     const {batchId} = await client.submit({
       name: 'shared',
       app: 'echo',
